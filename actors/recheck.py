@@ -90,7 +90,7 @@ class Rechecker:
         """
         if message.source not in self.sources:
             return Rejected(f"{message.source} cannot look items up")
-        stored, lease = self._claim(message)
+        stored, held_until = self._claim(message)
         ids = [item.id for item in stored]
         if not stored:
             return None
@@ -100,18 +100,18 @@ class Rechecker:
             result = self.sources[message.source].look_up([item.ref for item in stored], permit)
         except BudgetExhausted as exhausted:
             if exhausted.slot is None:
-                rechecks.hold(self.db, ids, lease, now + NO_BUDGET_PAUSE_SECONDS)
+                rechecks.postpone(self.db, ids, held_until, now + NO_BUDGET_PAUSE_SECONDS)
                 log.debug("no spare budget for recheck", items=len(ids), urgent=permit.urgent)
                 return None
             # The lease outlasts the wait, so that the tick does not claim the items again meanwhile.
             until = now + exhausted.delay + RECHECK_LEASE_SECONDS
-            rechecks.hold(self.db, ids, lease, until)
+            rechecks.postpone(self.db, ids, held_until, until)
             return Later.for_slot(exhausted, RecheckItems(source=message.source, item_ids=tuple(ids), lease=until))
         except Unavailable:
             raise  # our database, which holds the budget: not an error of the source
         except (RetryableError, PermanentError) as error:
             delay = max(getattr(error, "delay", None) or FAULT_RETRY_SECONDS, FAULT_RETRY_SECONDS)
-            rechecks.hold(self.db, ids, lease, now + delay)
+            rechecks.postpone(self.db, ids, held_until, now + delay)
             log.warning("recheck postponed", items=len(ids), seconds=delay, reason=str(error))
             return None
         self._apply(stored, result)
@@ -131,13 +131,13 @@ class Rechecker:
             size, before = lookup_sizes()[source], now - EARLY_FRACTION * self.within_seconds
             claimed = rechecks.claim(self.db, source, size=size, before=before, now=now, requests=1)
             batch = claimed[0] if claimed else batch
-        stored, lease = rechecks.take_over(self.db, batch, now)
+        stored, held_until = rechecks.take_over(self.db, batch, now)
         # Only mentions make an item worth a request: it is not shown or sent anywhere else.
         unwanted = [item.id for item in stored if not item.mentioned]
         if unwanted:
             gone = retention.unmentioned(self.db, unwanted)
             self.metrics.items_erased.labels("old").inc(gone)
-        return [item for item in stored if item.mentioned], lease
+        return [item for item in stored if item.mentioned], held_until
 
     def _apply(self, stored: Sequence[ItemToRecheck], result: LookupResult) -> None:
         now = self.clock()

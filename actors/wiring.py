@@ -40,15 +40,15 @@ def _kind(key: str) -> str:
     return key.partition(":")[0]
 
 
-def permits(program: RunningProcess) -> PermitFactory:
+def permits(running: RunningProcess) -> PermitFactory:
     """Return the factory of the permits of a process's messages."""
-    metrics = program.metrics
+    metrics = running.metrics
 
     def on_wait(kind: str, seconds: float) -> None:
         metrics.rate_limit_waits.labels(kind).inc()
         metrics.rate_limit_wait.observe(seconds)
 
-    return partial(permit_for, limiter(program.config, program.db), wait=program.stop.wait, on_wait=on_wait)
+    return partial(permit_for, limiter(running.config, running.db), wait=running.stop.wait, on_wait=on_wait)
 
 
 def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:
@@ -59,8 +59,8 @@ def threads(config: Config, stages: Iterable[Stage]) -> dict[str, int]:
 class Wiring:
     """Builds the work of a process's stages; each message is handled in a database session."""
 
-    def __init__(self, program: RunningProcess, sender: Sender) -> None:
-        self.program = program
+    def __init__(self, running: RunningProcess, sender: Sender) -> None:
+        self.running = running
         self.sender = sender
 
     def work(self, stage: Stage) -> StageWork:
@@ -72,13 +72,13 @@ class Wiring:
 
     def context(self, stage: Stage) -> Context:
         """Return the parts of the process, with the stage's own ``send``."""
-        program = self.program
+        running = self.running
         return Context(
-            config=program.config,
-            db=program.db,
-            clock=program.clock,
-            metrics=program.metrics,
-            stop=program.stop,
+            config=running.config,
+            db=running.db,
+            clock=running.clock,
+            metrics=running.metrics,
+            stop=running.stop,
             send=self.sender.for_stage(stage.name),
             sources=lambda: self.sources,
         )
@@ -86,7 +86,7 @@ class Wiring:
     @cached_property
     def sources(self) -> Mapping[str, Source]:
         """Open the sources once for all stages of the process; return them by name."""
-        return open_sources(self.program.config, self.program.metrics, self.program.clock)
+        return open_sources(self.running.config, self.running.metrics, self.running.clock)
 
     def close(self) -> None:
         """Close the sources, if they were opened."""
@@ -95,7 +95,7 @@ class Wiring:
 
     def _in_session(self, handler: StageHandler) -> StageHandler:
         def handle(message: Any, permit: AnyPermit) -> Outcome:
-            with self.program.db.session():
+            with self.running.db.session():
                 return handler(message, permit)
 
         return handle
@@ -105,14 +105,14 @@ class Wiring:
 
         If the database goes away meanwhile, wait for it, as at the start.
         """
-        while not self.program.stop.is_set():
+        while not self.running.stop.is_set():
             try:
-                with self.program.db.session():
+                with self.running.db.session():
                     step()
                 # What was built (the query index) lives as long as the process: exempt it from garbage collection,
                 # which would traverse it again and again.
                 return gc.freeze()
             except Unavailable as error:
                 log.warning("not ready yet", reason=str(error))
-                if self.program.stop.wait(DATABASE_RETRY_SECONDS) or not self.program.await_database():
+                if self.running.stop.wait(DATABASE_RETRY_SECONDS) or not self.running.await_database():
                     return

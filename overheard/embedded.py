@@ -24,34 +24,34 @@ from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
 class Pipeline:
     """Tick, ingress and stages in one process. ``events`` publishes to its ingress."""
 
-    def __init__(self, program: RunningProcess, stages: Iterable[Stage] = STAGES.values()) -> None:
-        self.program = program
+    def __init__(self, running: RunningProcess, stages: Iterable[Stage] = STAGES.values()) -> None:
+        self.running = running
         self.stages = tuple(stages)
-        config = program.config
+        config = running.config
         self.url = config.bus.address
         self.broker = open_broker(
             self.url,
             stages=self.stages,
-            metrics=program.metrics,
-            record_dead=program.record_dead,
-            on_thread_end=program.db.release,
-            permits=permits(program),
+            metrics=running.metrics,
+            record_dead=running.record_dead,
+            on_thread_end=running.db.release,
+            permits=permits(running),
             name="run",
-            clock=program.clock,
+            clock=running.clock,
         )
         self.sender = Sender(self.broker, self.stages)
-        self.wiring = Wiring(program, self.sender)
-        self.ingress = ingress_of(program, self.sender)
+        self.wiring = Wiring(running, self.sender)
+        self.ingress = ingress_of(running, self.sender)
         self.consumer: IngressConsumer | None = None
         if config.bus.embedded:
             self.events: RabbitEvents | MemoryEvents = MemoryEvents(
-                self.ingress.handle, program.record_dead, program.metrics
+                self.ingress.handle, running.record_dead, running.metrics
             )
         else:
             self.events = RabbitEvents(self.url, name="run")
-            self.consumer = consumer_of(program, self.ingress, "run")
-        self.ticker = ticker_of(program, self.events, self.broker)
-        self.health = WorkerHealth(program.metrics)
+            self.consumer = consumer_of(running, self.ingress, "run")
+        self.ticker = ticker_of(running, self.events, self.broker)
+        self.health = WorkerHealth(running.metrics)
         self._threads: list[threading.Thread] = []
         self._failed = False
 
@@ -59,7 +59,7 @@ class Pipeline:
         """Return the problems of all parts, for /healthz."""
         ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
         ingress = self.consumer.problems() if self.consumer is not None else []
-        return [*ended, *ingress, *tick_problems(self.ticker, self.program.clock()), *self.health.problems()]
+        return [*ended, *ingress, *tick_problems(self.ticker, self.running.clock()), *self.health.problems()]
 
     def run(self) -> int:
         """Run until the program is stopped (returns 0) or a thread dies (1).
@@ -70,19 +70,19 @@ class Pipeline:
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
         with ExitStack() as background:
-            background.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.program.stop)))
+            background.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.running.stop)))
             if (consumer := self.consumer) is not None:
-                background.enter_context(self._in_thread("ingress", lambda: consumer.run(self.program.stop)))
+                background.enter_context(self._in_thread("ingress", lambda: consumer.run(self.running.stop)))
             code = worker.run(
                 self.broker,
                 self.stages,
-                stop=self.program.stop,
+                stop=self.running.stop,
                 health=self.health,
-                threads=threads(self.program.config, self.stages),
-                unavailable_reason=self.program.unavailable_reason,
+                threads=threads(self.running.config, self.stages),
+                unavailable_reason=self.running.unavailable_reason,
             )
         if code:
-            self.program.gave_up("run")
+            self.running.gave_up("run")
         return 1 if self._failed else code
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class Pipeline:
         self.events.close()
         self.wiring.close()
         self.broker.close()
-        self.program.db.release()
+        self.running.db.release()
 
     @contextmanager
     def _in_thread(self, name: str, work: Callable[[], None]) -> Iterator[None]:
@@ -100,11 +100,11 @@ class Pipeline:
             try:
                 work()
             except Exception as error:  # noqa: BLE001 (the thread's last chance to report it)
-                self.program.gave_up(name, error)
+                self.running.gave_up(name, error)
                 self._failed = True
-                self.program.stop.set()
+                self.running.stop.set()
             finally:
-                self.program.db.release()
+                self.running.db.release()
 
         thread = threading.Thread(target=guarded, name=name)
         self._threads.append(thread)
@@ -112,5 +112,5 @@ class Pipeline:
         try:
             yield
         finally:
-            self.program.stop.set()
+            self.running.stop.set()
             thread.join()

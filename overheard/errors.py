@@ -85,7 +85,7 @@ class BudgetExhausted(OverheardError):
         self.key = key
         self.delay = delay
         self.slot = slot
-        super().__init__(f"budget {key}: next turn in {delay:.1f} s")
+        super().__init__(f"budget {key}: next slot in {delay:.1f} s")
 
 
 class PermanentError(OverheardError):

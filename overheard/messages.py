@@ -149,10 +149,11 @@ class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class NotifyChannel(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Send the pending deliveries of a channel.
 
-    ``lease``: continue the batch whose claim ends then; it was postponed for the channel's budget.
+    With ``lease`` the message continues the batch whose claim ends then; it was postponed for the channel's budget.
     """
 
     channel_id: Id
+    # The end of the held lease, seconds since the epoch; 0: none is held. Messages under way have this name.
     lease: Annotated[float, Meta(ge=0)] = 0.0
 
     @property
@@ -169,6 +170,7 @@ class RecheckItems(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     source: Text
     item_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    # The end of the held lease, seconds since the epoch; 0: none is held. Messages under way have this name.
     lease: Annotated[float, Meta(ge=0)] = 0.0
 
 

@@ -21,8 +21,8 @@ from overheard.permits import Slot
 class Later(msgspec.Struct, frozen=True):
     """Republish after ``delay`` seconds; ``message``, if part of the work is done, replaces the current one.
 
-    A delay above the bus's five minutes only ends the message: the work left is in the database, where a sweep finds
-    it.
+    A delay above 300 s (``bus.envelope.MAX_DELAY_SECONDS``), such as infinity, only ends the message: the work left is
+    in the database, where a sweep finds it. ``bus.rate_limit.reschedule`` applies that limit, after the handler.
     """
 
     delay: float

@@ -157,9 +157,8 @@ class SparePermit(Permit):
         super().__init__(limiter, key, slot=slot, wait=wait, on_wait=on_wait)
         self.urgent = False
         self._share = share
-        self._reserves = (
-            slot is not None
-        )  # for all tokens of the message: a login's must not cost a second one of the share
+        # For all tokens of the message: a login's must not cost a second one of the share.
+        self._reserves = slot is not None
 
     def acquire(self) -> None:
         """Take one token; wait up to a second for a spare one.

@@ -40,7 +40,7 @@ def _in_a_thread(work: Callable[[], None]) -> None:
 
 
 class OperatorAlerts:
-    """Sends alerts. ``open`` opens the operator's channel; None: no channel is configured."""
+    """Sends alerts. ``open_transport`` opens the operator's channel; None: no channel is configured."""
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class OperatorAlerts:
         db: Db,
         clock: Clock,
         every: float,
-        open: Callable[[], Transport] | None,
+        open_transport: Callable[[], Transport] | None,
         metrics: ProcessMetrics,
         start: Start = _in_a_thread,
     ) -> None:
         self.db = db
         self.clock = clock
         self.every = every
-        self.open = open
+        self.open_transport = open_transport
         self.metrics = metrics
         self._start = start
         self._sending = False
@@ -88,7 +88,7 @@ class OperatorAlerts:
         if not unreported:
             self._held = 0
             return
-        if self.open is None:
+        if self.open_transport is None:
             incidents.delete_before(self.db, self.clock() - UNSENT_MAX_SECONDS)
             return
         if self._sending:
@@ -99,7 +99,7 @@ class OperatorAlerts:
         self._held = 0
         self._sending = True
         try:
-            self._start(partial(self._send, self.open, unreported))
+            self._start(partial(self._send, self.open_transport, unreported))
         except RuntimeError:  # no thread could be started: later alerts must still be sent
             self._sending = False
             raise
@@ -110,10 +110,10 @@ class OperatorAlerts:
             self.metrics.alerts.labels("held back").inc()
         self._held = count
 
-    def _send(self, open: Callable[[], Transport], unreported: Sequence[IncidentCount]) -> None:
+    def _send(self, open_transport: Callable[[], Transport], unreported: Sequence[IncidentCount]) -> None:
         outcome = "failed"
         try:
-            open().send(compose(unreported))
+            open_transport().send(compose(unreported))
             outcome = "sent"
             with self.db.session():
                 incidents.mark_reported(self.db, unreported)

@@ -1,6 +1,6 @@
 """Holds back demands for runs, so that each workspace has at most one message per source waiting for fetch.
 
-A demand asks for the feeds of one workspace and source. It is held back while fetch has not taken up the previous one;
+A demand asks for the feeds of one workspace and source. It is held back while fetch has not served the previous one;
 demands that arrive meanwhile join it. Then a single message goes for all of them. So a workspace's share of fetch's
 queue does not grow with the number of its events, and each demand still gets a poll that begins after it.
 
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-LOST_AFTER_SECONDS = 15.0  # a message that fetch has not taken up by then may be lost: the next one goes
+LOST_AFTER_SECONDS = 15.0  # a message that fetch has not served by then may be lost: the next one goes
 EVENT_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -76,7 +76,7 @@ class Demands:
     def admit(self, demand: Demand, served_at: float, now: float) -> Literal["goes", "waits", "joins"]:
         """Return "goes" if the demand may be sent now (then call ``sent``), or hold it back.
 
-        ``served_at``: when fetch last took up a message of this workspace and source.
+        ``served_at``: when fetch last served a message of this workspace and source.
         """
         lane = self._lanes.get(demand.lane)
         if lane is None or (lane.held_back is None and lane.is_free(served_at, now)):

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 class Ingress:
     """Handles public events. ``fresh_for``: how old a poll, in seconds, may be to serve a demand on schedule.
 
-    With ``demands``, a demand for a run is held back until fetch has taken up the previous one, and ``release`` sends
+    With ``demands``, a demand for a run is held back until fetch has served the previous one, and ``release`` sends
     it. Without, every event becomes a message: for an ingress that only the tick uses. ``triggers_per_hour`` bounds the
     runs per workspace that are requested by hand; events of one meaning in one batch count once.
     """
@@ -67,7 +67,7 @@ class Ingress:
             requests = requests_of(events, outcomes)
             names = {name for request in requests if (name := getattr(request.event, "workspace", None))}
             by_name = workspaces.by_names(self.db, names)
-            batch.served_at = refreshes.taken_up_at(self.db, {workspace.id for workspace in by_name.values()})
+            batch.served_at = refreshes.served_at(self.db, {workspace.id for workspace in by_name.values()})
             for request in requests:
                 with bound(**request.log_fields):
                     self._handle(request, by_name, batch, outcomes)
@@ -96,7 +96,7 @@ class Ingress:
     def _release(self, demands: Demands, held_back: list[Demand], batch: OutgoingBatch, last: bool) -> None:
         existing = workspaces.by_names(self.db, {demand.workspace_id for demand in held_back})
         active = [workspace.id for workspace in existing.values() if workspace.active]
-        served_at = refreshes.taken_up_at(self.db, active)
+        served_at = refreshes.served_at(self.db, active)
         for demand in held_back:
             if demand.source not in served_at.get(demand.workspace_id, {}):
                 reason = "paused, gone, or not watched"
@@ -142,7 +142,7 @@ class Ingress:
             batch.add(request, RecheckItems(source=event.source))  # the stage claims due items until none are left
         else:
             claim = rechecks.claim_requested(self.db, event.source, event.item, now)
-            batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.lease))
+            batch.add(request, RecheckItems(source=claim.source, item_ids=claim.item_ids, lease=claim.held_until))
         return True
 
     def _workspace(self, name: str | int, by_name: dict[str | int, WorkspaceRef]) -> WorkspaceRef:
@@ -158,7 +158,7 @@ class Ingress:
     ) -> bool:
         if not workspace.active:
             raise InvalidInput(f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again")
-        served_at = batch.served_at.get(workspace.id) or refreshes.taken_up_at(self.db, [workspace.id])[workspace.id]
+        served_at = batch.served_at.get(workspace.id) or refreshes.served_at(self.db, [workspace.id])[workspace.id]
         if event.source is not None and event.source not in served_at:
             watched = ", ".join(served_at) or "no source"
             raise InvalidInput(f"workspace {workspace.slug} watches nothing of {event.source}; it watches {watched}")

@@ -54,6 +54,6 @@ class Rechecks:
             if sent >= room:
                 break
             for batch in rechecks.claim(self.db, name, size=size, before=before, now=now, requests=room - sent):
-                self.sender.send(RecheckItems(source=name, item_ids=batch.item_ids, lease=batch.lease))
+                self.sender.send(RecheckItems(source=name, item_ids=batch.item_ids, lease=batch.held_until))
                 sent += 1
         return sent

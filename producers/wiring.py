@@ -60,6 +60,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
     """Return the ticker, on either bus."""
     url = running.config.bus.address
     retention = running.config.retention
+    has_alerts = bool(running.config.alerts.url.get_secret_value())
     if isinstance(broker, MemoryBroker):
         # A message that fails on the bus in memory is recorded at once: there is no queue to collect from.
         collect_dead_letters: Callable[[], int] = _collect_nothing
@@ -107,7 +108,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             db=running.db,
             clock=running.clock,
             every=running.config.alerts.every,
-            open=partial(alert_channel, running.config) if running.config.alerts.url.get_secret_value() else None,
+            open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,
         ),
     )

@@ -26,13 +26,8 @@ from tests.servers.sink import HttpSink, MailSink
 
 INTEGRATION = Path(__file__).parent / "integration"
 SERVER_FIXTURES = {"rabbit_server", "postgres_server"}
-LONGEST = {
-    "test_secrets.py",
-    "test_soak.py",
-    "test_backup.py",
-    "test_privileges.py",
-    "test_supervised.py",
-}  # half a minute and more
+# Half a minute and more.
+LONGEST = {"test_secrets.py", "test_soak.py", "test_backup.py", "test_privileges.py", "test_supervised.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

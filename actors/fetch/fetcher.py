@@ -72,7 +72,7 @@ class Fetcher:
     def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
         """Read each group of the workspace's stale feeds once, together with other groups that are due.
 
-        1. One source holds at most half of the threads; further messages are rescheduled.
+        1. One source holds at most half of the threads; further messages are postponed.
         2. A poll that was waiting for the budget resumes where it stopped.
         3. A group is read back to its cursor. A refused group is divided until the refused feed stands alone, and
            only that feed backs off. A group with more new items than its source lists is divided too.
@@ -88,15 +88,15 @@ class Fetcher:
             return Rejected(f"there is no source {message.source}")
         # Half: a source that hangs leaves to all others as many threads as it holds.
         half = max(1, self.rules.threads // 2)
-        with self.shares.held(lambda now: {("source", message.source): half}) as later:
-            return self._fetch(FetchRun(message, budget, deque())) if later is None else Later(later)
+        with self.shares.held(lambda now: {("source", message.source): half}) as wait_seconds:
+            return self._fetch(FetchRun(message, budget, deque())) if wait_seconds is None else Later(wait_seconds)
 
     def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
         later = self._resume(run) or self._refresh(run, began)
         if later is None:
             self._decide_refused(run, probe=True)
-            refreshes.mark_taken_up(self.db, workspace, source, began)
+            refreshes.mark_served(self.db, workspace, source, began)
             return None
         # The demand waits for its slot, so the sweep must not count it as lost before. One second less, because a
         # demand is served only by a run that begins after it: the resumed message may arrive a little early.
@@ -116,7 +116,7 @@ class Fetcher:
         run.queued.extend((group_id, True) for group_id in dict.fromkeys(feed.group_id for feed in stale))
         if (later := self._read_queued(run)) is not None:
             return later
-        # A scheduled demand is content with a reading that is under way; the next one comes soon anyway.
+        # A scheduled demand accepts a reading in progress; the next one comes soon anyway.
         on_demand = message.reason not in ON_SCHEDULE
         if on_demand and feeds.has_stale(self.db, workspace, source, now=self.clock(), fresh_since=since):
             again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
@@ -126,8 +126,8 @@ class Fetcher:
     def _read_queued(self, run: FetchRun) -> Later | None:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
-            group_id, joinable = run.queued.popleft()
-            poll = self.leases.claim(run.message, group_id, joinable=joinable)
+            group_id, may_grow = run.queued.popleft()
+            poll = self.leases.claim(run.message, group_id, may_grow=may_grow)
             if poll is not None and (later := self._read(run, poll)) is not None:
                 return later
         return None
@@ -204,6 +204,6 @@ class Fetcher:
     def _postpone(
         self, message: FetchWorkspace, poll: GroupPoll, delay: float, *, refused_at: float | None = None
     ) -> None:
-        """Reschedule the message for the whole group, whose lease keeps other messages off it until then."""
+        """Postpone the message for the whole group, whose lease keeps other messages off it until then."""
         progress = self.leases.postpone(poll, delay, refused_at)
         self.send(msgspec.structs.replace(message, resume=progress), delay=delay)

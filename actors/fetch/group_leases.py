@@ -29,10 +29,11 @@ class GroupLeases:
         self.clock = clock
         self.rules = rules
 
-    def claim(self, message: FetchWorkspace, group_id: int, *, joinable: bool) -> GroupPoll | None:
+    def claim(self, message: FetchWorkspace, group_id: int, *, may_grow: bool) -> GroupPoll | None:
         """Claim a group; return None if another poll holds it, or it no longer exists.
 
-        A group that exceeds the source's limit is divided. Otherwise, if ``joinable``, other groups that are due join.
+        A group that exceeds the source's limit is divided. If not, and if it ``may_grow``, other groups that are due
+        join.
         """
         poll = uuid.uuid4().hex
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
@@ -41,7 +42,7 @@ class GroupLeases:
         if rest := planning.overflow_feeds(group, self._limit(group)):
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
-        elif joinable:
+        elif may_grow:
             group = self._with_joining_groups(message, group, poll)
         return GroupPoll(group, PollProgress(poll, group.id))
 
@@ -50,7 +51,7 @@ class GroupLeases:
         room = planning.room_of(group, limit.places) - len(group.feeds)
         if room <= 0:
             return group
-        others = feeds.joinable(
+        others = feeds.candidates(
             self.db,
             group,
             now=now,
@@ -59,7 +60,7 @@ class GroupLeases:
             unread_since=planning.unread_since(message, rules.fresh_for),
             room=room,
         )
-        chosen = planning.joinable(group, others, limit)
+        chosen = planning.fitting(group, others, limit)
         if not chosen:
             return group
         join = self.sources[group.source].join

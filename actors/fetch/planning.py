@@ -40,7 +40,7 @@ def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
     return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
-def joinable(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
+def fitting(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:
     """Return those of ``others``, in order, that fit into one request with the group."""
     # ``all`` covers every place anyway. A feed that was refused is retried alone: another refusal would cost requests
     # of all feeds that share its group.
@@ -67,8 +67,8 @@ def _bytes(group: Group) -> int:
 def overflow_feeds(group: Group, limit: GroupLimit) -> list[FeedRow]:
     """Return the feeds that no longer fit into one request, after a smaller group was configured."""
     lengths = accumulate(len(feed.place) + 1 for feed in group.feeds)
-    fitting = sum(_fits(length, limit) for length in lengths)
-    return list(group.feeds[min(max(fitting, 1), limit.places) :])
+    fit = sum(_fits(length, limit) for length in lengths)
+    return list(group.feeds[min(max(fit, 1), limit.places) :])
 
 
 def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[FeedRow]]:

@@ -37,7 +37,7 @@ def work(context: Context) -> StageWork:
     notifier = Notifier(
         db=context.db,
         send=context.send,
-        open_channel=ready,
+        open_transport=ready,
         clock=context.clock,
         rules=rules,
         metrics=context.metrics,

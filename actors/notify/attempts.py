@@ -30,7 +30,7 @@ MIN_ATTEMPTS = 10
 
 
 class DeliveryAttempts:
-    """Sends deliveries and marks them sent, rescheduled or failed."""
+    """Sends deliveries and marks them sent, postponed or failed."""
 
     def __init__(
         self, *, db: Db, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics, shares: ReceiverShares
@@ -42,7 +42,7 @@ class DeliveryAttempts:
         self.shares = shares
 
     def deliver(
-        self, row: ChannelRow, channel: Transport, batch: DeliveryBatch, delivery: ClaimedDelivery
+        self, row: ChannelRow, transport: Transport, batch: DeliveryBatch, delivery: ClaimedDelivery
     ) -> float | None:
         """Attempt the delivery. Return None if the round may go on, else the seconds for which the channel pauses.
 
@@ -52,26 +52,26 @@ class DeliveryAttempts:
         if contents is None:
             return None  # its mention was erased after the claim, and the delivery with it
         if not contents.notice.mentions:
-            self._fail(row, channel.kind, batch, delivery, "its mentions have been deleted")
+            self._fail(row, transport.kind, batch, delivery, "its mentions have been deleted")
             return None
         try:
-            channel.send(contents.notice)
+            transport.send(contents.notice)
         except ChannelGone as error:
-            self.disable(row, str(error), channel.kind)
+            self.disable(row, str(error), transport.kind)
             return math.inf
         except PermanentError as error:
-            self._fail(row, channel.kind, batch, delivery, str(error))
+            self._fail(row, transport.kind, batch, delivery, str(error))
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
         except RetryableError as error:
-            return self._retry(row, channel.kind, batch, delivery, error)
+            return self._retry(row, transport.kind, batch, delivery, error)
         except Exception as error:
             # A bug of ours or of a library with this one notice: treated as a refusal, so that it is retried and given
             # up like any other. Raised to the bus, it would end the round again and again and block the channel.
             log.exception("delivery raised an unexpected error", delivery=delivery.id)
             refusal = DeliveryRefused(f"internal error: {type(error).__name__}")
-            return self._retry(row, channel.kind, batch, delivery, refusal)
-        self._mark_sent(row, channel.kind, batch, delivery, contents)
+            return self._retry(row, transport.kind, batch, delivery, refusal)
+        self._mark_sent(row, transport.kind, batch, delivery, contents)
         return None
 
     def _mark_sent(
@@ -115,7 +115,7 @@ class DeliveryAttempts:
         pause = None
         if fault and not (refused and failures <= REFUSALS_TOLERATED):
             pause = backoff(failures) if error.delay is None else error.delay
-            channels.put_off(self.db, row.id, now + pause)
+            channels.postpone(self.db, row.id, now + pause)
         if now - delivery.created_at >= self.rules.give_up_after and delivery.attempts >= MIN_ATTEMPTS:
             # The channel is not disabled, so it takes others: this delivery is the one that it does not take.
             self._fail(row, kind, batch, delivery, str(error))
@@ -125,7 +125,7 @@ class DeliveryAttempts:
         # delivery itself may be the cause. Its own, longer backoff lets others go first. Say: attempts 4, failures 1.
         failed_before_success = error.delay is None and delivery.attempts > failures
         delay = backoff(delivery.attempts) if pause is None or failed_before_success else pause
-        batch.reschedule(delivery, now + delay, str(error))
+        batch.postpone(delivery, now + delay, str(error))
         self._count(row, kind, "retried")
         log.info("delivery rescheduled", delivery=delivery.id, seconds=round(delay, 1), exc_info=error)
         return pause

@@ -14,7 +14,7 @@ class DeliveryBatch:
     """``remaining`` are the deliveries not attempted yet, the next one first.
 
     The claim on them, and on the one being attempted, ends at ``held_until``. Every change applies only while the claim
-    holds: a process that stood still for longer must not release what another process is sending.
+    holds: a process that hung for longer must not release what another process is sending.
     """
 
     def __init__(self, db: Db, claimed: Sequence[ClaimedDelivery], held_until: float) -> None:
@@ -22,7 +22,7 @@ class DeliveryBatch:
         self.remaining = list(claimed)
         self.held_until = held_until
         self.failing = any(delivery.failing for delivery in claimed)  # the channel, when the batch was claimed
-        self.next_attempt_at = math.inf  # the earliest among the rescheduled deliveries
+        self.next_attempt_at = math.inf  # the earliest among the postponed deliveries
 
     def extend(self, until: float) -> bool:
         """Extend the claim. Return False if it expired and another round has taken the deliveries over."""
@@ -35,9 +35,9 @@ class DeliveryBatch:
         """Release the remaining deliveries, which become due at ``until``; this counts as no attempt."""
         deliveries.release(self.db, self._ids, self.held_until, until)
 
-    def reschedule(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
+    def postpone(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
         """Record a failed attempt; the delivery becomes due again at ``until``."""
-        deliveries.reschedule(self.db, delivery.id, self.held_until, until, reason)
+        deliveries.postpone(self.db, delivery.id, self.held_until, until, reason)
         self.next_attempt_at = min(self.next_attempt_at, until)
 
     def fail(self, delivery: ClaimedDelivery, reason: str) -> None:

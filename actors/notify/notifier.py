@@ -36,21 +36,21 @@ SLOW_FRACTION = 0.25
 
 
 class Notifier:
-    """The notify stage's handler. ``open_channel`` makes a ready channel from a row."""
+    """The notify stage's handler. ``open_transport`` makes a ready transport from a channel's row."""
 
     def __init__(
         self,
         *,
         db: Db,
         send: Send,
-        open_channel: Callable[[ChannelRow], Transport],
+        open_transport: Callable[[ChannelRow], Transport],
         clock: Clock,
         rules: NotifySettings,
         metrics: ProcessMetrics,
     ) -> None:
         self.db = db
         self.send = send
-        self.open_channel = open_channel
+        self.open_transport = open_transport
         self.clock = clock
         self.rules = rules
         self.shares = ReceiverShares(rules.threads, slow_seconds=SLOW_FRACTION * rules.timeout)
@@ -63,7 +63,7 @@ class Notifier:
           everything that waits for it.
         - A channel has one round at a time, which requests the next one. A message that arrives meanwhile, or too
           early, has nothing to do.
-        - Without a free thread in its shares (``receiver_shares``) a round does not begin; it is rescheduled.
+        - Without a free thread in its shares (``receiver_shares``) a round does not begin; it is postponed.
         - Without budget a round waits on the bus, not in a thread, and keeps its claim, so that no other round begins.
         """
         row = channels.get(self.db, message.channel_id)
@@ -74,8 +74,10 @@ class Notifier:
             # The channel failed while this round waited for budget: what the round still claims must not stay locked.
             self._resume(message).release(self.clock())
             return None
-        with self.shares.held(row) as later:
-            return self._round(message, row, permit) if later is None else self._defer(message, later)
+        with self.shares.held(row) as wait_seconds:
+            if wait_seconds is None:
+                return self._round(message, row, permit)
+            return self._postpone(message, wait_seconds)
 
     def _resume(self, message: NotifyChannel, wait: float = 0.0) -> DeliveryBatch:
         """Return what the message's earlier claim still holds, under a new lease that begins ``wait`` seconds later."""
@@ -85,15 +87,15 @@ class Notifier:
             claimed = deliveries.resume(self.db, message.channel_id, message.lease, now=now, lease=lease)
         return DeliveryBatch(self.db, claimed, now + lease)
 
-    def _defer(self, message: NotifyChannel, seconds: float) -> Outcome:
-        """Reschedule the round: with its claim if it has one, otherwise once for the channel, by its ``not_before``."""
+    def _postpone(self, message: NotifyChannel, seconds: float) -> Outcome:
+        """Postpone the round: with its claim if it has one, otherwise once for the channel, by its ``not_before``."""
         log.info("thread share full", seconds=round(seconds, 2))
         delay = min(seconds, MAX_BUS_DELAY_SECONDS)
         batch = self._resume(message, delay)
         if batch.remaining:
             return Later(delay, msgspec.structs.replace(message, lease=batch.held_until))
         now = self.clock()
-        if deliveries.defer(self.db, message.channel_id, now=now, until=now + seconds):
+        if deliveries.postpone_channel(self.db, message.channel_id, now=now, until=now + seconds):
             return Later(seconds, NotifyChannel(channel_id=message.channel_id))
         return None
 
@@ -103,7 +105,7 @@ class Notifier:
         if not batch.remaining:
             return None
         try:
-            channel = self.open_channel(row)
+            transport = self.open_transport(row)
         except InvalidInput as error:
             self.attempts.disable(row, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
             return None
@@ -115,7 +117,7 @@ class Notifier:
                 permit.acquire()
             except BudgetExhausted as exhausted:
                 return self._wait_for_budget(message, batch, exhausted)
-            pause = self.attempts.deliver(row, channel, batch, batch.remaining.pop(0))
+            pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
         if pause != math.inf:  # infinite: the channel was disabled, and its deliveries with it
             self._request_next_round(row, batch, pause)
         return None
@@ -150,7 +152,7 @@ class Notifier:
     def _request_next_round(self, row: ChannelRow, batch: DeliveryBatch, pause: float | None) -> None:
         """Send one message for the next round: a failing channel must not accumulate messages.
 
-        Now if more is due, else when the first rescheduled delivery is; never before the channel's ``pause`` ends.
+        Now if more is due, else when the first postponed delivery is; never before the channel's ``pause`` ends.
         """
         now = self.clock()
         if batch.remaining:

@@ -66,9 +66,9 @@ class ReceiverShares:
     def held(self, channel: ChannelRow) -> Iterator[float | None]:
         """Hold a thread for a round of the channel. Yield None, or the seconds until the round is to try again."""
         name = receiver_of(channel.url)
-        with self._threads.held(lambda now: self._limits(channel, name, now)) as later:
-            if later is not None:
-                yield later
+        with self._threads.held(lambda now: self._limits(channel, name, now)) as wait_seconds:
+            if wait_seconds is not None:
+                yield wait_seconds
                 return
             self._begin(name)
             try:

@@ -156,7 +156,8 @@ def _workspace(name: str, value: object) -> None:
     if isinstance(value, str):
         if not SLUG.fullmatch(value):
             raise InvalidInput(
-                f'"{name}": {_shown(value)} is not a slug (a-z, 0-9, _ and -, at most 63, no sign first)'
+                f'"{name}": {_shown(value)} is not a slug (a-z, 0-9, _ and -, at most 63 characters; '
+                "must start with a-z or 0-9)"
             )
     elif isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInput(f'"{name}" is {_kind(value)}; want a slug, or an id as a number')

@@ -95,9 +95,8 @@ class QueueInspector:
 
     def _alive(self) -> bool:
         try:
-            self._connection.process_data_events(
-                0
-            )  # pika sends heartbeats and notices a closed connection only in calls like this
+            # pika sends heartbeats and notices a closed connection only in calls like this.
+            self._connection.process_data_events(0)
         except (AssertionError, *amqp.CONNECTION_ERRORS):
             return False
         return bool(self._connection.is_open)

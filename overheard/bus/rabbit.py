@@ -106,9 +106,8 @@ class QuorumBroker(RabbitmqBroker):
                 for message, body in zip(messages, bodies, strict=True)
             )
         except pika.exceptions.UnroutableError:
-            self.queues_pending |= {
-                q_name(message.queue_name) for message in messages
-            }  # a queue was deleted: declare again
+            # A queue was deleted: declare again.
+            self.queues_pending |= {q_name(message.queue_name) for message in messages}
             raise
         for message in messages:
             self.emit_after("enqueue", message, delay)

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.cli.root import CliError
 from overheard.clock import system_clock
@@ -30,8 +30,8 @@ def channel() -> None:
 @click.pass_context
 def list_(context: click.Context, workspace: str | None, format: Format) -> None:
     """List channels and their state; secrets in URLs are redacted."""
-    with open_program(context) as program:
-        rows = channels.list_states(program.db, workspace)
+    with running_process(context) as running:
+        rows = channels.list_states(running.db, workspace)
         output.print_listing(rows, COLUMNS, format, keys=ChannelState.__struct_fields__, empty="No channels.")
 
 
@@ -41,9 +41,9 @@ def list_(context: click.Context, workspace: str | None, format: Format) -> None
 @click.pass_context
 def test(context: click.Context, workspace: str, name: str) -> None:
     """Send a test message to channel NAME of WORKSPACE."""
-    with open_program(context) as program:
-        row = channels.by_name(program.db, workspace, name)
-        config = program.config
+    with running_process(context) as running:
+        row = channels.by_name(running.db, workspace, name)
+        config = running.config
     try:
         seconds = channels.test(config, row)
     except (RetryableError, PermanentError, InvalidInput) as error:
@@ -62,9 +62,9 @@ def test(context: click.Context, workspace: str, name: str) -> None:
 @click.pass_context
 def enable(context: click.Context, workspace: str, name: str) -> None:
     """Enable a disabled channel, from the next mention on."""
-    with open_program(context) as program:
-        row = channels.by_name(program.db, workspace, name)
-        stored.enable(program.db, row.id)
+    with running_process(context) as running:
+        row = channels.by_name(running.db, workspace, name)
+        stored.enable(running.db, row.id)
     print_line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), " is enabled and receives the next mention.")
 
 

@@ -46,16 +46,16 @@ def check(context: click.Context, format: str) -> None:
 
 def _outcomes(context: click.Context) -> Iterator[tuple[str, CheckOutcome]]:
     try:
-        program = RunningProcess(configuration(context))
+        running = RunningProcess(configuration(context))
     except ConfigError as error:
         first, *rest = error.problems
         yield "configuration", CheckOutcome("failed", first, "\n".join(rest) or None)
         return
 
     def budget(key: str) -> Permit:
-        return Permit(limiter(program.config, program.db), key, wait=program.stop.wait, on_wait=lambda seconds: None)
+        return Permit(limiter(running.config, running.db), key, wait=running.stop.wait, on_wait=lambda seconds: None)
 
     try:
-        yield from checks.run(program, context.obj["config"], budget=budget)
+        yield from checks.run(running, context.obj["config"], budget=budget)
     finally:
-        program.db.release()
+        running.db.release()

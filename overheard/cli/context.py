@@ -47,15 +47,16 @@ def open_named_input(path: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_program(context: click.Context, *, create: bool = False) -> Iterator[RunningProcess]:
-    """Yield a program in a session of its database, without a statement timeout. Raises ConfigError, Unavailable.
+def running_process(context: click.Context, *, create: bool = False) -> Iterator[RunningProcess]:
+    """Yield this process in a session of its database, without a statement timeout.
 
     ``create``: create a missing SQLite database. An outdated one raises: only `overheard migrate` and `run` migrate.
+    Raises ConfigError, Unavailable.
     """
-    program = RunningProcess(configuration(context))
+    running = RunningProcess(configuration(context))
     try:
-        program.require_database(create=create)
-        with program.db.session(), program.db.without_timeouts():
-            yield program
+        running.require_database(create=create)
+        with running.db.session(), running.db.without_timeouts():
+            yield running
     finally:
-        program.db.release()
+        running.db.release()

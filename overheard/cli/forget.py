@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.dead_letters.replay import drain_bus
 from overheard.cli.output import Column, print_line
 from overheard.db import erasure_requests
@@ -72,12 +72,12 @@ def forget(
             author = SOURCES[source].check_author(author)
         except InvalidInput as error:
             raise click.BadParameter(str(error), param_hint="--author") from None
-    with open_program(context) as program:
+    with running_process(context) as running:
         if author is not None and undo:
-            _undo(program.db, source, author, format)
+            _undo(running.db, source, author, format)
             return
-        drain_bus(program)  # dead letters still on the bus could not be found and erased
-        erasure = _of_author(program, source, author) if author is not None else _of_workspace(program, slug or "")
+        drain_bus(running)  # dead letters still on the bus could not be found and erased
+        erasure = _of_author(running, source, author) if author is not None else _of_workspace(running, slug or "")
         counts = erasure.counts
         if not dry_run:
             if not yes:
@@ -100,18 +100,18 @@ class Erasure(NamedTuple):
     erase: Callable[[], msgspec.Struct]
 
 
-def _of_author(program: RunningProcess, source: str, name: str) -> Erasure:
-    db, label = program.db, author_label(source, name)
+def _of_author(running: RunningProcess, source: str, name: str) -> Erasure:
+    db, label = running.db, author_label(source, name)
     counts = erasure_requests.count_author(db, source, name)
     question = f"Erase {counted(counts.items, 'item')} by {label}, and store nothing by this author from now on?"
     target = {"author": name, "source": source}
     return Erasure(
-        target, label, question, counts, lambda: erasure_requests.erase_author(db, source, name, program.clock())
+        target, label, question, counts, lambda: erasure_requests.erase_author(db, source, name, running.clock())
     )
 
 
-def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
-    db, row = program.db, workspaces.require_not_internal(program.db, slug)
+def _of_workspace(running: RunningProcess, slug: str) -> Erasure:
+    db, row = running.db, workspaces.require_not_internal(running.db, slug)
     counts = erasure_requests.count_workspace(db, row.id)
     contents = f"{counted(counts.mentions, 'mention')}, {counted(counts.channels, 'channel')}"
     question = f"Permanently erase the workspace {slug} ({contents})?"
@@ -120,7 +120,7 @@ def _of_workspace(program: RunningProcess, slug: str) -> Erasure:
         slug,
         question,
         counts,
-        lambda: erasure_requests.erase_workspace(db, row.id, program.clock()),
+        lambda: erasure_requests.erase_workspace(db, row.id, running.clock()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.durations import rfc3339
 from overheard.cli.output import Column, Format, format_option
 from overheard.db import gaps
@@ -40,9 +40,9 @@ def list_(context: click.Context, place: str | None, state: str | None, limit: i
 
     FROM and TO are the items just before and after the gap, which were read, and the times of their creation.
     """
-    with open_program(context) as program:
-        now = program.clock()
-        rows = gaps.listing(program.db, place=place, state=state, limit=limit)
+    with running_process(context) as running:
+        now = running.clock()
+        rows = gaps.listing(running.db, place=place, state=state, limit=limit)
         columns = (
             Column("FOUND", lambda row: ago(row.found_at, now)),
             Column("FEED", lambda row: f"{row.source} {row.place} {row.kind}"),

@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.durations import PastTime, seconds_of
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line
@@ -42,8 +42,8 @@ def mentions(
 
     JSON has one object per line, the same as in a webhook; highlights are [field, start, end], in characters.
     """
-    with open_program(context) as program:
-        db = program.db
+    with running_process(context) as running:
+        db = running.db
         if workspace is not None:
             workspaces.by_name(db, workspace)
         # Only tables are cut: a program would take a default limit for the whole list.

@@ -28,14 +28,14 @@ def migrate(context: click.Context, check: bool) -> None:
 
     `overheard run` does this itself on SQLite; no other command changes the schema of an existing database.
     """
-    program = RunningProcess(configuration(context))
+    running = RunningProcess(configuration(context))
     try:
         if check:
-            sys.exit(_print_pending(program))
-        program.require_usable_file()
-        applied = migrations.migrate(program.db, _print_copy)
+            sys.exit(_print_pending(running))
+        running.require_usable_file()
+        applied = migrations.migrate(running.db, _print_copy)
     finally:
-        program.db.release()
+        running.db.release()
     for name in applied:
         print_line(("✓ ", "green"), "applied ", (name, "bold"))
     print_line("The database is up to date." if applied else "The database was already up to date.")
@@ -45,13 +45,13 @@ def _print_copy(copy: Path) -> None:
     print_line(("✓ ", "green"), "copied to ", (str(copy), "bold"), (" (delete it when everything works)", "dim"))
 
 
-def _print_pending(program: RunningProcess) -> int:
+def _print_pending(running: RunningProcess) -> int:
     """Print pending migrations; return the exit code. A missing SQLite file is not created."""
-    if program.config.database.embedded and not program.db.file.exists():
+    if running.config.database.embedded and not running.db.file.exists():
         print_line("The database is empty: it is created at the first start.")
         return MIGRATIONS_PENDING_EXIT_CODE
-    with program.db.session():
-        pending, is_empty = migrations.pending(program.db), migrations.is_empty(program.db)
+    with running.db.session():
+        pending, is_empty = migrations.pending(running.db), migrations.is_empty(running.db)
     if not pending:
         print_line("The database is up to date.")
         return 0

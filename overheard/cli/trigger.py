@@ -6,7 +6,7 @@ import time
 
 import click
 
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.output import print_line
 from overheard.cli.root import CliError
 from overheard.db import channels, heartbeats
@@ -28,9 +28,9 @@ from overheard.process import RunningProcess
 @click.pass_context
 def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) -> None:
     """Run WORKSPACE (slug or number) now."""
-    with open_program(context) as program:
+    with running_process(context) as running:
         began = time.monotonic()
-        requested = runs.request_run(program, workspace)
+        requested = runs.request_run(running, workspace)
         if not wait:
             details = (
                 f"Its id in the logs: {requested.run}"
@@ -39,8 +39,8 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
             )
             print_line(("✓ ", "green"), "Requested a run of ", (requested.slug, "bold"), f". {details}")
             return
-        if (mentions := runs.wait(program.db, requested, timeout)) is None:
-            raise CliError(_late(program, requested.slug, timeout))
+        if (mentions := runs.wait(running.db, requested, timeout)) is None:
+            raise CliError(_late(running, requested.slug, timeout))
         seconds = time.monotonic() - began
         print_line(
             ("✓ ", "green"), (requested.slug, "bold"), f": {counted(mentions, 'new mention')} in {seconds:.1f} s."
@@ -51,9 +51,9 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
                 print_line(("! ", "yellow"), reason, stderr=True)
 
 
-def _late(program: RunningProcess, slug: str, timeout: float) -> str:
-    tick = ago(heartbeats.last_at(program.db, "tick"), program.clock())
-    start = "overheard run" if program.config.bus.embedded else "the tick, ingress and actors"
+def _late(running: RunningProcess, slug: str, timeout: float) -> str:
+    tick = ago(heartbeats.last_at(running.db, "tick"), running.clock())
+    start = "overheard run" if running.config.bus.embedded else "the tick, ingress and actors"
     return (
         f"the run of {slug} is not complete after {timeout:g} s (last tick: {tick})\n"
         f"`overheard status` shows whether {start} is running, and what is wrong; the request is not lost"

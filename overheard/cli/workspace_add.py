@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from overheard.cli import arguments
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.output import print_line
 from overheard.cli.root import WrongUsage
 from overheard.cli.workspace_files import warn_partial
@@ -60,12 +60,12 @@ def add(context: click.Context, /, slug: str, **options: Any) -> None:
       overheard workspace add acme --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
     """
-    with open_program(context, create=True) as program:
+    with running_process(context, create=True) as running:
         try:
-            saved = workspaces.add(program, _spec(slug, options))
+            saved = workspaces.add(running, _spec(slug, options))
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
-        _print_saved(saved, ticking=heartbeats.last_at(program.db, "tick") is not None)
+        _print_saved(saved, ticking=heartbeats.last_at(running.db, "tick") is not None)
         warn_partial(saved)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from overheard.cli.context import open_named_input, open_program
+from overheard.cli.context import open_named_input, running_process
 from overheard.cli.output import is_utf8, one_line, print_hint, print_line
 from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
@@ -32,8 +32,8 @@ def import_(context: click.Context, file: str) -> None:
     try:
         with open_named_input(file) as opened_file:
             data = read_limited(opened_file, where, FILE_MAX_BYTES)
-        with open_program(context, create=True) as program:
-            for saved in workspaces.import_text(program, data, where):
+        with running_process(context, create=True) as running:
+            for saved in workspaces.import_text(running, data, where):
                 _print_saved(saved)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
@@ -74,8 +74,8 @@ def export(context: click.Context, slugs: tuple[str, ...], secrets: bool) -> Non
 
     Channel URLs contain tokens: without --secrets they are redacted.
     """
-    with open_program(context) as program:
-        specs = workspaces.export(program.db, slugs, secrets=secrets)
+    with running_process(context) as running:
+        specs = workspaces.export(running.db, slugs, secrets=secrets)
     if not secrets and any(spec.channel for spec in specs):
         click.echo(REDACTED_HEADER)
     click.echo(write(specs, ascii_only=not is_utf8()), nl=False)

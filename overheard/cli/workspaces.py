@@ -7,7 +7,7 @@ import msgspec
 from rich.text import Text
 
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.cli.workspace_add import add
 from overheard.db import mentions, workspace_specs
@@ -31,10 +31,10 @@ workspace.add_command(add)
 @click.pass_context
 def list_(context: click.Context, format: Format) -> None:
     """List workspaces and their counts."""
-    with open_program(context) as program:
+    with running_process(context) as running:
         keys = WorkspaceOverview.__struct_fields__
         empty = "No workspaces yet: overheard workspace add, or overheard import."
-        output.print_listing(stored.overview(program.db), _columns(program.clock()), format, keys=keys, empty=empty)
+        output.print_listing(stored.overview(running.db), _columns(running.clock()), format, keys=keys, empty=empty)
 
 
 def _columns(now: float) -> tuple[Column, ...]:
@@ -63,8 +63,8 @@ def _columns(now: float) -> tuple[Column, ...]:
 @click.pass_context
 def show(context: click.Context, slug: str, format: str) -> None:
     """Show a workspace (channel URLs redacted)."""
-    with open_program(context) as program:
-        details = workspaces.details(program.db, slug)
+    with running_process(context) as running:
+        details = workspaces.details(running.db, slug)
     spec, row = details.spec, details.row
     if format == "json":
         # The keys are a contract, older than the attributes' names.
@@ -75,7 +75,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
         counts = {"active": row.active, "mentions": details.mentions, "refused_queries": refused}
         output.print_json({**msgspec.to_builtins(spec), **counts})
         return
-    now = program.clock()
+    now = running.clock()
     print_line((spec.slug, "bold"), "  ", one_line(spec.name), ("" if row.active else "  paused", "yellow"))
     facts = (
         *(
@@ -104,8 +104,8 @@ def show(context: click.Context, slug: str, format: str) -> None:
 @click.pass_context
 def pause(context: click.Context, slug: str) -> None:
     """Stop running a workspace; its data is kept."""
-    with open_program(context) as program:
-        workspaces.set_active(program.db, slug, False)
+    with running_process(context) as running:
+        workspaces.set_active(running.db, slug, False)
     print_line(
         ("✓ ", "green"), (slug, "bold"), " is paused. To resume it: ", (f"overheard workspace resume {slug}", "bold")
     )
@@ -116,8 +116,8 @@ def pause(context: click.Context, slug: str) -> None:
 @click.pass_context
 def resume(context: click.Context, slug: str) -> None:
     """Resume a paused workspace."""
-    with open_program(context) as program:
-        workspaces.set_active(program.db, slug, True)
+    with running_process(context) as running:
+        workspaces.set_active(running.db, slug, True)
     print_line(("✓ ", "green"), (slug, "bold"), " is active again.")
 
 
@@ -127,10 +127,10 @@ def resume(context: click.Context, slug: str) -> None:
 @click.pass_context
 def remove(context: click.Context, slug: str, yes: bool) -> None:
     """Delete a workspace with its queries, channels and mentions."""
-    with open_program(context) as program:
-        row = workspaces.require_not_internal(program.db, slug)
-        contents = counted(mentions.count(program.db, row.id), "mention")
+    with running_process(context) as running:
+        row = workspaces.require_not_internal(running.db, slug)
+        contents = counted(mentions.count(running.db, row.id), "mention")
         if not yes:
             click.confirm(f"Delete {slug} with its queries, channels and {contents}?", abort=True, err=True)
-        workspace_specs.remove(program.db, row.id)
+        workspace_specs.remove(running.db, row.id)
     print_line(("✓ ", "green"), (slug, "bold"), f" has been deleted, with {contents}.")

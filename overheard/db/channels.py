@@ -88,8 +88,8 @@ def record_failure(db: Db, channel_id: int, reason: str, now: float, *, fault: b
     return (float(rows[0][0]), int(rows[0][1])) if rows else (now, 1)
 
 
-def put_off(db: Db, channel_id: int, until: float) -> None:
-    """Defer the channel: until then, claims get nothing."""
+def postpone(db: Db, channel_id: int, until: float) -> None:
+    """Postpone the channel: until then, claims get nothing."""
     Channel.update(not_before=until).where(Channel.id == channel_id).execute(db.peewee)
 
 

@@ -94,10 +94,9 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
     """Claim up to ``limit`` deliveries of the channel that are due. Of two concurrent claims one gets them.
 
     1. The least tried come first, oldest first: deliveries that the receiver keeps refusing do not hold up others.
-    2. The last one is the most tried: those, too, get their tries, and come to an end.
+    2. The last one is the most tried: those, too, get their tries, and are eventually given up.
     3. While one claim holds a channel, no other gets anything: a receiver that hangs must not occupy more than one
-    thread
-       (I6). After its deliveries are done, the holder calls ``more_due``.
+       thread (I6). After its deliveries are done, the holder calls ``more_due``.
     4. Before its ``not_before`` a channel gives nothing; while it fails, a claim has one delivery, the probe.
     """
     while True:
@@ -115,8 +114,8 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> l
             rows = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
             failing = failing_since is not None
             claimed = _in_send_order(msgspec.structs.replace(ClaimedDelivery(*row), failing=failing) for row in rows)
-        # What was stored while this claim had the lock and found nothing: its own claim has skipped the locked row and
-        # gone away. So look again.
+        # What was stored while this claim had the lock and found nothing: its own claim has skipped the locked row
+        # and returned. So look again.
         if claimed or is_claimed(db, channel_id, now) or not more_due(db, channel_id, now):
             return claimed
 
@@ -139,8 +138,8 @@ def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> 
     )
 
 
-def defer(db: Db, channel_id: int, *, now: float, until: float) -> bool:
-    """Defer the channel until ``until``, as none of its deliveries can be tried now.
+def postpone_channel(db: Db, channel_id: int, *, now: float, until: float) -> bool:
+    """Postpone the channel until ``until``, as none of its deliveries can be tried now.
 
     Return False if nothing is due there, or another claim holds it.
     """
@@ -258,8 +257,8 @@ def mark_failed(db: Db, delivery_id: str, held_until: float, reason: str) -> Non
     ).execute(db.peewee)
 
 
-def reschedule(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
-    """Make a delivery whose try failed due again at ``until``, unless its claim ran out: then the new claim counts."""
+def postpone(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
+    """Postpone a delivery whose try failed until ``until``, unless its claim ran out: then the new claim counts."""
     Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
         _still_claimed([delivery_id], held_until)
     ).execute(db.peewee)

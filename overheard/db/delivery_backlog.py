@@ -36,7 +36,7 @@ class DeliveryBacklog(msgspec.Struct, frozen=True):
 def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
     """Return channels, and their workspaces' slugs, with deliveries that should have been sent by now.
 
-    These are due, and unclaimed or with a claim that ran out; and the channel is not deferred.
+    These are due, and unclaimed or with a claim that ran out; and the channel is not postponed.
     """
     rows = (
         Delivery.select(Delivery.channel, Workspace.slug)

@@ -46,7 +46,7 @@ def _stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> A
     )
 
 
-def joinable(
+def candidates(
     db: Db,
     group: Group,
     *,
@@ -92,8 +92,8 @@ def joinable(
         .order_by(Feed.fresh_at, Feed.id)
         .limit(2 * room)  # rows are feeds: several may be of one group, and some groups are dropped below
     )
-    candidates = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))
-    return [other for other in candidates if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
+    loaded = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))
+    return [other for other in loaded if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
 def has_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:

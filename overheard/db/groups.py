@@ -4,11 +4,11 @@ A group's cursor covers all its feeds, so a feed must not join a group that was 
 that the feed had in between would count as read. The rule compares our own readings, never what a source says:
 **a group joins another when its own latest reading began after the other's latest reading had its first page.** Then
 everything in the joining feeds that is still unread is listed above all that the cursor remembers. A feed that was
-never read counts as read when it was first watched: older items are not news. The times are those of the reading
+never read counts as read when it was first watched: older items are not new. The times are those of the reading
 machines, so their clocks have to agree to less than the time between two readings.
 
-A group is divided when its source refuses it (one of the feeds is the reason) and when it has more news than the source
-lists: both parts keep the cursor. Feeds that no active workspace watches are split off in the same way.
+A group is divided when its source refuses it (one of the feeds is the reason) and when it has more new items than the
+source lists: both parts keep the cursor. Feeds that no active workspace watches are split off in the same way.
 """
 
 from __future__ import annotations

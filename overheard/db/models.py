@@ -3,6 +3,17 @@
 ``migrations/`` makes the schema: a change here needs a migration, and a test compares the two. An id that a message or
 a client may remember is never reused: on SQLite, migration 0011 makes those ids AUTOINCREMENT, and a migration that
 rebuilds such a table has to keep that.
+
+A table has its class's name in snake case, except six:
+
+    RefreshDemand   refresh
+    SourceStatus    source
+    WatchChange     change
+    StoredItem      item
+    StoredPart      poll_part
+    Heartbeat       beat
+
+``Revision`` stores the instance's random id, too, though that is not a revision.
 """
 
 from __future__ import annotations
@@ -54,8 +65,8 @@ class Workspace(Table):
 
 
 # A workspace's demand for fresh feeds, one row for each source that it watches. ``demanded_at``: the latest demand;
-# ``served_at``: fetch has taken up every demand until then; ``waiting_since``: the oldest demand that fetch has not
-# taken up, however often it was repeated since.
+# ``served_at``: fetch has served every demand until then; ``waiting_since``: the oldest demand not served yet, however
+# often it was repeated since.
 class RefreshDemand(Table):
     workspace = _of(Workspace, "refreshes", index=False)
     source = TextField()
@@ -69,10 +80,10 @@ class RefreshDemand(Table):
 
 
 # Feeds that are read together. ``cursor`` is the source's own text: the next reading starts from it, and everything
-# listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is news).
+# listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is new).
 # ``read_at``: when that reading had its first page. ``room``: how many feeds the group may have, smaller after it was
-# divided for having more news than the source lists; None: as many as is configured. ``poll``: the poll that holds the
-# lease, or ``groups.FREE_UNREAD``.
+# divided for having more new items than the source lists; None: as many as is configured. ``poll``: the poll that holds
+# the lease, or ``groups.FREE_UNREAD``.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()

@@ -30,11 +30,11 @@ RECHECK_LEASE_SECONDS = 300.0  # for a batch to wait on the bus and be looked up
 
 
 class RecheckBatch(msgspec.Struct, frozen=True):
-    """Items of one source, claimed for one request. The lease's end identifies the claim."""
+    """Items of one source, claimed for one request. ``held_until``, the end of their lease, identifies the claim."""
 
     source: str
     item_ids: tuple[int, ...]
-    lease: float
+    held_until: float
 
 
 class ItemToRecheck(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
     A request is made if its first item was last checked before ``before``; the next items in line fill it up. Of two
     concurrent claims one gets each item.
     """
-    lease = now + RECHECK_LEASE_SECONDS
+    held_until = now + RECHECK_LEASE_SECONDS
     free = (StoredItem.source == source) & (StoredItem.lease_until < now)
     oldest: Any = (
         StoredItem.select(StoredItem.id, StoredItem.checked_at)
@@ -82,8 +82,8 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
         batches = [rows[start : start + size] for start in range(0, len(rows), size)]
         wanted = [sorted(item_id for item_id, _ in batch) for batch in batches if batch[0][1] <= before]
         for ids in wanted:
-            StoredItem.update(lease_until=lease).where(StoredItem.id.in_(ids)).execute(db.peewee)
-    return [RecheckBatch(source, tuple(ids), lease) for ids in wanted]
+            StoredItem.update(lease_until=held_until).where(StoredItem.id.in_(ids)).execute(db.peewee)
+    return [RecheckBatch(source, tuple(ids), held_until) for ids in wanted]
 
 
 def claim_requested(db: Db, source: str, name: str, now: float) -> RecheckBatch:
@@ -91,34 +91,34 @@ def claim_requested(db: Db, source: str, name: str, now: float) -> RecheckBatch:
 
     Raises NotFound.
     """
-    lease = now + RECHECK_LEASE_SECONDS
+    held_until = now + RECHECK_LEASE_SECONDS
     claimed = (
-        StoredItem.update(checked_at=0, lease_until=lease)
+        StoredItem.update(checked_at=0, lease_until=held_until)
         .where(StoredItem.source == source, StoredItem.ref == storable(name))
         .returning(StoredItem.id)
         .tuples()
         .execute(db.peewee)
     )
     for (item_id,) in claimed:
-        return RecheckBatch(source, (item_id,), lease)
+        return RecheckBatch(source, (item_id,), held_until)
     raise NotFound(f"no item {name} is stored")
 
 
 def take_over(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToRecheck], float]:
-    """Return the items of the batch that its claim still holds, and the new lease that holds them from now on.
+    """Return the items of the batch that its claim still holds, and the end of the new lease that holds them.
 
     A second message with the same claim finds nothing.
     """
-    # The lease identifies the claim, so the new one has to differ from the old one, even at the same moment.
-    lease = max(now + RECHECK_LEASE_SECONDS, batch.lease + 0.001)
+    # The lease's end identifies the claim, so the new one has to differ from the old one, even at the same moment.
+    held_until = max(now + RECHECK_LEASE_SECONDS, batch.held_until + 0.001)
     if not batch.item_ids:
-        return [], lease
+        return [], held_until
     taken = (
-        StoredItem.update(lease_until=lease)
+        StoredItem.update(lease_until=held_until)
         .where(
             StoredItem.id.in_(list(batch.item_ids)),
             StoredItem.source == batch.source,
-            StoredItem.lease_until == batch.lease,
+            StoredItem.lease_until == batch.held_until,
         )
         .returning(StoredItem.id)
         .tuples()
@@ -128,13 +128,13 @@ def take_over(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToReche
     mentioned = fn.EXISTS(Mention.select(Mention.id).where(Mention.item == StoredItem.id))
     columns = [getattr(StoredItem, name) for name in ItemToRecheck.__struct_fields__[:-1]]
     rows = StoredItem.select(*columns, mentioned).where(StoredItem.id.in_(ids)).order_by(StoredItem.id)
-    return [ItemToRecheck(*row) for row in rows.tuples().execute(db.peewee)], lease
+    return [ItemToRecheck(*row) for row in rows.tuples().execute(db.peewee)], held_until
 
 
-def hold(db: Db, item_ids: Sequence[int], lease: float, until: float) -> None:
-    """Replace the lease of items: until then, no recheck claims them."""
+def postpone(db: Db, item_ids: Sequence[int], held_until: float, until: float) -> None:
+    """Replace the lease of items that ends at ``held_until``: until ``until``, no recheck claims them."""
     StoredItem.update(lease_until=until).where(
-        StoredItem.id.in_(list(item_ids)), StoredItem.lease_until == lease
+        StoredItem.id.in_(list(item_ids)), StoredItem.lease_until == held_until
     ).execute(db.peewee)
 
 

@@ -1,4 +1,4 @@
-"""Refreshes: when fresh feeds of a source were demanded for a workspace, and until when fetch has taken that up.
+"""Refreshes: when fresh feeds of a source were demanded for a workspace, and until when fetch has served them.
 
 One row for each workspace and source that it watches. Lock order: the workspace's row first, then these in the order of
 their keys.
@@ -49,14 +49,14 @@ def demand(
                 .order_by(RefreshDemand.workspace, RefreshDemand.source)
             )
             rows.for_update("FOR NO KEY UPDATE").tuples().execute(db.peewee)
-        # A repeated demand keeps the time of the first one that fetch has not taken up.
+        # A repeated demand keeps the time of the first one that fetch has not served.
         waiting = IS_WAITING & RefreshDemand.waiting_since.is_null(False)
         since = Case(None, [(waiting, RefreshDemand.waiting_since)], now)
         RefreshDemand.update(demanded_at=until or now, waiting_since=since).where(of_workspaces).execute(db.peewee)
 
 
-def mark_taken_up(db: Db, workspace_id: int, source: str, at: float) -> None:
-    """Record that fetch has taken up every demand made until ``at``; a later demand stays open.
+def mark_served(db: Db, workspace_id: int, source: str, at: float) -> None:
+    """Record that fetch has served every demand made until ``at``; a later demand stays open.
 
     A late message must not move the time back.
     """
@@ -67,7 +67,7 @@ def mark_taken_up(db: Db, workspace_id: int, source: str, at: float) -> None:
 
 
 def claim_lost(db: Db, now: float, older_than: float, limit: int) -> list[tuple[int, str]]:
-    """Claim (workspace, source) of demands made more than ``older_than`` seconds ago and not taken up, oldest first.
+    """Claim (workspace, source) of demands made more than ``older_than`` seconds ago and not served, oldest first.
 
     Their event or message is lost. The claim renews the demand, so that the next sweep does not repeat it at once.
     """
@@ -95,8 +95,8 @@ def claim_lost(db: Db, now: float, older_than: float, limit: int) -> list[tuple[
     ]
 
 
-def taken_up_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
-    """Return, for each workspace, until when the demands of each source that it watches were taken up."""
+def served_at(db: Db, workspace_ids: Collection[int]) -> Mapping[int, dict[str, float]]:
+    """Return, for each workspace, until when the demands of each source that it watches were served."""
     by_workspace: dict[int, dict[str, float]] = {workspace_id: {} for workspace_id in workspace_ids}
     rows = RefreshDemand.select(RefreshDemand.workspace, RefreshDemand.source, RefreshDemand.served_at)
     rows = rows.where(RefreshDemand.workspace.in_(list(workspace_ids))).order_by(RefreshDemand.source)

@@ -64,12 +64,12 @@ def by_name(db: Db, workspace: str, name: str) -> ChannelRow:
 
 def test(config: Config, row: ChannelRow) -> float:
     """Send a sample mention now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
-    channel = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
-    return send_timed(channel, sample_notice(row.workspace))
+    transport = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
+    return send_timed(transport, sample_notice(row.workspace))
 
 
-def send_timed(channel: Transport, notice: Notice) -> float:
-    """Send the notice; return the seconds it took. Raises what the channel raises."""
+def send_timed(transport: Transport, notice: Notice) -> float:
+    """Send the notice; return the seconds it took. Raises what the transport raises."""
     began = time.monotonic()
-    channel.send(notice)
+    transport.send(notice)
     return time.monotonic() - began

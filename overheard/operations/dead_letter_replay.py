@@ -41,21 +41,21 @@ class DeadLetterReplay(msgspec.Struct):
     error: str | None = None
 
 
-def require_replayable(program: RunningProcess) -> None:
+def require_replayable(running: RunningProcess) -> None:
     """Raise Conflict if there is no bus that a replay could send on."""
-    if program.config.bus.embedded:
+    if running.config.bus.embedded:
         raise Conflict(MEMORY_BUS_MESSAGE)
 
 
-def replay(program: RunningProcess, which: DeadLetterFilter, advance: Callable[[], object]) -> DeadLetterReplay:
+def replay(running: RunningProcess, which: DeadLetterFilter, advance: Callable[[], object]) -> DeadLetterReplay:
     """Send dead letters again; call ``advance`` after each.
 
     1. Claim a batch.
     2. Send each, and delete it once RabbitMQ has confirmed it. A crash in between sends it twice, with the same id.
     3. Release the leases of those that could not be sent.
     """
-    db, after_id, outcome = program.db, 0, DeadLetterReplay()
-    with _sending(program) as send:
+    db, after_id, outcome = running.db, 0, DeadLetterReplay()
+    with _sending(running) as send:
         while claims := dead_letters.claim(db, which, after_id=after_id, limit=CLAIM_BATCH):
             # Step 3 releases the unsent ones: without this bound, the next batch would claim them again, without end.
             after_id = claims[-1].dead_letter.id
@@ -76,13 +76,13 @@ def replay(program: RunningProcess, which: DeadLetterFilter, advance: Callable[[
 
 
 @contextmanager
-def _sending(program: RunningProcess) -> Iterator[Send]:
-    url = program.config.bus.address
+def _sending(running: RunningProcess) -> Iterator[Send]:
+    url = running.config.bus.address
     broker = open_broker(
         url,
         stages=STAGES.values(),
-        metrics=program.metrics,
-        record_dead=program.record_dead,
+        metrics=running.metrics,
+        record_dead=running.record_dead,
         name="dead-letters replay",
     )
     sender, events = Sender(broker), RabbitEvents(url, name="dead-letters replay")

@@ -63,14 +63,14 @@ def _missing(id: int) -> NotFound:
     return NotFound(f"no dead letter {id}; `overheard dead-letters list` lists them")
 
 
-def drain_bus(program: RunningProcess) -> str | None:
+def drain_bus(running: RunningProcess) -> str | None:
     """Move dead letters from the bus's dead-letter queues to the database; return why some may remain, or None.
 
     A copy that stayed on the bus would be recorded as a new dead letter after its replay.
     """
-    if not program.config.bus.embedded:
+    if not running.config.bus.embedded:
         try:
-            collect(program.config.bus.address, STAGES.values(), program.record_collected, seconds=DRAIN_SECONDS)
+            collect(running.config.bus.address, STAGES.values(), running.record_collected, seconds=DRAIN_SECONDS)
         except Unavailable as error:
             return f"{error}: dead letters still in its queues will be listed later"
     return None

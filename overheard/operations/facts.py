@@ -64,24 +64,24 @@ class Observer:
     ``server`` is the URL of this server's supervisord, None elsewhere; ``backup_mark`` is only read on a server.
     """
 
-    def __init__(self, program: RunningProcess, *, server: str | None = None, backup_mark: Path = BACKUP_MARK) -> None:
-        self.program = program
+    def __init__(self, running: RunningProcess, *, server: str | None = None, backup_mark: Path = BACKUP_MARK) -> None:
+        self.running = running
         self._server = server
         self._backup_mark = backup_mark
         self._ready = False
         self._instance: str | None = None
-        self._bus = None if program.config.bus.embedded else QueueInspector(program.config.bus.address)
+        self._bus = None if running.config.bus.embedded else QueueInspector(running.config.bus.address)
 
     def read(self) -> SystemState:
         """Read everything once. Raises ConfigError if the database's schema is of another version."""
-        now = self.program.clock()  # needs no statement, so it works while the database is down
+        now = self.running.clock()  # needs no statement, so it works while the database is down
         stored, no_database = _attempt(self._database)
         if isinstance(no_database, DatabaseMissing):
             self._instance = ""
         bus, no_bus = _attempt(self._read_bus)
         queues, event_queues, alarm = bus or (None, None, None)
         supervised, no_supervisor = _attempt(self._read_supervisord)
-        reports = processes.scan(self.program.config.metrics)
+        reports = processes.scan(self.running.config.metrics)
         own = None if reports is None else [process for process in reports if process.belongs_to(self._instance)]
         return SystemState(
             now,
@@ -102,16 +102,16 @@ class Observer:
     def close(self) -> None:
         if self._bus is not None:
             self._bus.close()
-        self.program.db.release()
+        self.running.db.release()
 
     def _database(self) -> DatabaseState:
-        program = self.program
+        running = self.running
         if not self._ready:
-            program.require_database()
+            running.require_database()
             self._ready = True
-        with program.db.session():
-            self._instance = instance.stored_id(program.db)
-            return database_state(program.db, program.config, program.clock())
+        with running.db.session():
+            self._instance = instance.stored_id(running.db)
+            return database_state(running.db, running.config, running.clock())
 
     def _read_supervisord(self) -> list[SupervisedProcess] | None:
         return None if self._server is None else supervisord.processes(self._server)

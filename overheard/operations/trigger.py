@@ -29,18 +29,18 @@ class RequestedRun(msgspec.Struct, frozen=True):
     run: str | None
 
 
-def request_run(program: RunningProcess, workspace: str) -> RequestedRun:
+def request_run(running: RunningProcess, workspace: str) -> RequestedRun:
     """Request a run of a workspace (slug or number). Raises NotFound, Unavailable, and Conflict if it is paused.
 
     On RabbitMQ this publishes ``workspace.due``. The embedded bus lives inside another process and cannot be reached,
     so the workspace is made due in the database, where that process's next tick finds it.
     """
-    db, bus = program.db, program.config.bus
+    db, bus = running.db, running.config.bus
     row = workspaces.by_slug_or_number(db, workspace)
     if not row.active:
         raise Conflict(f"workspace {row.slug} is paused; to resume it: overheard workspace resume {row.slug}")
     # Both are read before the request: the run may be complete before the next statement.
-    last, at, run = mentions.last_id(db), program.clock(), None
+    last, at, run = mentions.last_id(db), running.clock(), None
     if bus.embedded:
         schedules.make_due(db, row.id, at)
     else:

@@ -65,13 +65,13 @@ class WorkspaceDetails(msgspec.Struct, frozen=True):
     ran_at: float
 
 
-def add(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
+def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Create a workspace. Raises InvalidInput, and Conflict if its slug is taken."""
-    spec = validated(spec, _options(program), _limit_check(program))
+    spec = validated(spec, _options(running), _limit_check(running))
     try:
-        workspaces.by_name(program.db, spec.slug)
+        workspaces.by_name(running.db, spec.slug)
     except NotFound:
-        return save(program, spec)
+        return save(running, spec)
     raise Conflict(
         f"workspace {spec.slug} already exists\n"
         f"to change it: overheard export --secrets {spec.slug} > {spec.slug}.toml, edit the file, "
@@ -79,18 +79,18 @@ def add(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     )
 
 
-def import_text(program: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
+def import_text(running: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
     """Create or update the workspaces of a TOML text; none if any is invalid. Raises InvalidInput."""
-    specs = read(text, where, _options(program), _limit_check(program))
+    specs = read(text, where, _options(running), _limit_check(running))
     if not specs:
         raise InvalidInput(f"{where}: has no workspace: expected [[workspace]] tables (see README)")
     for spec in specs:
-        yield save(program, spec)
+        yield save(running, spec)
 
 
-def save(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
+def save(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Save a validated workspace."""
-    now = program.clock()
+    now = running.clock()
     created: dict[str, str] = {}
 
     def secret(channel: ChannelSpec) -> str | None:
@@ -99,9 +99,9 @@ def save(program: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
         return created.setdefault(channel.name, new_secret())
 
     following = partial(schedule.next_due, after=now)
-    new = workspace_specs.save(program.db, spec, now, following=following, secret=secret)
+    new = workspace_specs.save(running.db, spec, now, following=following, secret=secret)
     # ``secret`` is called for existing webhooks, too, and the stored secret wins: show only those that were kept.
-    kept = {row.name: row.secret for row in channels.listing(program.db, spec.slug)} if created else {}
+    kept = {row.name: row.secret for row in channels.listing(running.db, spec.slug)} if created else {}
     return SavedWorkspace(spec, new, {name: secret for name, secret in created.items() if kept[name] == secret})
 
 
@@ -144,20 +144,20 @@ def _redacted(spec: WorkspaceSpec) -> WorkspaceSpec:
     return msgspec.structs.replace(spec, channel=channels)
 
 
-def _options(program: RunningProcess) -> ChannelOptions:
-    return options(program.config, allow_private=program.config.notify.allow_private)
+def _options(running: RunningProcess) -> ChannelOptions:
+    return options(running.config, allow_private=running.config.notify.allow_private)
 
 
-def _limit_check(program: RunningProcess) -> LimitCheck:
+def _limit_check(running: RunningProcess) -> LimitCheck:
     """Return a check that rejects growth beyond [limits]; a workspace that exceeds them already may keep its size."""
-    limits = program.config.limits
+    limits = running.config.limits
 
     def excesses(spec: WorkspaceSpec) -> Iterator[str]:
         wanted = {"queries": len(spec.query), "feeds": len(spec.feeds), "channels": len(spec.channel)}
         allowed = {part: int(getattr(limits, part)) for part in wanted}
         if all(wanted[part] <= allowed[part] for part in wanted):
             return
-        has = workspaces.limited_counts(program.db, spec.slug)
+        has = workspaces.limited_counts(running.db, spec.slug)
         for part, number in wanted.items():
             if number > max(allowed[part], has.get(part, 0)):
                 yield (

@@ -152,39 +152,39 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
     with tempfile.TemporaryDirectory() as folder:
         settings = NotifySettings(allow_private=True, timeout=timeout, lease=timeout + 20, per_minute=6000)
         config = Config(notify=settings, database=DatabaseSettings(url=f"sqlite:///{folder}/bench.db"))  # type: ignore[arg-type]
-        program = RunningProcess(config)
-        migrate.migrate(program.db)
-        town.settle(program.db)
+        running = RunningProcess(config)
+        migrate.migrate(running.db)
+        town.settle(running.db)
         broker = open_broker(
             config.bus.address,
             stages=STAGES.values(),
-            metrics=program.metrics,
-            record_dead=program.record_dead,
-            on_thread_end=program.db.release,
-            permits=permits(program),
+            metrics=running.metrics,
+            record_dead=running.record_dead,
+            on_thread_end=running.db.release,
+            permits=permits(running),
         )
-        wiring, stages = Wiring(program, Sender(broker)), [STAGES["notify"]]
+        wiring, stages = Wiring(running, Sender(broker)), [STAGES["notify"]]
         register(broker, stages[0], wiring.work(stages[0]))
-        events = MemoryEvents(lambda arrivals: [OK] * len(arrivals), program.record_dead, program.metrics)
-        ticker = ticker_of(program, events, broker)
+        events = MemoryEvents(lambda arrivals: [OK] * len(arrivals), running.record_dead, running.metrics)
+        ticker = ticker_of(running, events, broker)
 
         def ticking() -> None:
-            tick.run(ticker, program.stop)
-            program.db.release()
+            tick.run(ticker, running.stop)
+            running.db.release()
 
-        working = partial(worker.run, broker, stages, stop=program.stop, health=WorkerHealth(program.metrics))
+        working = partial(worker.run, broker, stages, stop=running.stop, health=WorkerHealth(running.metrics))
         threads = [threading.Thread(target=ticking), threading.Thread(target=working)]
         for thread in threads:
             thread.start()
         try:
-            yield program.db, Sender(broker).send
+            yield running.db, Sender(broker).send
         finally:
-            program.stop.set()
+            running.stop.set()
             for thread in threads:
                 thread.join()
             wiring.close()
             broker.close()
-            program.db.release()
+            running.db.release()
 
 
 @contextmanager

@@ -259,10 +259,10 @@ class FetchWorld:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
         source = RedditSource(RedditSettings(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
         source._client = cast(RedditClient, self.reddit)
-        program = cast(RunningProcess, parts)
-        wiring = Wiring(program, cast(Sender, SimpleNamespace(for_stage=lambda name: self.send)))
+        running = cast(RunningProcess, parts)
+        wiring = Wiring(running, cast(Sender, SimpleNamespace(for_stage=lambda name: self.send)))
         wiring.sources = {RedditSource.name: source}
-        self._permits = permits(program)
+        self._permits = permits(running)
         return {name: wiring.work(STAGES[name]) for name in ("fetch", "match", "store")}
 
     def _ticker(self) -> Ticker:

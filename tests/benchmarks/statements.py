@@ -50,13 +50,13 @@ def settings(farm: Farm) -> Config:
 def measure(farm: Farm) -> list[tuple[str, str]]:
     """(stage, statement) of each statement that the second trigger of a workspace costs."""
     farm.workspace(every="1d", kinds=("posts",))
-    program = RunningProcess(settings(farm))
-    program.ready_database()
-    pipeline = Pipeline(program)
+    running = RunningProcess(settings(farm))
+    running.ready_database()
+    pipeline = Pipeline(running)
     thread = threading.Thread(target=pipeline.run)
     thread.start()
     seen: list[tuple[str, str]] = []
-    execute = program.db.peewee.execute_sql
+    execute = running.db.peewee.execute_sql
 
     def counted(sql: str, *given: Any, **more: Any) -> Any:
         if threading.current_thread().name != "tick":
@@ -68,14 +68,14 @@ def measure(farm: Farm) -> list[tuple[str, str]]:
         wait_for(lambda: not _exists(farm, unread), "the first reading", 20)
         quiet(pipeline)
         farm.post(1)
-        program.db.peewee.execute_sql = counted  # type: ignore[method-assign]
+        running.db.peewee.execute_sql = counted  # type: ignore[method-assign]
         pipeline.events.publish("workspace.due", {"workspace": "acme", "reason": "trigger"})
         farm.sink.wait_for(1, timeout=20)
         unsent = Delivery.select().where(Delivery.state != "sent")
         wait_for(lambda: not _exists(farm, unsent), "the delivery", 20)
         quiet(pipeline)
     finally:
-        program.stop.set()
+        running.stop.set()
         thread.join()
         pipeline.close()
     return seen

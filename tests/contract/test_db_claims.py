@@ -101,13 +101,13 @@ def test_a_lost_demand_is_claimed_again_after_each_interval(world: World, db: Db
     assert refreshes.claim_lost(db, clock(), 60, 10) == [], "the claim has renewed the demand"
     assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")]
 
-    refreshes.mark_taken_up(db, acme, "reddit", clock() - 1)
+    refreshes.mark_served(db, acme, "reddit", clock() - 1)
     assert refreshes.claim_lost(db, clock.advance(60), 60, 10) == [(acme, "reddit")], (
         "a run that began before does not count"
     )
-    refreshes.mark_taken_up(db, acme, "reddit", clock())
+    refreshes.mark_served(db, acme, "reddit", clock())
     assert refreshes.claim_lost(db, clock.advance(600), 60, 10) == []
-    refreshes.mark_taken_up(db, acme, "reddit", clock() - 500)
+    refreshes.mark_served(db, acme, "reddit", clock() - 500)
     assert refreshes.claim_lost(db, clock(), 60, 10) == [], "an earlier run takes nothing back"
 
 
@@ -209,7 +209,7 @@ def test_a_group_joins_only_one_that_was_read_before_it(world: World, db: Db, cl
             FeedGroup.update(values).where(FeedGroup.id == group_id).execute(db.peewee)
         [mine] = groups.load(db, [first])
         terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
-        return [each.id for each in feeds.joinable(db, mine, **terms)] == [second]
+        return [each.id for each in feeds.candidates(db, mine, **terms)] == [second]
 
     def read(began_at: float) -> dict[str, Any]:
         return {"cursor": "x", "began_at": began_at, "read_at": began_at + 2.0}
@@ -264,7 +264,7 @@ def test_an_expired_lease_is_swept_and_a_reading_demanded(world: World, db: Db, 
     workspace_specs.set_active(db, paused, False)
     for turn in range(ROUNDS):
         claim_all(db, f"p{turn}", clock())
-        refreshes.mark_taken_up(db, acme, "reddit", clock())
+        refreshes.mark_served(db, acme, "reddit", clock())
         assert feeds.sweep(db, clock.advance(120)) == []
         now = clock.advance(1)
         assert sorted(race(*[lambda now=now: feeds.sweep(db, now)] * 2)) == [[], [(acme, "reddit")]]
@@ -278,7 +278,7 @@ def test_a_released_group_can_be_claimed_and_is_swept(world: World, db: Db, cloc
     bolt = world.workspace("bolt", subreddits=["bolt"])
     claim_all(db, "p", clock())
     for each in (acme, bolt):
-        refreshes.mark_taken_up(db, each, "reddit", clock())
+        refreshes.mark_served(db, each, "reddit", clock())
     groups.release(db, "p")
     assert world.rows(Poll, "id") == []
     assert len(claim_all(db, "q", clock(), all_groups(db)[:1])) == 1
@@ -355,7 +355,7 @@ def test_groups_that_need_reading_join_a_request(world: World, db: Db, clock: Cl
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 10} | changed
         group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
-        return sorted(name for other in feeds.joinable(db, group, **terms) for name in other.places)
+        return sorted(name for other in feeds.candidates(db, group, **terms) for name in other.places)
 
     assert joining() == ["asked", "due", "new"]
     [apart] = Feed.select(Feed.group).where(Feed.place == "quiet").tuples().execute(db.peewee)[0]
@@ -379,7 +379,7 @@ def test_groups_that_are_due_before_long_join_a_request(world: World, db: Db, cl
     def joining(ahead: float) -> list[str]:
         now = clock()
         terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
-        found = feeds.joinable(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
+        found = feeds.candidates(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
         return [name for other in found for name in other.places]
 
     assert joining(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"

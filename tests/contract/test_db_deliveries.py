@@ -103,9 +103,9 @@ def test_a_deferred_channel_has_no_claim_until_then(
     acme = world.workspace()
     told(acme, 3)
     channel, now = world.channel(acme), clock()
-    channels.put_off(db, channel, now + 100)
+    channels.postpone(db, channel, now + 100)
     assert claim(db, channel, now + 99) == []
-    assert list(delivery_backlog.waiting_channels(db, now + 159, 60, 10)) == [], "the deferral counts as waiting"
+    assert list(delivery_backlog.waiting_channels(db, now + 159, 60, 10)) == [], "the postponement counts as waiting"
     assert list(delivery_backlog.waiting_channels(db, now + 160, 60, 10)) == [channel]
     assert len(claim(db, channel, now + 100)) == 3
 
@@ -113,8 +113,8 @@ def test_a_deferred_channel_has_no_claim_until_then(
 def test_mentions_stored_for_a_deferred_channel_wait_for_its_prompt(world: World, db: Db, clock: Clock) -> None:
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     off, soon = world.channel(acme), world.channel(bolt)
-    channels.put_off(db, off, clock() + 60)
-    channels.put_off(db, soon, clock() + routing.STORE_MAX_SECONDS)
+    channels.postpone(db, off, clock() + 60)
+    channels.postpone(db, soon, clock() + routing.STORE_MAX_SECONDS)
     stored = storing.store(db, world.matched((world.item(), (acme, bolt))), clock())
     assert stored.channels == {soon: "bolt"}, "otherwise it might be stored right after that prompt"
     assert len(claim(db, off, clock() + 60)) == 1
@@ -141,7 +141,7 @@ def test_a_channel_that_is_saved_again_is_tried_at_once(world: World, db: Db, cl
     acme = world.workspace()
     channel = world.channel(acme)
     channels.record_failure(db, channel, "it does not answer", clock())
-    channels.put_off(db, channel, clock() + 3600)
+    channels.postpone(db, channel, clock() + 3600)
     if anew:
         world.workspace()
     else:
@@ -154,12 +154,12 @@ def test_a_channel_that_cannot_be_tried_now_is_deferred_once(
 ) -> None:
     acme = world.workspace()
     channel, now = world.channel(acme), clock() + 1
-    assert not deliveries.defer(db, channel, now=now, until=now + 5), "nothing is due"
+    assert not deliveries.postpone_channel(db, channel, now=now, until=now + 5), "nothing is due"
     told(acme, 2)
-    assert deliveries.defer(db, channel, now=now, until=now + 5)
-    assert not deliveries.defer(db, channel, now=now, until=now + 7), "it is deferred already"
+    assert deliveries.postpone_channel(db, channel, now=now, until=now + 5)
+    assert not deliveries.postpone_channel(db, channel, now=now, until=now + 7), "it is postponed already"
     [_] = claim(db, channel, now + 5, limit=1)
-    assert not deliveries.defer(db, channel, now=now + 5, until=now + 9), "a claim holds it"
+    assert not deliveries.postpone_channel(db, channel, now=now + 5, until=now + 9), "a claim holds it"
     assert world.rows(Channel, "not_before", "failures") == [(now + 5, 0)]
 
 
@@ -254,7 +254,7 @@ def test_sent_is_final(world: World, db: Db, clock: Clock, told: Callable[..., N
     deliveries.mark_sent(db, one, clock())
     # a worker whose lease ran out comes late
     for late in (held_until, 0.0):
-        deliveries.reschedule(db, one, late, clock(), "slow")
+        deliveries.postpone(db, one, late, clock(), "slow")
         deliveries.mark_failed(db, one, late, "slow")
         deliveries.release(db, [one], late, clock())
     row = world.row(Delivery, one)
@@ -269,7 +269,7 @@ def test_a_rescheduled_delivery_is_not_claimed_before_its_time(
     acme = world.workspace()
     told(acme)
     [one] = claim(db, world.channel(acme), clock())
-    deliveries.reschedule(db, one, clock() + 60, clock() + 30, "no\x00 \ud800 answer")
+    deliveries.postpone(db, one, clock() + 60, clock() + 30, "no\x00 \ud800 answer")
     assert world.row(Delivery, one).error == "no� � answer"
     assert claim(db, world.channel(acme), clock() + 29) == []
     assert claim(db, world.channel(acme), clock() + 30) == [one]
@@ -313,7 +313,7 @@ def test_an_expired_claim_changes_nothing_of_the_new_one(
     one, two, three = claim(db, channel, clock())
     clock.advance(61)
     assert len(claim(db, channel, clock())) == 3
-    deliveries.reschedule(db, one, late, clock(), "slow")
+    deliveries.postpone(db, one, late, clock(), "slow")
     deliveries.mark_failed(db, two, late, "slow")
     deliveries.release(db, [three], late, clock())
     assert claim(db, channel, clock()) == []
@@ -365,8 +365,8 @@ def fail(db: Db, channel: int, clock: Clock, delay: float = 5) -> None:
     first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
     held_until = clock() + 30
     channels.record_failure(db, channel, "it does not answer", clock())
-    channels.put_off(db, channel, clock() + delay)
-    deliveries.reschedule(db, first.id, held_until, clock() + delay, "it does not answer")
+    channels.postpone(db, channel, clock() + delay)
+    deliveries.postpone(db, first.id, held_until, clock() + delay, "it does not answer")
     deliveries.release(db, [delivery.id for delivery in rest], held_until, clock())
 
 

@@ -319,7 +319,7 @@ def test_each_item_is_claimed_once(world: World, db: Db, clock: Clock, race: Rac
         claimed = [item_id for batches in results for batch in batches for item_id in batch.item_ids]
         assert len(claimed) == len(set(claimed))
         assert len(claimed) >= 400
-        assert all(batch.lease == now + RECHECK_LEASE_SECONDS for batches in results for batch in batches)
+        assert all(batch.held_until == now + RECHECK_LEASE_SECONDS for batches in results for batch in batches)
 
 
 def test_a_recheck_claim_is_taken_over_once(
@@ -343,13 +343,13 @@ def test_the_oldest_come_first_and_only_when_they_are_due(
     told(200, slug="bolt", first=1000)
     now = clock.advance(100)
     [batch] = rechecks.claim(db, "reddit", size=100, before=now - 150, now=now, requests=3)
-    stored, lease = rechecks.take_over(db, batch, now)
+    stored, held_until = rechecks.take_over(db, batch, now)
     assert sum(each.checked_at == now - 200 for each in stored) == 5
     assert len(stored) == 100
     assert rechecks.claim(db, "reddit", size=100, before=now - 201, now=now, requests=3) == []
     assert rechecks.due(db, "reddit", now - 100, now)
     assert not rechecks.due(db, "reddit", now - 101, now)
-    rechecks.hold(db, list(batch.item_ids), lease, now + 30)
+    rechecks.postpone(db, list(batch.item_ids), held_until, now + 30)
     assert len(rechecks.claim(db, "reddit", size=100, before=now - 150, now=now + 31, requests=1)) == 1
 
 

@@ -36,7 +36,7 @@ def test_a_due_workspace_waits_from_its_due_time_until_fetch_takes_it_up(db: Db,
     clock.advance(7)
     claim(db, clock)
     assert oldest_demand(db, clock()) == began + 7
-    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
+    refreshes.mark_served(db, acme, "reddit", clock.advance(1))
     assert oldest_demand(db, clock()) is None
     assert oldest_demand(db, clock.advance(INTERVAL)) == began + 7 + INTERVAL
 
@@ -52,11 +52,11 @@ def test_a_repeated_demand_is_as_old_as_the_first(db: Db, world: World, clock: C
     claim(db, clock)
     schedules.make_due(db, acme, clock())
     assert oldest_demand(db, clock()) == first
-    refreshes.mark_taken_up(db, acme, "reddit", clock())
+    refreshes.mark_served(db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + INTERVAL).execute(db.peewee)
     assert oldest_demand(db, clock()) is None
     refreshes.demand(db, [acme], clock.advance(5))
-    assert oldest_demand(db, clock()) == clock(), "a demand that was taken up does not count"
+    assert oldest_demand(db, clock()) == clock(), "a demand that was served does not count"
 
 
 def test_a_demand_made_during_a_reading_stays_open(db: Db, world: World, clock: Clock) -> None:
@@ -65,14 +65,14 @@ def test_a_demand_made_during_a_reading_stays_open(db: Db, world: World, clock: 
     began = clock.advance(1)
     later = clock.advance(1)
     refreshes.demand(db, [acme], later)
-    refreshes.mark_taken_up(db, acme, "reddit", began)
+    refreshes.mark_served(db, acme, "reddit", began)
     assert oldest_demand(db, clock()) == later
 
 
 def test_a_swept_poll_makes_a_new_demand(db: Db, world: World, clock: Clock) -> None:
     acme = world.workspace()
     claim(db, clock)
-    refreshes.mark_taken_up(db, acme, "reddit", clock())
+    refreshes.mark_served(db, acme, "reddit", clock())
     assert feeds.oldest_poll(db, clock()) is None
     world.claim("p")
     assert feeds.oldest_poll(db, clock()) == clock()
@@ -113,7 +113,7 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: World, clo
     channel = world.channel(acme)
     (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
     assert delivery_backlog.oldest_due(db, clock()) == began, "claimed is not sent"
-    deliveries.reschedule(db, claimed.id, clock() + 60, clock() + 30, "away")
+    deliveries.postpone(db, claimed.id, clock() + 60, clock() + 30, "away")
     assert delivery_backlog.oldest_due(db, clock()) is None, "it waits for its next try"
     assert delivery_backlog.oldest_due(db, clock.advance(31)) == clock() - 1
     Channel.update(disabled_at=clock()).execute(db.peewee)

@@ -78,12 +78,8 @@ def test_failures_are_retried_then_parked_with_their_reason(url: str) -> None:
     with Rig(url, quick("notify", max_retries=2), handler=fail) as rig:
         rig.sender.send(NotifyChannel(channel_id=5), message_id="m")
         dead_letter = rig.dead_letter()
-        assert (dead_letter.message_id, dead_letter.stage, dead_letter.queue, dead_letter.origin) == (
-            "m",
-            "notify",
-            "notify.XQ",
-            "nack",
-        )
+        found = (dead_letter.message_id, dead_letter.stage, dead_letter.queue, dead_letter.origin)
+        assert found == ("m", "notify", "notify.XQ", "nack")
         assert dead_letter.reason == "ValueError (after 3 tries)"
         assert re.search(r"integration/test_bus_stages\.py:\d+ fail\nValueError$", dead_letter.traceback)
         rig.counted("dead")
@@ -254,8 +250,8 @@ def test_logs_never_hold_the_text_of_an_item(url: str) -> None:
 @pytest.mark.parametrize("stage", ["match", "store"])
 def test_no_text_of_an_item_gets_into_the_dead_letters(url: str, stage: str, tmp_path: Path) -> None:
     """Recorded by its stage or collected from the bus; decodable or not."""
-    program = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/overheard.db"))))
-    program.ready_database()
+    running = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/overheard.db"))))
+    running.ready_database()
     item = Item(
         source="reddit", id="t3_a", kind="post", place="python", author="quill", title="private words",
         body="private words", created_at=1.0,
@@ -273,9 +269,9 @@ def test_no_text_of_an_item_gets_into_the_dead_letters(url: str, stage: str, tmp
             raise ValueError(item.body) from None if stage == "match" else KeyError(item.author)
 
     def stored() -> dict[str, dead_letters.DeadLetterRow]:
-        with program.db.session():
-            rows = [dead_letters.get(program.db, row.id) for row in dead_letters.listing(program.db)]
-            dead_letters.drop(program.db, dead_letters.ALL)
+        with running.db.session():
+            rows = [dead_letters.get(running.db, row.id) for row in dead_letters.listing(running.db)]
+            dead_letters.drop(running.db, dead_letters.ALL)
         assert "private" not in str(rows)
         assert "quill" not in str(rows)
         return {row.message_id: row for row in rows if row is not None}
@@ -290,18 +286,18 @@ def test_no_text_of_an_item_gets_into_the_dead_letters(url: str, stage: str, tmp
         else:
             wait_for(lambda: depth(url, f"{stage}.XQ") == 2, "both in .XQ")
     if url != "memory://":
-        assert collect(url, [STAGES[stage]], program.record_collected) == 2
+        assert collect(url, [STAGES[stage]], running.record_collected) == 2
         assert depth(url, f"{stage}.XQ") == 0
         found = stored()
         assert len(found) == 2
         assert json.loads(found["m"].body)["names"] == ["t3_a"]
     for dead_letter in recorded:
-        program.record_dead([dead_letter])
+        running.record_dead([dead_letter])
     recorded = stored()
     assert len(recorded) == len(recorded)
     assert recorded["m"].reason == "ValueError (after 2 tries)"
     assert " fail\nValueError" in str(recorded["m"].traceback)
-    program.db.release()
+    running.db.release()
 
 
 def test_a_worker_consumes_no_other_stages_queue(url: str) -> None:

@@ -17,9 +17,8 @@ def test_a_killed_embedded_run_loses_nothing(tmp_path: Path) -> None:
             seen = len(farm.received())
             farm.wait(lambda seen=seen: len(farm.received()) > seen, lambda: "nothing arrived")
             farm.kill9("run")
-        before = farm.log("run").count(
-            "Overheard is running"
-        )  # not always three: a kill may come before the line is printed
+        # Not always three: a kill may come before the line is printed.
+        before = farm.log("run").count("Overheard is running")
         farm.start("run", "overheard.cli", "run")
         received = farm.wait_for_items(wanted)
         assert set(received) == wanted

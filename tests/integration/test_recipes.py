@@ -47,7 +47,7 @@ def bus(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def running(farm: Farm, table: list[Stage]) -> Iterator[RunningProcess]:
+def pipeline_running(farm: Farm, table: list[Stage]) -> Iterator[RunningProcess]:
     """Everything in this process, with these stages."""
     own = configuration.RedditSettings(
         client_id=CLIENT_ID,
@@ -65,15 +65,15 @@ def running(farm: Farm, table: list[Stage]) -> Iterator[RunningProcess]:
         fetch=configuration.FetchSettings(fresh_for=0.5),
         notify=configuration.NotifySettings(allow_private=True, per_minute=6000, burst=100),
     )
-    program = RunningProcess(config)
-    program.ready_database()
-    pipeline = Pipeline(program, table)
+    running = RunningProcess(config)
+    running.ready_database()
+    pipeline = Pipeline(running, table)
     thread = threading.Thread(target=pipeline.run)
     thread.start()
     try:
-        yield program
+        yield running
     finally:
-        program.stop.set()
+        running.stop.set()
         thread.join()
         pipeline.close()
 
@@ -88,10 +88,10 @@ def test_a_stage_is_one_module_and_one_line(
         table += [LINE, stage] if stage.name == "store" else [stage]
     with Farm(tmp_path, bus=bus, database=f"sqlite:///{tmp_path}/overheard.db") as farm:
         farm.workspace()
-        with running(farm, table) as program:
+        with pipeline_running(farm, table) as running:
             wanted = farm.post(5)
             farm.wait_for_items(wanted)
             told: list[Any] = [mention for each in farm.sink.wait_for(1) for mention in mentions_in(each.json)]
             assert {mention["title"][-7:] for mention in told} == {" (seen)"}
             done = {"stage": "enrich", "outcome": "ok"}
-            assert (program.registry.get_sample_value("overheard_stage_messages_total", done) or 0) >= 1
+            assert (running.registry.get_sample_value("overheard_stage_messages_total", done) or 0) >= 1

@@ -68,12 +68,12 @@ def open_source(config, metrics, clock):
 """
 
 
-class Running:
+class WatchedSources:
     """A running pipeline and its workspaces."""
 
-    def __init__(self, program: RunningProcess, file: Path) -> None:
-        self.db = program.db
-        self.pipeline = Pipeline(program)
+    def __init__(self, running: RunningProcess, file: Path) -> None:
+        self.db = running.db
+        self.pipeline = Pipeline(running)
         self._file = file
 
     def watch(self, slug: str, **places: str) -> None:
@@ -121,21 +121,21 @@ def simulator() -> Iterator[RedditSimulator]:
 @pytest.fixture
 def start(tmp_path: Path, simulator: RedditSimulator) -> Callable[..., Any]:
     @contextmanager
-    def started(client: str = CLIENT_ID) -> Iterator[Running]:
+    def started(client: str = CLIENT_ID) -> Iterator[WatchedSources]:
         text = CONFIG.format(folder=tmp_path, client=client, secret=CLIENT_SECRET, reddit=simulator.url)
         (tmp_path / "pipeline.toml").write_text(text)
         (tmp_path / "items.jsonl").touch()
-        program = RunningProcess(load(tmp_path / "pipeline.toml", {}))
-        program.ready_database()
-        running = Running(program, tmp_path / "items.jsonl")
-        thread = threading.Thread(target=running.pipeline.run)
+        running = RunningProcess(load(tmp_path / "pipeline.toml", {}))
+        running.ready_database()
+        watched = WatchedSources(running, tmp_path / "items.jsonl")
+        thread = threading.Thread(target=watched.pipeline.run)
         thread.start()
         try:
-            yield running
+            yield watched
         finally:
-            program.stop.set()
+            running.stop.set()
             thread.join()
-            running.pipeline.close()
+            watched.pipeline.close()
 
     return started
 
@@ -143,36 +143,36 @@ def start(tmp_path: Path, simulator: RedditSimulator) -> Callable[..., Any]:
 def test_matches_and_deletions_never_cross_sources(start: Callable[..., Any], simulator: RedditSimulator) -> None:
     """Both sources have a place of the same name and an item of the same id; one is watched entirely as well."""
     simulator.set_subreddit("python", "public")
-    with start() as running:
-        running.watch("of-reddit", reddit="python")
-        running.watch("of-replay", replay="python")
-        running.watch("of-both", reddit="python", replay="python")
-        running.watch("of-all-replay", replay="all")
+    with start() as watched:
+        watched.watch("of-reddit", reddit="python")
+        watched.watch("of-replay", replay="python")
+        watched.watch("of-both", reddit="python", replay="python")
+        watched.watch("of-all-replay", replay="all")
         twin, other = simulator.add_post("Python", "a needle"), simulator.add_post("Python", "another needle")
         elsewhere = simulator.add_post("linux", "a needle")
         for item, place in ((twin, "Python"), ("p1", "python"), ("p2", "linux")):
-            running.write(id=item, kind="post", place=place, title="a needle")
+            watched.write(id=item, kind="post", place=place, title="a needle")
         of_reddit = [(slug, "reddit", item) for slug in ("of-reddit", "of-both") for item in (twin, other)]
         of_replay = [(slug, "replay", item) for slug in ("of-replay", "of-both") for item in (twin, "p1")]
         of_all = [("of-all-replay", "replay", item) for item in (twin, "p1", "p2")]
-        running.wait_for(*of_reddit, *of_replay, *of_all)
-        assert elsewhere not in {item for _, _, item in running.mentions()}
+        watched.wait_for(*of_reddit, *of_replay, *of_all)
+        assert elsewhere not in {item for _, _, item in watched.mentions()}
 
-        running.write(gone=twin)
+        watched.write(gone=twin)
         left = [each for each in (*of_replay, *of_all) if each[2] != twin]
-        running.wait_for(*of_reddit, *left)
-        running.write(id="p1", kind="post", place="python", title="a needle")  # published again: no second mention
+        watched.wait_for(*of_reddit, *left)
+        watched.write(id="p1", kind="post", place="python", title="a needle")  # published again: no second mention
 
         simulator.delete(other)
-        running.pipeline.events.publish("item.recheck", {"item": other})
-        running.wait_for(*[each for each in of_reddit if each[2] != other], *left)
+        watched.pipeline.events.publish("item.recheck", {"item": other})
+        watched.wait_for(*[each for each in of_reddit if each[2] != other], *left)
 
 
 def test_without_a_client_of_reddit_everything_else_runs(start: Callable[..., Any], simulator: RedditSimulator) -> None:
-    with start(client="") as running:
-        running.watch("acme", reddit="python", replay="python")
-        running.write(id="p1", kind="post", place="python", title="a needle")
-        running.wait_for(("acme", "replay", "p1"))
+    with start(client="") as watched:
+        watched.watch("acme", reddit="python", replay="python")
+        watched.write(id="p1", kind="post", place="python", title="a needle")
+        watched.wait_for(("acme", "replay", "p1"))
     assert simulator.counts()["total"] == 0
 
 
@@ -186,9 +186,9 @@ def test_a_source_is_a_module_and_an_entry_of_the_registry(
         SOURCES, "dummy", SourceType(name="dummy", feeds=("items",), factory="dummy_source:open_source")
     )
     try:
-        with start() as running:
-            running.watch("acme", dummy="somewhere")
-            running.watch("bolt", reddit="somewhere", replay="somewhere")
-            running.wait_for(("acme", "dummy", "1"))
+        with start() as watched:
+            watched.watch("acme", dummy="somewhere")
+            watched.watch("bolt", reddit="somewhere", replay="somewhere")
+            watched.wait_for(("acme", "dummy", "1"))
     finally:
         sys.modules.pop("dummy_source", None)

@@ -15,13 +15,13 @@ from overheard.process import RunningProcess
 from tests.servers.ports import free_ports
 
 
-def program(url: str) -> RunningProcess:
+def running(url: str) -> RunningProcess:
     return RunningProcess(Config(database=DatabaseSettings(url=SecretStr(url))))
 
 
 def test_an_unavailable_database_is_awaited_until_the_process_is_stopped() -> None:
     (port,) = free_ports(1)
-    made = program(f"postgresql://overheard:hunter2@127.0.0.1:{port}/overheard")
+    made = running(f"postgresql://overheard:hunter2@127.0.0.1:{port}/overheard")
     made.stop.set()
     lines: list[Any]
     with capture_logs() as lines:
@@ -31,7 +31,7 @@ def test_an_unavailable_database_is_awaited_until_the_process_is_stopped() -> No
 
 
 def test_an_available_database_is_migrated(tmp_path: Path) -> None:
-    made = program(f"sqlite:///{tmp_path}/overheard.db")
+    made = running(f"sqlite:///{tmp_path}/overheard.db")
     assert made.await_database() is True
     assert made.unavailable_reason() is None
     made.db.release()
@@ -39,6 +39,6 @@ def test_an_available_database_is_migrated(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_a_database_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "overheard.db").write_bytes(b"something else, and long enough to be taken for a database file " * 20)
-    made = program(f"sqlite:///{tmp_path}/overheard.db")
+    made = running(f"sqlite:///{tmp_path}/overheard.db")
     with pytest.raises(ConfigError):
         made.await_database()

@@ -9,7 +9,7 @@ import msgspec
 
 from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.dead_letters.filters import ORIGINS, filters, print_kinds
 from overheard.cli.dead_letters.replay import drop, replay
 from overheard.cli.durations import rfc3339
@@ -43,33 +43,33 @@ dead_letters_group.add_command(drop)
 @click.pass_context
 def list_(context: click.Context, /, by: str | None, limit: int | None, format: Format, **options: Any) -> None:
     """Count dead letters by reason, then list them, newest first."""
-    with open_program(context) as program:
+    with running_process(context) as running:
         which = DeadLetterFilter(**options)
         if by is not None:
-            _print_by(program, which, by, format)
+            _print_by(running, which, by, format)
         elif format != "table":
-            rows = stored.listing(program.db, which, limit=limit)
+            rows = stored.listing(running.db, which, limit=limit)
             output.print_listing(rows, COLUMNS, format, keys=KEYS, empty="")
         else:
-            _print_both(program, which, limit or TABLE_ROWS)
+            _print_both(running, which, limit or TABLE_ROWS)
 
 
-def _print_by(program: RunningProcess, which: DeadLetterFilter, by: str, format: Format) -> None:
-    kinds = dead_letters.count_kinds(program.db, which, by)
+def _print_by(running: RunningProcess, which: DeadLetterFilter, by: str, format: Format) -> None:
+    kinds = dead_letters.count_kinds(running.db, which, by)
     if format == "table" and kinds:
         print_kinds(kinds)
     else:
         output.print_listing(kinds, (), format, keys=DeadLetterKind.__struct_fields__, empty=_none(which))
 
 
-def _print_both(program: RunningProcess, which: DeadLetterFilter, limit: int) -> None:
-    kinds = dead_letters.count_kinds(program.db, which, "reason")
+def _print_both(running: RunningProcess, which: DeadLetterFilter, limit: int) -> None:
+    kinds = dead_letters.count_kinds(running.db, which, "reason")
     if not kinds:
         print_line((_none(which), "dim"))
         return
     print_kinds(kinds)
     print_line()
-    rows = list(stored.listing(program.db, which, limit=limit))
+    rows = list(stored.listing(running.db, which, limit=limit))
     output.print_table(output.table(rows, COLUMNS))
     if (more := sum(kind.count for kind in kinds) - len(rows)) > 0:
         print_line((f"… and {counted(more, 'older one')}; use --limit to show more", "dim"))
@@ -85,8 +85,8 @@ def _none(which: DeadLetterFilter) -> str:
 @click.pass_context
 def show(context: click.Context, id: int, format: str) -> None:
     """Show a dead letter: reason, traceback and body."""
-    with open_program(context) as program:
-        row = dead_letters.get(program.db, id)
+    with running_process(context) as running:
+        row = dead_letters.get(running.db, id)
     if format == "json":
         output.print_json(output.as_record(row, DeadLetterRow.__struct_fields__))
         return

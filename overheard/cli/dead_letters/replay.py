@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from overheard.cli import output
-from overheard.cli.context import open_program
+from overheard.cli.context import running_process
 from overheard.cli.dead_letters.filters import filter_of, filters, print_kinds
 from overheard.cli.output import print_line
 from overheard.cli.root import CliError, WrongUsage
@@ -35,10 +35,10 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for conf
 def drop(context: click.Context, /, ids: tuple[int, ...], all_: bool, yes: bool, **options: Any) -> None:
     """Delete dead letters by ID, by filter or --all."""
     which = filter_of(options, ids, all_)
-    with open_program(context) as program:
-        drain_bus(program)
-        which = _confirmed(program, which, yes, "Drop {}?")
-        number = stored.drop(program.db, which)
+    with running_process(context) as running:
+        drain_bus(running)
+        which = _confirmed(running, which, yes, "Drop {}?")
+        number = stored.drop(running.db, which)
     print_line(("✓ ", "green"), f"{counted(number, 'dead letter')} dropped.")
 
 
@@ -56,27 +56,27 @@ def replay(context: click.Context, /, ids: tuple[int, ...], all_: bool, yes: boo
     and store are not replayed, as their items are not kept: the next poll reads those items again.
     """
     which = filter_of(options, ids, all_)
-    with open_program(context) as program:
-        dead_letter_replay.require_replayable(program)
-        drain_bus(program)
-        which = _confirmed(program, which, yes, "Send {} again?")
-        total = stored.count(program.db, which)
+    with running_process(context) as running:
+        dead_letter_replay.require_replayable(running)
+        drain_bus(running)
+        which = _confirmed(running, which, yes, "Send {} again?")
+        total = stored.count(running.db, which)
         hide_bar = total < PROGRESS_BAR_MIN_COUNT or not output.console(stderr=True).is_terminal
         with click.progressbar(length=total, label="Sending", file=sys.stderr, hidden=hide_bar) as bar:
-            outcome = dead_letter_replay.replay(program, which, lambda: bar.update(1))
+            outcome = dead_letter_replay.replay(running, which, lambda: bar.update(1))
     _print_outcome(outcome)
 
 
-def drain_bus(program: RunningProcess) -> None:
+def drain_bus(running: RunningProcess) -> None:
     """Move all dead letters from the bus to the database; warn if some may remain there."""
-    if (warning := dead_letters.drain_bus(program)) is not None:
+    if (warning := dead_letters.drain_bus(running)) is not None:
         print_line(("! ", "yellow"), warning, stderr=True)
 
 
-def _confirmed(program: RunningProcess, which: DeadLetterFilter, yes: bool, question: str) -> DeadLetterFilter:
+def _confirmed(running: RunningProcess, which: DeadLetterFilter, yes: bool, question: str) -> DeadLetterFilter:
     """Return a filter of exactly what was shown and confirmed: later arrivals are not in it."""
-    which = dead_letters.frozen(program.db, which)
-    kinds = dead_letters.count_kinds(program.db, which, "reason")
+    which = dead_letters.frozen(running.db, which)
+    kinds = dead_letters.count_kinds(running.db, which, "reason")
     number = sum(kind.count for kind in kinds)
     if which.ids is not None or not number or yes:
         return which  # IDs were typed one by one, which is confirmation enough

@@ -108,7 +108,7 @@ def _work(
 ) -> int:
     """Run the pipeline in a thread and update the screen until ``until``, Ctrl-C or a failure; return the exit code."""
     exit_codes: list[int] = []
-    stop = pipeline.program.stop
+    stop = pipeline.running.stop
 
     def run() -> None:
         try:

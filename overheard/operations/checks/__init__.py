@@ -12,9 +12,8 @@ from overheard.operations.checks import machine, reddit, servers, workspaces
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.process import RunningProcess
 
-Check = Callable[
-    [RunningProcess, Db | None], CheckOutcome | None
-]  # Db is None if the database cannot be used; None: the check does not apply
+# Db is None if the database cannot be used. The outcome is None if the check does not apply.
+Check = Callable[[RunningProcess, Db | None], CheckOutcome | None]
 
 CHECKS: dict[str, Check] = {
     "clients": reddit.clients,
@@ -29,25 +28,25 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def run(program: RunningProcess, path: Path | None, *, budget: reddit.OpenBudget) -> Iterator[tuple[str, CheckOutcome]]:
+def run(running: RunningProcess, path: Path | None, *, budget: reddit.OpenBudget) -> Iterator[tuple[str, CheckOutcome]]:
     """Run all checks; yield each part's name and outcome. ``path`` is the configuration file given by the user."""
-    config = program.config
+    config = running.config
     yield "configuration", CheckOutcome("ok", _where(path))
     for deprecated in config.deprecated:
         yield "configuration", CheckOutcome("warning", deprecated)
-    database = servers.database(program)
+    database = servers.database(running)
     yield "database", database
     yield "bus", servers.bus(config)
-    yield "Reddit", reddit.reddit(program, budget if database.ready else None)
+    yield "Reddit", reddit.reddit(running, budget if database.ready else None)
     for part, check in CHECKS.items():
-        if (outcome := _outcome(check, program, program.db if database.ready else None)) is not None:
+        if (outcome := _outcome(check, running, running.db if database.ready else None)) is not None:
             yield part, outcome
 
 
-def _outcome(check: Check, program: RunningProcess, db: Db | None) -> CheckOutcome | None:
+def _outcome(check: Check, running: RunningProcess, db: Db | None) -> CheckOutcome | None:
     try:
         with db.session() if db is not None else nullcontext():
-            return check(program, db)
+            return check(running, db)
     except Unavailable as error:
         return CheckOutcome("warning", f"not checked: {error}")
 

@@ -18,15 +18,15 @@ MIN_FREE_BYTES = 500_000_000
 MIN_FREE_SHARE = 0.1  # of a file system
 
 
-def clock(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def clock(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that this machine's clock is plausible and agrees with the database's."""
-    now = time.time()  # not ``program.clock``, which is the database's
+    now = time.time()  # not ``running.clock``, which is the database's
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < EARLIEST_PLAUSIBLE_TIME:
         return CheckOutcome(
             "failed", f"{when}: the clock is wrong", "set it, or let NTP set it (timedatectl set-ntp true)"
         )
-    if db is None or program.config.database.embedded:
+    if db is None or running.config.database.embedded:
         return CheckOutcome("ok", when)
     ahead = time.time() - db.clock()
     if abs(ahead) > MAX_CLOCK_SKEW_SECONDS:
@@ -35,9 +35,9 @@ def clock(program: RunningProcess, db: Db | None) -> CheckOutcome:
     return CheckOutcome("ok", f"{when}, same as the database's")
 
 
-def disk(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def disk(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check the free space where this machine keeps data."""
-    folder = program.db.file.absolute().parent if program.config.database.embedded else DATA_FOLDER
+    folder = running.db.file.absolute().parent if running.config.database.embedded else DATA_FOLDER
     while not folder.is_dir():
         folder = folder.parent
     usage = shutil.disk_usage(folder)

@@ -21,23 +21,23 @@ REDDIT_TIMEOUT_SECONDS = 5.0
 OpenBudget = Callable[[str], RequestTokens]  # called with the budget's key
 
 
-def reddit(program: RunningProcess, open_budget: OpenBudget | None) -> CheckOutcome:
+def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> CheckOutcome:
     """Log in and read one post. With a database, the request counts against the budget shared with other processes."""
-    config = program.config
+    config = running.config
     settings = config.sources.reddit
     quick = settings.model_copy(update={"timeout": min(settings.timeout, REDDIT_TIMEOUT_SECONDS)})
     sources = config.sources.model_copy(update={"reddit": quick})
     try:
-        source = open_source(config.model_copy(update={"sources": sources}), program.metrics, program.clock)
+        source = open_source(config.model_copy(update={"sources": sources}), running.metrics, running.clock)
     except ConfigError as error:
-        required = open_budget is None or _required(program)
+        required = open_budget is None or _required(running)
         return CheckOutcome(
             "failed" if required else "warning", error.problems[0], textwrap.dedent("\n".join(error.problems[1:]))
         )
     try:
         if open_budget is None:
             return CheckOutcome("ok", source.check_login(UnlimitedPermit()))
-        with program.db.session():
+        with running.db.session():
             return CheckOutcome("ok", source.check_login(open_budget(budget_key(settings.client_in_use))))
     except BudgetExhausted as error:
         return CheckOutcome("warning", f"not tried: the request budget is used up for the next {span(error.delay)}")
@@ -53,17 +53,17 @@ def reddit(program: RunningProcess, open_budget: OpenBudget | None) -> CheckOutc
         source.close()
 
 
-def clients(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
+def clients(running: RunningProcess, db: Db | None) -> CheckOutcome | None:
     """Warn of configured clients that are not used; None if there are none."""
-    reddit = program.config.sources.reddit
+    reddit = running.config.sources.reddit
     if len(reddit.clients) < 2:
         return None
     message = f"{len(reddit.clients)} Reddit clients are configured; only the first is used yet: {reddit.client_in_use}"
     return CheckOutcome("warning", message, "the others do no harm; a later version will use all of them")
 
 
-def _required(program: RunningProcess) -> bool:
+def _required(running: RunningProcess) -> bool:
     """Return True if Reddit is watched, or nothing is yet. A source that is not watched may be left unconfigured."""
-    with program.db.session():
-        watched = refreshes.watched_sources(program.db)
+    with running.db.session():
+        watched = refreshes.watched_sources(running.db)
     return not watched or SOURCE in watched

@@ -21,20 +21,20 @@ from overheard.operations.processes import ProcessReport
 from overheard.process import RunningProcess
 
 
-def database(program: RunningProcess) -> CheckOutcome:
+def database(running: RunningProcess) -> CheckOutcome:
     """Connect to the database; check that it is writable and up to date."""
-    db, embedded = program.db, program.config.database.embedded
+    db, embedded = running.db, running.config.database.embedded
     if embedded and (obstacle := sqlite_file.obstacle(db.file)) is not None:
         return CheckOutcome("failed", obstacle)
     if embedded and not db.file.exists():
         return CheckOutcome("ok", f"SQLite, {db.file}: not created yet; `overheard workspace add` or `run` creates it")
-    url = program.config.database.url.get_secret_value()
+    url = running.config.database.url.get_secret_value()
     name = f"SQLite, {url.removeprefix('sqlite:///')}" if embedded else f"PostgreSQL, {_server(url)}"
     try:
         with db.session(), db.transaction():
             pending = migrate.pending(db)
             if not pending:
-                heartbeats.record(db, "check", program.clock())  # only a write notices a full disk
+                heartbeats.record(db, "check", running.clock())  # only a write notices a full disk
     except ConfigError as error:
         return CheckOutcome("failed", f"{name}: {error}")
     except Unavailable as error:
@@ -69,9 +69,9 @@ def bus(config: Config) -> CheckOutcome:
     return CheckOutcome("ok", f"RabbitMQ, {place}; {consumed} of {len(queues)} queues have workers")
 
 
-def metrics(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def metrics(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the metrics port is free, or already served by this Overheard."""
-    settings = program.config.metrics
+    settings = running.config.metrics
     host, port = settings.host, settings.port
     place = f"http://{host}:{port}/metrics"
     if port == 0:
@@ -79,22 +79,21 @@ def metrics(program: RunningProcess, db: Db | None) -> CheckOutcome:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as probe:
-            probe.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as the metrics server does: otherwise a port just closed would look taken
+            # As the metrics server does: otherwise a port just closed would look taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen(1)
         return CheckOutcome("ok", f"{place}: the port is free")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        return _served(processes.probe(settings), f"{place}: {reason}", place, _instance(program, db))
+        return _served(processes.probe(settings), f"{place}: {reason}", place, _instance(running, db))
 
 
-def _instance(program: RunningProcess, db: Db | None) -> str | None:
+def _instance(running: RunningProcess, db: Db | None) -> str | None:
     """Return the id of this installation; None if the database, which has it, does not answer."""
     if db is not None:
         return instances.stored_id(db)
-    return "" if program.config.database.embedded and not program.db.file.exists() else None
+    return "" if running.config.database.embedded and not running.db.file.exists() else None
 
 
 def _served(process: ProcessReport | None, taken: str, place: str, instance: str | None) -> CheckOutcome:
@@ -110,13 +109,13 @@ def _served(process: ProcessReport | None, taken: str, place: str, instance: str
     return CheckOutcome("ok", f"{place} is served by this Overheard, which is running")
 
 
-def alerts(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def alerts(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the alert channel can be opened. Nothing is sent: `overheard alert test` does that."""
-    url = program.config.alerts.url.get_secret_value()
+    url = running.config.alerts.url.get_secret_value()
     if not url:
         return CheckOutcome("ok", "off: no alerts are sent ([alerts] url is empty)")
     try:
-        alert_channel(program.config)
+        alert_channel(running.config)
     except InvalidInput as error:
         return CheckOutcome("failed", f"[alerts] {alert_error(error)}")
     return CheckOutcome("ok", f"{redact(url)} (not tried; to send one: overheard alert test)")

@@ -22,7 +22,7 @@ UNREADABLE_REMEDY = (
 )
 
 
-def coverage(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
+def coverage(running: RunningProcess, db: Db | None) -> CheckOutcome | None:
     """Warn of workspaces that watch all of Reddit, most of which is missed; None if there are none."""
     slugs = source_health.workspaces_watching_all(db, SOURCE, MAX_NAMED + 1) if db is not None else []
     if not slugs:
@@ -31,9 +31,9 @@ def coverage(program: RunningProcess, db: Db | None) -> CheckOutcome | None:
     return CheckOutcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
 
 
-def limits(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def limits(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Show the limits of a workspace; warn of workspaces that exceed them already."""
-    rules = program.config.limits
+    rules = running.config.limits
     allowed = {part: int(getattr(rules, part)) for part in workspaces.LIMITED_PARTS}
     parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
     message = f"per workspace: {parts}, {rules.triggers_per_hour:,} triggers per hour"
@@ -44,7 +44,7 @@ def limits(program: RunningProcess, db: Db | None) -> CheckOutcome:
     return CheckOutcome("warning", f"{message}; {named}", "nothing is removed; raise [limits], or split the workspace")
 
 
-def readable_schedules(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def readable_schedules(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check that the schedules and time zones of all workspaces are valid."""
     if db is None:
         return NO_DATABASE
@@ -60,7 +60,7 @@ def unreadable_schedules(found: Sequence[schedules.UnreadableSchedule]) -> str:
     return f"{counted(len(found), 'schedule')} cannot be parsed: {named}{more}"
 
 
-def queries(program: RunningProcess, db: Db | None) -> CheckOutcome:
+def queries(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Parse all stored queries by today's rules; older ones may break a rule that was added later."""
     if db is None:
         return NO_DATABASE

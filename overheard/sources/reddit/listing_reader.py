@@ -19,7 +19,7 @@ The cursor remembers, as JSON:
 A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
 page on which every item is older than ``since``: a single old item among newer ones cannot end it early, and a single
 date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
-by dates alone it looks like the end of the news.
+by dates alone it looks like the end of the new items.
 
 If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
 alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
@@ -87,7 +87,7 @@ class ListingReader:
 
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
-        self._names = frozenset(request.places)
+        self._places = frozenset(request.places)
         self._previous = _CURSOR.decode(cursor) if cursor else ListingCursor()
         self._at = _POSITION.decode(position) if position else ListingPosition()
         self._known = self._names_that_count()
@@ -142,7 +142,8 @@ class ListingReader:
         The items that arrived are left to the next reading.
         """
         seen = {name for name, _ in self._at.seen}
-        arrived = next((place for place, item in enumerate(items) if item.id in seen), None)  # None: more than a page
+        # None: more than a page.
+        arrived = next((position for position, item in enumerate(items) if item.id in seen), None)
         return self._page((), complete=arrived is not None and not self._deep(arrived), ended=True)
 
     def _page(self, items: tuple[Item, ...], *, complete: bool, ended: bool, reason: str = "horizon") -> Page:
@@ -160,10 +161,10 @@ class ListingReader:
 
     def _names_that_count(self) -> set[str]:
         previous = self._previous
-        known = {name for name, feed in previous.seen if not feed or feed in self._names}
-        known.update(*(previous.last.get(feed, ()) for feed in self._names))
-        if len(self._names) == 1:  # read alone: see `aside` above
-            known.update(*(previous.aside.get(feed, ()) for feed in self._names))
+        known = {name for name, feed in previous.seen if not feed or feed in self._places}
+        known.update(*(previous.last.get(feed, ()) for feed in self._places))
+        if len(self._places) == 1:  # read alone: see `aside` above
+            known.update(*(previous.aside.get(feed, ()) for feed in self._places))
         return known
 
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
@@ -178,9 +179,9 @@ class ListingReader:
         # it reaches below everything that is remembered.
         left = len(self._known) - self._at.met
         run = 0
-        for place, is_known in enumerate(known):
+        for position, is_known in enumerate(known):
             run = run + 1 if is_known else 0
-            if run == need and place + 1 - need + left < len(items):
+            if run == need and position + 1 - need + left < len(items):
                 return True
         return False
 
@@ -206,7 +207,7 @@ class ListingReader:
 
     def _feed_of(self, item: Item) -> str:
         feed = item.place.lower()
-        return feed if feed in self._names else ""
+        return feed if feed in self._places else ""
 
     def _cursor(self, complete: bool) -> str:
         """Return the cursor for the next reading. Behind a gap, older names in ``seen`` are useless and are dropped."""
@@ -216,7 +217,7 @@ class ListingReader:
             read = {name for name, _ in seen}
             own = [entry for entry in previous.seen if entry[0] in self._known and entry[0] not in read]
             seen += own[: SEEN_NAMES - len(seen)]
-        for feed in self._names:
+        for feed in self._places:
             latest = last.setdefault(feed, [])
             for name in (*previous.last.get(feed, ()), *previous.aside.get(feed, ())):
                 if len(latest) < NAMES_PER_FEED and name not in latest:

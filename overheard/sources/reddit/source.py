@@ -24,12 +24,8 @@ log = get_logger(__name__)
 PAGE_ITEMS = 100
 LISTING_ITEMS = 1000  # the depth of Reddit's listings
 ENDPOINT_OF_KIND: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
-PRESET_STATUSES = (
-    "200",
-    "429",
-    "blocked",
-    "error",
-)  # these series start at 0, so that rates see the first; others start with their first response
+# These series start at 0, so that rates see the first response; others start with their first response.
+PRESET_STATUSES = ("200", "429", "blocked", "error")
 NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are known to work
 MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query

@@ -792,7 +792,7 @@ def test_the_sweep_finds_workspaces_that_relied_on_a_released_poll(
     else:
         reddit.refused = {"acme": "private"}
         assert isinstance(stage.fetcher.fetch(stage.message(acme), Budget(1)), Later)
-    refreshes.mark_taken_up(stage.db, bolt, "reddit", stage.clock())  # its demand was handled in between
+    refreshes.mark_served(stage.db, bolt, "reddit", stage.clock())  # its demand was handled in between
     assert (bolt, "reddit") in feeds.sweep(stage.db, stage.clock())
     assert len(stage.fetch(bolt)) == 1
 

@@ -341,7 +341,7 @@ def test_the_index_is_built_before_the_stage_consumes(
 ) -> None:
     """Even if the database is unavailable for a while at that moment."""
     world.workspace(queries={"a": "acme", "b": "b"})
-    program = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(sqlite_url))))
+    running = RunningProcess(Config(database=DatabaseSettings(url=SecretStr(sqlite_url))))
     revision, faults = queries.revision, iter([Unavailable("gone"), Unavailable("gone")])
 
     def shaky(db: Db) -> int:
@@ -352,9 +352,9 @@ def test_the_index_is_built_before_the_stage_consumes(
     monkeypatch.setattr(queries, "revision", shaky)
     monkeypatch.setattr("actors.wiring.DATABASE_RETRY_SECONDS", 0.0)
     with capture_logs() as lines:
-        Wiring(program, Sender(sent)).work(STAGES["match"])
-    program.db.release()
-    assert program.registry.get_sample_value("overheard_queries") == 2
+        Wiring(running, Sender(sent)).work(STAGES["match"])
+    running.db.release()
+    assert running.registry.get_sample_value("overheard_queries") == 2
     assert [line["event"] for line in lines] == ["not ready yet"] * 2
 
 

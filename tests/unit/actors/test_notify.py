@@ -87,7 +87,7 @@ def rules() -> NotifySettings:
 def notifier(
     db: Db, sent: Sent, receiver: Receiver, clock: Clock, rules: NotifySettings, metrics: ProcessMetrics
 ) -> Notifier:
-    return Notifier(db=db, send=sent, open_channel=receiver.open, clock=clock, rules=rules, metrics=metrics)
+    return Notifier(db=db, send=sent, open_transport=receiver.open, clock=clock, rules=rules, metrics=metrics)
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def test_a_round_that_returns_to_a_paused_channel_releases_its_claim(
     channel = told(2)
     [(resume, delay)] = notify(channel, Turns(0))
     assert delay == 40
-    channels.put_off(db, channel, clock() + 100)
+    channels.postpone(db, channel, clock() + 100)
     clock.advance(40)
     assert notify(resume) == []
     assert receiver.tried == []
@@ -713,8 +713,8 @@ def test_a_receivers_failure_and_recovery_apply_to_all_its_channels(
         receiver.answers = [answer]
         notify(one.id)
         clock.advance(10)
-        with notifier.shares.held(two), notifier.shares.held(three), notifier.shares.held(four) as later:
-            assert (later is None) is room
+        with notifier.shares.held(two), notifier.shares.held(three), notifier.shares.held(four) as wait_seconds:
+            assert (wait_seconds is None) is room
 
 
 def test_a_deleted_mention_is_not_sent(

@@ -45,9 +45,8 @@ class Site:
         self.places: dict[str, int] = {}
         self.in_place: set[str] = set()  # restored, or first listed, below newer ones
         self.released: set[str] = set()  # listed later than they are dated
-        self.hidden: set[str] = (
-            set()
-        )  # behind a page of released items only, while the cursor had no name that could end a reading
+        # Behind a page of released items only, while the cursor had no name that could end a reading.
+        self.hidden: set[str] = set()
         self.deleted: set[str] = set()
         self.delete_anchors = 0
         self.refused: set[str] = set()

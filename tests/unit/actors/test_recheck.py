@@ -113,7 +113,7 @@ def run(rechecker: Rechecker, permit: Allowance, db: Db, clock: Clock) -> Callab
     def recheck(message: RecheckItems | None = None) -> Outcome:
         if message is None:
             [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
-            message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.lease)
+            message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.held_until)
         return rechecker.recheck(message, permit)  # type: ignore[arg-type]
 
     return recheck
@@ -153,7 +153,7 @@ def test_a_duplicated_message_makes_one_request(
 ) -> None:
     stored(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
-    message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.lease)
+    message = RecheckItems(source="reddit", item_ids=batch.item_ids, lease=batch.held_until)
     run(message)
     run(message)
     clock.advance(1)

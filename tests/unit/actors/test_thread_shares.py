@@ -140,8 +140,8 @@ def test_a_thread_waits_for_a_share_that_flows() -> None:
             return wait(timeout)
 
         shares._threads._changed.wait = waits  # type: ignore[method-assign]
-        with shares.held(sink[3]) as later:
-            assert later is None
+        with shares.held(sink[3]) as wait_seconds:
+            assert wait_seconds is None
     threads[0].join(10)
 
 

@@ -55,6 +55,7 @@ def test_each_event_type_is_parsed() -> None:
         ("workspace.due", b'{"workspace": 9223372036854775808}', "positive"),
         ("workspace.due", b'{"workspace": "Acme"}', "not a slug"),
         ("workspace.due", b'{"workspace": "acme\\n"}', "not a slug"),
+        ("workspace.due", b'{"workspace": "_acme"}', "must start with a-z or 0-9"),
         ("workspace.due", b'{"workspace": "a", "x": 1}', "unknown key 'x'; valid: event_id, reason, source, workspace"),
         ("workspace.due", b'{"workspace": "a", "workspace": "b"}', "'workspace' twice"),
         ("workspace.due", b'{"workspace": "a", "reason": "' + b"x" * 201 + b'"}', "201 characters"),

@@ -7,12 +7,8 @@ from overheard.errors import InvalidInput
 
 
 def test_a_plain_url_is_split_into_its_parts() -> None:
-    assert parse_target("https://Hooks.Example.com/a/b?token=x%20y", allow_private=False) == (
-        "https",
-        "hooks.example.com",
-        443,
-        "/a/b?token=x%20y",
-    )
+    target = parse_target("https://Hooks.Example.com/a/b?token=x%20y", allow_private=False)
+    assert target == ("https", "hooks.example.com", 443, "/a/b?token=x%20y")
     assert parse_target("http://example.com:8080", allow_private=False) == ("http", "example.com", 8080, "/")
     assert parse_target("https://[2606:4700::1111]:8443/x", allow_private=False)[1] == "2606:4700::1111"
 

@@ -49,8 +49,8 @@ def run(folder: Path) -> Run:
 
 
 @pytest.fixture
-def program(folder: Path) -> Iterator[RunningProcess]:
-    """A program on the same database as the commands."""
+def running(folder: Path) -> Iterator[RunningProcess]:
+    """A running process on the same database as the commands."""
     made = RunningProcess(Config(database=DatabaseSettings()))
     made.ready_database()
     with made.db.session():
@@ -59,33 +59,33 @@ def program(folder: Path) -> Iterator[RunningProcess]:
 
 
 @pytest.fixture
-def acme(run: Run, program: RunningProcess) -> int:
+def acme(run: Run, running: RunningProcess) -> int:
     """Create a workspace with the query ``snake=python``; return its id."""
     result = run(
         "workspace", "add", "acme", "-s", "python", "-q", "snake=python", "-c", "team=https://example.com/t0ken"
     )
     assert result.exit_code == 0, result.output
-    return int(workspaces.by_name(program.db, "acme").id)
+    return int(workspaces.by_name(running.db, "acme").id)
 
 
 @pytest.fixture
-def mention(program: RunningProcess, acme: int) -> Callable[..., None]:
+def mention(running: RunningProcess, acme: int) -> Callable[..., None]:
     """Return a function that stores a mention of acme: ``mention("t3_1", title="python", age=60)``."""
 
     def store(name: str, *, title: str = "About python", body: str = "", age: float = 60.0, **fields: Any) -> None:
-        now = program.clock() - age
+        now = running.clock() - age
         kind = "comment" if name.startswith("t1_") else "post"
         given: dict[str, Any] = {
             "author": "alice", "source": "reddit", "place": "python", "permalink": f"/r/python/{name}/", **fields
         }  # fmt: skip
         item = Item(id=name, kind=kind, title=title, body=body, created_at=now, **given)
-        (query,) = models.Query.select().where(models.Query.workspace == acme).execute(program.db.peewee)
+        (query,) = models.Query.select().where(models.Query.workspace == acme).execute(running.db.peewee)
         at = title.find("python")
         match = WorkspaceMatch(
             workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ()
         )
         matched = (MatchedItem(item=item, matches=(match,)),)
-        storing.store(program.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
+        storing.store(running.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)
 
     return store
 

@@ -59,12 +59,12 @@ def test_an_unknown_channel_is_an_error_that_lists_the_existing_ones(run: Run, t
     assert result.stderr == "overheard: workspace acme has no channel 'tema'; its channels: team\n"
 
 
-def test_channel_list_shows_states_and_redacts_urls(run: Run, team: str, program: RunningProcess) -> None:
+def test_channel_list_shows_states_and_redacts_urls(run: Run, team: str, running: RunningProcess) -> None:
     (row,) = lines(run("channel", "list", "--format", "json").stdout)
     assert (row["name"], row["state"], row["since_at"], row["reason"]) == ("team", "ok", None, None)
     assert row["url"].endswith("/***")
-    (stored,) = channels.listing(program.db)
-    channels.record_failure(program.db, stored.id, "it is \x1b[31mdown", program.clock() - 300)
+    (stored,) = channels.listing(running.db)
+    channels.record_failure(running.db, stored.id, "it is \x1b[31mdown", running.clock() - 300)
     table = run("channel", "list").stdout
     assert "failing for 5 min" in table
     assert "it is [31mdown" in table
@@ -72,12 +72,12 @@ def test_channel_list_shows_states_and_redacts_urls(run: Run, team: str, program
     assert run("channel", "list", "--workspace", "nobody").exit_code == 1
 
 
-def test_a_disabled_channel_can_be_tested_and_enabled(run: Run, team: str, program: RunningProcess) -> None:
-    (stored,) = channels.listing(program.db)
-    channels.disable(program.db, stored.id, "gone", program.clock())
+def test_a_disabled_channel_can_be_tested_and_enabled(run: Run, team: str, running: RunningProcess) -> None:
+    (stored,) = channels.listing(running.db)
+    channels.disable(running.db, stored.id, "gone", running.clock())
     result = run("channel", "test", "acme", "team")
     assert result.exit_code == 0
     assert "overheard channel enable acme team" in result.stdout
     assert run("channel", "enable", "acme", "team").exit_code == 0
-    (stored,) = channels.listing(program.db)
+    (stored,) = channels.listing(running.db)
     assert (stored.disabled_at, stored.reason) == (None, None)

@@ -62,13 +62,13 @@ def test_with_a_database_the_request_counts_against_the_shared_budget(run: Run, 
 
 
 def test_queries_that_would_be_refused_today_are_named(
-    run: Run, reddit: dict[str, str], program: RunningProcess
+    run: Run, reddit: dict[str, str], running: RunningProcess
 ) -> None:
     assert run("workspace", "add", "acme", "-s", "python", "-q", "a=x", "-q", "b=y", "-q", "c=z").exit_code == 0
     found = results(run, **reddit)["queries"]
     assert (found["outcome"], found["what"]) == ("ok", "3 queries, all valid")
     for name, text in (("a", "acme or db"), ("b", "acme AND")):
-        Query.update(text=text).where(Query.name == name).execute(program.db.peewee)
+        Query.update(text=text).where(Query.name == name).execute(running.db.peewee)
     found = results(run, **reddit)["queries"]
     assert found["outcome"] == "warning"
     assert "2 of 3 queries would be refused today: acme/a, acme/b (not matched)" in found["what"]
@@ -181,11 +181,11 @@ def test_a_metrics_port_in_use_by_another_program_fails(run: Run) -> None:
     ],
 )
 def test_a_metrics_port_in_use_by_an_overheard(
-    run: Run, program: RunningProcess, owner: str, outcome: str, message: str
+    run: Run, running: RunningProcess, owner: str, outcome: str, message: str
 ) -> None:
     registry = CollectorRegistry()
     ProcessMetrics(registry)
-    server = MetricsServer(registry, list, instance=lambda: program.instance if owner == "ours" else owner)
+    server = MetricsServer(registry, list, instance=lambda: running.instance if owner == "ours" else owner)
     port = server.start("127.0.0.1", 0)
     environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
@@ -220,8 +220,8 @@ def test_a_wrong_clock_and_a_full_disk_fail(run: Run, reddit: dict[str, str], mo
     assert results(run, **reddit)["disk"]["outcome"] == "warning"
 
 
-def test_stored_schedules_that_are_no_longer_valid_are_a_warning(run: Run, program: RunningProcess, acme: int) -> None:
-    Workspace.update(every="0 22-4 * * *", digest="0 9 * * L5", timezone="Mars/Olympus").execute(program.db.peewee)
+def test_stored_schedules_that_are_no_longer_valid_are_a_warning(run: Run, running: RunningProcess, acme: int) -> None:
+    Workspace.update(every="0 22-4 * * *", digest="0 9 * * L5", timezone="Mars/Olympus").execute(running.db.peewee)
     found = results(run)["schedules"]
     refused = "every: '0 22-4 * * *' is not a cron expression that is ever due: bad hour; ranges go upwards (22-23,0-4"
     assert (found["outcome"], f"3 schedules cannot be parsed: acme: {refused}" in found["what"]) == ("warning", True)

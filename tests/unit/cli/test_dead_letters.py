@@ -19,12 +19,12 @@ BODY = '{"queue_name":"fetch","args":[{"workspace_id":1}]}'
 
 
 @pytest.fixture(autouse=True)
-def dead_letters_of_two_stages(program: RunningProcess) -> None:
+def dead_letters_of_two_stages(running: RunningProcess) -> None:
     """Record dead letters 1 and 2 of fetch, and 3 of store."""
     for number, (stage, reason) in enumerate([("fetch", "no \x1b[31mJSON"), ("fetch", "late"), ("store", "late")]):
         dead_letters.record(
-            program.db, message_id=f"m{number}", stage=stage, origin="nack", reason=reason, traceback="Traceback: x",
-            body=BODY, now=program.clock() - 180,
+            running.db, message_id=f"m{number}", stage=stage, origin="nack", reason=reason, traceback="Traceback: x",
+            body=BODY, now=running.clock() - 180,
         )  # fmt: skip
 
 
@@ -58,11 +58,11 @@ def test_list_with_filters(run: Run, given: list[str], ids: list[int]) -> None:
         assert run("dead-letters", "list", *given).stdout == "No matching dead letters.\n"
 
 
-def test_list_counts_by_reason_stage_or_origin(run: Run, program: RunningProcess) -> None:
+def test_list_counts_by_reason_stage_or_origin(run: Run, running: RunningProcess) -> None:
     for number in (17, 18):
         dead_letters.record(
-            program.db, message_id=f"n{number}", stage="fetch", origin="nack", traceback=None, body=BODY,
-            reason=f"no workspace {number} 'a{number}'", now=program.clock(),
+            running.db, message_id=f"n{number}", stage="fetch", origin="nack", traceback=None, body=BODY,
+            reason=f"no workspace {number} 'a{number}'", now=running.clock(),
         )  # fmt: skip
     counts = lines(run("dead-letters", "list", "--by", "reason", "--format", "json").stdout)
     assert (counts[0]["count"], counts[0]["reason"]) == (2, "no workspace … …")
@@ -86,32 +86,32 @@ def test_show(run: Run) -> None:
     )
 
 
-def test_drop(run: Run, program: RunningProcess) -> None:
+def test_drop(run: Run, running: RunningProcess) -> None:
     assert run("dead-letters", "drop", "1", "1").stdout == "✓ 1 dead letter dropped.\n"
     assert run("dead-letters", "drop", "2", "9").exit_code == 1
-    assert dead_letters.count(program.db) == 2
+    assert dead_letters.count(running.db) == 2
     assert run("dead-letters", "drop", "--stage", "store", "--yes").exit_code == 0
-    assert dead_letters.count(program.db) == 1
+    assert dead_letters.count(running.db) == 1
     assert run("dead-letters", "drop", "--all", "--yes").exit_code == 0
-    assert dead_letters.count(program.db) == 0
+    assert dead_letters.count(running.db) == 0
     assert run("dead-letters", "list").stdout == "No dead letters.\n"
 
 
 @pytest.mark.parametrize("given", [[], ["1", "--all"], ["1", "--stage", "fetch"], ["--stage", "fetch", "--all"], ["x"]])
-def test_drop_needs_ids_or_filters_or_all(run: Run, program: RunningProcess, given: list[str]) -> None:
+def test_drop_needs_ids_or_filters_or_all(run: Run, running: RunningProcess, given: list[str]) -> None:
     assert run("dead-letters", "drop", *given).exit_code == 2
-    assert dead_letters.count(program.db) == 3
+    assert dead_letters.count(running.db) == 3
 
 
-def test_without_a_terminal_confirmation_needs_yes(run: Run, program: RunningProcess) -> None:
+def test_without_a_terminal_confirmation_needs_yes(run: Run, running: RunningProcess) -> None:
     result = run("dead-letters", "drop", "--reason", "late", input="y\n")
     assert (result.exit_code, "add --yes" in result.stderr, "2 dead letters" in result.stderr) == (2, True, True)
-    assert dead_letters.count(program.db) == 3
+    assert dead_letters.count(running.db) == 3
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 1, 3), ("y\n", 0, 1)])
 def test_on_a_terminal_drop_shows_counts_and_asks(
-    folder: Path, program: RunningProcess, answer: str, code: int, left: int
+    folder: Path, running: RunningProcess, answer: str, code: int, left: int
 ) -> None:
     terminal, stdin = pty.openpty()
     command = [sys.executable, "-m", "overheard.cli", "dead-letters", "drop", "--reason", "late"]
@@ -120,23 +120,23 @@ def test_on_a_terminal_drop_shows_counts_and_asks(
     os.write(terminal, answer.encode())
     output, question = process.communicate(timeout=60)
     os.close(terminal)
-    assert (process.returncode, dead_letters.count(program.db)) == (code, left)
+    assert (process.returncode, dead_letters.count(running.db)) == (code, left)
     assert output.splitlines()[1].split(maxsplit=6) == ["1", "3", "min", "ago", "fetch", "nack", "late"]
     assert "Drop these 2 dead letters? [y/N]" in question
 
 
-def test_the_old_name_dead_works_as_before_and_is_not_listed(run: Run, program: RunningProcess) -> None:
+def test_the_old_name_dead_works_as_before_and_is_not_listed(run: Run, running: RunningProcess) -> None:
     for command in (["list"], ["list", "--format", "json"], ["show", "1"], ["show", "9"], ["replay", "1"]):
         old, new = run("dead", *command), run("dead-letters", *command)
         assert (old.exit_code, old.stdout, old.stderr) == (new.exit_code, new.stdout, new.stderr)
     assert run("dead", "drop", "1").stdout == "✓ 1 dead letter dropped.\n"
-    assert dead_letters.count(program.db) == 2
+    assert dead_letters.count(running.db) == 2
     assert run("dead", "--help").stdout.startswith("Usage: overheard dead [OPTIONS]")
     assert "  dead " not in run("--help").stdout
 
 
-def test_replay_needs_a_bus_to_send_on(run: Run, program: RunningProcess) -> None:
+def test_replay_needs_a_bus_to_send_on(run: Run, running: RunningProcess) -> None:
     result = run("dead-letters", "replay", "1")
     assert result.exit_code == 1
     assert "memory://" in result.stderr
-    assert dead_letters.count(program.db) == 3
+    assert dead_letters.count(running.db) == 3

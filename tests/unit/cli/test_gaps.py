@@ -13,12 +13,12 @@ from .conftest import Run, lines
 
 
 @pytest.fixture
-def gap(acme: int, program: RunningProcess) -> dict[str, Any]:
+def gap(acme: int, running: RunningProcess) -> dict[str, Any]:
     """Insert an open gap of r/python's posts, found an hour ago; return its values."""
-    now = program.clock()
-    feed = models.Feed.select().where(models.Feed.kind == "posts").get(program.db.peewee)
+    now = running.clock()
+    feed = models.Feed.select().where(models.Feed.kind == "posts").get(running.db.peewee)
     values = {"from_item": "t3_a", "from_at": now - 7200, "to_item": "t3_z", "to_at": now - 3700, "reason": "horizon"}
-    models.Gap.insert(feed=feed, found_at=now - 3600, **values).execute(program.db.peewee)
+    models.Gap.insert(feed=feed, found_at=now - 3600, **values).execute(running.db.peewee)
     return values
 
 
@@ -44,14 +44,14 @@ def test_an_empty_list_of_gaps_says_so(run: Run, acme: int) -> None:
     assert (result.exit_code, result.stdout) == (0, "No gaps: everything that was listed has been read.\n")
 
 
-def test_status_shows_open_gaps(run: Run, gap: dict[str, Any], program: RunningProcess) -> None:
-    now = program.clock()
-    heartbeats.record(program.db, "tick", now)
-    models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
+def test_status_shows_open_gaps(run: Run, gap: dict[str, Any], running: RunningProcess) -> None:
+    now = running.clock()
+    heartbeats.record(running.db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(running.db.peewee)
     result = run("status")
     assert "1 open (overheard gap list)" in result.stdout
     assert "1 gap in the last 24 h" in result.stdout
     (facts,) = lines(run("status", "--format", "json").stdout)
     assert facts["coverage_gaps"] == 1
-    models.Gap.update(found_at=now - 100_000).execute(program.db.peewee)
+    models.Gap.update(found_at=now - 100_000).execute(running.db.peewee)
     assert "in the last 24 h" not in run("status").stdout

@@ -94,24 +94,24 @@ def test_mentions_of_another_source_have_its_own_url(run: Run, mention: Mention)
     assert "reddit.com" not in table
 
 
-def test_wrong_usage(run: Run, program: RunningProcess) -> None:
+def test_wrong_usage(run: Run, running: RunningProcess) -> None:
     assert run("mentions", "--workspace", "nobody").exit_code == 1
     assert run("mentions", "--since", "whenever").exit_code == 2
     assert run("mentions", "--limit", "-1").exit_code == 2
 
 
-def test_following_yields_mentions_stored_after_the_start(program: RunningProcess, mention: Mention) -> None:
+def test_following_yields_mentions_stored_after_the_start(running: RunningProcess, mention: Mention) -> None:
     mention("t3_1", age=0)
-    tail = MentionTail(program.db, None)
+    tail = MentionTail(running.db, None)
     mention("t3_2", age=0)
     mention("t3_3", age=0)
     followed = iter(tail)
     assert [next(followed).item, next(followed).item] == ["t3_2", "t3_3"]
 
 
-def test_following_does_not_repeat_listed_mentions(program: RunningProcess, mention: Mention) -> None:
-    tail = MentionTail(program.db, None)
+def test_following_does_not_repeat_listed_mentions(running: RunningProcess, mention: Mention) -> None:
+    tail = MentionTail(running.db, None)
     mention("t3_1", age=0)
-    assert [each.item for each in tail.remember(stored.listing(program.db))] == ["t3_1"]
+    assert [each.item for each in tail.remember(stored.listing(running.db))] == ["t3_1"]
     mention("t3_2", age=0)
     assert next(iter(tail)).item == "t3_2"

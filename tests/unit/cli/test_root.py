@@ -77,7 +77,7 @@ def test_the_environment_may_name_the_configuration_file(run: Run, folder: Path)
     assert run("workspace", "list", OVERHEARD_CONFIG="absent.toml").exit_code == 2
 
 
-def test_an_error_is_one_line_without_a_traceback(run: Run, program: RunningProcess) -> None:
+def test_an_error_is_one_line_without_a_traceback(run: Run, running: RunningProcess) -> None:
     result = run("workspace", "show", "nobody")
     assert result.exit_code == 1
     assert (
@@ -97,7 +97,7 @@ def test_ctrl_c_exits_with_130_and_no_output(run: Run, monkeypatch: pytest.Monke
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("overheard.cli.workspaces.open_program", interrupted)
+    monkeypatch.setattr("overheard.cli.workspaces.running_process", interrupted)
     result = run("workspace", "list")
     assert result.exit_code == 130
     assert result.output.strip() == ""

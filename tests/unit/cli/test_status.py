@@ -65,7 +65,7 @@ def test_a_missing_database_is_severe_and_not_created(run: Run, folder: Path) ->
     assert list(folder.iterdir()) == []
 
 
-def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, program: RunningProcess) -> None:
+def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, running: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 0
     assert result.stdout.startswith("– Not in use yet  ! 2 warnings")
@@ -73,7 +73,7 @@ def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, program: Run
         (False, "there is no workspace: nothing is being watched"),
         (False, "the tick has never run: work that is due is not started"),
     ]
-    heartbeats.record(program.db, "tick", program.clock())
+    heartbeats.record(running.db, "tick", running.clock())
     result = run("status")
     assert (result.exit_code, result.stdout.startswith("– Not in use yet  ! 1 warning")) == (0, True)
 
@@ -92,11 +92,11 @@ def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
     assert set(facts(run)["oldest_work_seconds"]) == {"run", "poll", "delivery", "digest"}
 
 
-def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, program: RunningProcess) -> None:
-    budgets.DatabaseLimiter(program.db, {}).observe(budget_key("id"), 321.0, 300)
+def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, running: RunningProcess) -> None:
+    budgets.DatabaseLimiter(running.db, {}).observe(budget_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
-    models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(program.db.peewee)
+    models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(running.db.peewee)
     assert facts(run)["reddit"]["remaining"] is None
     assert "requests left: unknown" in run("status").stdout
 
@@ -108,7 +108,7 @@ def test_an_unreachable_database_is_severe(run: Run) -> None:
     assert "start PostgreSQL, or fix [database] url" in result.stdout
 
 
-def test_a_tick_that_never_ran_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
+def test_a_tick_that_never_ran_is_severe_with_an_active_workspace(run: Run, acme: int, running: RunningProcess) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert "start it: overheard run" in result.stdout
@@ -125,8 +125,8 @@ def test_missing_credentials_are_severe(run: Run, acme: int, monkeypatch: pytest
 BLOCKED = "Reddit answers 403 (new) with a web page: it blocks this machine's address"
 
 
-def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_read(db, "reddit", now - 430)
@@ -146,8 +146,8 @@ def test_an_unreachable_reddit_is_severe_after_some_minutes(run: Run, acme: int,
     assert problems_of(run) == [], "Reddit is not watched any more"
 
 
-def test_a_refused_login_is_severe_at_once(run: Run, acme: int, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_a_refused_login_is_severe_at_once(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_failure(db, "reddit", "Reddit refuses the login (401)", now - 100, now + 200, revoked=True)
@@ -161,8 +161,8 @@ def test_a_refused_login_is_severe_at_once(run: Run, acme: int, program: Running
     assert problems_of(run) == []
 
 
-def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     source_health.record_failure(db, "reddit", "503", now - 100, now)
@@ -171,8 +171,8 @@ def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int
     assert problems_of(run) == []
 
 
-def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, program: RunningProcess) -> None:
-    heartbeats.record(program.db, "tick", program.clock() - 300)
+def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, running: RunningProcess) -> None:
+    heartbeats.record(running.db, "tick", running.clock() - 300)
     result = run("status")
     assert result.exit_code == 1
     assert "✗ the last tick was 5 min ago" in result.stdout
@@ -180,25 +180,25 @@ def test_a_stopped_tick_is_severe_with_an_active_workspace(run: Run, acme: int, 
     assert run("status").exit_code == 0
 
 
-def test_a_tick_in_the_future_means_a_wrong_clock(run: Run, acme: int, program: RunningProcess) -> None:
-    heartbeats.record(program.db, "tick", program.clock() + 7200)
+def test_a_tick_in_the_future_means_a_wrong_clock(run: Run, acme: int, running: RunningProcess) -> None:
+    heartbeats.record(running.db, "tick", running.clock() + 7200)
     assert problems_of(run) == [(False, "the last tick is 2 h in the future: the database's clock was set back")]
 
 
-def test_late_runs_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
-    now = program.clock()
-    heartbeats.record(program.db, "tick", now)
+def test_late_runs_are_severe(run: Run, acme: int, running: RunningProcess) -> None:
+    now = running.clock()
+    heartbeats.record(running.db, "tick", now)
     waits = {"demanded_at": now, "served_at": now - 1000, "waiting_since": now - 720}
-    models.RefreshDemand.update(**waits).execute(program.db.peewee)
-    models.Workspace.update(next_due_at=now + 300).execute(program.db.peewee)
+    models.RefreshDemand.update(**waits).execute(running.db.peewee)
+    models.Workspace.update(next_due_at=now + 300).execute(running.db.peewee)
     assert problems_of(run) == [(True, "runs are late: acme has waited for 12 min")]
     assert 720 <= facts(run)["oldest_work_seconds"]["run"] < 780
-    models.RefreshDemand.update(waiting_since=now - 60).execute(program.db.peewee)
+    models.RefreshDemand.update(waiting_since=now - 60).execute(running.db.peewee)
     assert problems_of(run) == []
 
 
-def test_late_polls_and_digests_are_severe(run: Run, acme: int, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_late_polls_and_digests_are_severe(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     groups.claim(
         db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
@@ -210,22 +210,22 @@ def test_late_polls_and_digests_are_severe(run: Run, acme: int, program: Running
     ]
 
 
-def test_unsent_deliveries_are_severe(run: Run, mention: Mention, program: RunningProcess) -> None:
-    heartbeats.record(program.db, "tick", program.clock())
+def test_unsent_deliveries_are_severe(run: Run, mention: Mention, running: RunningProcess) -> None:
+    heartbeats.record(running.db, "tick", running.clock())
     mention("t3_1", age=0)
     assert facts(run)["deliveries"]["pending"] == 1
     assert problems_of(run) == []
-    models.Delivery.update(due_at=program.clock() - 400).execute(program.db.peewee)
+    models.Delivery.update(due_at=running.clock() - 400).execute(running.db.peewee)
     assert problems_of(run) == [(True, "deliveries have waited for 7 min unsent")]
     (delivery,) = (
-        models.Delivery.select().where(models.Delivery.due_at < program.clock() - 60).execute(program.db.peewee)
+        models.Delivery.select().where(models.Delivery.due_at < running.clock() - 60).execute(running.db.peewee)
     )
-    deliveries.reschedule(program.db, delivery.id, delivery.lease_until, program.clock() + 60, "receiver is down")
+    deliveries.postpone(running.db, delivery.id, delivery.lease_until, running.clock() + 60, "receiver is down")
     assert problems_of(run) == []
 
 
-def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Mention, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Mention, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     mention("t3_1", age=0)
     mention("t3_2", age=0)
@@ -233,29 +233,29 @@ def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Men
     channel = channels.listing(db)[0].id
     (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
     channels.record_failure(db, channel, "no answer within 20 s", now)
-    deliveries.reschedule(db, tried.id, now + 30, now + 5, "no answer within 20 s")
+    deliveries.postpone(db, tried.id, now + 30, now + 5, "no answer within 20 s")
     assert problems_of(run) == [(False, "channel acme/team is failing: no answer within 20 s")]
     assert run("status").exit_code == 0
     assert facts(run)["oldest_work_seconds"]["delivery"] is None
 
 
-def waiting(program: RunningProcess, channel: int, count: int, due_at: float) -> None:
+def waiting(running: RunningProcess, channel: int, count: int, due_at: float) -> None:
     rows = [
         {"id": f"msg_{channel}_{n}", "channel": channel, "state": "pending", "due_at": due_at, "created_at": due_at}
         for n in range(count)
     ]
-    models.Delivery.insert_many(rows).execute(program.db.peewee)
+    models.Delivery.insert_many(rows).execute(running.db.peewee)
 
 
-def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     run("workspace", "add", "bolt", "-s", "python", "-q", "x", "-c", "ops=https://example.com/b")
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
     team, ops = (row.id for row in channels.listing(db))
-    waiting(program, team, 1400, now - 720)
-    waiting(program, ops, 68, now - 10)
+    waiting(running, team, 1400, now - 720)
+    waiting(running, ops, 68, now - 10)
     models.Delivery.insert(id="s", channel=team, state="sent", due_at=now - 721, created_at=now, sent_at=now).execute(
         db.peewee
     )
@@ -276,9 +276,9 @@ def test_a_growing_backlog_is_severe_although_some_are_sent(run: Run, acme: int,
 
 
 def test_refused_feeds_unhealthy_channels_and_dead_letters_are_warnings(
-    run: Run, acme: int, program: RunningProcess
+    run: Run, acme: int, running: RunningProcess
 ) -> None:
-    db, now = program.db, program.clock()
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     for feed in feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[:1]:
         feeds.back_off(db, feed, "private", now=now, longest=86400)
@@ -300,8 +300,8 @@ def test_refused_feeds_unhealthy_channels_and_dead_letters_are_warnings(
     assert found["sick_channels"][0]["disabled"] is True
 
 
-def test_a_late_canary_is_severe_and_not_counted_as_a_workspace(run: Run, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_a_late_canary_is_severe_and_not_counted_as_a_workspace(run: Run, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     canaries.ensure(db, 300, now - 1000, lambda text, zone: now)
     heartbeats.record(db, "tick", now)
     late = (True, "the canary is late: none has been delivered for 17 min")
@@ -329,16 +329,16 @@ def test_a_process_that_supervisord_gave_up_is_a_problem_with_a_remedy() -> None
     assert second.remedy == "see the end of /var/log/f, fix the cause, then: supervisorctl restart fetch:fetch_0"
 
 
-def test_a_supervisord_that_does_not_answer_is_a_problem(program: RunningProcess, tmp_path: Path) -> None:
-    observer = Observer(program, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
+def test_a_supervisord_that_does_not_answer_is_a_problem(running: RunningProcess, tmp_path: Path) -> None:
+    observer = Observer(running, server=f"unix://{tmp_path}/none", backup_mark=tmp_path / "none")
     facts = observer.read()
     assert facts.supervised is None
     assert facts.backed_up is None
     assert "supervisord does not answer" in " ".join(trouble.message for trouble in problems.find(facts, Config()))
 
 
-def test_supervisord_and_backups_are_unknown_outside_a_server(program: RunningProcess, mark: Path) -> None:
-    facts = Observer(program, backup_mark=mark).read()
+def test_supervisord_and_backups_are_unknown_outside_a_server(running: RunningProcess, mark: Path) -> None:
+    facts = Observer(running, backup_mark=mark).read()
     assert (facts.supervised, facts.supervisor_fault, facts.backed_up) == (None, None, None)
 
 
@@ -353,10 +353,10 @@ def mark(tmp_path: Path) -> Path:
     ("age", "expected"), [(25 * 3600, []), (50 * 3600, [(False, "no backup has been made for 2 days")])]
 )
 def test_a_missing_backup_is_a_warning(
-    program: RunningProcess, mark: Path, age: float, expected: list[tuple[bool, str]]
+    running: RunningProcess, mark: Path, age: float, expected: list[tuple[bool, str]]
 ) -> None:
-    os.utime(mark, (program.clock() - age, program.clock() - age))
-    facts = Observer(program, server="unix:///nowhere", backup_mark=mark).read()
+    os.utime(mark, (running.clock() - age, running.clock() - age))
+    facts = Observer(running, server="unix:///nowhere", backup_mark=mark).read()
     found = [(trouble.severe, trouble.message) for trouble in problems.find(facts, Config())]
     assert [trouble for trouble in found if "backup" in trouble[1]] == expected
 
@@ -379,8 +379,8 @@ def test_outdated_queries_are_counted_once_for_all_processes() -> None:
     ]
 
 
-def test_only_a_few_of_many_unhealthy_channels_are_named(run: Run, acme: int, program: RunningProcess) -> None:
-    db, now = program.db, program.clock()
+def test_only_a_few_of_many_unhealthy_channels_are_named(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Channel.delete().execute(db.peewee)
     rows = [
@@ -406,12 +406,12 @@ def test_migrate_check_distinguishes_pending_migrations_from_errors(run: Run) ->
     assert run("migrate", "--check", OVERHEARD_DATABASE__URL=nowhere).exit_code == 1
 
 
-def test_trigger_makes_the_workspace_due_at_the_next_tick(run: Run, acme: int, program: RunningProcess) -> None:
-    models.Workspace.update(next_due_at=program.clock() + 900).execute(program.db.peewee)
+def test_trigger_makes_the_workspace_due_at_the_next_tick(run: Run, acme: int, running: RunningProcess) -> None:
+    models.Workspace.update(next_due_at=running.clock() + 900).execute(running.db.peewee)
     result = run("trigger", "acme")
     assert result.exit_code == 0
     assert "next tick" in result.stdout
-    assert workspaces.by_name(program.db, "acme").next_due_at <= program.clock()
+    assert workspaces.by_name(running.db, "acme").next_due_at <= running.clock()
 
 
 def test_trigger_wait_ends_after_its_timeout(run: Run, acme: int) -> None:
@@ -428,7 +428,7 @@ def test_trigger_refuses_unknown_and_paused_workspaces(run: Run, acme: int) -> N
     assert "overheard workspace resume acme" in result.stderr
 
 
-def test_watch_prints_repeatedly_until_sigterm(folder: Path, program: RunningProcess) -> None:
+def test_watch_prints_repeatedly_until_sigterm(folder: Path, running: RunningProcess) -> None:
     command = [sys.executable, "-m", "overheard.cli", "status", "--watch", "--interval", "0.5", "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

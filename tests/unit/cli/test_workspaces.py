@@ -65,9 +65,9 @@ slug = "acme"
 
 @pytest.mark.parametrize("command", ["pause", "remove"])
 def test_the_canarys_workspace_cannot_be_changed_and_is_not_listed(
-    run: Run, program: RunningProcess, command: str
+    run: Run, running: RunningProcess, command: str
 ) -> None:
-    canaries.ensure(program.db, 300, program.clock(), lambda text, zone: program.clock())
+    canaries.ensure(running.db, 300, running.clock(), lambda text, zone: running.clock())
     result = run("workspace", command, canary.WORKSPACE)
     assert result.exit_code == 1
     assert "[canary] interval = 0" in result.stderr
@@ -77,14 +77,14 @@ def test_the_canarys_workspace_cannot_be_changed_and_is_not_listed(
     assert run("channel", "list").stdout == "No channels.\n"
 
 
-def test_add_saves_all_options(run: Run, program: RunningProcess) -> None:
+def test_add_saves_all_options(run: Run, running: RunningProcess) -> None:
     result = run(
         "workspace", "add", "acme", "--name", "Acme", "-s", "r/Python", "-s", "linux", "-q", "brand=acme OR x=y",
         "-q", "acmedb", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d", "--digest-channel",
         "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin", "--kinds", "posts",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    spec = workspace_specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
     assert (spec.name, spec.every, spec.timezone, spec.kinds) == ("Acme", "10m", "Europe/Berlin", ("posts",))
     assert spec.subreddits == ("linux", "python")
     assert [(query.name, query.text) for query in spec.query] == [("brand", "acme OR x=y"), ("acmedb", "acmedb")]
@@ -95,7 +95,7 @@ def test_add_saves_all_options(run: Run, program: RunningProcess) -> None:
     ]
 
 
-def test_add_watches_any_source(run: Run, program: RunningProcess) -> None:
+def test_add_watches_any_source(run: Run, running: RunningProcess) -> None:
     result = run(
         *("workspace", "add", "acme", "-q", "x", "--kinds", "posts"),
         *("-s", "python", "--watch", "reddit:r/Rust", "--watch", "replay:all"),
@@ -103,7 +103,7 @@ def test_add_watches_any_source(run: Run, program: RunningProcess) -> None:
     assert result.exit_code == 0, result.output
     assert "watches the posts of r/python and r/Rust and the posts of replay:all with 1 query" in result.stdout
     assert "misses" not in result.output, "all of replay is read completely"
-    spec = workspace_specs.load(program.db, workspaces.by_name(program.db, "acme").id, secrets=True)
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
     watches = (WatchSpec("reddit", ("python", "rust"), ("posts",)), WatchSpec("replay", ("all",), ("posts",)))
     assert (spec.subreddits, spec.watch) == ((), watches)
     shown = [line.split() for line in run("workspace", "show", "acme").stdout.splitlines() if "Watches" in line]
@@ -114,7 +114,7 @@ def test_add_watches_any_source(run: Run, program: RunningProcess) -> None:
     assert row["feeds"] == 3
 
 
-def test_an_export_with_several_sources_round_trips(run: Run, program: RunningProcess, folder: Path) -> None:
+def test_an_export_with_several_sources_round_trips(run: Run, running: RunningProcess, folder: Path) -> None:
     (folder / "acme.toml").write_text(WATCHES)
     assert run("import", "acme.toml").stdout.splitlines()[0] == "✓ created acme  4 places, 1 query, 0 channels"
     exported = run("export").stdout
@@ -137,14 +137,14 @@ def test_limits_count_the_feeds_of_all_sources(run: Run, folder: Path) -> None:
     assert run("import", "acme.toml", OVERHEARD_LIMITS__FEEDS="5").exit_code == 0
 
 
-def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, program: RunningProcess) -> None:
+def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, running: RunningProcess) -> None:
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", "team=https://example.com/d")
-    (row,) = channels.listing(program.db)
+    (row,) = channels.listing(running.db)
     assert row.secret is not None
     assert row.secret.startswith("whsec_")
     assert row.secret in result.stdout
     assert "overheard run" in result.stdout
-    heartbeats.record(program.db, "tick", program.clock())
+    heartbeats.record(running.db, "tick", running.clock())
     result = run("workspace", "add", "other", "-s", "python", "-q", "x")
     assert "Its first run is due now" in result.stdout
     assert "overheard mentions --workspace other" in result.stdout
@@ -167,12 +167,12 @@ def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, program
     ],
 )
 def test_invalid_options_of_add_are_wrong_usage(
-    run: Run, program: RunningProcess, given: list[str], message: str
+    run: Run, running: RunningProcess, given: list[str], message: str
 ) -> None:
     result = run("workspace", "add", *given)
     assert result.exit_code == 2
     assert message in result.stderr
-    assert workspaces.overview(program.db) == []
+    assert workspaces.overview(running.db) == []
 
 
 def test_add_does_not_overwrite(run: Run, acme: int) -> None:
@@ -201,11 +201,11 @@ def test_show_redacts_channel_urls(run: Run, acme: int) -> None:
         assert "whsec_" not in shown
 
 
-def test_show_warns_of_queries_that_would_be_refused_today(run: Run, acme: int, program: RunningProcess) -> None:
+def test_show_warns_of_queries_that_would_be_refused_today(run: Run, acme: int, running: RunningProcess) -> None:
     assert "refused" not in run("workspace", "show", "acme").stdout
     (shown,) = lines(run("workspace", "show", "acme", "--format", "json").stdout)
     assert shown["refused_queries"] == []
-    models.Query.update(text="acme or db").where(models.Query.workspace == acme).execute(program.db.peewee)
+    models.Query.update(text="acme or db").where(models.Query.workspace == acme).execute(running.db.peewee)
     shown = " ".join(run("workspace", "show", "acme").stdout.split())
     assert "query snake would be refused today, and is still matched: or is not an operator" in shown
     assert "Write OR." in shown
@@ -214,31 +214,31 @@ def test_show_warns_of_queries_that_would_be_refused_today(run: Run, acme: int, 
     assert (found["query"], found["matched"]) == ("snake", True)
 
 
-def test_pause_resume_remove(run: Run, acme: int, program: RunningProcess) -> None:
+def test_pause_resume_remove(run: Run, acme: int, running: RunningProcess) -> None:
     assert run("workspace", "pause", "acme").exit_code == 0
-    assert workspaces.count_active_and_paused(program.db) == (0, 1)
+    assert workspaces.count_active_and_paused(running.db) == (0, 1)
     assert "paused" in run("workspace", "list").stdout
     assert run("workspace", "resume", "acme").exit_code == 0
-    assert workspaces.count_active_and_paused(program.db) == (1, 0)
+    assert workspaces.count_active_and_paused(running.db) == (1, 0)
     assert run("workspace", "remove", "acme", input="n\n").exit_code == 1
-    assert workspaces.count_active_and_paused(program.db) == (1, 0)
+    assert workspaces.count_active_and_paused(running.db) == (1, 0)
     assert run("workspace", "remove", "acme", input="y\n").exit_code == 0
-    assert workspaces.count_active_and_paused(program.db) == (0, 0)
+    assert workspaces.count_active_and_paused(running.db) == (0, 0)
     assert run("workspace", "remove", "acme", "--yes").exit_code == 1
 
 
-def test_import_creates_then_updates(run: Run, program: RunningProcess, folder: Path) -> None:
+def test_import_creates_then_updates(run: Run, running: RunningProcess, folder: Path) -> None:
     (folder / "all.toml").write_text(FILE)
     result = run("import", "all.toml")
     assert result.exit_code == 0, result.output
     assert "created acme" in result.stdout
     assert "created a signing secret for team" in result.stdout
     assert "whsec_" not in result.stdout
-    secret = channels.listing(program.db)[0].secret
+    secret = channels.listing(running.db)[0].secret
     result = run("import", "-", input=FILE)
     assert "updated acme" in result.stdout
     assert "secret" not in result.stdout
-    assert channels.listing(program.db)[0].secret == secret
+    assert channels.listing(running.db)[0].secret == secret
 
 
 def test_import_warns_that_all_of_reddit_is_read_partially(run: Run) -> None:
@@ -251,11 +251,11 @@ def test_import_warns_that_all_of_reddit_is_read_partially(run: Run) -> None:
     assert "! acme" not in result.stdout
 
 
-def test_import_is_all_or_nothing(run: Run, program: RunningProcess) -> None:
+def test_import_is_all_or_nothing(run: Run, running: RunningProcess) -> None:
     result = run("import", "-", input=FILE.replace('"outage"', '"outage OR"'))
     assert result.exit_code == 2
     assert "stdin: workspace ops: query 'trouble'" in result.stderr
-    assert workspaces.overview(program.db) == []
+    assert workspaces.overview(running.db) == []
 
 
 @pytest.mark.parametrize("given", [b"\xff", b"nonsense", b"[[workspaces]]\n", b'workspace = "x"\n'])
@@ -265,7 +265,7 @@ def test_import_rejects_other_files(run: Run, given: bytes) -> None:
     assert result.stderr.startswith("overheard: stdin: ")
 
 
-def test_export_round_trips_an_import(run: Run, program: RunningProcess) -> None:
+def test_export_round_trips_an_import(run: Run, running: RunningProcess) -> None:
     run("import", "-", input=FILE)
     full = run("export", "--secrets").stdout
     assert "https://example.com/t0ken" in full
@@ -291,7 +291,7 @@ def test_an_export_without_secrets_cannot_be_imported(run: Run, acme: int) -> No
 
 @pytest.mark.parametrize("limit", ["QUERIES", "FEEDS", "CHANNELS"])
 def test_growth_beyond_a_limit_is_refused_and_existing_size_is_kept(
-    run: Run, program: RunningProcess, limit: str
+    run: Run, running: RunningProcess, limit: str
 ) -> None:
     few = {f"OVERHEARD_LIMITS__{limit}": "1"}
     two = FILE.replace("name = \"team\"", "name = \"also\"\n  url = \"https://example.com/b\"\n"
@@ -300,7 +300,7 @@ def test_growth_beyond_a_limit_is_refused_and_existing_size_is_kept(
     refused = run("import", "-", input=two, **few)
     assert refused.exit_code == 2
     assert f"[limits] {limit.lower()} allows a workspace 1" in refused.stderr
-    assert workspaces.overview(program.db) == []
+    assert workspaces.overview(running.db) == []
     assert run("import", "-", input=two).exit_code == 0
     kept = run("export", "--secrets").stdout
     again = run("import", "-", input=kept, **few)
@@ -315,7 +315,7 @@ def test_growth_beyond_a_limit_is_refused_and_existing_size_is_kept(
     assert (added.exit_code, "[limits]" in added.stderr) == (2, True)
 
 
-def test_import_limits_the_size_of_a_file(run: Run, program: RunningProcess, folder: Path) -> None:
+def test_import_limits_the_size_of_a_file(run: Run, running: RunningProcess, folder: Path) -> None:
     (folder / "a folder").mkdir()
     (folder / "large.toml").write_bytes(b"#" * ((16 << 20) + 1))
     hints = {
@@ -330,13 +330,13 @@ def test_import_limits_the_size_of_a_file(run: Run, program: RunningProcess, fol
         assert (result.exit_code, hint in result.stderr) == (2, True), result.stderr
 
 
-def test_an_empty_file_is_wrong_usage(run: Run, program: RunningProcess) -> None:
+def test_an_empty_file_is_wrong_usage(run: Run, running: RunningProcess) -> None:
     result = run("import", "-", input="")
     assert (result.exit_code, "stdin: has no workspace" in result.stderr) == (2, True)
 
 
 def test_import_waits_a_moment_for_a_named_pipe(
-    run: Run, program: RunningProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, running: RunningProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
     os.mkfifo(folder / "pipe")
@@ -350,8 +350,8 @@ def test_import_waits_a_moment_for_a_named_pipe(
     assert result.exit_code == 0, result.stderr
 
 
-def test_a_slug_of_digits_takes_precedence_over_a_number(run: Run, acme: int, program: RunningProcess) -> None:
-    models.Workspace.update(slug="4242").where(models.Workspace.id == acme).execute(program.db.peewee)
+def test_a_slug_of_digits_takes_precedence_over_a_number(run: Run, acme: int, running: RunningProcess) -> None:
+    models.Workspace.update(slug="4242").where(models.Workspace.id == acme).execute(running.db.peewee)
     assert run("trigger", "4242").exit_code == 0
     assert run("trigger", str(acme)).exit_code == 0
     for nowhere in ("9" * 5000, "９９", "0"):

@@ -55,9 +55,9 @@ def operator() -> Operator:
 
 @pytest.fixture
 def make(db: Db, clock: Clock, metrics: ProcessMetrics, operator: Operator) -> Callable[..., OperatorAlerts]:
-    def alerts(open: Callable[[], Transport] | None = lambda: operator, **more: Any) -> OperatorAlerts:
+    def alerts(open_transport: Callable[[], Transport] | None = lambda: operator, **more: Any) -> OperatorAlerts:
         more.setdefault("start", lambda work: work())
-        return OperatorAlerts(db=db, clock=clock, every=300, open=open, metrics=metrics, **more)
+        return OperatorAlerts(db=db, clock=clock, every=300, open_transport=open_transport, metrics=metrics, **more)
 
     return alerts
 
@@ -188,7 +188,7 @@ def test_the_sending_thread_leaves_no_connection(
 
 
 def test_without_a_channel_old_incidents_are_deleted(make: Callable[..., OperatorAlerts], db: Db, clock: Clock) -> None:
-    alerts = make(open=None)
+    alerts = make(open_transport=None)
     incidents.record(db, "dead letter", "fetch", clock())
     alerts.step()
     assert len(incidents.unreported(db)) == 1, "alerts turned on now report it"

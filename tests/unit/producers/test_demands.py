@@ -68,12 +68,12 @@ def test_demands_behind_a_waiting_one_are_merged_and_get_a_later_poll(
         clock.advance(1)
         assert ingress.handle([due()]) == [MERGED]
         assert ingress.release() is True
-        assert sent.take() == [], "fetch has not even taken up the first one"
-    refreshes.mark_taken_up(db, acme, "reddit", first + 0.5)  # it began before the others' events
+        assert sent.take() == [], "fetch has not even served the first one"
+    refreshes.mark_served(db, acme, "reddit", first + 0.5)  # it began before the others' events
     assert ingress.release() is False
     [message] = sent.take()
     assert message.fresh_since == clock() >= first + 3
-    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(0.1))
+    refreshes.mark_served(db, acme, "reddit", clock.advance(0.1))
     assert ingress.handle([due()]) == [OK], "nothing waits any more"
 
 
@@ -82,7 +82,7 @@ def test_a_demand_after_the_last_was_taken_up_goes_at_once(
 ) -> None:
     for _ in range(20):
         assert ingress.handle([due()]) == [OK]
-        refreshes.mark_taken_up(db, acme, "reddit", clock.advance(0.05))
+        refreshes.mark_served(db, acme, "reddit", clock.advance(0.05))
     assert len(sent.take()) == 20
 
 
@@ -103,11 +103,11 @@ def test_a_lost_message_delays_the_next_demand_only_briefly(
 def test_held_back_demands_are_swept_when_the_ingress_dies(
     ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock
 ) -> None:
-    """Even if the previous run is taken up after the demand: that run may accept an older poll."""
+    """Even if the previous run is served after the demand: that run may accept an older poll."""
     ingress.handle([due()])
     clock.advance(1)
     ingress.handle([due()])
-    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
+    refreshes.mark_served(db, acme, "reddit", clock.advance(1))
     assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
@@ -126,7 +126,7 @@ def test_held_back_demands_are_recorded_after_an_outage_of_the_database(
         with pytest.raises(Unavailable):
             ingress.handle([due()])
     assert ingress.handle([due()]) == [MERGED]
-    refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
+    refreshes.mark_served(db, acme, "reddit", clock.advance(1))
     assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
 
 
@@ -137,7 +137,7 @@ def test_a_flood_delays_only_its_own_workspace(
     for _ in range(20):
         ingress.handle([due()] * 500)
         clock.advance(0.1)
-        refreshes.mark_taken_up(db, acme, "reddit", clock())
+        refreshes.mark_served(db, acme, "reddit", clock())
         ingress.release()
     assert len(sent.take()) == 1
     assert ingress.handle([*[due()] * 500, due("bolt")])[-1] == OK
@@ -161,7 +161,7 @@ def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Sent, a
     sent.send_all = lambda parcels: ids.extend(each.message_id for each in parcels)
     for _ in range(2):
         ingress.handle([due(event_id="e7")])
-        refreshes.mark_taken_up(db, acme, "reddit", clock.advance(1))
+        refreshes.mark_served(db, acme, "reddit", clock.advance(1))
     ingress.handle([due(), due(message_id="e7")])
     wanted = message_id_for(message_id_of(parse("workspace.due", due(event_id="e7").body)), "reddit")
     assert ids == [wanted] * 3
@@ -230,7 +230,7 @@ def test_demands_over_the_trigger_limit_wait_and_are_not_lost(
     ingress = Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands(), triggers_per_hour=3)
     for _ in range(3):
         assert ingress.handle([due()]) == [OK]
-        refreshes.mark_taken_up(db, acme, "reddit", clock())
+        refreshes.mark_served(db, acme, "reddit", clock())
         clock.advance(1)
     sent.take()
     assert ingress.handle([due()]) == ingress.handle([due()]) == [MERGED]

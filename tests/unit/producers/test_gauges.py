@@ -84,7 +84,7 @@ def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], wor
     clock.advance(3)
     gauges.gather()
     assert [metric("oldest_work_seconds", work=work) for work in works] == [123, 23, 3, 4]
-    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
+    refreshes.mark_served(world.db, acme, "reddit", clock())
     Workspace.update(next_due_at=clock() + 1).execute(world.db.peewee)
     gauges.gather()
     assert metric("oldest_work_seconds", work="run") == 0

@@ -104,7 +104,7 @@ def test_a_due_workspace_is_published_once(
     assert events.take() == [due(acme)]
     assert ticker.tick() == TickReport()
     clock.advance(299)
-    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
+    refreshes.mark_served(world.db, acme, "reddit", clock())
     assert ticker.tick() == TickReport()
     clock.advance(1)
     assert ticker.tick().due == 1
@@ -154,7 +154,7 @@ def test_missed_runs_become_one_run(
     acme = world.workspace(every=every, channels={})
     ticker = make(jitter=0)
     ticker.tick()
-    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
+    refreshes.mark_served(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(7 * 3600 + 11)
     assert ticker.tick().due == 1
@@ -196,7 +196,7 @@ def test_a_due_digest_is_published_with_its_period(
     end = clock() + 86_400  # the world's
     ticker = make()
     ticker.tick()
-    refreshes.mark_taken_up(world.db, acme, "reddit", clock() + 10**7)
+    refreshes.mark_served(world.db, acme, "reddit", clock() + 10**7)
     events.take()
     clock.advance(86_400 + 3)
     assert ticker.tick().digests == 1
@@ -220,7 +220,7 @@ def test_a_digest_that_was_not_composed_is_published_again(
     clock.advance(86_400)
     ticker.tick()
     asked = [event for event in events.take() if event[0] == "workspace.digest"]
-    refreshes.mark_taken_up(world.db, acme, "reddit", clock() + 10**7)
+    refreshes.mark_served(world.db, acme, "reddit", clock() + 10**7)
     clock.advance(61)
     assert ticker.tick().swept_digests == 1
     assert [event for event in events.take() if event[0] == "workspace.digest"] == asked
@@ -339,7 +339,7 @@ def test_work_claimed_during_an_outage_of_the_bus_is_swept(
     assert heartbeats.last_at(world.db, "tick") is None
     published = [body["workspace"] for _, body in events.take()]
     for workspace in published:
-        refreshes.mark_taken_up(world.db, workspace, "reddit", clock())
+        refreshes.mark_served(world.db, workspace, "reddit", clock())
 
     events.failure = None
     ticker.tick()
@@ -357,7 +357,7 @@ def test_an_abandoned_poll_is_swept(world: World, make: Callable[..., Ticker], e
     ticker = make()
     ticker.tick()
     world.claim("p")
-    refreshes.mark_taken_up(world.db, acme, "reddit", clock())
+    refreshes.mark_served(world.db, acme, "reddit", clock())
     events.take()
     clock.advance(121)
     report = ticker.tick()
@@ -422,7 +422,7 @@ def test_while_queues_are_busy_a_few_long_lost_demands_are_swept(
     ticker.tick()
     for each in range(1, 4):
         world.claim(f"p{each}", f"sub{each - 1}", lease=60 + each)
-        refreshes.mark_taken_up(world.db, each, "reddit", clock() + 1)
+        refreshes.mark_served(world.db, each, "reddit", clock() + 1)
     events.take()
     ticker.waiting = lambda: 1
     clock.advance(299)

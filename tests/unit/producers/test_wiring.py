@@ -19,7 +19,7 @@ from tests.fixtures import World
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[RunningProcess]:
+def running(tmp_path: Path) -> Iterator[RunningProcess]:
     """Return a process whose RabbitMQ does not exist."""
     config = Config(
         database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/o.db")),
@@ -34,20 +34,20 @@ def program(tmp_path: Path) -> Iterator[RunningProcess]:
 
 
 @pytest.fixture
-def db(program: RunningProcess) -> Db:
-    return program.db
+def db(running: RunningProcess) -> Db:
+    return running.db
 
 
-def test_overheard_run_on_rabbitmq_bounds_triggers(program: RunningProcess, world: World) -> None:
+def test_overheard_run_on_rabbitmq_bounds_triggers(running: RunningProcess, world: World) -> None:
     acme = world.workspace()
-    assert budgets.try_acquire_trigger(program.db, acme, 1)
-    ingress = Pipeline(program).ingress
+    assert budgets.try_acquire_trigger(running.db, acme, 1)
+    ingress = Pipeline(running).ingress
     [settled] = ingress.handle([IncomingEvent("workspace.due", b'{"workspace": "acme"}', None)])
     assert settled != OK, "it is held back: a message sent now would have failed"
     assert ingress.demands is not None
     assert len(ingress.demands.held_back) == 1
 
 
-def test_a_connection_is_named_once(program: RunningProcess) -> None:
-    broker: Any = Pipeline(program).broker
+def test_a_connection_is_named_once(running: RunningProcess) -> None:
+    broker: Any = Pipeline(running).broker
     assert broker.parameters.client_properties["connection_name"] == "overheard run"
