@@ -45,7 +45,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
         print_line(
             ("✓ ", "green"), (requested.slug, "bold"), f": {counted(mentions, 'new mention')} in {seconds:.1f} s."
         )
-        for row in channels.listing(program.db, requested.slug):
+        for row in channels.listing(running.db, requested.slug):
             if row.failing_since is not None:
                 reason = f"channel {row.name} is failing ({row.reason}); its deliveries wait until it accepts one again"
                 print_line(("! ", "yellow"), reason, stderr=True)
