@@ -219,7 +219,7 @@ class FetchWorld:
         try:
             outcome = work.handle(message, permit)
         except Exception as error:
-            decision = decide(error, options, stage, "")
+            decision = decide(error, options, stage)
             if isinstance(decision, Rejected):
                 raise
             self._push(self.clock.now + decision.delay / 1000, message, decision.options)
@@ -252,8 +252,8 @@ class FetchWorld:
                 for place, copy in enumerate(ids[DISTINCT:])
                 for feed in feeds[ids[place % DISTINCT]]
             ]
-            for some in batched(watches):
-                Watch.insert_many(some).execute(raw)
+            for rows in batched(watches):
+                Watch.insert_many(rows).execute(raw)
 
     def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
@@ -312,7 +312,7 @@ def batched(rows: list[T], size: int = 400) -> Iterator[list[T]]:
 
 
 class _Events:
-    """The public door without a bus: what the tick publishes is handled by the real ingress."""
+    """Public events without a bus: what the tick publishes is handled by the real ingress."""
 
     def __init__(self, ingress: Ingress) -> None:
         self._ingress = ingress
