@@ -22,7 +22,7 @@ import pika
 from peewee import fn
 
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.db import queries
+from overheard.db import queries, refreshes
 from overheard.db.models import Feed, Query, RefreshDemand, StoredPart, Watch, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsFetched, PollPart
@@ -228,6 +228,7 @@ def _watchers(it: Farm) -> None:
             Watch.insert_many(
                 [{"workspace": workspace, "feed": feed, "kinds": kind, "created_at": now} for feed, kind in feeds]
             ).execute(raw)
+            refreshes.sync_sources(it.db, workspace)
     it.db.release()
 
 

@@ -32,7 +32,7 @@ from overheard.bus.sender import OutgoingMessage, Sender
 from overheard.config import Config, RedditSettings
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
-from overheard.db.models import Watch, Workspace
+from overheard.db.models import RefreshDemand, Watch, Workspace
 from overheard.db.retention import RetentionAges
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message
@@ -254,6 +254,8 @@ class FetchWorld:
             ]
             for rows in batched(watches):
                 Watch.insert_many(rows).execute(raw)
+            for rows in batched([{"workspace": copy, "source": "reddit"} for copy in ids[DISTINCT:]]):
+                RefreshDemand.insert_many(rows).execute(raw)
 
     def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
