@@ -119,7 +119,7 @@ class Town:
                 self._hang.set()
             name = f"t3_{number + 1}"
             item = Item(
-                name=name, kind="post", subreddit="python", author="a", title="x", body="", permalink="/", url="",
+                source="reddit", id=name, kind="post", place="python", author="a", title="x", permalink="/",
                 created_at=time.time(),
             )  # fmt: skip
             self._told[name] = time.time()

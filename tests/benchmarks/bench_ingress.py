@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pika
 
-from overheard.db.models import Workspace
+from overheard.db.models import RefreshDemand, Workspace
 from tests.benchmarks.bench_pipeline import Door, farm, servers
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers import postgres as postgres_settings
@@ -119,6 +119,10 @@ def _workspaces(it: Farm) -> None:
         ]
         for start in range(0, WORKSPACES, 200):
             Workspace.insert_many(rows[start : start + 200]).execute(it.db.peewee)
+        ids = Workspace.select(Workspace.id).tuples().execute(it.db.peewee)
+        demands = [{"workspace": row, "source": "reddit"} for (row,) in ids]
+        for start in range(0, WORKSPACES, 200):
+            RefreshDemand.insert_many(demands[start : start + 200]).execute(it.db.peewee)
     it.db.release()
 
 

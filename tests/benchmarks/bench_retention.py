@@ -52,7 +52,7 @@ class Slowest:
         self.figures: list[Figure] = []
         self._worst = (0.0, "")
         self._execute = db.peewee.execute_sql
-        db.peewee.execute_sql = self._timed
+        db.peewee.execute_sql = self._timed  # type: ignore[method-assign]
 
     def _timed(self, sql: str, *args: Any, **kwargs: Any) -> Any:
         began = time.perf_counter()
@@ -127,9 +127,9 @@ def _measured(db: Db) -> list[Figure]:
             erasure.erase_items(db, batch.item_ids, NOW)
     with slowest.of("an account that is gone, 20 times"):
         for number in range(20):
-            erasure.erase_items(db, [], NOW, nameless=[f"author{number}"])
+            erasure.erase_items(db, [], NOW, nameless=[("reddit", f"author{number}")])
     with slowest.of("forget --author"):
-        erasure_requests.erase_author(db, "AUTHOR99", NOW)
+        erasure_requests.erase_author(db, "reddit", "AUTHOR99", NOW)
     workspace_id = _a_workspace(db)
     with slowest.of("forget --workspace, of a hundredth of everything"):
         erasure_requests.erase_workspace(db, workspace_id, NOW)

@@ -177,9 +177,10 @@ def fill(db: Db, share: int) -> None:
             StoredItem,
             mentions,
             {
+                StoredItem.source: "reddit",
                 StoredItem.ref: _named("t3_", n),
                 StoredItem.kind: "post",
-                StoredItem.subreddit: "python",
+                StoredItem.place: "python",
                 StoredItem.title: "On acme",
                 StoredItem.body: "acme " * 60,
                 StoredItem.permalink: "/",
@@ -265,7 +266,7 @@ def _insert(raw: Any, table: Any, count: int, columns: dict[Any, Any]) -> None:
 def _typed(field: Any, value: Any) -> Any:
     kinds = {"TEXT": "text", "DOUBLE": "double precision", "BOOL": "boolean"}
     kind = kinds.get(field.field_type, "bigint")
-    return (value if isinstance(value, peewee.Node) else Value(value)).cast(kind)
+    return (value if isinstance(value, peewee.ColumnBase) else Value(value)).cast(kind)
 
 
 def _analyse(db: Db) -> None:

@@ -32,7 +32,7 @@ from overheard.bus.sender import OutgoingMessage, Sender
 from overheard.config import Config, RedditSettings
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
-from overheard.db.models import Watch, Workspace
+from overheard.db.models import RefreshDemand, Watch, Workspace
 from overheard.db.retention import RetentionAges
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message
@@ -219,7 +219,7 @@ class FetchWorld:
         try:
             outcome = work.handle(message, permit)
         except Exception as error:
-            decision = decide(error, options, stage, "")
+            decision = decide(error, options, stage)
             if isinstance(decision, Rejected):
                 raise
             self._push(self.clock.now + decision.delay / 1000, message, decision.options)
@@ -252,8 +252,10 @@ class FetchWorld:
                 for place, copy in enumerate(ids[DISTINCT:])
                 for feed in feeds[ids[place % DISTINCT]]
             ]
-            for some in batched(watches):
-                Watch.insert_many(some).execute(raw)
+            for rows in batched(watches):
+                Watch.insert_many(rows).execute(raw)
+            for rows in batched([{"workspace": copy, "source": "reddit"} for copy in ids[DISTINCT:]]):
+                RefreshDemand.insert_many(rows).execute(raw)
 
     def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
@@ -312,7 +314,7 @@ def batched(rows: list[T], size: int = 400) -> Iterator[list[T]]:
 
 
 class _Events:
-    """The public door without a bus: what the tick publishes is handled by the real ingress."""
+    """Public events without a bus: what the tick publishes is handled by the real ingress."""
 
     def __init__(self, ingress: Ingress) -> None:
         self._ingress = ingress

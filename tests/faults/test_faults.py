@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,15 +130,20 @@ def test_a_server_that_stands_still_is_noticed_everywhere_and_forgotten(
         with own.frozen() if server == "postgresql" else rabbit_server.frozen():
             posted |= farm.post(10, first=5)
             for name, each in ports.items():
-                farm.wait(lambda each=each: status(each) == 503, lambda name=name: f"{name} says it is well", 20)
+                farm.wait(partial(answers, each, 503), partial("{} reports that it is healthy".format, name), 20)
             farm.wait(lambda: "tick failed" in farm.log("tick"), lambda: "the tick never noticed", 40)
         for name, each in ports.items():
-            farm.wait(lambda each=each: status(each) == 200, lambda name=name: f"{name} says it is not well", 20)
+            farm.wait(partial(answers, each, 200), partial("{} reports that it is unhealthy".format, name), 20)
         settle(farm, posted, repeats=8)
         assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
         for name in list(farm.processes):
             farm.terminate(name)
         farm.db.release()
+
+
+def answers(port: int, code: int) -> bool:
+    """Return True if /healthz answers with this code."""
+    return status(port) == code
 
 
 def status(port: int) -> int:

@@ -61,7 +61,7 @@ class Story:
     def check_and_status_are_green(self) -> None:
         self.machine.sh("overheard check")
         said = self.machine.sh("overheard status")
-        assert "1 thing to look at" in said, said
+        assert "1 warning" in said, said
         assert "there is no workspace" in said, said
 
     def a_published_message_ends_in_a_signed_mention(self) -> None:

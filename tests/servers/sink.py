@@ -100,7 +100,7 @@ class Arrivals:
 class _Server:
     """A server in a thread; a context manager."""
 
-    server: socketserver.BaseServer
+    server: socketserver.TCPServer
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -119,8 +119,7 @@ class _Server:
 
     @property
     def port(self) -> int:
-        port: int = self.server.server_address[1]
-        return port
+        return self.server.server_address[1]
 
     def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
         return self.arrived.wait_for(count, timeout)
@@ -294,7 +293,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line[1:] if line.startswith(b"..") else line)
-        mail: EmailMessage = message_from_bytes(b"".join(lines), policy=policy.default)  # type: ignore[assignment]
+        mail: EmailMessage = message_from_bytes(b"".join(lines), policy=policy.default)
         self.server.sink.arrived.add(mail)  # type: ignore[attr-defined]
 
     def _say(self, line: str) -> None:

@@ -114,7 +114,7 @@ class Gauges:
         self.busiest = max(self.busiest, total - self._minute[0][1])
 
     def _one(self, query: str, *values: object) -> Any:
-        row = self._admin.execute(query, values).fetchone()  # type: ignore[arg-type]
+        row = self._admin.execute(query, values).fetchone()
         assert row is not None
         return row[0]
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from overheard.db.models import RefreshDemand
 from tests.benchmarks import texts
 from tests.benchmarks.__main__ import CUT_SHORT, GRACE_SECONDS, TABLES, made
 from tests.benchmarks.bench_fetch import bound
-from tests.benchmarks.fetch_world import CYCLE, NAMES, START, FetchWorld, database
+from tests.benchmarks.fetch_world import CYCLE, DISTINCT, NAMES, START, FetchWorld, database
 
 ROOT = Path(__file__).parents[3]
 ALL_SECONDS = 300.0
@@ -91,8 +92,11 @@ def test_the_bound_is_news_or_groups_whichever_is_more() -> None:
 
 def test_the_world_reads_what_its_people_say() -> None:
     with database() as db:
-        world = FetchWorld(db, 100, 1)
+        world = FetchWorld(db, DISTINCT + 10, 1)
         world.run()
+        with db.session():
+            served = RefreshDemand.select().where(RefreshDemand.served_at > 0).count(db.peewee)
+    assert served == DISTINCT + 10, "copies of workspaces are read for, too"
     shown, stored = world.reddit.shown, world.stored
     assert len(shown) > 1_000
     assert len(shown.keys() & stored.keys()) > 0.5 * len(shown)
