@@ -20,8 +20,12 @@ from overheard.errors import InvalidInput
 
 
 class TransportFactory(Protocol):
-    """Build a transport, or raise InvalidInput that shows neither URL nor secret. ``signed``: it needs a secret."""
+    """Build a transport, or raise InvalidInput that shows neither URL nor secret.
 
+    ``kind`` is that of its transports. ``signed``: it needs a secret; without it, ``secret`` is None.
+    """
+
+    kind: str
     signed: bool
 
     def __call__(self, url: str, secret: str | None, options: ChannelOptions) -> Transport: ...
@@ -39,16 +43,16 @@ SCHEME = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*)://")
 def open_transport(url: str, secret: str | None, *, options: ChannelOptions) -> Transport:
     """Return a transport for this URL. It holds no connection, so it may be kept, and shared between threads.
 
-    ``secret`` is a webhook's (``whsec_…`` or plain base64), None for all others. Raises InvalidInput.
+    ``secret`` is a signed channel's (``whsec_…`` or plain base64), None for all others. Raises InvalidInput.
     """
     if SCHEME.match(url) is None:
-        raise InvalidInput("url: a channel is https://… (a signed webhook) or an Apprise address such as slack://…")
+        raise InvalidInput("url: a channel's address starts with its scheme, such as https://… or slack://…")
     if chat_service(url) is not None:
         # Rows from before chat addresses were recognized hold the secret that was made for a webhook then.
         secret = None
     factory = _factory(url)
     if secret is not None and not factory.signed:
-        raise InvalidInput("secret: only http:// and https:// channels are signed; remove it")
+        raise InvalidInput(f"secret: {_scheme(url)}:// channels are not signed; remove it")
     return factory(url, secret, options)
 
 
@@ -74,4 +78,8 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
 def _factory(url: str) -> TransportFactory:
     if chat_service(url) is not None:
         return DEFAULT_KIND
-    return KINDS.get(url.partition("://")[0].lower(), DEFAULT_KIND)
+    return KINDS.get(_scheme(url), DEFAULT_KIND)
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()

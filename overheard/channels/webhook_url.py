@@ -1,4 +1,4 @@
-"""Parse a webhook's URL strictly: whatever two parsers might read differently is refused."""
+"""Parse the URL of an HTTP channel strictly: whatever two parsers might read differently is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BLOCKED_PORTS = frozenset({
 BLOCKED_PORT_MESSAGE = "port {} belongs to another protocol; use 443, 80 or one above 1023"
 
 
-class WebhookTarget(NamedTuple):
+class HttpTarget(NamedTuple):
     """``host`` is ASCII and without brackets; ``path`` includes the query and may contain tokens: never show it."""
 
     scheme: str
@@ -39,8 +39,8 @@ class WebhookTarget(NamedTuple):
     path: str
 
 
-def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
-    """Split a webhook's URL into its parts. Raises InvalidInput, whose text never contains the URL."""
+def parse_target(url: str, *, allow_private: bool) -> HttpTarget:
+    """Split an HTTP channel's URL into its parts. Raises InvalidInput, whose text never contains the URL."""
     if FORBIDDEN.search(url):
         raise InvalidInput("url: has a space, a backslash or another character that must be written as %XX")
     try:
@@ -49,9 +49,9 @@ def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
     except ValueError:
         raise InvalidInput("url: its host or port cannot be parsed; write https://host:port/path") from None
     if parts.scheme not in ("http", "https"):
-        raise InvalidInput("url: a webhook starts with https:// or http://")
+        raise InvalidInput("url: it must start with https:// or http://")
     if "@" in parts.netloc:
-        raise InvalidInput("url: has a user name before the host; the signature proves who sends, so leave it out")
+        raise InvalidInput("url: has a user name before the host, which is never sent; remove it")
     if "#" in url:
         raise InvalidInput("url: has a part after '#', which is never sent; remove it (or write %23)")
     host = _host(parts.hostname or "")
@@ -59,7 +59,7 @@ def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
     if not allow_private:
         _refuse_private(host, port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return WebhookTarget(parts.scheme, host, port, quote(path, safe=string.punctuation, errors="replace"))
+    return HttpTarget(parts.scheme, host, port, quote(path, safe=string.punctuation, errors="replace"))
 
 
 def is_blocked_port(port: int) -> bool:

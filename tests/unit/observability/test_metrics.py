@@ -127,7 +127,7 @@ def test_each_value_in_the_code_is_a_documented_one_and_each_documented_one_is_i
 
 
 def test_the_kinds_of_channels_and_sources_are_documented() -> None:
-    kinds = {kind.kind for kind in (*KINDS.values(), DEFAULT_KIND)}  # type: ignore[attr-defined]
+    kinds = {kind.kind for kind in (*KINDS.values(), DEFAULT_KIND)}
     assert set(documented()["deliveries"][0]) == kinds | {INVALID_CHANNEL_KIND}
     people_s = tuple(each.name for each in SOURCES.values() if not each.internal)
     for metric in ("items_fetched", "items_unreadable", "coverage_gaps"):

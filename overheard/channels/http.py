@@ -1,0 +1,118 @@
+"""POST to a channel over HTTP: one request to a checked address, within the deadline, without redirects or proxies.
+
+Every transport that speaks HTTP itself uses ``post``; ``responses.raise_for_status`` maps what it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import urllib3
+
+from overheard.channels import ChannelOptions
+from overheard.channels.connection_errors import describe_connection_error
+from overheard.channels.log_capture import captured
+from overheard.channels.webhook_url import HttpTarget
+from overheard.errors import RetryableError
+from overheard.net import egress
+from overheard.net.deadline import Deadline
+
+# How much of a response's body is read, and for how long: its status is all that counts. Chosen, not measured.
+RESPONSE_MAX_BYTES = 64 * 1024
+RESPONSE_BODY_SECONDS = 1.0
+
+
+class HttpAnswer(NamedTuple):
+    """What ``raise_for_status`` needs of a response. Its body is not kept: it may repeat what was sent."""
+
+    status: int
+    retry_after: str | None
+
+
+def post(
+    target: HttpTarget,
+    body: bytes,
+    headers: Mapping[str, str],
+    options: ChannelOptions,
+    *,
+    resolve: egress.Resolve = egress.resolve,
+    tls: ssl.SSLContext | None = None,
+) -> HttpAnswer:
+    """Post once, whatever the answer. Raises RetryableError without one, and EgressRefused for a private address.
+
+    ``User-Agent`` and ``Connection`` are added to ``headers``. No error shows the path, which may be secret.
+    """
+    headers = {**headers, "User-Agent": options.user_agent, "Connection": "close"}
+    with captured(), Deadline(options.timeout) as deadline:
+        dial = functools.partial(
+            egress.connect,
+            target.host,
+            target.port,
+            deadline=deadline,
+            allow_private=options.allow_private,
+            resolve=resolve,
+        )
+        try:
+            with _pool(target, options.timeout, dial, tls) as pool:
+                return _exchange(pool, target.path, body, headers, deadline)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            # Not the error's own text: it contains the path, which is secret.
+            reason = describe_connection_error(error) or f"the request failed ({type(error).__name__})"
+            problem = f" {deadline.cut_reason}" if deadline.cut_reason else f": {reason}"
+            raise RetryableError(f"{target.host}{problem}") from None
+
+
+def _exchange(
+    pool: urllib3.HTTPConnectionPool, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
+) -> HttpAnswer:
+    response = pool.urlopen(
+        "POST",
+        path,
+        body=body,
+        headers=headers,
+        retries=False,
+        redirect=False,
+        preload_content=False,
+        decode_content=False,  # a small body may unpack into a large one
+    )
+    late = deadline.passed
+    deadline.shorten(RESPONSE_BODY_SECONDS)
+    # Read a little: closing a socket with unread bytes sends a reset, which some servers log as an error.
+    with contextlib.suppress(urllib3.exceptions.HTTPError, OSError), contextlib.closing(response):
+        response.read(RESPONSE_MAX_BYTES)
+    if late:  # headers that were cut off parse like complete ones; a receiver that slow is broken
+        raise TimeoutError("the try was cut off")
+    return HttpAnswer(response.status, response.headers.get("Retry-After"))
+
+
+def _pool(
+    target: HttpTarget, seconds: float, dial: Callable[[], socket.socket], tls: ssl.SSLContext | None
+) -> urllib3.HTTPConnectionPool:
+    timeout = urllib3.Timeout(total=seconds)
+    pool = (
+        urllib3.HTTPConnectionPool(target.host, target.port, timeout=timeout)
+        if target.scheme == "http"
+        else urllib3.HTTPSConnectionPool(target.host, target.port, timeout=timeout, ssl_context=tls or _system_tls())
+    )
+    # urllib3 has no hook for opening the socket. It keeps the host name for TLS (SNI, certificate) and the Host
+    # header; only the socket is ours, connected to an address that was checked.
+    connection_class: Any = type("Dialled", (pool.ConnectionCls,), {"_new_conn": lambda connection: dial()})
+    pool.ConnectionCls = connection_class
+    return pool
+
+
+@functools.cache
+def _system_tls() -> ssl.SSLContext:
+    # Cached, because loading the authorities takes 30 ms. The system's, since that is where operators add their own.
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+        return ssl.create_default_context()
+    import certifi  # some stand-alone builds of Python have no system authorities
+
+    return ssl.create_default_context(cafile=certifi.where())
