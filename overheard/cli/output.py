@@ -140,7 +140,6 @@ def facts_table(rows: Iterable[tuple[str, str | Text]]) -> Table:
 
 def print_hint(text: str, indent: int) -> None:
     """Print a remedy, indented below its problem."""
-    # Line by line, as padding applies to a line: one that wraps keeps the indent.
     for line in clean(text).splitlines():
         print_table(Padding(Text(line, style="dim"), (0, 0, 0, indent)))
 

@@ -53,7 +53,7 @@ _DROPPED = re.compile(f"[{_INVISIBLE}{_APOSTROPHES}]+")
 _ASCII_SPAN = re.compile(r"[A-Za-z0-9]+(?:(?<=[nN])'(?=[tT])[A-Za-z0-9]+)*")
 _ASCII_SPACED = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 
-# Full-width forms, too, as Japanese and Chinese keyboards write them.
+# Full-width forms, too, as Japanese and Chinese input methods write them.
 _BEFORE = {symbol: symbol for symbol in "#@$."} | {"＃": "#", "＠": "@", "＄": "$", "．": "."}
 # Reddit's editor writes C\# and C\+\+ for what its user typed as C# and C++.
 _BEHIND = re.compile(r"(?:\\?[+#＋＃])+")

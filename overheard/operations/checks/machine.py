@@ -27,7 +27,7 @@ def clock(running: RunningProcess, db: Db | None) -> CheckOutcome:
         return CheckOutcome(
             "failed", f"{when}: the clock is wrong", "set it, or let NTP set it (timedatectl set-ntp true)"
         )
-    # SQLite has no clock of its own: it would be compared with itself.
+    # SQLite has no clock of its own: this machine's would be compared with itself.
     if db is None or running.config.database.embedded:
         return CheckOutcome("ok", when)
     # Not ``now``: only two clocks that are read one right after the other can be compared.
