@@ -69,6 +69,7 @@ class OperatorAlerts:
                 self._record_incidents(failed)
                 self._send_due()
         except RetryableError as error:
+            # Only DEBUG: the tick has already logged that a server is away.
             log.debug("alerts postponed", stage="tick", exc_info=error)
         except Exception:
             log.exception("alert step failed", stage="tick")
@@ -76,6 +77,7 @@ class OperatorAlerts:
     def _record_incidents(self, failed: bool) -> None:
         now = self.clock()
         self._failures = self._failures + 1 if failed else 0
+        # Equal, not at least: a series of failures is one incident, however long it lasts.
         if self._failures == FAILING_TICKS:
             incidents.record(self.db, "tick failing", socket.gethostname(), now)
         for outage in outages(canaries.state(self.db), source_health.state(self.db, SOURCE), now):
@@ -89,8 +91,10 @@ class OperatorAlerts:
             self._held = 0
             return
         if self.open_transport is None:
+            # Nothing else would remove them. A channel that is configured later still gets those of the last day.
             incidents.delete_before(self.db, self.clock() - UNSENT_MAX_SECONDS)
             return
+        # The incidents of an alert in flight are not marked yet: a second alert would repeat them.
         if self._sending:
             return
         if not budgets.claim_slot(self.db, BUDGET, self.every):
@@ -111,6 +115,7 @@ class OperatorAlerts:
         self._held = count
 
     def _send(self, open_transport: Callable[[], Transport], unreported: Sequence[IncidentCount]) -> None:
+        # Set first, so that an unforeseen error is counted as well.
         outcome = "failed"
         try:
             open_transport().send(compose(unreported))

@@ -26,6 +26,7 @@ class Canary:
         self.clock = clock
         self.interval = interval
         self.metrics = metrics
+        # The first step prunes: the process may have been away for longer than a day.
         self._pruned_at = float("-inf")
         self._logged_error = False
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 LOST_AFTER_SECONDS = 15.0  # a message that fetch has not served by then may be lost: the next one goes
+# Unnoticeable for a single event; a flood reaches the longest pause at 500. Both are chosen, not measured.
 EVENT_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -79,6 +80,7 @@ class Demands:
         ``served_at``: when fetch last served a message of this workspace and source.
         """
         lane = self._lanes.get(demand.lane)
+        # While a demand is held back, later ones join it: one that went at once would overtake it.
         if lane is None or (lane.held_back is None and lane.is_free(served_at, now)):
             return "goes"
         return lane.join(demand)
@@ -86,6 +88,7 @@ class Demands:
     def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
         """Hold the demand back for at least ``seconds``: its workspace has used up its triggers."""
         lane = self._lanes.setdefault(demand.lane, DemandLane(now, now))
+        # Only the first sets the pause: else a steady stream of events would extend it without end.
         if lane.held_back is None:
             lane.pause_until = max(lane.pause_until, now + seconds)
         return lane.join(demand)
@@ -118,6 +121,7 @@ class Demands:
 
     def prune(self, now: float) -> None:
         """Remove idle lanes: nothing is held back, and the next demand would go at once."""
+        # Until ``latest``, the last message of an idle lane can still hold back its next demand.
         self._lanes = {
             key: lane for key, lane in self._lanes.items() if lane.held_back is not None or now < lane.latest
         }

@@ -49,6 +49,7 @@ class SystemGauges:
         self._rest_until = 0.0
         self._failing: set[str] = set()
         for of in ("database", "bus"):
+            # 0 from the start: its age is an alarm even if no gathering ever succeeds.
             metrics.gauges_last_success.labels(of).set(0)
 
     def gather(self) -> None:
@@ -56,6 +57,7 @@ class SystemGauges:
 
         Raise nothing: a failure is logged, leaves the last values, and shows in ``gauges_last_success``.
         """
+        # Monotonic: a clock that is set back would suspend the gauges.
         began = self.timer()
         if began < self._rest_until:
             return
@@ -79,6 +81,7 @@ class SystemGauges:
             self.metrics.gauges_last_success.labels(of).set(self.clock())
 
     def _database(self) -> None:
+        # Counts over a large database may take longer than a statement of the pipeline is allowed to.
         with self.db.session(), self.db.without_timeouts():
             self._set(vital_signs(self.db, self.budget, self.clock()), delivery_backlog.pending(self.db))
 
@@ -91,6 +94,7 @@ class SystemGauges:
         metrics.reddit_failing.set(failing)
         metrics.reddit_login_refused.set(current.reddit.revoked and failing > 0)
         metrics.reddit_budget_booked.set(current.booked)
+        # NaN, because 0 would look like a budget that is used up.
         metrics.reddit_budget_remaining.set(math.nan if current.remaining is None else current.remaining)
         for gauge, counts in ((metrics.feeds, current.feeds), (metrics.channels, current.channels)):
             for state, count in counts.items():

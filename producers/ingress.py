@@ -61,6 +61,7 @@ class Ingress:
         An event of the tick's for a workspace that is paused or gone by now is skipped.
         """
         began, now = time.monotonic(), self.clock()
+        # An event that was merged with a newer one keeps this outcome.
         outcomes: list[EventOutcome] = [MERGED] * len(events)
         batch = OutgoingBatch(now, self.fresh_for)
         with self.db.session():
@@ -158,11 +159,13 @@ class Ingress:
     ) -> bool:
         if not workspace.active:
             raise InvalidInput(f"workspace {workspace.slug} is paused; `overheard workspace resume` starts it again")
+        # Missing if the workspace was created after the batch's own lookup.
         served_at = batch.served_at.get(workspace.id) or refreshes.served_at(self.db, [workspace.id])[workspace.id]
         if event.source is not None and event.source not in served_at:
             watched = ", ".join(served_at) or "no source"
             raise InvalidInput(f"workspace {workspace.slug} watches nothing of {event.source}; it watches {watched}")
         by_hand = not is_on_schedule(event)
+        # Once per request, not per source: one trigger is one run, however many sources it reads.
         pause = self._pause(workspace.id) if by_hand else 0.0
         if pause:
             log.warning("event waits: triggers_per_hour is used up", seconds=round(pause, 1), events=len(request.at))
@@ -178,6 +181,7 @@ class Ingress:
                 events=len(request.at),
             )
             goes |= self._admit(demand, served_at[source], pause, batch)
+        # A workspace that watches nothing has nothing to hold back: its event is done.
         return goes or not served_at
 
     def _admit(self, demand: Demand, served_at: float, pause: float, batch: OutgoingBatch) -> bool:
@@ -203,6 +207,7 @@ class Ingress:
         limit = self.triggers_per_hour
         if self.demands is None or limit is None or budgets.try_acquire_trigger(self.db, workspace_id, limit):
             return 0.0
+        # By then the budget has one more token, even if it has just been emptied.
         return 3600.0 / limit
 
     def _record_demands(self, batch: OutgoingBatch) -> None:

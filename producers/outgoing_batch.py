@@ -37,6 +37,7 @@ class OutgoingBatch:
     def add_demand(self, demand: Demand) -> None:
         """Add a demand's message to fetch."""
         self.going.append(demand)
+        # By hand, what was posted up to now is wanted: no earlier poll can serve that.
         fresh_since = self.now if demand.by_hand else max(self.now - self.fresh_for, 0.0)
         message = FetchWorkspace(
             workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since

@@ -47,8 +47,10 @@ class Rechecks:
         if not 0 <= now - self._reported < REPORT_SECONDS:  # a negative age: the clock was set back
             self._reported = now
             self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookup_sizes(), now - within))
+        # Early, so that requests which would otherwise be lost can be used; late ones take from the budget.
         before = now - EARLY_FRACTION * within
         due = {name: size for name, size in lookup_sizes().items() if rechecks.due(self.db, name, before, now)}
+        # The bus is asked only if something is due: on RabbitMQ the question takes a connection.
         sent, room = 0, self.settings.batch - self.waiting() if due else 0
         for name, size in due.items():
             if sent >= room:

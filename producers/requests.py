@@ -13,6 +13,7 @@ from overheard.errors import InvalidInput
 from overheard.messages import ON_SCHEDULE
 
 
+# dict=True: ``cached_property`` stores its value in the instance's ``__dict__``.
 class EventRequest(msgspec.Struct, dict=True):
     """Events of one meaning: ``event`` is the newest of them, ``at`` are their positions in the batch."""
 
@@ -58,5 +59,6 @@ def is_on_schedule(event: PublicEvent) -> bool:
 def _meaning(event: PublicEvent) -> PublicEvent:
     """Return the event without its id and its reason by hand: equal for events of the same meaning."""
     if isinstance(event, WorkspaceDue):
+        # The tick's reasons ask for the same: a due and a swept demand are one.
         event = msgspec.structs.replace(event, reason=ON_SCHEDULE[0] if is_on_schedule(event) else "")
     return msgspec.structs.replace(event, event_id=None)

@@ -104,6 +104,7 @@ class Ticker:
         self._tidied_at = float("-inf")
         self._tidy_again = False
         self._queues_empty = False  # when this tick began
+        # Tidying comes last: it scans whole tables, and no due work should wait for that.
         self._steps: tuple[Step, ...] = (
             *(self._canary, self._check_queues, self._due, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
@@ -135,6 +136,7 @@ class Ticker:
         try:
             with self.db.session():
                 step(report)
+        # A server is away, or the schema is another version's: the other steps would fail as well.
         except (RetryableError, ConfigError):
             raise
         except Exception:  # an unforeseen row would fail every tick
@@ -150,6 +152,7 @@ class Ticker:
         now = self.clock()
         if now - self._tidied_at < self.settings.sweep_after and not self._tidy_again:
             return
+        # Before the work: if a server is away, whole tables must not be scanned again at every tick.
         self._tidied_at = now
         broken, self._tidy_again = report.broken, False
         with self.db.without_timeouts():  # these scan whole tables
@@ -205,6 +208,7 @@ class Ticker:
         return next_digest(due, self.clock())
 
     def _check_queues(self, report: TickReport) -> None:
+        # Stays False if the question fails: then the sweep of this tick is a cautious one.
         self._queues_empty = False
         self._queues_empty = not self.waiting()  # checked before this tick's own demands are queued
 
@@ -217,6 +221,7 @@ class Ticker:
             min_age, limit = BUSY_SWEEP_FACTOR * sweep_after, BUSY_SWEEP_MAX
         polls = feeds.sweep(self.db, now, min_age, limit)
         demands = refreshes.claim_lost(self.db, now, max(sweep_after, min_age), limit)
+        # Once each: a lost poll and a lost demand of the same feeds are served by the same run.
         for workspace_id, source in dict.fromkeys([*polls, *demands]):
             self._publish("workspace.due", workspace=workspace_id, source=source, reason="sweep")
         report.swept_polls, report.swept_workspaces = len(polls), len(demands)
@@ -229,6 +234,7 @@ class Ticker:
 
     def _sweep_channels(self, report: TickReport) -> None:
         now, sweep_after = self.clock(), self.settings.sweep_after
+        # A message may wait in its queue for many ticks: without this memory, each of them would send one more.
         notified = {channel: at for channel, at in self._notified_channels.items() if at > now - sweep_after}
         self._notified_channels = notified
         overdue = delivery_backlog.waiting_channels(self.db, now, sweep_after, self.settings.batch)
@@ -252,6 +258,7 @@ def run(ticker: Ticker, stop: threading.Event) -> None:
     while not stop.is_set():
         pause = ticker.settings.interval
         began, failed = time.monotonic(), False
+        # Before the tick: it may wait out a timeout before it raises, and that belongs to the outage.
         began_at = ticker.clock()
         try:
             report = ticker.tick()
@@ -279,4 +286,5 @@ def _log_report(report: TickReport, began: float) -> None:
 
 
 def _ms(began: float) -> float:
+    # Monotonic: a clock that is set would make a duration negative or endless.
     return round((time.monotonic() - began) * 1000, 1)

@@ -83,6 +83,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         events=events,
         sender=Sender(broker),
         collect_dead_letters=collect_dead_letters,
+        # All of them: a demand may be waiting in any, and is not lost then.
         waiting=partial(count_waiting, DEMAND_QUEUES),
         clock=running.clock,
         settings=running.config.tick,
@@ -108,6 +109,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             db=running.db,
             clock=running.clock,
             every=running.config.alerts.every,
+            # Opened for each alert: an address that cannot be opened is then a failed alert, and stops no tick.
             open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,
         ),
@@ -122,6 +124,7 @@ def tick_problems(ticker: Ticker, now: float) -> list[str]:
     """Return the problems for /healthz: a server that stays away, or a late tick (three intervals without success)."""
     if ticker.failing_since is not None and now - ticker.failing_since >= TICK_DOWN_SECONDS:
         return [f"the tick has failed for {now - ticker.failing_since:.0f} s: {ticker.failure}"]
+    # At least 30 seconds: a short interval must not report every restart of a server. Chosen, not measured.
     max_age = max(3 * ticker.settings.interval, 30.0)
     # ``began`` may be a time of the machine's clock, read before the first connection: it counts only until a success.
     if now - (ticker.began if ticker.last_success is None else ticker.last_success) <= max_age:

@@ -15,6 +15,7 @@ HEADING_CONFIGURE = "Configure"
 HEADING_RESULTS = "Results"
 HEADING_OPERATE = "Operate"
 
+# The help lines are repeated here, because taking them from the commands would import all of them.
 ENTRIES = {
     "demo": CommandEntry(
         f"{PACKAGE}.demo:demo", "Try Overheard on a simulated Reddit, without any setup.", HEADING_START

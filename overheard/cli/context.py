@@ -56,6 +56,7 @@ def running_process(context: click.Context, *, create: bool = False) -> Iterator
     running = RunningProcess(configuration(context))
     try:
         running.require_database(create=create)
+        # A command may scan large tables, and Ctrl-C stops it: the pipeline's limits do not fit.
         with running.db.session(), running.db.without_timeouts():
             yield running
     finally:

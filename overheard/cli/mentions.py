@@ -49,6 +49,7 @@ def mentions(
         # Only tables are cut: a program would take a default limit for the whole list.
         if limit is None and format == "table":
             limit = TABLE_ROWS
+        # Before the listing is read: what is stored in between must be in one of the two.
         tail = MentionTail(db, workspace)
         listing = all_mentions(db, workspace, since) if limit is None else newest_mentions(db, workspace, since, limit)
         columns = _columns(follow)

@@ -113,6 +113,7 @@ def as_record(record: Any, keys: Sequence[str]) -> dict[str, Any]:
     """Return a struct as JSON and CSV print it. Attributes that end in ``_at`` are times."""
     values = {key: getattr(record, key) for key in keys}
     return {
+        # The structs of the public contract have their times as text already.
         key: rfc3339(value) if key.endswith("_at") and not isinstance(value, str) else value
         for key, value in values.items()
     }
@@ -173,6 +174,7 @@ def print_csv(records: Iterable[Record], keys: Sequence[str], *, header: bool = 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
+        # As in JSON, so that a program can read both alike; Python would write True.
         return "true" if value else "false"
     if value is None or isinstance(value, int | float):
         return value

@@ -68,6 +68,7 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
 
 
 def _text(query: ParsedQuery, text: str, format: Format) -> None:
+    # An argument that is not UTF-8 arrives with surrogates, which JSON cannot hold.
     text = text.encode("utf-8", "replace").decode()
     hit = matches(query, {"text": text})
     if format != "table":
@@ -91,6 +92,7 @@ def _file(query: ParsedQuery, path: str, format: Format) -> int:
         print_line(f"… and {tally.unreadable - MAX_COMPLAINTS:,} more unreadable lines", stderr=True)
     unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
     lines = "line matches" if tally.lines == 1 else "lines match"
+    # On stderr: stdout has nothing but matches, so that it can be piped.
     print_line(f"{tally.matched:,} of {tally.lines:,} {lines}{unreadable}", stderr=True)
     return 1 if tally.unreadable else 0
 
@@ -114,6 +116,7 @@ def _row(hit: MatchedLine) -> dict[str, Any]:
 def _print_table(matched: Iterator[MatchedLine]) -> None:
     if shown := list(islice(matched, TABLE_ROWS)):
         output.print_table(output.table(shown, COLUMNS))
+    # Read to the end, because the tally at the bottom counts all lines.
     if more := sum(1 for _ in matched):
         print_line((f"… and {more:,} more; use --format json to print all", "dim"), stderr=True)
 

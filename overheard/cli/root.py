@@ -35,6 +35,7 @@ class CliError(click.ClickException):
         print_error(self.message)
 
 
+# A code of its own, so that a script can tell what to correct from what to try again.
 class WrongUsage(CliError):
     """Arguments or a configuration that can never work."""
 
@@ -62,6 +63,7 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    # click's own suggestions come from ``commands``, which stays empty in a lazy group.
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         try:
             return super().resolve_command(context, args)

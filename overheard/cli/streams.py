@@ -22,6 +22,7 @@ def prepare() -> None:
     2. Replace characters that the stream's encoding lacks by ASCII or an escape, instead of raising an error.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        # Descriptors that Python opens are not inherited, but a child process expects these three to be open.
         os.set_inheritable(number, True)
     os.close(number)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

@@ -46,6 +46,7 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
             ("✓ ", "green"), (requested.slug, "bold"), f": {counted(mentions, 'new mention')} in {seconds:.1f} s."
         )
         for row in channels.listing(running.db, requested.slug):
+            # A delivery that was tried and refused ends the wait as well: the count alone would look like success.
             if row.failing_since is not None:
                 reason = f"channel {row.name} is failing ({row.reason}); its deliveries wait until it accepts one again"
                 print_line(("! ", "yellow"), reason, stderr=True)

@@ -60,6 +60,7 @@ def add(context: click.Context, /, slug: str, **options: Any) -> None:
       overheard workspace add acme --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
     """
+    # Often the first command of all: there may be no database yet.
     with running_process(context, create=True) as running:
         try:
             saved = workspaces.add(running, _spec(slug, options))
@@ -94,6 +95,7 @@ def _print_saved(saved: SavedWorkspace, *, ticking: bool) -> None:
         print_line(
             "  It has no channels. To list its mentions: ", (f"overheard mentions --workspace {spec.slug}", "bold")
         )
+    # Shown at once: without it, the receiver cannot verify the first delivery.
     for name, secret in saved.secrets.items():
         print_line("\n  ", (name, "bold"), " is a signed webhook. Its receiver verifies signatures with this secret:")
         print_line("    ", (secret, "bold"))

@@ -31,6 +31,7 @@ def import_(context: click.Context, file: str) -> None:
     where = "stdin" if file == "-" else file
     try:
         with open_named_input(file) as opened_file:
+            # Before the database is opened: a slow stdin must not hold a session.
             data = read_limited(opened_file, where, FILE_MAX_BYTES)
         with running_process(context, create=True) as running:
             for saved in workspaces.import_text(running, data, where):
@@ -42,6 +43,7 @@ def import_(context: click.Context, file: str) -> None:
 def _print_saved(saved: SavedWorkspace) -> None:
     spec = saved.spec
     print_line(("✓ ", "green"), "created " if saved.new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
+    # Only their names: an import often runs in a script, and its output ends up in a log.
     for name in saved.secrets:
         created = f"created a signing secret for {one_line(name)}"
         print_line("  ", f"{created}; to show it: overheard export --secrets {spec.slug}")

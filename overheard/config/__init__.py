@@ -19,6 +19,7 @@ LEASE_MARGIN_SECONDS = 5.0  # of [notify] lease, left after an attempt that took
 
 
 class BusSettings(SettingsSection):
+    # Its password must not appear where a configuration is printed.
     url: SecretStr = SecretStr("memory://")
 
     @field_validator("url")
@@ -48,6 +49,7 @@ class DatabaseSettings(SettingsSection):
     def _scheme(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("must start with sqlite:/// or postgresql://")
+        # A path to a file has no password, and may contain any character.
         if not value.get_secret_value().startswith("sqlite:///"):
             check_url_password(value.get_secret_value())
         return value
@@ -76,6 +78,7 @@ class FetchSettings(SettingsSection):
 
 
 class MatchSettings(SettingsSection):
+    # Matching uses the CPU, where Python runs one thread at a time: a second process helps more.
     threads: Threads = 1
 
 
@@ -118,6 +121,7 @@ class LimitsSettings(SettingsSection):
 class MetricsSettings(SettingsSection):
     host: str = "127.0.0.1"
     # The stage's number and the process's own are added to it.
+    # 65,000 leaves room for these below 65,535.
     port: Annotated[int, Field(ge=0, le=65000)] = 9400
 
 

@@ -35,6 +35,7 @@ def override(tables: Tables, environ: Mapping[str, str], problems: list[str], de
     ours = [name for name in environ if name.startswith(PREFIX) and name not in RESERVED]
     for variable in sorted(ours, key=_has_old_name):  # new names first
         section, key = _section_and_key(variable)
+        # Before the key is looked up, where one that no longer exists would be an error.
         if why := REMOVED.get((section, key)):
             deprecated.append(f"environment: {variable} is no longer used ({why}): unset it")
             continue
@@ -48,6 +49,7 @@ def override(tables: Tables, environ: Mapping[str, str], problems: list[str], de
             continue
         variables[section, key] = variable
         field = SECTIONS[section].model_fields.get(key)
+        # An unknown key is written, too: the validation reports it with all other problems.
         table_of(tables, section)[key] = text if field is None else _from_text(field.annotation, text)
     return variables
 
@@ -84,6 +86,7 @@ def _key_and_text(variable: str, section: str, key: str, environ: Mapping[str, s
         raise ValueError(f"no such setting. {suggestion(variable, names)}")
     fields = SECTIONS[section].model_fields
     text = environ[variable]
+    # A setting's own name may end in _file.
     if key.endswith(FILE_SUFFIX.lower()) and key not in fields:
         key = key.removesuffix(FILE_SUFFIX.lower())
         if variable.removesuffix(FILE_SUFFIX) in environ:
@@ -101,6 +104,7 @@ def _key_and_text(variable: str, section: str, key: str, environ: Mapping[str, s
 
 def _from_text(annotation: Any, text: str) -> Any:
     """Convert a variable's text to a number or boolean if the key is one; else leave it to the validation to refuse."""
+    # The sections are strict, and a variable is always text: only here may "5" become 5.
     plain = annotation if get_origin(annotation) is None else annotation.__args__[0]
     if plain not in (int, float, bool):
         return text

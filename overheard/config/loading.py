@@ -18,6 +18,7 @@ from overheard.config.environment import Tables, VariableByKey, override, row_ty
 from overheard.errors import ConfigError, InvalidInput
 from overheard.input_files import open_for_reading, parse_toml, read_limited
 
+# A mistyped path, such as a database's, must not be read into memory. Chosen, not measured.
 FILE_MAX_BYTES = 1 << 20
 GROUPS = {name.partition(".")[0] for name in SECTIONS if "." in name}  # of sections: [sources.reddit] is in one
 
@@ -47,6 +48,7 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, T
     if path is None and environ.get("OVERHEARD_CONFIG"):
         path = Path(environ["OVERHEARD_CONFIG"])
     if path is None:
+        # Only the default file may be missing: a given path that does not exist is a mistake.
         path = Path("pipeline.toml")
         if not path.exists():
             return None, {}
@@ -79,6 +81,7 @@ def _describe(detail: Any, where: str, variables: VariableByKey) -> str:
         row = row_type(fields[key]) if key in fields else None
         message = f"unknown key. {suggestion(inside[-1], row.model_fields if row else fields)}"
     else:
+        # pydantic puts this in front of the validators' own messages.
         message = str(detail["msg"]).removeprefix("Value error, ")
     default = fields[key].default if key in fields and len(inside) == 1 else None
     shown = "" if default is None or isinstance(default, SecretStr) else f" (default: {default!r})"

@@ -23,4 +23,5 @@ Days = Annotated[int, Field(ge=0, le=36_500)]
 class SettingsSection(BaseModel):
     """A table of pipeline.toml."""
 
+    # Strict: "5" where a number belongs is a mistake. Errors hide their input, as it may be a misplaced secret.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)

@@ -34,6 +34,7 @@ class RedditSettings(SettingsSection):
     def _http(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        # The paths that are appended begin with a slash.
         return value.rstrip("/")
 
     @property

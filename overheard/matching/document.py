@@ -50,6 +50,7 @@ class Document:
 
         The first places of each term, MAX_HIGHLIGHTS in all, but at least one of each term that occurs.
         """
+        # Two passes: a frequent first term must not use up the highlights of the others.
         found, present = [], []
         for term in terms:
             places = self._places(term)
@@ -66,6 +67,7 @@ class Document:
     def _positions(self) -> dict[str, list[int]]:
         positions: dict[str, list[int]] = {}
         for at, word in enumerate(self.words):
+            # Not setdefault: it would build an empty list for every repeated word of the text.
             if word in positions:
                 positions[word].append(at)
             else:
@@ -122,6 +124,7 @@ class Document:
 
     def _phrase_starts_by_bitmask(self, wanted: tuple[str, ...], symbols: tuple[tuple[str, str], ...]) -> Iterator[int]:
         """Yield the positions of a phrase whose words are all frequent in this document."""
+        # All bits are set, so that the first AND keeps every place of the first word.
         bits = -1
         for offset, (word, pair) in enumerate(zip(wanted, symbols, strict=True)):
             bits &= self._bitmask(word, *pair) >> offset
@@ -154,6 +157,7 @@ class Document:
             for at in places:
                 field, start, end = self._spans[at]
                 left, right = affixes(self._texts[field], (start, end))
+                # A set: without a symbol on one side, two of them are equal, and each place must be listed once.
                 for symbols in {(left, ""), ("", right), (left, right)}:
                     by_affixes.setdefault(symbols, []).append(at)
         return by_affixes.get((before, behind), [])
@@ -185,6 +189,7 @@ def merged(highlights: Collection[Highlight], *, touching: bool = False) -> tupl
         return tuple(highlights)
     result: list[Highlight] = []
     for field, start, end in sorted(highlights):
+        # True adds 1: a highlight that starts where the last one ends is merged, too.
         if result and result[-1][0] == field and start < result[-1][2] + touching:
             result[-1] = (field, result[-1][1], max(end, result[-1][2]))
         else:

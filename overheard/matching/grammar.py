@@ -12,10 +12,13 @@ from overheard.matching.text import affixes, intern_all, spans, words
 from overheard.matching.tree import And, Node, Or, Term, combined, negated
 
 MAX_TERMS = 200
+# A tree evaluates itself by recursion, so its depth needs a bound. The figure is chosen, not measured.
 MAX_DEPTH = 50
 TERM_TOKENS = ("WORD", "PHRASE")
 
+# Phones and word processors replace a plain quotation mark by one of the others.
 _QUOTES = '"“”„‟＂'
+# Operators have priority 2, as each of them could be a WORD, too. A MINUS touches its term: a lone one is a mistake.
 _GRAMMAR = rf"""
     start: either
     either: both (_OR both)*
@@ -121,6 +124,7 @@ def _make_term(token: Token) -> Term:
     folded = intern_all(words(text))
     if not folded:
         raise _EmptyTerm(token)
+    # Without symbols none can be required: as in most queries, which then need no spans.
     plain = text.replace(" ", "").isalnum()
     symbols = () if plain else tuple(affixes(text, span) for span in spans(text))
     # One string instead of two where they are equal: most of a million queries are plain lower-case words.
@@ -129,5 +133,6 @@ def _make_term(token: Token) -> Term:
 
 @cache
 def _parser() -> Lark:
+    # Built on first use: plain queries never need it, and a command that parses none does not pay for it.
     # Safe to share between threads: the state of a parse is in its InteractiveParser.
     return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_TreeBuilder())

@@ -43,6 +43,7 @@ class _Entry:
         # Arrays instead of lists: they grow in place too, and the garbage collector does not traverse them.
         self.keys = array("q")
         self.owners = array("q")
+        # Stored, because it is needed once per matching item and never changes.
         self.anchor_is_match = _anchor_is_match(query)
 
 
@@ -112,6 +113,7 @@ class QueryIndex:
                 highlights = document.highlights(entry.query.positive_terms())
                 for key, owner in wanted_by:
                     hits.append(Hit(key, highlights, owner))
+        # The candidates come out of a set, in arbitrary order: sorted, the result is reproducible.
         hits.sort(key=itemgetter(0))
         return hits
 

@@ -71,6 +71,7 @@ def parse_stored(text: str) -> tuple[ParsedQuery, QuerySyntaxError | None]:
     tokens = _tokens(text)
     error = unsupported(text, tokens)
     try:
+        # Built even if there is an error already: a query stored before that rule goes on matching.
         query = _parsed(text, tokens)
     except QuerySyntaxError as unreadable:
         raise (error or unreadable) from None  # "there are no wildcards" explains more than a misplaced token
@@ -89,6 +90,7 @@ def problem_with(text: str) -> StoredQueryProblem | None:
 def _tokens(text: str) -> list[Token]:
     if not text.strip():
         raise error_at(text, 0, "the query is empty", 'Write what to listen for, such as: acme OR "acme db"')
+    # Before the text is tokenized: the limit bounds that cost as well.
     if len(text) > MAX_CHARACTERS:
         message = f"the query has {len(text):,} characters, {MAX_CHARACTERS:,} are allowed"
         raise error_at(text, MAX_CHARACTERS, message, "Make several queries of it.")
@@ -131,4 +133,5 @@ def _position_of_open_not(node: Node) -> int:
         case And(parts=parts) | Or(parts=parts):
             return next(_position_of_open_not(part) for part in parts if not anchors(part))
         case Term():
+            # Never reached, as every term has an anchor; but mypy wants the match to be exhaustive.
             return 0

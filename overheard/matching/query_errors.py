@@ -32,6 +32,7 @@ class QuerySyntaxError(ValueError):
 
     def _excerpt(self) -> tuple[str, str]:
         """Return the part of the line around the column, and its text before the column."""
+        # A tab or a control character would move the caret away from its place.
         line = "".join(char if char.isprintable() else " " for char in self.text.split("\n")[self.line - 1])
         at = self.column - 1
         head = line[:at] if at <= _EXCERPT_LEFT else "…" + line[at - _EXCERPT_LEFT : at]
@@ -65,6 +66,7 @@ def unexpected_token_error(text: str, token: Token, before: Sequence[Token]) -> 
         if last is not None and last.type == "_OPEN":
             return error_at(text, start_of(last), "nothing between these brackets", "Put a word there.")
         return error_at(text, start_of(token), "this bracket closes nothing", "Remove it, or put a ( before it.")
+    # A bracket that was closed is not to blame: of the others, the last is the nearest to the mistake.
     open_at: list[int] = []
     for earlier in before:
         if earlier.type == "_OPEN":

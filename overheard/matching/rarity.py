@@ -33,6 +33,7 @@ het een van
 def anchors(node: Node) -> tuple[Anchor, ...]:
     """Return words and pairs of which every text that the query matches contains one; () if there are none."""
     best = _required(node, True)
+    # Without repeats: the index removes each anchor once, and would not find it a second time.
     return tuple(dict.fromkeys(best[1])) if best else ()
 
 

@@ -53,6 +53,7 @@ _DROPPED = re.compile(f"[{_INVISIBLE}{_APOSTROPHES}]+")
 _ASCII_SPAN = re.compile(r"[A-Za-z0-9]+(?:(?<=[nN])'(?=[tT])[A-Za-z0-9]+)*")
 _ASCII_SPACED = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 
+# Full-width forms, too, as Japanese and Chinese input methods write them.
 _BEFORE = {symbol: symbol for symbol in "#@$."} | {"＃": "#", "＠": "@", "＄": "$", "．": "."}
 # Reddit's editor writes C\# and C\+\+ for what its user typed as C# and C++.
 _BEHIND = re.compile(r"(?:\\?[+#＋＃])+")
@@ -106,12 +107,15 @@ def fold(word: str) -> str:
     if word.isascii() and word.isalnum():
         return word.lower()
     caseless = unicodedata.normalize("NFKC", _DROPPED.sub("", word)).casefold()
+    # Casefolding leaves İ as i with a combining dot, and ı as it is. It can also undo the composition: NFKC again.
     folded = unicodedata.normalize("NFKC", caseless.replace("i\u0307", "i").replace("ı", "i"))
     # Some compatibility forms expand to punctuation or spaces: ½ is 1⁄2, ⑴ is (1).
     kept = "".join(char for char in folded if char.isalnum() or unicodedata.category(char)[0] == "M")
+    # Not empty: the empty word is the gap between two fields (document.py).
     return _DROPPED.sub("", kept) or word
 
 
+# Bounded, because the words come from texts of strangers. The size is chosen, not measured.
 _fold_cached = lru_cache(maxsize=16_384)(fold)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+# Only such a term may be printed without quotes: every other would be read back as something else.
 _BARE = re.compile(r"(?!(?:AND|OR|NOT)$)[^\W_]+")
 
 
@@ -97,11 +98,13 @@ ParsedQuery = Node  # a whole query
 
 def negated(node: Node, position: int) -> Node:
     """Return NOT node; a double NOT cancels out."""
+    # It also keeps the tree flat: the limit of depth counts brackets, and NOT NOT NOT … has none.
     return node.part if isinstance(node, Not) else Not(node, position)
 
 
 def combined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     """Return AND or OR of the parts, with nested nodes of the same kind flattened."""
+    # Flat, so that (a b) c and a b c are equal trees: the index keeps equal queries once.
     flat: list[Node] = []
     for part in parts:
         if isinstance(part, kind):

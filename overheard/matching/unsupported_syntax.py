@@ -46,7 +46,9 @@ _CONNECTORS = {
 }
 _TERM_ENDS = ("WORD", "PHRASE", "_CLOSE")
 _TERM_BEGINS = ("WORD", "PHRASE", "_OPEN", "NOT", "MINUS")
+# Pairs differ by language: German ‚…‘ closes with what opens in English. Slashes enclose a regular expression.
 _CLOSING = {"'": "'", "‘": "’", "‚": "‘", "‛": "’", "’": "’", "＇": "＇", "`": "`", "«": "»", "/": "/"}
+# Reddit's own addresses, which begin like a regular expression.
 _PATHS = re.compile(r"/(?:r|u|user|comments)/", re.IGNORECASE)
 _COUNT = re.compile(r"\d+|any|all|one|none", re.IGNORECASE)
 
@@ -57,6 +59,7 @@ def unsupported(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
     problems = [problem for problem in checks if problem]
     if not problems:
         return None
+    # The leftmost: a later one may be a consequence of it.
     at, message, hint = min(problems)
     return error_at(text, at, message, hint)
 
@@ -66,6 +69,7 @@ _Problem = tuple[int, str, str]  # offset, message, hint
 
 def _words(tokens: Sequence[Token]) -> _Problem | None:
     for token in tokens:
+        # Every pattern needs a sign: a plain word, as most are, skips all of them.
         if token.type != "WORD" or token.isalnum():
             continue
         for pattern, message, remedy in _WORDS:

@@ -64,6 +64,7 @@ def by_name(db: Db, workspace: str, name: str) -> ChannelRow:
 
 def test(config: Config, row: ChannelRow) -> float:
     """Send a sample mention now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
+    # Sent from here and not through the bus: the result is shown at once, and needs no running worker.
     transport = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
     return send_timed(transport, sample_notice(row.workspace))
 

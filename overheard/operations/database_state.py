@@ -109,6 +109,7 @@ def database_state(db: Db, config: Config, now: float) -> DatabaseState:
     """Read the vital signs and the details."""
     signs = vital_signs(db, budget_key(config.sources.reddit.client_in_use), now)
     active, paused = workspaces.count_active_and_paused(db)
+    # Counted already; nearly always there are none, and the lists need not be queried.
     has_failing_feeds = signs.feeds["failing"] > 0
     has_unhealthy_channels = signs.channels["failing"] + signs.channels["disabled"] > 0
     return DatabaseState(

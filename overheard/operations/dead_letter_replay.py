@@ -59,6 +59,7 @@ def replay(running: RunningProcess, which: DeadLetterFilter, advance: Callable[[
         while claims := dead_letters.claim(db, which, after_id=after_id, limit=CLAIM_BATCH):
             # Step 3 releases the unsent ones: without this bound, the next batch would claim them again, without end.
             after_id = claims[-1].dead_letter.id
+            # What is left in it is released below, also after an error: else it would stay leased.
             remaining = list(claims)
             try:
                 for claimed in claims:
@@ -67,6 +68,7 @@ def replay(running: RunningProcess, which: DeadLetterFilter, advance: Callable[[
                         remaining.remove(claimed)
                     advance()
             except Unavailable as error:
+                # Returned instead of raised: the counts of what was sent until then must reach the user.
                 outcome.error = str(error)
                 return outcome
             finally:
@@ -89,6 +91,7 @@ def _sending(running: RunningProcess) -> Iterator[Send]:
 
     def send(row: DeadLetterRow) -> None:
         body = row.body.encode()
+        # A rejected event never became a message of a stage: it has to enter by the public exchange again.
         if row.origin != "rejected":
             sender.replay(body)
         elif row.routing_key is None:

@@ -15,6 +15,7 @@ from overheard.errors import NotFound, Unavailable
 from overheard.process import RunningProcess
 from overheard.stages import STAGES
 
+# A command waits for it; what is left is collected by the next ticks. Chosen, not measured.
 DRAIN_SECONDS = 30.0
 VARIABLE_PARTS = re.compile(r"'[^']*'|\"[^\"]*\"|\b\d+(?:\.\d+)?\b")
 

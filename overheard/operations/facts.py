@@ -81,6 +81,7 @@ class Observer:
         bus, no_bus = _attempt(self._read_bus)
         queues, event_queues, alarm = bus or (None, None, None)
         supervised, no_supervisor = _attempt(self._read_supervisord)
+        # After the database, whose id tells our processes from those of another Overheard.
         reports = processes.scan(self.running.config.metrics)
         own = None if reports is None else [process for process in reports if process.belongs_to(self._instance)]
         return SystemState(

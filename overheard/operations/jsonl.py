@@ -50,7 +50,9 @@ def matching_lines(
         try:
             item = parts.decode(raw)
             hit = matches(query, item.fields)
+            # The whole object is only needed to print a match, and most lines do not match.
             given = whole.decode(raw) if hit else {}
+        # RecursionError: a line may be nested more deeply than the decoder can follow.
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             tally.unreadable += 1
             if tally.unreadable <= MAX_COMPLAINTS:

@@ -41,6 +41,7 @@ def find(facts: SystemState, config: Config) -> list[Problem]:
     if facts.stored is not None:
         stored = facts.stored
         found += [*_tick(stored, config), *_flow(stored, config), *_outages(stored, config), *_minor(stored)]
+    # The sort is stable: causes, such as a server that is away, stay above their consequences.
     return sorted(found, key=lambda problem: not problem.severe)
 
 
@@ -71,6 +72,7 @@ def _tick(stored: DatabaseState, config: Config) -> Iterator[Problem]:
             False, "there is no workspace: nothing is being watched", "overheard workspace add, or overheard import"
         )
     if stored.last_tick_at is None:
+        # Without an active workspace nothing is due, so nothing is blocked.
         severe = stored.active > 0
         yield Problem(severe, "the tick has never run: work that is due is not started", f"start it: {start}")
     elif not stored.active:
@@ -100,6 +102,7 @@ def _flow(stored: DatabaseState, config: Config) -> Iterator[Problem]:
         yield Problem(
             True, f"deliveries have waited for {span(stored.at - overdue)} unsent", "see the notify stage's log"
         )
+    # Not both: deliveries that are stuck pile up as well, and the cause is the one above.
     elif stored.backlog is not None:
         yield _backlog(stored.backlog, stored.at, config)
     if (age := ages["digest"]) > SLOW_WORK_OVERDUE_SECONDS:
@@ -159,6 +162,7 @@ def _bus(facts: SystemState) -> Iterator[Problem]:
             else "start RabbitMQ, or fix [bus] url; nothing is lost in the meantime"
         )
         yield Problem(True, facts.bus_fault, remedy)
+    # Without an active workspace idle queues are no problem; without the database, they may well be one.
     in_use = facts.stored is None or facts.stored.active
     idle = [queue.name for queue in facts.queues or () if not queue.workers and in_use]
     if INGRESS in idle:
@@ -177,6 +181,7 @@ def _processes(facts: SystemState) -> Iterator[Problem]:
     for process in facts.processes or ():
         for problem in process.problems:
             ports[process.program, problem].append(process.port)
+    # One line for all processes with the same problem: ten of them would hide the others.
     for (program, problem), affected in ports.items():
         places = ", ".join(f":{port}" for port in affected)
         yield Problem(True, f"{program} ({places}): {problem}", f"see its log; supervisorctl restart {program}:*")
@@ -238,6 +243,7 @@ def _minor(stored: DatabaseState) -> Iterator[Problem]:
             f"{counted(number, 'gap')} in the last 24 h: some posts or comments were missed",
             "overheard gap list shows where; a shorter `every` reads busy subreddits more often",
         )
+    # The others are counted below: a receiver that is away may take hundreds of channels with it.
     named = stored.unhealthy_channels[:CHANNELS_NAMED]
     for channel in named:
         state = "disabled" if channel.disabled else "failing"

@@ -74,6 +74,7 @@ def _listens(host: str, port: int) -> bool:
 def probe(settings: MetricsSettings) -> ProcessReport | None:
     """Return the process on [metrics] port itself; None if it is not an Overheard."""
     try:
+        # Any program may answer on this port, in any protocol: every error means that it is not ours.
         return _scrape(WILDCARD_HOSTS.get(settings.host, settings.host), "tick", settings.port)
     except (OSError, http.client.HTTPException):
         return None
@@ -101,6 +102,7 @@ def _scrape(host: str, program: str, port: int) -> ProcessReport | None:
         program=RUN_PROGRAM if is_run else program,
         port=port,
         problems=tuple(problem for problem in problems if problem),
+        # The Prometheus client reads these two from /proc: elsewhere than on Linux they are missing.
         began=_sum(page, b"process_start_time_seconds") or None,
         memory=_sum(page, b"process_resident_memory_bytes") or None,
         done=int(_sum(page, b"overheard_stage_messages_total")),

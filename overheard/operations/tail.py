@@ -10,6 +10,7 @@ from overheard.db.database import Db
 from overheard.notices import PublicMention
 
 PAGE_ROWS = 1000
+# Polling, because SQLite cannot notify. The pace is chosen, not measured.
 POLL_SECONDS = 1.0
 VISIBLE_SECONDS = 60.0  # mentions of a transaction that is open for longer are not followed
 

@@ -54,6 +54,7 @@ def request_run(running: RunningProcess, workspace: str) -> RequestedRun:
 
 def wait(db: Db, requested: RequestedRun, timeout: float) -> int | None:
     """Wait for the end of the run; return the number of new mentions, or None after ``timeout`` seconds."""
+    # Monotonic: a clock that is set meanwhile must not end the wait, or prolong it.
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     while not _is_done(db, requested):

@@ -16,6 +16,7 @@ def counted(number: int, noun: str) -> str:
 
 def span(seconds: float) -> str:
     """Return ``45 s``, ``3 min``, ``5 h``, ``12 days``."""
+    # Below zero if the two times come from clocks that disagree.
     seconds = max(seconds, 0.0)
     for least, unit, name in UNITS:
         if seconds >= least:

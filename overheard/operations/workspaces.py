@@ -82,6 +82,7 @@ def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
 def import_text(running: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
     """Create or update the workspaces of a TOML text; none if any is invalid. Raises InvalidInput."""
     specs = read(text, where, _options(running), _limit_check(running))
+    # An empty file is more likely the wrong one than a wish to import nothing.
     if not specs:
         raise InvalidInput(f"{where}: has no workspace: expected [[workspace]] tables (see README)")
     for spec in specs:
@@ -155,10 +156,12 @@ def _limit_check(running: RunningProcess) -> LimitCheck:
     def excesses(spec: WorkspaceSpec) -> Iterator[str]:
         wanted = {"queries": len(spec.query), "feeds": len(spec.feeds), "channels": len(spec.channel)}
         allowed = {part: int(getattr(limits, part)) for part in wanted}
+        # Nearly always: what the workspace has already need not be counted then.
         if all(wanted[part] <= allowed[part] for part in wanted):
             return
         has = workspaces.limited_counts(running.db, spec.slug)
         for part, number in wanted.items():
+            # A workspace beyond a lowered limit keeps what it has, but cannot grow.
             if number > max(allowed[part], has.get(part, 0)):
                 yield (
                     f"{part}: {number:,}, and [limits] {part} allows a workspace {allowed[part]:,}; "

@@ -29,6 +29,7 @@ def query_problems(query: QuerySpec) -> Iterator[str]:
     """Yield why a query can never match: what cannot be stored, and syntax errors."""
     where = f"query {quoted(query.name)}"
     if UNSTORABLE.search(query.text):
+        # Not parsed: a syntax error would show the text, and half of a surrogate pair cannot be printed.
         yield f"{where}: {NOT_STORABLE}"
         return
     try:
@@ -40,6 +41,7 @@ def query_problems(query: QuerySpec) -> Iterator[str]:
 def channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:
     """Yield why a channel can never be used; no problem shows its URL or its secret."""
     where = f"channel {quoted(channel.name)}"
+    # Only the beginning, as the length is checked further below.
     if HIDDEN in channel.url[:URL_MAX_CHARS] and channel.url == redact(channel.url):
         yield (
             f"{where}: its address was left out when it was exported ({HIDDEN}); "
@@ -51,6 +53,7 @@ def channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[
         *text_problems(f"{where}: secret", channel.secret or "", SECRET_MAX_CHARS),
     ]
     yield from invalid
+    # Validation parses the URL and may repeat parts of it: an overlong one must not get there.
     if not invalid:
         try:
             validate_url(channel.url, channel.secret, options=options, where=where)

@@ -81,6 +81,7 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
                 for place in places:
                     kinds_by_feed.setdefault((source, kind, place_key(place)), set()).update(items)
         return [
+            # In a fixed order, as a set has none: the same watches always make equal feeds.
             WatchedFeed(source, kind, place, tuple(item for item in KINDS_IN[kind] if item in items))
             for (source, kind, place), items in kinds_by_feed.items()
         ]

@@ -27,6 +27,7 @@ from overheard.workspaces.validation import (
     unlimited,
 )
 
+# Generated files of many workspaces are large, but a wrong file must not fill the memory. Chosen, not measured.
 FILE_MAX_BYTES = 16 << 20
 MESSAGE_MAX_CHARS = 200  # of a validation error, which may repeat a value of any length
 # msgspec repeats an invalid choice: one that is far longer than ours may be a secret in the wrong place.

@@ -24,7 +24,9 @@ from overheard.workspaces.parts import (
 from overheard.workspaces.spec import WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+# A generated file may have the same mistake in every row. Chosen, not measured.
 MAX_PROBLEMS_SHOWN = 200
+# Only for checking the form of addresses: nothing is sent with it, so its timeout never counts.
 ANY_ADDRESS = ChannelOptions(allow_private=True, timeout=1, user_agent="Overheard")
 LimitCheck = Callable[[WorkspaceSpec], Iterable[str]]  # returns a problem for each exceeded key of [limits]
 
@@ -63,6 +65,7 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
     if blocking := list(_source_problems(spec)) or list(check_limits(spec)):
         yield from blocking
         return
+    # Each once, as several watches may name the same wrong place.
     yield from dict.fromkeys(_place_problems(spec))
     yield from name_problems("query", (query.name for query in spec.query))
     yield from name_problems("channel", (channel.name for channel in spec.channel))
@@ -102,6 +105,7 @@ def _source_problems(spec: WorkspaceSpec) -> Iterator[str]:
 
 def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
     for source, places, _ in spec.watches:
+        # Identity, because a watch may name equal places.
         where = "subreddits" if places is spec.subreddits else f"watch of {source}: places"
         for place in places:
             try:

@@ -110,6 +110,7 @@ def _facts(row: DeadLetterRow) -> list[tuple[str, str]]:
 def _pretty(body: str) -> str:
     try:
         return msgspec.json.format(body, indent=2)
+    # A message that could not be read may be a dead letter for just that reason.
     except msgspec.DecodeError:
         return body
 

@@ -41,6 +41,7 @@ def filters(command: Command) -> Command:
         click.option("--since", type=PastTime(), help="Only from then on: 2h, 7d, 2026-11-01."),
         click.option("--before", type=PastTime(), help="Only from before then."),
     )
+    # click shows the option that was added last first, as with decorators.
     for option in reversed(options):
         command = option(command)
     return command

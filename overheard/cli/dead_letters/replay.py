@@ -37,6 +37,7 @@ def drop(context: click.Context, /, ids: tuple[int, ...], all_: bool, yes: bool,
     which = filter_of(options, ids, all_)
     with running_process(context) as running:
         drain_bus(running)
+        # After the bus was drained: else dead letters still in its queues would be missing from the question.
         which = _confirmed(running, which, yes, "Drop {}?")
         number = stored.drop(running.db, which)
     print_line(("✓ ", "green"), f"{counted(number, 'dead letter')} dropped.")
@@ -87,6 +88,7 @@ def _confirmed(running: RunningProcess, which: DeadLetterFilter, yes: bool, ques
     print_kinds(kinds)
     print_line()
     these = "this dead letter" if number == 1 else f"these {number:,} dead letters"
+    # On stderr, as stdout may be a pipe, where the question would not be seen.
     click.confirm(question.format(these), abort=True, err=True)
     return which
 

@@ -78,6 +78,7 @@ def demo(seconds: float | None, rate: float) -> None:
 
 def _demo(seconds: float | None, rate: float) -> int:
     started = time.monotonic()
+    # Log lines between the mentions would hide them.
     log.configure("ERROR", style="auto")
     arrived: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     secret = new_secret()
@@ -96,6 +97,7 @@ def _demo(seconds: float | None, rate: float) -> int:
         port = stack.enter_context(running.exposed(0, pipeline.problems))
         screen = DemoScreen(running.registry, started)
         screen.print_header(simulator.url, hook, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
+        # After the header, so that no mention is printed above it.
         traffic.start()
         stack.callback(traffic.stop)
         exit_code = _work(pipeline, screen, arrived, None if seconds is None else started + seconds)
@@ -114,6 +116,7 @@ def _work(
         try:
             exit_codes.append(pipeline.run())
         finally:
+            # Also if the pipeline fails: else the screen would wait for mentions that never come.
             stop.set()
 
     thread = threading.Thread(target=run, name="pipeline")
@@ -121,6 +124,7 @@ def _work(
     with screen.live():
         while not stop.is_set() and (until is None or time.monotonic() < until):
             try:
+                # With a timeout, so that the counters move and Ctrl-C is noticed while no mention arrives.
                 screen.show(arrived.get(timeout=0.2))
             except queue.Empty:
                 screen.refresh()

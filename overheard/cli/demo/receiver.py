@@ -30,9 +30,11 @@ def webhook_receiver(secret: str, received: Callable[[dict[str, Any]], None]) ->
             event_id = self.headers.get("webhook-id", "")
             timestamp = int(self.headers.get("webhook-timestamp", 0))
             expected = headers(key, id=event_id, timestamp=timestamp, body=body)["webhook-signature"]
+            # In constant time: the time of an answer must not show how much of a signature is right.
             if not hmac.compare_digest(self.headers.get("webhook-signature", ""), expected):
                 self._respond(401)
                 return
+            # Each request has its thread: the same event, sent twice at once, still counts once.
             with lock:
                 if event_id not in seen:
                     seen.add(event_id)
@@ -41,6 +43,7 @@ def webhook_receiver(secret: str, received: Callable[[dict[str, Any]], None]) ->
 
         def _respond(self, status: int) -> None:
             self.send_response(status)
+            # HTTP/1.1 keeps the connection open: without a length the sender would wait for more.
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -48,6 +51,7 @@ def webhook_receiver(secret: str, received: Callable[[dict[str, Any]], None]) ->
             """Log nothing: the demo shows the mention itself."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), WebhookRequestHandler) as server:
+        # A connection that is kept alive must not delay the end of the demo.
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, name="receiver", daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/hook"

@@ -31,6 +31,7 @@ class DemoScreen:
     """Prints the demo's output and counts deliveries. ``started`` is the start on the monotonic clock."""
 
     def __init__(self, registry: CollectorRegistry, started: float) -> None:
+        # A pipe has no width, and rich would assume 80 columns, too few for an excerpt.
         piped = not sys.stdout.isatty()
         self.console = Console(highlight=False, soft_wrap=False, width=140 if piped else None)
         self._registry = registry
@@ -59,6 +60,7 @@ class DemoScreen:
     @contextmanager
     def live(self) -> Iterator[None]:
         """Keep a line of counters at the bottom of the terminal during the block."""
+        # In a pipe each refresh would be one more line.
         if not self.console.is_terminal:
             yield
             return

@@ -47,6 +47,7 @@ def status(context: click.Context, watch: bool, interval: float, format: str) ->
         if not watch:
             found = _print(observer.read(), config, format)
             sys.exit(0 if problems.is_healthy(found) else 1)
+        # Imported here: a single status needs neither signals nor a live screen.
         from overheard.cli.status.watch import follow, on_screen
 
         if format == "table" and output.console().is_terminal:

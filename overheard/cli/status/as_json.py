@@ -53,6 +53,7 @@ def as_json(facts: SystemState, problems: list[Problem]) -> dict[str, Any]:
     stored = facts.stored
     return {
         "healthy": is_healthy(problems),
+        # Like some other keys (door), it keeps the name that scripts already read.
         "troubles": [{"severe": each.severe, "what": each.message, "do": each.remedy} for each in problems],
         "at": rfc3339(facts.now),
         **{key: value(stored) if stored is not None else None for key, value in DATABASE_KEYS.items()},

@@ -35,6 +35,7 @@ def follow(observer: Observer, interval: float, show: Callable[[SystemState], No
             took = time.monotonic() - began
             time.sleep(max(interval - took, took))
     except KeyboardInterrupt:
+        # The way to end a watch, so no error.
         pass
     except OSError as error:
         if isinstance(error, BrokenPipeError):

@@ -47,6 +47,7 @@ def _outcome(check: Check, running: RunningProcess, db: Db | None) -> CheckOutco
     try:
         with db.session() if db is not None else nullcontext():
             return check(running, db)
+    # Only a warning: the server that went away has a check of its own, which fails.
     except Unavailable as error:
         return CheckOutcome("warning", f"not checked: {error}")
 

@@ -14,6 +14,7 @@ from overheard.process import RunningProcess
 MAX_CLOCK_SKEW_SECONDS = 5.0  # NTP keeps machines within milliseconds; chosen, not measured
 EARLIEST_PLAUSIBLE_TIME = 1_767_225_600  # 2026-01-01, before the first release
 DATA_FOLDER = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
+# Both are chosen, not measured: the first is too little to go on, the second leaves time to act.
 MIN_FREE_BYTES = 500_000_000
 MIN_FREE_SHARE = 0.1  # of a file system
 
@@ -26,8 +27,10 @@ def clock(running: RunningProcess, db: Db | None) -> CheckOutcome:
         return CheckOutcome(
             "failed", f"{when}: the clock is wrong", "set it, or let NTP set it (timedatectl set-ntp true)"
         )
+    # SQLite has no clock of its own: this machine's would be compared with itself.
     if db is None or running.config.database.embedded:
         return CheckOutcome("ok", when)
+    # Not ``now``: only two clocks that are read one right after the other can be compared.
     ahead = time.time() - db.clock()
     if abs(ahead) > MAX_CLOCK_SKEW_SECONDS:
         what = f"{when}, which is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
@@ -38,6 +41,7 @@ def clock(running: RunningProcess, db: Db | None) -> CheckOutcome:
 def disk(running: RunningProcess, db: Db | None) -> CheckOutcome:
     """Check the free space where this machine keeps data."""
     folder = running.db.file.absolute().parent if running.config.database.embedded else DATA_FOLDER
+    # A folder that does not exist yet will be on the file system of its parent.
     while not folder.is_dir():
         folder = folder.parent
     usage = shutil.disk_usage(folder)

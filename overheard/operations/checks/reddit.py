@@ -16,6 +16,7 @@ from overheard.sources import RequestTokens
 from overheard.sources.reddit.names import SOURCE, budget_key
 from overheard.sources.reddit.source import open_source
 
+# At most this long, whatever a poll may take: a user waits for a check. Chosen, not measured.
 REDDIT_TIMEOUT_SECONDS = 5.0
 
 OpenBudget = Callable[[str], RequestTokens]  # called with the budget's key
@@ -35,6 +36,7 @@ def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> CheckOutc
             "failed" if required else "warning", error.problems[0], textwrap.dedent("\n".join(error.problems[1:]))
         )
     try:
+        # Without a database there is no budget to share, and a single request exceeds none.
         if open_budget is None:
             return CheckOutcome("ok", source.check_login(UnlimitedPermit()))
         with running.db.session():

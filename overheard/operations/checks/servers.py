@@ -26,6 +26,7 @@ def database(running: RunningProcess) -> CheckOutcome:
     db, embedded = running.db, running.config.database.embedded
     if embedded and (obstacle := sqlite_file.obstacle(db.file)) is not None:
         return CheckOutcome("failed", obstacle)
+    # Connecting would create the file, and a check creates nothing.
     if embedded and not db.file.exists():
         return CheckOutcome("ok", f"SQLite, {db.file}: not created yet; `overheard workspace add` or `run` creates it")
     url = running.config.database.url.get_secret_value()
@@ -93,6 +94,7 @@ def _instance(running: RunningProcess, db: Db | None) -> str | None:
     """Return the id of this installation; None if the database, which has it, does not answer."""
     if db is not None:
         return instances.stored_id(db)
+    # Without a file there is no installation yet, so an Overheard that answers is another one.
     return "" if running.config.database.embedded and not running.db.file.exists() else None
 
 
@@ -123,4 +125,5 @@ def alerts(running: RunningProcess, db: Db | None) -> CheckOutcome:
 
 def _server(url: str) -> str:
     """Return ``host:port/name`` of a URL, without user and password."""
+    # %2F is RabbitMQ's default vhost, which tells a reader nothing.
     return re.sub(r"^[a-z]+://(?:[^/]*@)?", "", url).partition("?")[0].removesuffix("/%2F")

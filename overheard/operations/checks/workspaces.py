@@ -24,6 +24,7 @@ UNREADABLE_REMEDY = (
 
 def coverage(running: RunningProcess, db: Db | None) -> CheckOutcome | None:
     """Warn of workspaces that watch all of Reddit, most of which is missed; None if there are none."""
+    # One more than are named shows that there are others, without counting them.
     slugs = source_health.workspaces_watching_all(db, SOURCE, MAX_NAMED + 1) if db is not None else []
     if not slugs:
         return None
