@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -170,6 +171,15 @@ def test_the_first_row_of_the_overview_is_eight_stat_panels() -> None:
     first = list(panels(boards()["overview"]))[:8]
     assert {panel["type"] for panel in first} == {"stat"}
     assert len({panel["gridPos"]["y"] for panel in first}) == 1
+
+
+def test_the_board_of_reddit_shows_nothing_of_other_sources() -> None:
+    defined = ProcessMetrics(CollectorRegistry()).series
+    by_source = {each.name for each in defined if "source" in dict(each.labels)}
+    queries = [target["expr"] for name, panel in PANELS if name == "reddit" for target in panel["targets"]]
+    chosen = [found for query in queries for found in re.findall(r"(\w+)\{([^}]*)\}", query) if found[0] in by_source]
+    assert {name for name, _ in chosen} == by_source
+    assert [name for name, labels in chosen if 'source="reddit"' not in labels] == []
 
 
 def test_every_metric_is_used_by_a_panel_or_an_alert() -> None:
