@@ -15,7 +15,7 @@ from overheard.config import Config
 from overheard.db import channels, workspaces
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
-from overheard.errors import NotFound
+from overheard.errors import ChannelGone, DeliveryRefused, NotFound
 from overheard.notices import Notice
 
 
@@ -66,6 +66,13 @@ def test(config: Config, row: ChannelRow) -> float:
     """Send a sample mention now; return the seconds it took. Raises RetryableError, PermanentError, InvalidInput."""
     channel = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
     return send_timed(channel, sample_notice(row.workspace))
+
+
+def failed_test(error: Exception, what: str, receiver: str) -> str:
+    """Return in words that ``receiver`` rejected the test message ``what``, or that it could not be sent."""
+    if isinstance(error, DeliveryRefused | ChannelGone):
+        return f"{receiver} rejected the {what}"
+    return f"the {what} could not be sent to {receiver}"
 
 
 def send_timed(channel: Transport, notice: Notice) -> float:
