@@ -47,11 +47,13 @@ quick: $(VENV)/.dev ## Run the tests that need no servers: unit and contract, on
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check format, style, types, import rules, names, words and references
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
-	$(PYTHON) -m pytest --noconftest -p no:cacheprovider tests/unit/test_names.py tests/unit/test_references.py tests/unit/test_words.py
+	@failed=; step() { echo "$$*"; "$$@" || failed+=$$'\n'"  $$*"; }; \
+	step $(VENV)/bin/ruff format --check .; \
+	step $(VENV)/bin/ruff check .; \
+	step $(VENV)/bin/mypy; \
+	step $(VENV)/bin/lint-imports; \
+	step $(PYTHON) -m pytest --noconftest -p no:cacheprovider tests/unit/test_names.py tests/unit/test_references.py tests/unit/test_words.py; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code, and fix what can be fixed automatically

@@ -26,6 +26,9 @@ WatchKey = tuple[str, ItemKind, str]  # a source, a kind of item, and the key of
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One post or comment, as its source returned it.
 
+    Besides the fields without a default, every item has an ``author``, a ``permalink`` (https) and a ``thread``, and a
+    ``body`` unless its author wrote none.
+
     ``id`` is the source's own, unique within it. ``place`` keeps the source's spelling. ``author`` is None if deleted.
     ``thread`` is the id of a comment's post, or a post's own id; a comment has no ``title``, its post's is
     ``thread_title``. ``texts`` are further texts by name. Times are seconds since the epoch.

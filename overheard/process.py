@@ -36,9 +36,9 @@ log = get_logger(__name__)
 REASON_MAX_CHARS = 300
 DATABASE_RETRY_SECONDS = 2.0  # between two checks whether the database answers
 
-NO_DATABASE = (
-    "there is no database yet: {}\n"
-    "`overheard workspace add`, `import` or `run` makes it; or is it elsewhere? See [database] url"
+NO_DATABASE = "there is no database yet: {}"
+NO_DATABASE_REMEDY = (
+    "`overheard workspace add`, `import` or `run` creates it; if you already have one, check [database] url"
 )
 
 
@@ -121,7 +121,7 @@ class RunningProcess:
         self.require_usable_file()
         if self.config.database.embedded and not self._has_database():
             if not create:
-                raise DatabaseMissing([NO_DATABASE.format(self.db.file.absolute())])
+                raise DatabaseMissing([f"{NO_DATABASE.format(self.db.file.absolute())}\n{NO_DATABASE_REMEDY}"])
             migrate.migrate(self.db)
         migrate.require_current(self.db)
 

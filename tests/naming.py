@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from tests.project import PRODUCT, files, modules, text_of
 
@@ -48,22 +48,22 @@ def repeated_classes() -> dict[str, list[str]]:
     return {name: where for name, where in sorted(places.items()) if len(where) > 1}
 
 
-def words_in(text: str, name: str) -> Counter[str]:
-    """Return how often each of the words stands in a text, on the whole of its lines: code, comments and messages."""
-    return Counter(
-        word
+def words_in(text: str, name: str) -> list[tuple[int, str]]:
+    """Return (line number, word) of each of the words in a text, on whole lines: code, comments, messages."""
+    return sorted(
+        (text.count("\n", 0, found.start()) + 1, word)
         for word, pattern, _ in WORDS
         if not (word == "letter" and name.startswith(OTHER_LETTERS))
-        for _ in pattern.finditer(text)
+        for found in pattern.finditer(text)
     )
 
 
 def forbidden_words() -> list[str]:
-    """Return each file that has one of the words, with what to write instead."""
+    """Return each line that has one of the words, as file:line, with what to write instead."""
     advice = {word: instead for word, _, instead in WORDS}
     return [
-        f"{name}: {word!r} ({count} times); write: {advice[word]}"
+        f"{name}:{line}: {word!r}; write: {advice[word]}"
         for name in files()
         if name not in NOT_READ
-        for word, count in words_in(text_of(name), name).items()
+        for line, word in words_in(text_of(name), name)
     ]

@@ -15,6 +15,7 @@ from deploy.grafana.colours import BAD
 from deploy.grafana.panels import DATASOURCE, Panel
 
 COLUMNS = 24
+PANELS_PER_ROW = (1, 2, 3, 4, 6, 8)  # divisors of COLUMNS; a table counts twice; more panels would be too narrow
 TAG = "overheard"
 
 DashboardRow = tuple[Panel, ...]  # side by side
@@ -45,7 +46,7 @@ def dashboard(
         for row in rows:
             height = 4 if all(isinstance(panel, stat.Panel) for panel in row) else 8
             x = 0
-            for panel, width in zip(row, _widths(row), strict=True):
+            for panel, width in zip(row, _widths(row, heading), strict=True):
                 builder.with_panel(panel.id(next(number)).grid_pos(model.GridPos(h=height, w=width, x=x, y=y)))
                 x += width
             y += height
@@ -57,9 +58,17 @@ def as_json(builder: build.Dashboard) -> str:
     return json.dumps(builder.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _widths(row: DashboardRow) -> list[int]:
-    """Return the panels' widths: a table is twice as wide as the other panels of its row."""
+def _widths(row: DashboardRow, heading: str) -> list[int]:
+    """Return the panels' widths: a table is twice as wide as the other panels of its row.
+
+    Raises ValueError for a row that would not fill the grid.
+    """
     shares = [2 if isinstance(panel, table.Panel) else 1 for panel in row]
+    if sum(shares) not in PANELS_PER_ROW:
+        raise ValueError(
+            f"a row under {heading!r} has {sum(shares)} panels, which do not fill the grid: a row has "
+            f"{', '.join(map(str, PANELS_PER_ROW))}, where a table counts twice"
+        )
     return [COLUMNS * share // sum(shares) for share in shares]
 
 

@@ -9,6 +9,7 @@ from overheard.cli.output import print_line
 from overheard.cli.root import CliError
 from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.operations import operator_alert
+from overheard.operations.channels import failed_test
 
 
 @click.group
@@ -26,5 +27,6 @@ def test(context: click.Context) -> None:
     try:
         seconds = operator_alert.test(config)
     except (RetryableError, PermanentError, InvalidInput) as error:
-        raise CliError(f"the alert channel rejected the test alert: {operator_alert.alert_error(error)}") from None
+        failed = failed_test(error, "test alert", "the alert channel")
+        raise CliError(f"{failed}: {operator_alert.alert_error(error)}") from None
     print_line(("✓ ", "green"), f"The alert channel accepted the test alert in {seconds:.1f} s.")

@@ -47,7 +47,8 @@ def test(context: click.Context, workspace: str, name: str) -> None:
     try:
         seconds = channels.test(config, row)
     except (RetryableError, PermanentError, InvalidInput) as error:
-        raise CliError(f"{row.workspace}/{row.name} rejected the test message: {error}") from None
+        failed = channels.failed_test(error, "test message", f"{row.workspace}/{row.name}")
+        raise CliError(f"{failed}: {error}") from None
     print_line(
         ("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), f" accepted the test message in {seconds:.1f} s."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -13,10 +14,11 @@ from overheard.cli.root import WrongUsage
 from overheard.cli.workspace_files import warn_partial
 from overheard.db import heartbeats
 from overheard.errors import InvalidInput
+from overheard.items import FeedKind
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import SavedWorkspace
-from overheard.sources.registry import place_label
+from overheard.sources.registry import place_label, source_type
 from overheard.workspaces import DEFAULT_DIGEST, DEFAULT_EVERY, WorkspaceSpec
 
 KIND_CHOICES: dict[str, tuple[str, ...]] = {
@@ -111,10 +113,15 @@ def _print_saved(saved: SavedWorkspace, *, ticking: bool) -> None:
 
 def _places(spec: WorkspaceSpec) -> str:
     watched = " and ".join(
-        f"the {' and '.join(kinds)} of {_joined([place_label(source, place) for place in places])}"
+        f"{_kinds(source, kinds)} of {_joined([place_label(source, place) for place in places])}"
         for source, places, kinds in spec.watches
     )
     return f"{watched} with {counted(len(spec.query), 'query')}"
+
+
+def _kinds(source: str, kinds: Collection[FeedKind]) -> str:
+    read = source_type(source).kinds_read(kinds)
+    return f"the {' and '.join(read)}" if read else "nothing"
 
 
 def _joined(names: list[str]) -> str:

@@ -15,7 +15,7 @@ from overheard.db import workspaces as stored
 from overheard.db.workspaces import WorkspaceOverview
 from overheard.operations import workspaces
 from overheard.operations.wording import ago, counted, until
-from overheard.sources.registry import place_label
+from overheard.sources.registry import place_label, source_type
 
 
 @click.group
@@ -79,7 +79,11 @@ def show(context: click.Context, slug: str, format: str) -> None:
     print_line((spec.slug, "bold"), "  ", one_line(spec.name), ("" if row.active else "  paused", "yellow"))
     facts = (
         *(
-            ("Watches", f"{', '.join(kinds)} of {', '.join(place_label(source, place) for place in places)}")
+            (
+                "Watches",
+                f"{', '.join(source_type(source).kinds_read(kinds)) or 'nothing'} of "
+                f"{', '.join(place_label(source, place) for place in places)}",
+            )
             for source, places, kinds in spec.watches
         ),
         ("Every", f"{spec.every} ({spec.timezone})"),

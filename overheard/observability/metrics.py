@@ -21,6 +21,7 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
+SOURCE_NAMES = ("reddit", "replay")  # those that workspaces can watch
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -74,14 +75,14 @@ class ProcessMetrics(MetricCatalogue):
             "items_fetched_total",
             "Items read from a source, new or seen before; without the canary's.",
             "fetch",
-            source=("reddit", "replay"),
+            source=SOURCE_NAMES,
             kind=("posts", "comments", "items"),
         )
         self.items_unreadable = counter(
             "items_unreadable_total",
             "Entries of a source that are not valid items, and are skipped.",
             "fetch",
-            source=("reddit", "replay"),
+            source=SOURCE_NAMES,
         )
         self.reddit_requests = counter(
             "reddit_requests_total",
@@ -101,7 +102,7 @@ class ProcessMetrics(MetricCatalogue):
             "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
             "item at which the last poll ended has disappeared) or pages ([fetch] max_pages).",
             "store",
-            source=("reddit", "replay"),
+            source=SOURCE_NAMES,
             reason=("horizon", "anchor", "pages"),
         )
         self.reddit_last_success = gauge(

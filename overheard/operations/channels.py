@@ -15,7 +15,7 @@ from overheard.config import Config
 from overheard.db import channels, workspaces
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
-from overheard.errors import NotFound
+from overheard.errors import ChannelGone, DeliveryRefused, NotFound
 from overheard.notices import Notice
 
 
@@ -67,6 +67,13 @@ def test(config: Config, row: ChannelRow) -> float:
     # Sent from here and not through the bus: the result is shown at once, and needs no running worker.
     transport = open_transport(row.url, row.secret, options=options(config, allow_private=config.notify.allow_private))
     return send_timed(transport, sample_notice(row.workspace))
+
+
+def failed_test(error: Exception, what: str, receiver: str) -> str:
+    """Return in words that ``receiver`` rejected the test message ``what``, or that it could not be sent."""
+    if isinstance(error, DeliveryRefused | ChannelGone):
+        return f"{receiver} rejected the {what}"
+    return f"the {what} could not be sent to {receiver}"
 
 
 def send_timed(transport: Transport, notice: Notice) -> float:

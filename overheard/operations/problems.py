@@ -16,6 +16,7 @@ from overheard.operations.database_state import OVERDUE_SECONDS, DatabaseState
 from overheard.operations.facts import BUS_LOGIN_REMEDY, RABBITMQ_ALARM, SystemState
 from overheard.operations.outages import outages
 from overheard.operations.wording import counted, span
+from overheard.process import NO_DATABASE_REMEDY
 from overheard.sources.reddit.names import SOURCE
 
 TICK_LATE_SECONDS = 60.0  # the tick runs every 5 s by default, and a restart takes less than a minute
@@ -52,10 +53,7 @@ def is_healthy(found: list[Problem]) -> bool:
 
 def _database(facts: SystemState, config: Config) -> Iterator[Problem]:
     if facts.database_missing:
-        remedy = (
-            "`overheard workspace add`, `import` or `run` creates it; if you already have one, check [database] url"
-        )
-        yield Problem(True, str(facts.database_fault), remedy)
+        yield Problem(True, str(facts.database_fault), NO_DATABASE_REMEDY)
     elif facts.database_fault is not None:
         fix = (
             "check that the file is not locked and the disk is not full"

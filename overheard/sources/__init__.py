@@ -24,6 +24,7 @@ class GroupLimit(msgspec.Struct, frozen=True):
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One page to read, of a group of feeds: those of one kind for all of ``places``.
 
+    ``places`` are keys (``items.place_key``), in lower case: compare them with the keys of the source's own names.
     ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
     got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds).
     """
@@ -102,6 +103,7 @@ class Source(Protocol):
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read one page, with at most one HTTP request and one token of the budget.
 
+        A feed kind that the source does not have is an empty page, not an error.
         Raises BudgetExhausted, RetryableError (transient failure), FeedRefused (one of the places cannot be read) or
         PermanentError (missing permission, for example).
         """

@@ -37,7 +37,7 @@ SOURCES: dict[str, SourceType] = {
             lookup_size=reddit.LOOKUP_ITEMS,
             check_place=reddit.check_place,
             check_author=reddit.check_author,
-            place_label="r/{}".format,
+            place_prefix="r/",
             author_label="u/{}".format,
             bare_permalink=reddit.without_title_slug,
             item_id=reddit.FULLNAME,
@@ -47,7 +47,6 @@ SOURCES: dict[str, SourceType] = {
             name="replay",
             feeds=("items",),
             factory="overheard.sources.replay.source:open_source",
-            place_label="replay:{}".format,
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )

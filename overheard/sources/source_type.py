@@ -53,7 +53,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     when a setting is missing. ``budget`` returns its request budget, None for a source that makes no requests.
     ``lookup_size``: how many items one request looks up, None if it cannot look items up. ``check_place`` returns a
     place's canonical name or raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its
-    ids, described by ``item_id_words`` in error messages. ``internal``: Overheard's own, workspaces cannot watch it.
+    ids, described by ``item_id_words`` in error messages. ``place_prefix`` is shown before a place's name; if it is
+    empty, the source's name and a colon. ``internal``: Overheard's own, workspaces cannot watch it.
     """
 
     name: str
@@ -64,14 +65,22 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     lookup_size: int | None = None
     check_place: Callable[[str], str] = check_any_place
     check_author: Callable[[str], str] = check_any_author
-    place_label: Callable[[str], str] = str
+    place_prefix: str = ""
     author_label: Callable[[str], str] = str
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
+
+    def place_label(self, place: str) -> str:
+        """Return a place as users write it, such as r/python or replay:python."""
+        return f"{self.place_prefix or f'{self.name}:'}{place}"
 
     def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
         """Return the feeds that contain ``kinds`` (``posts``, ``comments``), each with the item kinds to watch."""
         wanted = {item for kind in kinds for item in KINDS_IN[kind]}
         found = {feed: tuple(item for item in KINDS_IN[feed] if item in wanted) for feed in self.feeds}
         return {feed: items for feed, items in found.items() if items}
+
+    def kinds_read(self, kinds: Collection[FeedKind]) -> list[FeedKind]:
+        """Return those of ``kinds`` (``posts``, ``comments``) that the source's feeds contain."""
+        return [kind for kind in kinds if self.feeds_for([kind])]

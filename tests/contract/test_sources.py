@@ -20,7 +20,7 @@ import pytest
 from overheard import canary
 from overheard.config import Config
 from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, RetryableError
-from overheard.items import ALL, KINDS_IN, FeedKind, Item
+from overheard.items import ALL, KINDS_IN, FeedKind, Item, place_key
 from overheard.simulators.reddit import RedditSimulator
 from overheard.sources import ItemLookup, Page, ReadRequest, Source
 from overheard.sources.canary import CanarySource
@@ -204,8 +204,8 @@ def ids_of(page: Page) -> list[str]:
 
 
 def first(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> Page:
-    """Return the first page of a reading."""
-    return source.read(ReadRequest(kind=kind, places=tuple(places), cursor=cursor), budget)
+    """Return the first page of a reading; places are requested by their keys, as fetch does."""
+    return source.read(ReadRequest(kind=kind, places=tuple(map(place_key, places)), cursor=cursor), budget)
 
 
 def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cursor: str | None = None) -> list[Page]:
@@ -213,7 +213,7 @@ def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cur
     pages: list[Page] = []
     position = None
     while not pages or position is not None:
-        request = ReadRequest(kind=kind, places=tuple(places), cursor=cursor, position=position)
+        request = ReadRequest(kind=kind, places=tuple(map(place_key, places)), cursor=cursor, position=position)
         pages.append(source.read(request, budget))
         position = pages[-1].position
     return pages

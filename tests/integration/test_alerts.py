@@ -121,6 +121,10 @@ def test_a_test_alert_arrives_or_says_why_not(farm: Farm, operator: HttpSink) ->
     operator.answer(Answer(503))
     result = run("alert", "test")
     assert (result.returncode, "503" in result.stderr) == (1, True)
+    assert "the test alert could not be sent to the alert channel: " in result.stderr
+    operator.answer(Answer(404))
+    result = run("alert", "test")
+    assert (result.returncode, "the alert channel rejected the test alert: " in result.stderr) == (1, True)
     result = run("alert", "test", OVERHEARD_ALERTS__ALLOW_PRIVATE="false")
     assert result.returncode == 1
     assert "[alerts] allow_private" in result.stderr

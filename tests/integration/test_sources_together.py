@@ -59,7 +59,18 @@ class DummySource(SingleFeedSource):
 
     def read(self, request, budget):
         (place,) = request.places
-        item = Item(source="dummy", id="1", kind="post", place=place, title="A needle", created_at=2_000_000_000)
+        item = Item(
+            source="dummy",
+            id="1",
+            kind="post",
+            place=place,
+            author="ann",
+            title="A needle",
+            body="in a haystack",
+            permalink="https://example.org/1",
+            thread="1",
+            created_at=2_000_000_000,
+        )
         return Page(items=(item,), cursor="read")
 
 

@@ -160,10 +160,10 @@ class Farm:
             self.db.peewee.execute_sql(statement)
             self.db.release()
 
-    def post(self, count: int, subreddit: str = "python", first: int = 0) -> set[str]:
+    def post(self, count: int, subreddit: str = "python", first: int = 0, author: str = "someone") -> set[str]:
         """Add posts that match the query, and return their fullnames."""
         return {
-            self.simulator.add_post(subreddit, f"needle number {number}", "in the haystack")
+            self.simulator.add_post(subreddit, f"needle number {number}", "in the haystack", author)
             for number in range(first, first + count)
         }
 

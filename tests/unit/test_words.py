@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import naming
 from tests.naming import forbidden_words, words_in
 
 
@@ -22,7 +23,13 @@ def test_none_of_them_is_written() -> None:
     ],
 )
 def test_each_is_seen(text: str, word: str) -> None:
-    assert dict(words_in(text, "README.md")) == {word: 1}
+    assert words_in(f"A first line.\n{text}\n", "README.md") == [(2, word)]
+
+
+def test_a_word_is_reported_with_its_file_and_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naming, "files", lambda: ["README.md"])
+    monkeypatch.setattr(naming, "text_of", lambda name: "One line.\nMend it.\n")
+    assert forbidden_words() == ["README.md:2: 'mend'; write: fix, repair"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _figures() -> DashboardRow:
             "Gaps, 24 h",
             "Polls that could not reach back to the previous one: items were missed.",
             "short",
-            increase("overheard_coverage_gaps_total", "24h"),
+            increase("overheard_coverage_gaps_total", "24h", where='source="reddit"'),
             Thresholds(bad=1),
         ),
         stat_panel(
@@ -94,7 +94,7 @@ def _requests() -> DashboardRow:
             "Items that a request returns, at most 100. Low: there is little news, or many feeds are read one by one.",
             "short",
             PanelQuery(
-                'sum(rate(overheard_items_fetched_total{job="overheard"}[$__rate_interval]))'
+                'sum(rate(overheard_items_fetched_total{job="overheard", source="reddit"}[$__rate_interval]))'
                 ' / sum(rate(overheard_reddit_requests_total{job="overheard", endpoint=~"new|comments", status="200"}'
                 "[$__rate_interval]))",
                 "items",
@@ -166,8 +166,8 @@ def _feeds() -> DashboardRow:
             "Posts and comments per second, seen before or not; unreadable: entries that are not valid items.",
             "cps",
             (
-                rate("overheard_items_fetched_total", by="kind"),
-                rate("overheard_items_unreadable_total", "unreadable"),
+                rate("overheard_items_fetched_total", by="kind", where='source="reddit"'),
+                rate("overheard_items_unreadable_total", "unreadable", where='source="reddit"'),
             ),
             stacked=True,
         ),
@@ -175,7 +175,7 @@ def _feeds() -> DashboardRow:
             "Gaps, last hour",
             "Polls that could not reach back to the previous one: Reddit lists only the newest 1,000 items.",
             "short",
-            increase("overheard_coverage_gaps_total", "1h", "gaps"),
+            increase("overheard_coverage_gaps_total", "1h", "gaps", where='source="reddit"'),
             Thresholds(bad=1),
         ),
     )

@@ -14,8 +14,7 @@ from overheard.process import RunningProcess
 MAX_CLOCK_SKEW_SECONDS = 5.0  # NTP keeps machines within milliseconds; chosen, not measured
 EARLIEST_PLAUSIBLE_TIME = 1_767_225_600  # 2026-01-01, before the first release
 DATA_FOLDER = Path("/var")  # where RabbitMQ and PostgreSQL have their data on Debian
-# Both are chosen, not measured: the first is too little to go on, the second leaves time to act.
-MIN_FREE_BYTES = 500_000_000
+MIN_FREE_BYTES = 1_000_000_000  # disk_free_limit of deploy/rabbitmq/rabbitmq.conf, below which RabbitMQ blocks
 MIN_FREE_SHARE = 0.1  # of a file system
 
 
@@ -47,9 +46,9 @@ def disk(running: RunningProcess, db: Db | None) -> CheckOutcome:
     usage = shutil.disk_usage(folder)
     space = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.0f} GB in {folder}"
     if usage.free < MIN_FREE_BYTES:
-        return CheckOutcome(
-            "failed", space, f"free some: RabbitMQ and databases stop below {MIN_FREE_BYTES / 1e9:g} GB"
-        )
+        embedded = running.config.bus.embedded
+        why = "a full disk stops everything" if embedded else f"RabbitMQ stops below {MIN_FREE_BYTES / 1e9:g} GB"
+        return CheckOutcome("failed", space, f"free some: {why}")
     if usage.free < MIN_FREE_SHARE * usage.total:
         return CheckOutcome("warning", space, "free some soon: du -xsh /var/* shows what uses it")
     return CheckOutcome("ok", space)

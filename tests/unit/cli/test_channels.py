@@ -39,12 +39,21 @@ def test_channel_test_sends_a_signed_message(run: Run, team: str, sink: HttpSink
 
 
 def test_channel_test_prints_the_receivers_error(run: Run, team: str, sink: HttpSink) -> None:
-    sink.answer(Answer(503))
+    sink.answer(Answer(404))
     result = run("channel", "test", "acme", "team")
     assert result.exit_code == 1
-    assert (
-        result.stderr == "overheard: acme/team rejected the test message: 127.0.0.1 answered 503 Service Unavailable\n"
-    )
+    assert result.stderr == "overheard: acme/team rejected the test message: 127.0.0.1 answered 404 Not Found\n"
+
+
+def test_channel_test_does_not_call_a_failure_a_rejection(run: Run, team: str, sink: HttpSink) -> None:
+    could_not = "overheard: the test message could not be sent to acme/team: "
+    sink.answer(Answer(503))
+    result = run("channel", "test", "acme", "team")
+    assert (result.exit_code, result.stderr) == (1, f"{could_not}127.0.0.1 answered 503 Service Unavailable\n")
+    run("workspace", "add", "bolt", "-s", "python", "-q", "x", "-c", "team=http://127.0.0.1:1/nothing-listens")
+    result = run("channel", "test", "bolt", "team")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("overheard: the test message could not be sent to bolt/team: cannot connect to ")
 
 
 def test_channel_test_obeys_the_egress_rules(run: Run, team: str) -> None:

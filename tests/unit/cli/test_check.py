@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from overheard.observability.metrics_server import MetricsServer
 from overheard.operations.checks import machine
 from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
+from tests.project import ROOT
 
 from .conftest import Run, lines
 
@@ -206,6 +208,18 @@ def test_limits_are_shown_with_the_workspaces_that_exceed_them(run: Run, acme: i
     assert results(run)["limits"]["what"].startswith("per workspace: 10,000 queries, 10,000 feeds, 500 channels, 3,")
     found = results(run, OVERHEARD_LIMITS__FEEDS="1")["limits"]
     assert (found["outcome"], found["what"].endswith("; acme has 2 feeds")) == ("warning", True)
+
+
+def test_the_disk_fails_where_the_shipped_rabbitmq_stops(
+    run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text()
+    (limit,) = re.findall(r"^disk_free_limit.absolute = (\d+)GB$", shipped, re.MULTILINE)
+    assert int(limit) * 10**9 == machine.MIN_FREE_BYTES
+    monkeypatch.setattr(machine, "MIN_FREE_BYTES", 10**18)
+    found = results(run, **reddit, OVERHEARD_BUS__URL="amqp://127.0.0.1:1/acme")
+    assert found["disk"]["hint"] == "free some: RabbitMQ stops below 1e+09 GB"
+    assert "RabbitMQ" not in results(run, **reddit)["disk"]["hint"], "the embedded bus has none"
 
 
 def test_a_wrong_clock_and_a_full_disk_fail(run: Run, reddit: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

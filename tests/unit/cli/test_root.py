@@ -18,7 +18,7 @@ from overheard.cli import ENTRIES, cli
 from overheard.config import Config
 from overheard.db import migrate
 from overheard.db.database import open_database
-from overheard.process import RunningProcess
+from overheard.process import NO_DATABASE_REMEDY, RunningProcess
 
 from .conftest import Run
 
@@ -188,7 +188,9 @@ def test_a_long_running_process_migrates_and_copies_too(behind: Path) -> None:
 def test_reading_does_not_create_a_database(run: Run, folder: Path, command: str) -> None:
     result = run(*command.split())
     assert result.exit_code == 2
-    assert f"overheard: there is no database yet: {folder}/overheard.db\n" in result.stderr
+    status = run("status").stdout
+    assert f"overheard: there is no database yet: {folder}/overheard.db\n  {NO_DATABASE_REMEDY}\n" in result.stderr
+    assert NO_DATABASE_REMEDY in " ".join(status.split()), "status says the same"
     assert list(folder.iterdir()) == []
 
 

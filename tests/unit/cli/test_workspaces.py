@@ -13,6 +13,8 @@ import pytest
 from overheard import canary, input_files
 from overheard.db import canaries, channels, heartbeats, models, workspace_specs, workspaces
 from overheard.process import RunningProcess
+from overheard.sources.registry import SOURCES
+from overheard.sources.source_type import SourceType
 from overheard.workspaces import WatchSpec
 
 from .conftest import Run, lines, rows
@@ -93,6 +95,14 @@ def test_add_saves_all_options(run: Run, running: RunningProcess) -> None:
         ("team", "https://example.com/d", "instant"),
         ("mailto", "mailto://me:pw@example.com", "digest"),
     ]
+
+
+def test_add_and_show_name_the_source_and_only_the_kinds_that_it_has(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "dummy", SourceType(name="dummy", feeds=("posts",), factory="none:none"))
+    added = run("workspace", "add", "acme", "--watch", "dummy:Python", "-q", "x")
+    assert "acme watches the posts of dummy:Python with 1 query" in added.stdout, added.stderr
+    shown = [line.split() for line in run("workspace", "show", "acme").stdout.splitlines() if "Watches" in line]
+    assert shown == [["Watches", "posts", "of", "dummy:python"]]
 
 
 def test_add_watches_any_source(run: Run, running: RunningProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from deploy.generate.files import generated
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.panels import Thresholds, _thresholds
+from deploy.grafana.document import dashboard
+from deploy.grafana.panels import Thresholds, _thresholds, stat_panel
+from deploy.grafana.queries import PanelQuery
 from overheard.observability.metrics import ProcessMetrics
 from tests.monitoring import DASHBOARDS, PROMETHEUS, ROOT, boards, known, named_in, panels, promtool, records, rules
 
@@ -172,13 +175,31 @@ def test_the_first_row_of_the_overview_is_eight_stat_panels() -> None:
     assert len({panel["gridPos"]["y"] for panel in first}) == 1
 
 
+def test_the_board_of_reddit_shows_nothing_of_other_sources() -> None:
+    defined = ProcessMetrics(CollectorRegistry()).series
+    by_source = {each.name for each in defined if "source" in dict(each.labels)}
+    queries = [target["expr"] for name, panel in PANELS if name == "reddit" for target in panel["targets"]]
+    chosen = [found for query in queries for found in re.findall(r"(\w+)\{([^}]*)\}", query) if found[0] in by_source]
+    assert {name for name, _ in chosen} == by_source
+    assert [name for name, labels in chosen if 'source="reddit"' not in labels] == []
+
+
 def test_every_metric_is_used_by_a_panel_or_an_alert() -> None:
     queries = [target["expr"] for _, panel in PANELS for target in panel["targets"]]
     named = set().union(*(named_in(expr) for expr in [*queries, *(rule["expr"] for rule in rules())]))
     defined = ProcessMetrics(CollectorRegistry()).series
     unseen = {each.name for each in defined if not any(name.startswith(each.name) for name in named)}
-    assert unseen == {"overheard_build_info"}
+    unused = sorted(unseen - {"overheard_build_info"})
+    assert not unused, f"no panel or alert uses: {', '.join(unused)}"
+    assert "overheard_build_info" in unseen, "a panel or alert uses it: it needs no exception here"
     assert set(records()) <= named
+
+
+@pytest.mark.parametrize("count", [0, 5, 7, 9])
+def test_a_row_that_does_not_fill_the_grid_is_an_error(count: int) -> None:
+    row = tuple(stat_panel("Title", "What it shows.", "short", PanelQuery("up")) for _ in range(count))
+    with pytest.raises(ValueError, match=rf"'Now' has {count} panels.*1, 2, 3, 4, 6, 8.*table counts twice"):
+        dashboard("uid", "Title", "", {"Now": [row]})
 
 
 def test_thresholds_may_apply_below_their_value() -> None:

@@ -100,7 +100,7 @@ def test_what_goes_wrong_is_seen(row: str, fields: dict[str, Any]) -> None:
     ("row", "change"),
     [
         ("fetch: growth in 1.7 min", lambda sample: Sample(sample.at, 95.0, 20)),
-        ("fetch: open files at the end", lambda sample: Sample(sample.at, 80.0, 51)),
+        ("fetch: open files at the end", lambda sample: Sample(sample.at, 80.0, 66)),
         ("fetch: memory at the end", lambda sample: Sample(sample.at, 101.0, 20)),
     ],
 )
