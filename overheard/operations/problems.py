@@ -160,7 +160,7 @@ def _bus(facts: SystemState) -> Iterator[Problem]:
             else "start RabbitMQ, or fix [bus] url; nothing is lost in the meantime"
         )
         yield Problem(True, facts.bus_fault, remedy)
-    # Without an active workspace idle queues are no problem; without the database, they may well be one.
+    # Without an active workspace idle queues are not a problem; without the database, they may well be one.
     in_use = facts.stored is None or facts.stored.active
     idle = [queue.name for queue in facts.queues or () if not queue.workers and in_use]
     if INGRESS in idle:
