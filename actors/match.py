@@ -123,10 +123,12 @@ class Matcher:
                     query_id: refused for query_id, refused in self._refused_queries.items() if refused[0] not in gone
                 }
             self._revision = latest
+            # Still under the lock: the next refresh changes the dict, which must not happen while it is iterated.
+            outdated = sum(matched for _, matched in self._refused_queries.values())
+            unreadable = len(self._refused_queries) - outdated
         self.metrics.queries.set(len(self._index))
-        outdated = sum(matched for _, matched in self._refused_queries.values())
         self.metrics.refused_queries.labels("yes").set(outdated)
-        self.metrics.refused_queries.labels("no").set(len(self._refused_queries) - outdated)
+        self.metrics.refused_queries.labels("no").set(unreadable)
         if outdated:
             log.warning("stored queries would be refused today; overheard check names them", queries=outdated)
 

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 MAX_WAIT_SECONDS = 0.1  # for which a thread waits for a share that flows, instead of rescheduling its message
 STUCK_AFTER_SECONDS = 0.5  # without any change a share is stuck, and no thread waits for it at all
 RETURN_SPACING_SECONDS = (0.02, 0.25)  # least and most between two pieces of work that come back to a full share
-# Reached after 2.5 s: until then work that comes back may find room, after that it only costs messages.
-RETURN_SPACING_FRACTION = 0.1  # of the time since the share last changed
+RETURN_SPACING_FRACTION = 0.1  # of the time since the share last changed: the most is reached after 2.5 s
 
 Key = tuple[str, ...]
 

@@ -114,8 +114,17 @@ class ReceiverShares:
         with self._lock:
             receiver = self._receivers[name]
             receiver.attempts -= 1
-            if not receiver.attempts and (not receiver.failed or len(self._receivers) > MAX_IDLE_FAILED_RECEIVERS):
-                del self._receivers[name]
+            if receiver.attempts:
+                return
+            del self._receivers[name]
+            if receiver.failed:
+                self._receivers[name] = receiver  # last in the dict's order
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        if len(self._receivers) > MAX_IDLE_FAILED_RECEIVERS:
+            # Never the newest: one workspace can fill the map with hosts that fail once and are never tried again.
+            del self._receivers[next(name for name, receiver in self._receivers.items() if not receiver.attempts)]
 
 
 def receiver_of(url: str) -> str:

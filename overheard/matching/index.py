@@ -7,7 +7,7 @@ item and its matches, hardly the number of queries. Elasticsearch's percolator a
 Several threads may match while another adds and removes. One lock guards the table and the keys of each entry. A match
 holds it for the lookup only, a few microseconds, and copies the keys that it needs; folding, evaluating and
 highlighting happen outside, on trees that never change. A change is live for the next match, without a rebuild, and its
-cost does not depend on how many others have the same query or anchor.
+cost hardly depends on how many others have the same query or anchor.
 
 Each key has an owner, whose number is stored beside it: to look it up in a table of all keys would cost more than
 everything else here, as that table does not fit into the processor's cache.

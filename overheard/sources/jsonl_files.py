@@ -29,8 +29,9 @@ class NotAnItemFile(InvalidInput):
 
 
 class MatchableLine(msgspec.Struct):
-    """The fields of an input object that are matched: a post's ``title`` and ``selftext`` (or ``body``), a comment's
-    ``body``.
+    """The fields of an input object that are matched.
+
+    Of a post ``title`` and ``selftext`` (or ``body``), of a comment ``body``.
     """
 
     title: str | None = None

@@ -47,9 +47,8 @@ class LoginBackoff:
                 self._block(failure)
 
     def _block(self, failure: LoginRefused) -> None:
-        if (
-            self._reason is None or self._seconds_left() <= 0
-        ):  # else another thread, refused at the same time, has already blocked
+        # While it blocks already, another thread was refused at the same time: that counts once.
+        if self._reason is None or self._seconds_left() <= 0:
             self._pause_seconds = min(max(2 * self._pause_seconds, LOGIN_RETRY_SECONDS), LOGIN_RETRY_MAX_SECONDS)
             self._blocked_at = self._clock()
         self._reason = str(failure)

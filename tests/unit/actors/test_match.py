@@ -172,6 +172,18 @@ def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
     assert metric("refused_queries", matched="yes") + metric("refused_queries", matched="no") == 0
 
 
+def test_refused_queries_are_counted_while_no_other_thread_can_change_them(world: World, matcher: Matcher) -> None:
+    class Refused(dict[int, tuple[int, bool]]):
+        def values(self) -> Any:
+            assert matcher._refreshing.locked()
+            return super().values()
+
+    matcher._refused_queries = Refused()
+    world.workspace(queries={"a": "acme or db"})
+    matcher.refresh()
+    assert len(matcher._refused_queries) == 1
+
+
 def test_an_unreadable_stored_query_affects_no_other(
     world: World, wanted: Callable[..., list[dict[int, int]]], db: Db
 ) -> None:

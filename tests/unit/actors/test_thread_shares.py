@@ -157,6 +157,15 @@ def test_idle_receivers_are_forgotten(threads: Threads, clock: Clock) -> None:
     assert threads.shares._threads._shares == {}
 
 
+def test_many_receivers_that_failed_once_do_not_hide_that_another_fails(threads: Threads) -> None:
+    for number in range(1500):
+        threads.begin(channel(number, workspace="acme"))
+        threads.end(channel(number, workspace="acme"), threads.shares.record_failure)
+    threads.begin(channel(2000, host="down"))
+    threads.end(channel(2000, host="down"), threads.shares.record_failure)
+    assert threads.fill([channel(number, host="down") for number in range(3000, 3010)]) == 2
+
+
 @pytest.mark.parametrize(
     ("url", "receiver"),
     [
