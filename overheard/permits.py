@@ -191,8 +191,8 @@ def permit_for(
 ) -> AnyPermit:
     """Return a message's permit for its need, with the slot that it holds.
 
-    ``wait`` may return early when the process stops: the token is spent then, which errs on the
-    safe side. ``on_wait(kind, seconds)`` is called with every wait; a key's kind is the part before its colon.
+    ``wait`` may return early when the process stops: the token is spent then, which errs on the safe side.
+    ``on_wait(kind, seconds)`` is called with every wait; a key's kind is the part before its colon.
     """
     if need is None:
         return UnlimitedPermit()

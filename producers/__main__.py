@@ -44,7 +44,7 @@ def _run(running: RunningProcess, producer: str, number: int) -> int:
                 "or set it to amqp://user:password@host:5672/vhost to run the producers as processes of their own"
             ]
         )
-    # Before the bus is opened: a SIGTERM during a slow start has to end the process in order, too.
+    # Before the wait for the database: a SIGTERM meanwhile has to end the process in order, too.
     running.stop_on_signals()
     offset = PROGRAMS[producer].port + number
     broker = open_broker(

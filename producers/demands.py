@@ -45,13 +45,14 @@ class Demand(msgspec.Struct, frozen=True):
 class DemandLane(msgspec.Struct):
     """The demands of one lane: its last message, its pause, and the demand held back, if any.
 
-    ``recorded``: the database has the demand held back, so that a sweep finds it.
+    ``recorded_until``: the database has the demand held back, as one made at that time. It covers the events until
+    then; a later one has to be recorded again, as a poll may have served the record meanwhile.
     """
 
     sent_at: float
     pause_until: float
     held_back: Demand | None = None
-    recorded: bool = False
+    recorded_until: float = float("-inf")
 
     @property
     def latest(self) -> float:
@@ -61,11 +62,11 @@ class DemandLane(msgspec.Struct):
     def is_free(self, served_at: float, now: float) -> bool:
         return now >= self.pause_until and (served_at >= self.sent_at or now >= self.latest)
 
-    def join(self, demand: Demand) -> Literal["waits", "joins"]:
+    def join(self, demand: Demand, now: float) -> Literal["waits", "joins"]:
         """Hold the demand back, merged with the one held back already. "waits": it has to be recorded."""
         before = 0 if self.held_back is None else self.held_back.events
         self.held_back = msgspec.structs.replace(demand, events=demand.events + before)
-        return "joins" if self.recorded else "waits"
+        return "joins" if now < self.recorded_until else "waits"
 
 
 class Demands:
@@ -83,7 +84,7 @@ class Demands:
         # While a demand is held back, later ones join it: one that went at once would overtake it.
         if lane is None or (lane.held_back is None and lane.is_free(served_at, now)):
             return "goes"
-        return lane.join(demand)
+        return lane.join(demand, now)
 
     def hold(self, demand: Demand, now: float, seconds: float) -> Literal["waits", "joins"]:
         """Hold the demand back for at least ``seconds``: its workspace has used up its triggers."""
@@ -91,12 +92,15 @@ class Demands:
         # Only the first sets the pause: else a steady stream of events would extend it without end.
         if lane.held_back is None:
             lane.pause_until = max(lane.pause_until, now + seconds)
-        return lane.join(demand)
+        return lane.join(demand, now)
 
-    def mark_recorded(self, demands: Iterable[Demand]) -> None:
-        """Mark demands as recorded in the database. Until then a redelivered event has to record its demand again."""
+    def mark_recorded(self, demands: Iterable[Demand], until: float) -> None:
+        """Mark demands as recorded in the database, as made at ``until``.
+
+        Not before they are: a redelivered event has to record its demand again.
+        """
         for demand in demands:
-            self._lanes[demand.lane].recorded = True
+            self._lanes[demand.lane].recorded_until = until
 
     def sent(self, demand: Demand, now: float) -> None:
         """Start the lane's pause: the demand's message was sent."""

@@ -214,12 +214,12 @@ class Ingress:
         """Record the demands by hand in the database. The tick's own are recorded by the tick when it claims."""
         for source, going in _by_source(batch.going).items():
             refreshes.demand(self.db, going, batch.now, source=source)
+        # A poll that runs now began before these events, and must not count as serving them.
+        until = batch.now + LOST_AFTER_SECONDS
         for source, held_back in _by_source(batch.held_back).items():
-            # A poll that runs now began before these events, and must not count as serving them.
-            until = batch.now + LOST_AFTER_SECONDS
             refreshes.demand(self.db, held_back, batch.now, source=source, until=until)
         if self.demands is not None:
-            self.demands.mark_recorded(batch.held_back)
+            self.demands.mark_recorded(batch.held_back, until)
 
     def _send(self, batch: OutgoingBatch, began: float) -> None:
         self.sender.send_all(batch.messages)

@@ -19,6 +19,7 @@ from overheard.bus.confirmed_channel import ConfirmedChannel, Publication
 from overheard.bus.dead_letters import RecordAll
 from overheard.bus.event_batches import STAGE, EventBatchHandler, HandleAll, IncomingEvent, Refused
 from overheard.bus.events import unknown_type
+from overheard.bus.health import CONSUMER_STUCK_SECONDS
 from overheard.bus.public_exchange import INGRESS, REJECTED, UNROUTED, declare, persistent
 from overheard.errors import RetryableError
 from overheard.observability.log import get_logger
@@ -27,7 +28,6 @@ from overheard.observability.metrics import ProcessMetrics
 PREFETCH_EVENTS = 500
 STOP_POLL_SECONDS = 0.2  # until a stop is noticed
 RELEASE_SECONDS = 0.1  # between two calls of ``release`` while demands are held back
-CONSUMER_STUCK_SECONDS = 90.0  # above two publishes that wait out an alarm (30 s each); as in bus.health
 RETRY_PAUSE_SECONDS = (0.2, 5.0)  # the first and the longest, after a passing fault
 
 Problem = Callable[[], str | None]

@@ -242,3 +242,20 @@ def test_demands_over_the_trigger_limit_wait_and_are_not_lost(
     assert not ingress.release()
     [message] = sent.take()
     assert (message.workspace_id, message.fresh_since) == (acme, clock())
+
+
+def test_a_demand_that_joins_after_a_sweep_is_recorded_again(
+    db: Db, sent: Sent, clock: Clock, world: World, acme: int
+) -> None:
+    """Over the trigger limit a demand waits for so long that a sweep serves it; the ingress may die after that."""
+    ingress = Ingress(db=db, sender=sent, clock=clock, fresh_for=60, demands=Demands(), triggers_per_hour=1)
+    ingress.handle([due()])
+    refreshes.mark_served(db, acme, "reddit", clock())
+    clock.advance(1)
+    ingress.handle([due()])
+    clock.advance(LOST_AFTER_SECONDS + 60)
+    assert refreshes.claim_lost(db, clock(), 60, 10) == [(acme, "reddit")]
+    refreshes.mark_served(db, acme, "reddit", clock())
+    clock.advance(1)
+    assert ingress.handle([due()]) == [MERGED]
+    assert refreshes.claim_lost(db, clock.advance(LOST_AFTER_SECONDS + 60), 60, 10) == [(acme, "reddit")]
