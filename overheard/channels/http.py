@@ -87,7 +87,7 @@ def _exchange(
     with contextlib.suppress(urllib3.exceptions.HTTPError, OSError), contextlib.closing(response):
         response.read(RESPONSE_MAX_BYTES)
     if late:  # headers that were cut off parse like complete ones; a receiver that slow is broken
-        raise TimeoutError("the try was cut off")
+        raise TimeoutError("the attempt was cut off")
     return HttpAnswer(response.status, response.headers.get("Retry-After"))
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 YEAR_SECONDS = 31_536_000
 Count = Annotated[int, Field(gt=0, le=100_000)]
-# More threads than this do not help one process: Python runs one at a time, and each may hold a database connection.
+# Python runs one thread at a time, and each may hold a database connection: beyond this, another process does more.
 Threads = Annotated[int, Field(gt=0, le=64)]
 Seconds = Annotated[float, Field(gt=0, le=YEAR_SECONDS, allow_inf_nan=False)]
 # For what holds a thread or sets the pace of a loop: an hour of either looks like a process that hangs.

@@ -16,6 +16,7 @@ import functools
 import ipaddress
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -100,7 +101,7 @@ class EgressAudit:
     def _check_address(self, address: str) -> None:
         try:
             ipaddress.ip_address(address)
-        except ValueError:  # connect() would resolve the name itself, after our require_public
+        except ValueError:  # connect() would resolve the name itself, after our check
             self.refuse(EgressRefused(address, address, "it is a name where a checked address is needed"))
         self._check_addresses(address, [address])
 
@@ -120,7 +121,8 @@ def guarded(deadline: Deadline, *, allow_private: bool) -> Iterator[EgressAudit]
 
     Check ``refusal`` afterwards: libraries swallow the errors that they get.
     """
-    _install()
+    with _install_lock:
+        _install()
     guard = EgressAudit(deadline, allow_private=allow_private)
     token = _active.set(guard)
     try:
@@ -140,6 +142,11 @@ def _hook(event: str, args: tuple[Any, ...], watched: frozenset[str] = WATCHED_E
         guard = active.get()
         if guard is not None:
             guard.audit(event, args)
+
+
+# functools.cache lets two threads in at once. A second hook could not be removed, and each connection would be watched
+# twice.
+_install_lock = threading.Lock()
 
 
 @functools.cache

@@ -31,7 +31,7 @@ from overheard.workspaces.validation import (
 FILE_MAX_BYTES = 16 << 20
 MESSAGE_MAX_CHARS = 200  # of a validation error, which may repeat a value of any length
 # msgspec repeats an invalid choice: one that is far longer than ours may be a secret in the wrong place.
-LONG_CHOICE = re.compile(r"(?<=Invalid enum value )'[^']{13,}'")
+LONG_CHOICE = re.compile(r"(?<=Invalid enum value ).{15,}(?= - at `)", re.DOTALL)
 CHOICES = {"kinds": "posts, comments", "mode": "instant, digest"}
 PARTS = {
     "watch": WatchSpec.__struct_fields__,
@@ -66,7 +66,7 @@ def read(
     for position, table in enumerate(file.workspace, start=1):
         named = truncate(table["slug"], NAME_MAX_CHARS) if isinstance(table.get("slug"), str) else f"number {position}"
         spec, own_problems = _read_one(table, options, check_limits)
-        all_problems += [f"{where}: workspace {named}: {LONG_CHOICE.sub(HIDDEN, problem)}" for problem in own_problems]
+        all_problems += [f"{where}: workspace {named}: {problem}" for problem in own_problems]
         if spec is not None:
             specs.append(spec)
     counts = Counter(spec.slug for spec in specs)
@@ -105,6 +105,7 @@ def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
 
 
 def _with_choices(message: str) -> str:
+    message = LONG_CHOICE.sub(HIDDEN, message)  # before it is cut, which would leave most of a long secret
     choices = next((words for key, words in CHOICES.items() if f".{key}" in message), "")
     valid = f"; valid: {choices}" if choices and "enum" in message else ""
     return f"{truncate(message, MESSAGE_MAX_CHARS)}{valid}"

@@ -224,6 +224,15 @@ def test_no_message_shows_a_secret() -> None:
         assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("secret", ["hunter2" * 2, "hunter2" * 60, "it's hunter2hunter2", "hunter2\nhunter2"])
+def test_a_secret_in_place_of_a_choice_is_not_repeated(secret: str) -> None:
+    for fields in ({"channel": [{"name": "x", "url": "https://h/", "mode": secret}]}, {"kinds": [secret]}):
+        with pytest.raises(InvalidInput, match="valid: ") as refused:
+            read(change(**fields), "my.toml")
+        assert "hunter2" not in str(refused.value)
+        assert "at `$." in str(refused.value)
+
+
 def test_half_a_surrogate_pair_as_typed_in_a_terminal_is_refused() -> None:
     [spec] = read(EXAMPLE, "x")
     with pytest.raises(InvalidInput, match="name: it contains a character"):

@@ -11,6 +11,7 @@ import time
 import pytest
 import requests
 
+from overheard.net import egress_audit
 from overheard.net.deadline import Deadline
 from overheard.net.egress_audit import EgressBlocked, guarded
 from tests.servers.sink import Answer, HttpSink, MailSink
@@ -153,3 +154,26 @@ def test_threads_are_not_started() -> None:
     if sys.version_info >= (3, 12):  # older Pythons have no audit event for it: there policy.py refuses the services
         with Deadline(5) as deadline, guarded(deadline, allow_private=False), pytest.raises(EgressBlocked):
             threading.Thread(target=print).start()
+
+
+def test_threads_that_start_together_install_one_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one would count every connection's bytes twice."""
+
+    def enter() -> None:
+        with Deadline(5) as deadline, guarded(deadline, allow_private=True):
+            pass
+
+    def install(hook: object) -> None:
+        installed.append(hook)
+        if len(installed) == 1:
+            other.start()
+            other.join(0.2)  # it has to wait for this thread
+
+    enter()  # the process's own hook, which stays
+    installed: list[object] = []
+    other = threading.Thread(target=enter)
+    monkeypatch.setattr(sys, "addaudithook", install)
+    egress_audit._install.cache_clear()
+    enter()
+    other.join()
+    assert len(installed) == 1
