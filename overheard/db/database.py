@@ -119,23 +119,22 @@ class Db:
                 for statement in RESTORE_LIMITS:
                     self.peewee.execute_sql(statement)  # type: ignore[no-untyped-call]
 
-    def announce_writer(self, table: Any) -> None:
-        """Make ``await_writers`` wait for this transaction from now on, not only from its first change."""
-        self._lock(table, "IN ROW EXCLUSIVE MODE")
+    def share_lock(self, key: int) -> None:
+        """Hold the advisory lock ``key``, which others may share, until the transaction ends."""
+        self._lock(peewee.fn.pg_advisory_xact_lock_shared(key))
 
-    def await_writers(self, table: Any) -> None:
-        """Wait until all transactions that are writing to the table have committed.
+    def await_sharers(self, key: int) -> None:
+        """Wait until every transaction that shares the lock now has ended. Outside of a transaction.
 
-        Those that begin to write afterwards see what the caller committed before.
+        Those that share it afterwards see what the caller committed before.
         """
         with self.transaction():
-            self._lock(table, "IN SHARE MODE")
+            self._lock(peewee.fn.pg_advisory_xact_lock(key))
 
-    def _lock(self, table: Any, mode: str) -> None:
+    def _lock(self, lock: Any) -> None:
         # SQLite has one writer at a time and needs no lock.
         if not self.sqlite:
-            lock = (peewee.SQL("LOCK TABLE"), table._meta.entity, peewee.SQL(mode))
-            self.peewee.execute(peewee.NodeList(lock))  # type: ignore[no-untyped-call]
+            peewee.Select(columns=[lock]).execute(self.peewee)
 
     @contextmanager
     def session(self) -> Iterator[None]:

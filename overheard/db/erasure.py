@@ -27,6 +27,9 @@ from overheard.messages import Key
 TOMBSTONE_SECONDS = 7 * 86400.0  # an erased item's key is kept: RabbitMQ keeps dead letters for as long
 KEYS_PER_STATEMENT = 400  # well under every database's limit of parameters
 AUTHOR_KEY_PREFIX = "u/"
+# Stores share this lock, and erasing waits for them. A lock on the table would also wait for its vacuum or cancel it,
+# and would hold up everything else that writes there.
+STORE_LOCK_KEY = 0x07E4_4EA4E  # any number that nothing else locks; ``migrate`` has the one before
 
 
 class ErasedCounts(msgspec.Struct):
@@ -64,7 +67,7 @@ def erase_keys(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
     2. Posts' titles are removed from stored comments: after a crash in between, the posts can still be found.
     3. Then, in one transaction, the items are deleted, with their mentions and deliveries.
     """
-    counts, ordered = ErasedCounts(), sorted(keys)  # one order of locks for all workers
+    counts, ordered = ErasedCounts(), sorted(set(keys))  # one order of locks for all workers
     if ordered:
         remember(db, map(item_key, ordered), now)
     for start in range(0, len(ordered), KEYS_PER_STATEMENT):
@@ -131,7 +134,7 @@ def remember(db: Db, keys: Iterable[str], now: float) -> None:
             Erased.insert_many(rows[start : start + KEYS_PER_STATEMENT]).on_conflict(
                 conflict_target=[Erased.key], update={Erased.at: now}
             ).execute(db.peewee)
-    db.await_writers(StoredItem)
+    db.await_sharers(STORE_LOCK_KEY)
 
 
 def item_key(key: Key) -> str:

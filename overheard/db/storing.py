@@ -77,7 +77,7 @@ def _accepted(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[Mat
     young = [entry for entry in entries if entry.item.created_at >= oldest]
     if not young:
         return []
-    db.announce_writer(StoredItem)  # before the check: erasing waits for us, or its tombstones are visible
+    db.share_lock(erasure.STORE_LOCK_KEY)  # before the check: erasing waits for us, or its tombstones are visible
     refused = erasure.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
     bare = erasure.threads_refused(db, [entry.item for entry in kept])

@@ -272,6 +272,32 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_3", ""), ("t3_2", "")], "nor is its title left"
 
 
+def test_postgresql_erasing_does_not_wait_for_a_vacuum(
+    db: Db, clock: Clock, race: Race, told: Callable[..., int]
+) -> None:
+    """PostgreSQL cancels most vacuums that a lock waits for, so a table that is locked often is never vacuumed."""
+    if db.sqlite:
+        return  # it has no vacuum that runs by itself
+    told(2)
+    vacuuming, erased = threading.Event(), threading.Event()
+
+    def vacuum() -> None:
+        with db.transaction():
+            db.peewee.execute_sql("LOCK TABLE item IN SHARE UPDATE EXCLUSIVE MODE")  # type: ignore[no-untyped-call]
+            vacuuming.set()
+            assert erased.wait(10)
+
+    def erase() -> ErasedCounts:
+        assert vacuuming.wait(10)
+        try:
+            return erasure.erase_keys(db, [("reddit", "t3_1")], clock())
+        finally:
+            erased.set()
+
+    _, counts = race(vacuum, erase)
+    assert counts.items == 1
+
+
 def test_an_item_erased_while_its_channel_sends_is_not_sent(
     world: World, db: Db, clock: Clock, race: Race, told: Callable[..., int]
 ) -> None:
@@ -436,6 +462,15 @@ def test_the_title_of_a_post_that_was_never_stored_is_erased_too(world: World, d
     storing.store(db, world.matched((below(world, 2, "1"), (acme,))), clock())
     storing.store(db, msgspec.structs.replace(world.matched(poll="gone"), gone=(("reddit", "t3_1"),)), clock())
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", "")]
+
+
+def test_a_deletion_reported_twice_in_one_part_is_one(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
+    told(2)
+    part = msgspec.structs.replace(world.matched(poll="gone"), gone=(("reddit", "t3_1"), ("reddit", "t3_1")))
+    assert storing.store(db, part, clock()).erased == 1
+    assert world.rows(StoredItem, "ref") == [("t3_2",)]
 
 
 def test_an_item_gone_while_it_is_stored_is_erased(world: World, db: Db, clock: Clock, race: Race) -> None:
