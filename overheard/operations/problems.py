@@ -160,8 +160,8 @@ def _bus(facts: SystemState) -> Iterator[Problem]:
             else "start RabbitMQ, or fix [bus] url; nothing is lost in the meantime"
         )
         yield Problem(True, facts.bus_fault, remedy)
-    # Without an active workspace idle queues are not a problem; without the database, they may well be one.
-    in_use = facts.stored is None or facts.stored.active
+    # Without an active workspace idle queues are not a problem; without the database, consuming is paused on purpose.
+    in_use = facts.stored is not None and facts.stored.active
     idle = [queue.name for queue in facts.queues or () if not queue.workers and in_use]
     if INGRESS in idle:
         unrouted = facts.event_queues.unrouted if facts.event_queues is not None else 0

@@ -65,7 +65,10 @@ def wait(db: Db, requested: RequestedRun, timeout: float) -> int | None:
 
 
 def _is_done(db: Db, requested: RequestedRun) -> bool:
-    """Return True if every feed was read or refused since the request, and every delivery was tried."""
+    """Return True if every feed was read or refused since the request, and every delivery was tried.
+
+    What a failing channel holds back does not count.
+    """
     if feeds.has_unread(db, requested.workspace_id, requested.at):
         return False
     return not delivery_backlog.has_untried(db, requested.workspace_id)

@@ -58,7 +58,8 @@ class Farm:
     def environment(self) -> dict[str, str]:
         """Return the environment of the farm's processes: of the machine's own, only the path."""
         ours = {
-            "BUS__URL": self.bus,
+            # A short wait for a publisher that an alarm blocks; the memory bus has none.
+            "BUS__URL": self.bus if self.bus == "memory://" else f"{self.bus}?blocked_connection_timeout=5",
             "DATABASE__URL": self.database,
             "REDDIT__CLIENT_ID": CLIENT_ID,
             "REDDIT__CLIENT_SECRET": CLIENT_SECRET,
@@ -67,7 +68,6 @@ class Farm:
             "REDDIT__OAUTH_URL": self.simulator.url,
             "REDDIT__REQUESTS_PER_MINUTE": "6000",
             "REDDIT__TIMEOUT": "5",
-            "BUS__BLOCKED_TIMEOUT": "5",
             "TICK__INTERVAL": "0.2",
             "TICK__JITTER": "0",
             "TICK__SWEEP_AFTER": "2",
