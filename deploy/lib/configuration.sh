@@ -104,14 +104,32 @@ use_simulator() { # FILE
 # renamed. The other name's file goes: its command names a module that RELEASE does not have, and both use port 8080.
 # An upgraded demo takes this way forward, and a failed upgrade takes it back.
 install_simulator() { # RELEASE
-    local name other
-    for name in simulator standin; do
-        [[ ! -e $1/deploy/supervisord/$name.conf ]] || break
-    done
-    [[ $name == simulator ]] && other=$ETC/supervisord.d/standin.conf || other=$ETC/supervisord.d/simulator.conf
-    [[ ${demo_reddit-} || -e $other || -e $ETC/supervisord.d/$name.conf ]] || return 0
-    ship "$1/deploy/supervisord/$name.conf" "$ETC/supervisord.d/$name.conf" root:root 644
-    [[ ! -e $other ]] || retire "$other"
+    local simulator=$ETC/supervisord.d/simulator.conf standin=$ETC/supervisord.d/standin.conf file
+    [[ ${demo_reddit-} || -e $simulator || -e $standin ]] || return 0
+    if [[ -e $1/deploy/supervisord/simulator.conf ]]; then
+        ship "$1/deploy/supervisord/simulator.conf" "$simulator" root:root 644
+        [[ ! -e $standin ]] || retire "$standin"
+    else
+        file=$(mktemp)
+        standin_program >"$file"
+        ship "$file" "$standin" root:root 644
+        rm -f "$file"
+        [[ ! -e $simulator ]] || retire "$simulator"
+    fi
+}
+
+# Print standin.conf as the older releases do: their installers had it in a script, not in a file.
+standin_program() {
+    local name=standin
+    cat <<END
+; Written by deploy/install --demo-reddit: a Reddit of our own. Remove this file, and the OVERHEARD_REDDIT__ lines
+; of $ETC/environment, to use the real one.
+[program:$name]
+command = $CURRENT/venv/bin/python -m overheard.$name --port 8080
+priority = 5
+stdout_logfile = $LOGS/$name.log
+redirect_stderr = true
+END
 }
 
 # Export the lines of the environment file as systemd reads them: the rest of the line is the value, nothing is expanded.

@@ -127,7 +127,7 @@ restore_to_temporary() {
         chmod --reference="$(dirname "${db[path]}")" "$2"
         chmod ug=rw,o=,a-x "$2"
         chown --reference="$(dirname "${db[path]}")" "$2" # the processes' user, which owns the folder
-        database_facts check "$2"
+        database_facts sound "$2"
     else
         local owner
         owner=$(printf "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'live';" |

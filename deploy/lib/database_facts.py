@@ -3,9 +3,10 @@
 usage: database_facts.py location           kind, and path (SQLite) or libpq's variables (PostgreSQL)
        database_facts.py details            also, from the database itself: schema (its last migration), megabytes
        database_facts.py copy TARGET        copy a SQLite database that is in use to a file of its own, and check it
-       database_facts.py check FILE         check a SQLite file
+       database_facts.py sound FILE         check a SQLite file
 
-Exit code 1, with the reason on stderr, if that fails.
+Exit code 1, with the reason on stderr, if that fails. `sound` keeps its name: a restore with --release runs the other
+release's copy of this script.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SQLITE = "sqlite:///"
 
 
 def main(command: str, *arguments: str) -> None:
-    if command == "check":
+    if command == "sound":
         require_intact(Path(arguments[0]))
         return
     url = configured()

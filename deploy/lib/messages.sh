@@ -44,7 +44,7 @@ wrong_usage() {
 }
 
 require_value() { # OPTION [VALUE]
-    [[ ${2-} ]] || wrong_usage "$1 wants a value"
+    [[ ${2-} ]] || wrong_usage "$1 requires a value"
 }
 
 # report TEXT: a line of the report without a step.

@@ -7,9 +7,10 @@ import time
 import click
 
 from overheard.cli.context import running_process
-from overheard.cli.output import print_line
+from overheard.cli.output import one_line, print_line
 from overheard.cli.root import CliError
 from overheard.db import channels, heartbeats
+from overheard.db.channels import ChannelRow
 from overheard.operations import trigger as runs
 from overheard.operations.wording import ago, counted
 from overheard.process import RunningProcess
@@ -45,11 +46,17 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
         print_line(
             ("✓ ", "green"), (requested.slug, "bold"), f": {counted(mentions, 'new mention')} in {seconds:.1f} s."
         )
+        # A delivery that was tried and refused ends the wait as well: the count alone would look like success.
         for row in channels.listing(running.db, requested.slug):
-            # A delivery that was tried and refused ends the wait as well: the count alone would look like success.
-            if row.failing_since is not None:
-                reason = f"channel {row.name} is failing ({row.reason}); its deliveries wait until it accepts one again"
-                print_line(("! ", "yellow"), reason, stderr=True)
+            if row.disabled_at is not None:
+                _warn(row, "disabled", "it receives nothing until it is enabled again")
+            elif row.failing_since is not None:
+                _warn(row, "failing", "its deliveries wait until it accepts one again")
+
+
+def _warn(row: ChannelRow, state: str, consequence: str) -> None:
+    warning = f"channel {row.name} is {state} ({row.reason}); {consequence}"
+    print_line(("! ", "yellow"), one_line(warning), stderr=True)
 
 
 def _late(running: RunningProcess, slug: str, timeout: float) -> str:

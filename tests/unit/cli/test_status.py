@@ -420,6 +420,18 @@ def test_trigger_wait_ends_after_its_timeout(run: Run, acme: int) -> None:
     assert "last tick: never" in result.stderr
 
 
+def test_trigger_wait_warns_of_channels_that_receive_nothing(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
+    models.Feed.update(retry_at=now + 900).execute(db.peewee)  # refused feeds are not waited for
+    channel = channels.listing(db)[0].id
+    channels.record_failure(db, channel, "500: \x1b[2Jgone\nfor good", now)
+    result = run("trigger", "acme", "--wait")
+    assert (result.exit_code, "\x1b" in result.stderr) == (0, False)
+    assert result.stderr.startswith("! channel team is failing (500: [2Jgone for good); its deliveries wait")
+    channels.disable(db, channel, "410", now)
+    assert run("trigger", "acme", "--wait").stderr.startswith("! channel team is disabled (410); it receives nothing")
+
+
 def test_trigger_refuses_unknown_and_paused_workspaces(run: Run, acme: int) -> None:
     assert run("trigger", "nobody").exit_code == 1
     run("workspace", "pause", "acme")

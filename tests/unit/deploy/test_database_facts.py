@@ -28,4 +28,4 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "overheard.db"
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     with pytest.raises((ConfigError, sqlite3.DatabaseError)):
-        database_facts.require_intact(path)
+        database_facts.main("sound", str(path))

@@ -8,10 +8,8 @@ import pytest
 
 from tests.unit.deploy.conftest import Shell
 
-OLD_RELEASE = """
-mkdir -p "$HERE/old/deploy/supervisord"
-echo '[program:standin]' >"$HERE/old/deploy/supervisord/standin.conf"
-"""
+# The releases from before the simulator was renamed had no file of its program.
+OLD_RELEASE = 'mkdir -p "$HERE/old/deploy/supervisord"\n'
 DEMO = OLD_RELEASE + 'demo_reddit=yes; install_simulator "$HERE/old"; demo_reddit=\n'
 
 
@@ -35,6 +33,15 @@ def test_a_failed_upgrade_puts_the_program_of_the_old_release_back(shell: Shell,
     done = shell(f'{DEMO}install_simulator "$SOURCE"; install_simulator "$HERE/old"')
     assert done.returncode == 0, done.stderr
     assert names(folder) == ["standin.conf"]
+    assert "-m overheard.standin --port 8080\n" in (folder / "standin.conf").read_text()
+
+
+def test_an_upgrade_that_fails_early_leaves_the_program_of_the_old_release(shell: Shell, folder: Path) -> None:
+    done = shell(f'{DEMO}install_simulator "$HERE/old"; echo "; edited" >>"$ETC/supervisord.d/standin.conf"\n'
+                 'install_simulator "$HERE/old"')  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("write ") == 1
+    assert (folder / "standin.conf").read_text().endswith("; edited\n")
 
 
 def test_an_edited_file_is_kept_where_supervisord_does_not_read_it(shell: Shell, folder: Path) -> None:
