@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from overheard.bus.queue_depths import QueueDepth
 from overheard.config import Config
 from overheard.db import (
     budgets,
@@ -377,6 +378,13 @@ def test_outdated_queries_are_counted_once_for_all_processes() -> None:
         (False, "3 stored queries would be refused today, and are still matched"),
         (False, "1 stored query cannot be parsed, and is not matched"),
     ]
+
+
+def test_queues_without_workers_are_no_news_while_the_database_is_away() -> None:
+    """Processes pause consuming then, on purpose: starting more of them would not help."""
+    queues = [QueueDepth("overheard.ingress", 0, 0, 0, 0), QueueDepth("fetch", 3, 0, 0, 0)]
+    facts = SystemState(0.0, None, "the database does not answer", queues, None, None, None)
+    assert [found.message for found in problems.find(facts, Config())] == ["the database does not answer"]
 
 
 def test_only_a_few_of_many_unhealthy_channels_are_named(run: Run, acme: int, running: RunningProcess) -> None:
