@@ -39,7 +39,7 @@ install: $(VENV)/.dev ## Make .venv with Overheard and the development tools
 
 .PHONY: test
 test: servers $(VENV)/.dev ## Run the tests, with private RabbitMQ and PostgreSQL servers (ARGS='-k store')
-	$(PYTHON) -m pytest --numprocesses $$(( $(CORES) * 3 / 2 )) --maxprocesses 6 --dist worksteal $(ARGS)
+	$(PYTHON) -m pytest --numprocesses $$(( $(CORES) * 2 )) --maxprocesses 8 --dist worksteal $(ARGS)
 
 .PHONY: quick
 quick: $(VENV)/.dev ## Run the tests that need no servers: unit and contract, on SQLite and in memory (ARGS='-k store')

@@ -93,14 +93,17 @@ class PermanentError(OverheardError):
 
 
 class FeedRefused(PermanentError):
-    """The source refuses a feed. ``reason`` is one of private, quarantined, banned, missing, refused.
+    """The source refuses a feed. ``reason`` is a few fixed words: private, banned, missing, HTTP 410, timeout …
 
-    ``names`` are the feeds that were requested together: with more than one, any of them may be the cause.
+    ``names`` are the feeds that were requested together: with more than one, any of them may be the cause. ``delay``:
+    seconds until the feed may be requested again, None: longer with each refusal. Sources whose feeds are on servers
+    of their own also raise it for a server that does not answer, because that says nothing about the others.
     """
 
-    def __init__(self, reason: str, names: tuple[str, ...]) -> None:
+    def __init__(self, reason: str, names: tuple[str, ...], *, delay: float | None = None) -> None:
         self.reason = reason
         self.names = names
+        self.delay = delay
         super().__init__(f"{reason}: {'+'.join(names)}")
 
 

@@ -68,5 +68,5 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def place_key(place: str) -> str:
-    """Return a place in its stored and compared form. No source has two places that differ in case only."""
-    return place.lower()
+    """Return a place in its stored and compared form. Only places that are addresses may differ in case alone."""
+    return place if "://" in place else place.lower()

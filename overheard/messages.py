@@ -41,7 +41,8 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The feeds of a group that a poll has read, and the ``cursor`` of their next poll.
 
     ``read_at``: when the first page was received. ``room``: how many feeds the group may have (None: as configured).
-    ``missed`` is set if the poll of a single feed leaves a gap.
+    ``missed`` is set if the poll of a single feed leaves a gap, and ``gaps`` are further ones that it has found.
+    ``behind``: the source has more, so that the feeds are not fresh. ``retry_at``: the source wants no earlier poll.
     """
 
     group_id: Id
@@ -50,6 +51,9 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_at: float
     room: Count | None = None
     missed: GapBounds | None = None
+    gaps: Annotated[tuple[GapBounds, ...], Meta(max_length=10_000)] = ()
+    behind: bool = False
+    retry_at: float = 0.0
 
 
 class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +79,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Read a workspace's feeds of one source: each by a poll that began at or after ``fresh_since``.
 
     ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
+    ``behind``: the last poll has left a backlog; the next one begins when that poll is stored.
     """
 
     workspace_id: Id
@@ -83,6 +88,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     reason: Text = "due"
     attempt: Count = 0
     resume: PollProgress | None = None
+    behind: bool = False
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:

@@ -7,8 +7,9 @@ message while it is processed; sources acquire a token from it for each request.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -74,6 +75,10 @@ class UnlimitedPermit:
 
     held: Slot | None = None
 
+    def of(self, name: str) -> UnlimitedPermit:
+        """Return itself: nothing is limited."""
+        return self
+
     def acquire(self) -> None: ...
 
     def observe(self, remaining: float, reset: float) -> None: ...
@@ -81,11 +86,18 @@ class UnlimitedPermit:
     def block(self, seconds: float) -> None: ...
 
 
-class Permit:
-    """One message's access to one budget.
+class _Held(msgspec.Struct):
+    """What a message's permits share: the slot that it holds, and for how long they may still wait in the thread."""
 
-    ``slot`` is the one that the message holds from an earlier, postponed run; the first ``acquire`` uses it. ``wait``
-    sleeps for a number of seconds; ``on_wait`` is called with every wait, for the metrics.
+    slot: Slot | None
+    max_wait: float | None
+
+
+class Permit:
+    """One message's access to a budget.
+
+    ``slot`` is the one that the message holds from an earlier, postponed run; the first ``acquire`` of its key uses
+    it. ``wait`` sleeps for a number of seconds; ``on_wait`` is called with every wait, for the metrics.
     """
 
     def __init__(
@@ -93,37 +105,50 @@ class Permit:
         limiter: Limiter,
         key: str,
         *,
-        slot: float | None = None,
+        slot: Slot | None = None,
         max_wait: float | None = None,
         wait: Callable[[float], object],
         on_wait: Callable[[float], object],
     ) -> None:
         self.key = key
         self._limiter = limiter
-        self._slot = slot
-        self._max_wait = max_wait
+        self._held = _Held(slot, max_wait)
         self._wait = wait
         self._on_wait = on_wait
 
+    def of(self, name: str) -> Self:
+        """Return the message's permit for another budget of the same kind: of a host, or a client."""
+        other = copy(self)
+        other.key = f"{self.key.partition(':')[0]}:{name}"
+        return other
+
     @property
     def held(self) -> Slot | None:
-        """Return the slot that the next ``acquire`` uses, if there is one."""
-        return None if self._slot is None else Slot(self.key, self._slot)
+        """Return the slot that the next ``acquire`` of its key uses, if there is one."""
+        return self._held.slot
+
+    def _take_slot(self) -> float | None:
+        held = self._held.slot
+        if held is None or held.key != self.key:
+            return None
+        self._held.slot = None
+        return held.at
 
     def acquire(self) -> None:
         """Take one token. Wait if its slot is near, else raise BudgetExhausted with the reserved slot."""
-        slot, self._slot = self._slot, None
+        slot = self._take_slot()
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
         if slot is None or delay < -SLOT_STALE_SECONDS:
             reservation = self._limiter.reserve(self.key)
             delay, slot = reservation.delay, reservation.slot
-        max_wait = MAX_THREAD_WAIT_SECONDS if self._max_wait is None else self._max_wait
+        left = self._held.max_wait
+        max_wait = MAX_THREAD_WAIT_SECONDS if left is None else left
         if slot is None or delay > max_wait:
             self._on_wait(delay)
             raise BudgetExhausted(self.key, delay=delay, slot=slot)
         if delay > 0:
-            if self._max_wait is not None:
-                self._max_wait -= delay
+            if left is not None:
+                self._held.max_wait = left - delay
             self._on_wait(delay)
             self._wait(delay)
 
@@ -150,7 +175,7 @@ class SparePermit(Permit):
         key: str,
         share: str,
         *,
-        slot: float | None = None,
+        slot: Slot | None = None,
         wait: Callable[[float], object],
         on_wait: Callable[[float], object],
     ) -> None:
@@ -158,7 +183,15 @@ class SparePermit(Permit):
         self.urgent = False
         self._share = share
         # For all tokens of the message: a login's must not cost a second one of the share.
-        self._reserves = slot is not None
+        self._reserves = slot is not None and slot.key == key
+
+    def of(self, name: str) -> Self:
+        """Return the message's permit for another budget of the same kind, with its share."""
+        other = super().of(name)
+        other._share = f"{self._share.partition(':')[0]}:{name}"
+        held = self._held.slot
+        other._reserves = held is not None and held.key == other.key
+        return other
 
     def acquire(self) -> None:
         """Take one token; wait up to a second for a spare one.
@@ -196,8 +229,9 @@ def permit_for(
     """
     if need is None:
         return UnlimitedPermit()
-    at = slot.at if slot is not None and slot.key == need.key else None
-    waits: dict[str, Any] = {"wait": wait, "on_wait": partial(on_wait, need.key.partition(":")[0])}
+    kind = need.key.partition(":")[0]
+    of_this_kind = slot if slot is not None and slot.key.partition(":")[0] == kind else None
+    waits: dict[str, Any] = {"wait": wait, "on_wait": partial(on_wait, kind)}
     if need.share is not None:
-        return SparePermit(limiter, need.key, need.share, slot=at, **waits)
-    return Permit(limiter, need.key, slot=at, max_wait=need.max_wait, **waits)
+        return SparePermit(limiter, need.key, need.share, slot=of_this_kind, **waits)
+    return Permit(limiter, need.key, slot=of_this_kind, max_wait=need.max_wait, **waits)

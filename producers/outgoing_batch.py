@@ -10,6 +10,7 @@ from overheard.bus.events import TYPE_OF, WorkspaceDue
 from overheard.bus.sender import OutgoingMessage
 from overheard.messages import FetchWorkspace, Message
 from overheard.observability.log import propagated
+from overheard.sources.registry import source_type
 from producers.demands import Demand
 from producers.requests import EventRequest
 
@@ -38,7 +39,8 @@ class OutgoingBatch:
         """Add a demand's message to fetch."""
         self.going.append(demand)
         # By hand, what was posted up to now is wanted: no earlier poll can serve that.
-        fresh_since = self.now if demand.by_hand else max(self.now - self.fresh_for, 0.0)
+        fresh_for = min(self.fresh_for, source_type(demand.source).fresh_for)
+        fresh_since = self.now if demand.by_hand else max(self.now - fresh_for, 0.0)
         message = FetchWorkspace(
             workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since
         )

@@ -36,6 +36,7 @@ def work(context: Context) -> StageWork:
         send=context.send,
         clock=context.clock,
         rules=context.config.fetch,
+        recheck_within=context.config.recheck.within_hours * 3600.0,
         metrics=context.metrics,
     )
 

@@ -10,7 +10,7 @@ import msgspec
 from actors.fetch import planning
 from actors.fetch.group_leases import GroupLeases
 from actors.fetch.poll import GroupPoll
-from actors.fetch.reader import ListingOverflow, Reader, ReadResult
+from actors.fetch.reader import Backlog, ListingOverflow, Reader, ReadResult
 from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
@@ -24,8 +24,13 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
 from overheard.sending import Send
 from overheard.sources import RequestTokens, Source
+from overheard.sources.registry import source_type
 
 log = get_logger(__name__)
+
+# Of one message's work; chosen, not measured: far below the time limit of a message (stages.py), so that a reading that
+# has just begun can end.
+TURN_SECONDS = 60.0
 
 
 class RefusedFeed(msgspec.Struct, frozen=True):
@@ -38,12 +43,17 @@ class RefusedFeed(msgspec.Struct, frozen=True):
 
 
 class FetchRun(msgspec.Struct):
-    """The state of one message's work: queued (group id, may other groups join), and refused feeds to decide on."""
+    """The state of one message's work: queued (group id, may other groups join), and refused feeds to decide on.
+
+    ``until``: when another message gets its turn. ``behind``: a source has more than the poll has read.
+    """
 
     message: FetchWorkspace
     budget: RequestTokens
     queued: deque[tuple[int, bool]]
+    until: float
     refused: list[RefusedFeed] = []
+    behind: bool = False
 
 
 class Fetcher:
@@ -57,6 +67,7 @@ class Fetcher:
         send: Send,
         clock: Clock,
         rules: FetchSettings,
+        recheck_within: float,
         metrics: ProcessMetrics,
     ) -> None:
         self.db = db
@@ -66,7 +77,16 @@ class Fetcher:
         self.rules = rules
         self.health = SourceHealth(db, clock)
         self.leases = GroupLeases(db=db, sources=sources, clock=clock, rules=rules)
-        self.reader = Reader(sources=sources, send=send, clock=clock, rules=rules, metrics=metrics, health=self.health)
+        self.reader = Reader(
+            db=db,
+            sources=sources,
+            send=send,
+            clock=clock,
+            rules=rules,
+            recheck_within=recheck_within,
+            metrics=metrics,
+            health=self.health,
+        )
         self.shares = ThreadShares(("source",))
 
     def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
@@ -79,17 +99,25 @@ class Fetcher:
         4. A transient error of the source postpones the group for all workspaces; one message comes back for it. So
            an outage of any length leaves one message per group, and none becomes a dead letter.
         5. If a feed is being read by a poll that began before ``fresh_since``, an on-demand message checks again soon.
-        6. The demand is marked as served. After a crash before that, the sweep finds it.
+        6. A source that reads forward ends a long reading now and then; a message for the rest follows.
+        7. A workspace with many feeds on slow servers is read in turns of TURN_SECONDS.
+        8. The demand is marked as served. After a crash before that, the sweep finds it.
 
         Return Later when the budget is exhausted, with the rest of a poll to resume. Raise Unavailable (bus or
         database) and PermanentError.
         """
         if message.source not in self.sources:
             return Rejected(f"there is no source {message.source}")
+        if source_type(message.source).streamed:
+            # Its producer reads it all the time; nothing has to be demanded.
+            refreshes.mark_served(self.db, message.workspace_id, message.source, self.clock())
+            return None
         # Half: a source that hangs leaves to all others as many threads as it holds.
         half = max(1, self.rules.threads // 2)
         with self.shares.held(lambda now: {("source", message.source): half}) as wait_seconds:
-            return self._fetch(FetchRun(message, budget, deque())) if wait_seconds is None else Later(wait_seconds)
+            if wait_seconds is not None:
+                return Later(wait_seconds)
+            return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
@@ -116,16 +144,22 @@ class Fetcher:
         run.queued.extend((group_id, True) for group_id in dict.fromkeys(feed.group_id for feed in stale))
         if (later := self._read_queued(run)) is not None:
             return later
-        # A scheduled demand accepts a reading in progress; the next one comes soon anyway.
-        on_demand = message.reason not in ON_SCHEDULE
-        if on_demand and feeds.has_stale(self.db, workspace, source, now=self.clock(), fresh_since=since):
-            again = msgspec.structs.replace(message, resume=None, attempt=message.attempt + 1)
+        # A scheduled demand accepts a reading in progress; the next one comes soon anyway. The rest of a backlog can be
+        # read when what was read of it is stored.
+        behind = run.behind or message.behind
+        if (behind or message.reason not in ON_SCHEDULE) and feeds.has_stale(
+            self.db, workspace, source, now=self.clock(), fresh_since=since, in_progress=behind
+        ):
+            attempt = 0 if run.behind else message.attempt + 1
+            again = msgspec.structs.replace(message, resume=None, attempt=attempt, behind=behind)
             self.send(again, delay=planning.freshness_check_delay(message.attempt))
         return None
 
     def _read_queued(self, run: FetchRun) -> Later | None:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
+            if self.clock() >= run.until:
+                return Later(0.0, msgspec.structs.replace(run.message, resume=None))
             group_id, may_grow = run.queued.popleft()
             poll = self.leases.claim(run.message, group_id, may_grow=may_grow)
             if poll is not None and (later := self._read(run, poll)) is not None:
@@ -145,11 +179,14 @@ class Fetcher:
             case ListingOverflow(load):
                 log.info("more new items than the listing holds", **poll.log_fields)
                 self._divide(run, poll, load)
+            case Backlog():
+                run.behind = True
             case FeedRefused():
                 self._handle_refusal(run, poll, result)
             case BudgetExhausted(slot=None):
-                log.info("no budget slot available", **poll.log_fields, seconds=planning.RETRY_MAX_SECONDS)
-                self._postpone(run.message, poll, planning.RETRY_MAX_SECONDS)
+                delay = min(result.delay, planning.RETRY_MAX_SECONDS)
+                log.info("no budget slot available", **poll.log_fields, seconds=round(delay, 1))
+                self._postpone(run.message, poll, delay)
             case BudgetExhausted():
                 resume = self.leases.extend(poll, result.delay)
                 return Later.for_slot(result, msgspec.structs.replace(run.message, resume=resume))
@@ -195,7 +232,14 @@ class Fetcher:
                 self._postpone(run.message, refused.poll, PROBE_SECONDS, refused_at=refused.at)
                 continue
             (feed,), reason = refused.poll.group.feeds, refused.refusal.reason
-            retry_at = feeds.back_off(self.db, feed, reason, now=self.clock(), longest=self.rules.longest_backoff)
+            retry_at = feeds.back_off(
+                self.db,
+                feed,
+                reason,
+                now=self.clock(),
+                longest=self.rules.longest_backoff,
+                delay=refused.refusal.delay,
+            )
             log.warning("feed refused", feed=feed.place, kind=feed.kind, reason=reason, retry_at=retry_at)
 
     def _probe(self, run: FetchRun, source: str) -> bool:

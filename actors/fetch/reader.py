@@ -16,6 +16,9 @@ from actors.fetch.source_health import SourceHealth
 from overheard.chunking import chunks, item_size
 from overheard.clock import Clock
 from overheard.config import FetchSettings
+from overheard.db import rechecks
+from overheard.db.database import Db
+from overheard.db.rechecks import EARLY_FRACTION
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
 from overheard.messages import GapBounds, ItemsFetched, PollPart, PollTarget
 from overheard.observability.log import get_logger
@@ -33,10 +36,14 @@ class ListingOverflow(msgspec.Struct, frozen=True):
     load: Mapping[str, int]
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """All parts are sent, but the source has more: the next poll has to follow."""
+
+
 # Why a page was not read: no token in the budget yet, one of the feeds (or all of them) refused by the source, or a
 # transient error of the source.
 ReadFailure = BudgetExhausted | FeedRefused | RetryableError
-ReadResult = ListingOverflow | ReadFailure | None  # None: all parts are sent, the last one with the target
+ReadResult = ListingOverflow | Backlog | ReadFailure | None  # None: all parts are sent, the last one with the target
 
 
 class Reader:
@@ -45,13 +52,17 @@ class Reader:
     def __init__(
         self,
         *,
+        db: Db,
         sources: Mapping[str, Source],
         send: Send,
         clock: Clock,
         rules: FetchSettings,
+        recheck_within: float,
         metrics: ProcessMetrics,
         health: SourceHealth,
     ) -> None:
+        self.db = db
+        self.recheck_within = recheck_within
         self.sources = sources
         self.send = send
         self.clock = clock
@@ -71,12 +82,17 @@ class Reader:
             # A single feed cannot be divided: what its listing no longer holds is a gap, which the target records.
             overflow = done and not page.complete and len(poll.group.feeds) > 1
             self._send(poll, page, self._target(poll, page) if done and not overflow else None)
+            if page.changed:
+                early = self.clock() - EARLY_FRACTION * self.recheck_within
+                rechecks.hurry(self.db, poll.group.source, page.changed, early)
             if not is_internal(poll.group.source):
                 self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(len(page.items))
             item_count += len(page.items)
             if done:
                 log.info("poll read", **poll.log_fields, items=item_count)
-                return ListingOverflow(page.load) if overflow else None
+                if overflow:
+                    return ListingOverflow(page.load)
+                return Backlog() if page.behind else None
 
     def _page(self, poll: GroupPoll, budget: RequestTokens) -> Page | ReadFailure:
         """Return the next page, or why there is none. Record source health: monitoring has no other view of it."""
@@ -107,7 +123,12 @@ class Reader:
             reason = page.unread.reason if page.position is None else "pages"
             missed = GapBounds(reason, page.unread.since, page.unread.until)
             log.warning("coverage gap", **poll.log_fields, reason=reason)
-        return poll.target(page, missed, planning.next_room(poll.group.room, poll.progress.pages, self.rules))
+        gaps = tuple(GapBounds(gap.reason, gap.since, gap.until) for gap in page.gaps)
+        if gaps:
+            log.warning("coverage gaps", **poll.log_fields, reason=gaps[0].reason, count=len(gaps))
+        target = poll.target(page, missed, planning.next_room(poll.group.room, poll.progress.pages, self.rules))
+        retry_at = self.clock() + page.pause if page.pause else 0.0
+        return msgspec.structs.replace(target, gaps=gaps, behind=page.behind, retry_at=retry_at)
 
     def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
         parts = chunks(page.items, item_size)

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import socket
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import urllib3
 
 from overheard.channels import ChannelOptions
-from overheard.channels.connection_errors import describe_connection_error
-from overheard.channels.log_capture import captured
-from overheard.channels.webhook_url import HttpTarget
 from overheard.errors import RetryableError
 from overheard.net import egress
+from overheard.net.connection_errors import describe_connection_error
 from overheard.net.deadline import Deadline
+from overheard.net.http_pool import open_pool
+from overheard.net.http_target import HttpTarget
+from overheard.net.log_capture import captured
 
 # How much of a response's body is read, and for how long: its status is all that counts. Chosen, not measured.
 RESPONSE_MAX_BYTES = 64 * 1024
@@ -59,7 +58,7 @@ def post(
             resolve=resolve,
         )
         try:
-            with _pool(target, options.timeout, dial, tls) as pool:
+            with open_pool(target, options.timeout, dial, tls) as pool:
                 return _exchange(pool, target.path, body, headers, deadline)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # Not the error's own text: it contains the path, which is secret.
@@ -89,30 +88,3 @@ def _exchange(
     if late:  # headers that were cut off parse like complete ones; a receiver that slow is broken
         raise TimeoutError("the attempt was cut off")
     return HttpAnswer(response.status, response.headers.get("Retry-After"))
-
-
-def _pool(
-    target: HttpTarget, seconds: float, dial: Callable[[], socket.socket], tls: ssl.SSLContext | None
-) -> urllib3.HTTPConnectionPool:
-    timeout = urllib3.Timeout(total=seconds)
-    pool = (
-        urllib3.HTTPConnectionPool(target.host, target.port, timeout=timeout)
-        if target.scheme == "http"
-        else urllib3.HTTPSConnectionPool(target.host, target.port, timeout=timeout, ssl_context=tls or _system_tls())
-    )
-    # urllib3 has no hook for opening the socket. It keeps the host name for TLS (SNI, certificate) and the Host
-    # header; only the socket is ours, connected to an address that was checked.
-    connection_class: Any = type("Dialled", (pool.ConnectionCls,), {"_new_conn": lambda connection: dial()})
-    pool.ConnectionCls = connection_class
-    return pool
-
-
-@functools.cache
-def _system_tls() -> ssl.SSLContext:
-    # Cached, because loading the authorities takes 30 ms. The system's, since that is where operators add their own.
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or (paths.capath and os.listdir(paths.capath)):
-        return ssl.create_default_context()
-    import certifi  # some stand-alone builds of Python have no system authorities
-
-    return ssl.create_default_context(cafile=certifi.where())

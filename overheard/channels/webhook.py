@@ -8,9 +8,9 @@ from overheard.channels import ChannelOptions, signing
 from overheard.channels.http import post
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.responses import raise_for_status
-from overheard.channels.webhook_url import parse_target
 from overheard.errors import InvalidInput
 from overheard.net import egress
+from overheard.net.http_target import parse_target
 from overheard.notices import Notice
 
 

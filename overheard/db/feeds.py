@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import msgspec
@@ -96,14 +97,24 @@ def candidates(
     return [other for other in loaded if not any(feed.failures or feed.place == ALL for feed in other.feeds)]
 
 
-def has_stale(db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float) -> bool:
-    """Return True if a readable feed of the source is not fresh, and no poll under way will make it so."""
-    return bool(_stale_and_unread(db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since))
+def has_stale(
+    db: Db, workspace_id: int, source: str, *, now: float, fresh_since: float, in_progress: bool = False
+) -> bool:
+    """Return True if a readable feed of the source is not fresh, and no poll under way will make it so.
+
+    ``in_progress``: feeds count even if a poll is under way.
+    """
+    # A poll never begins at infinity.
+    since = inf if in_progress else fresh_since
+    rows = _stale_and_unread(
+        db, workspace=workspace_id, source=source, now=now, fresh_since=fresh_since, begun_since=since
+    )
+    return bool(rows)
 
 
 @compiled
-def _stale_and_unread(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> Any:
-    being_read = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= fresh_since)
+def _stale_and_unread(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any, begun_since: Any) -> Any:
+    being_read = (FeedGroup.lease_until >= now) & (fn.coalesce(Poll.started_at, 0.0) >= begun_since)
     return (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
@@ -120,10 +131,14 @@ def _stale_and_unread(db: Db, workspace: Any, source: Any, now: Any, fresh_since
     )
 
 
-def back_off(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float) -> float:
-    """Leave a refused feed, alone in its group, unread for a while, longer each time; return when to try again."""
+def back_off(db: Db, feed: FeedRow, reason: str, *, now: float, longest: float, delay: float | None = None) -> float:
+    """Leave a refused feed, alone in its group, unread for a while; return when to try again.
+
+    For ``delay`` seconds if its source named a time, else longer with each refusal, at most ``longest`` seconds.
+    """
     # The exponent is bounded, as 2.0 ** n overflows; ``longest`` is reached long before.
-    retry_at = now + min(INITIAL_BACKOFF_SECONDS * 2.0 ** min(feed.failures, 16), longest)
+    backoff = INITIAL_BACKOFF_SECONDS * 2.0 ** min(feed.failures, 16)
+    retry_at = now + min(backoff if delay is None else delay, longest)
     Feed.update(failures=feed.failures + 1, reason=reason, retry_at=retry_at).where(Feed.id == feed.id).execute(
         db.peewee
     )
@@ -174,8 +189,11 @@ def states(db: Db) -> dict[str, int]:
     return {"ok": total - failing_now - new_now, "failing": failing_now, "new": new_now}
 
 
-def oldest_fresh(db: Db) -> float | None:
-    """Return when the least recently read healthy feed of an active workspace was read; None if there is none."""
+def oldest_fresh(db: Db, now: float) -> float | None:
+    """Return when the least recently read healthy feed of an active workspace was read; None if there is none.
+
+    Feeds that their source does not want to be read yet are left out.
+    """
     watched = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
@@ -183,7 +201,9 @@ def oldest_fresh(db: Db) -> float | None:
     )
     query = (
         Feed.select(Feed.fresh_at)
-        .where(visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, fn.EXISTS(watched))
+        .where(
+            visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, Feed.retry_at <= now, fn.EXISTS(watched)
+        )
         .order_by(Feed.fresh_at)
         .limit(1)
     )
@@ -201,7 +221,7 @@ def oldest_poll(db: Db, now: float) -> float | None:
 
 
 def has_unread(db: Db, workspace_id: int, since: float) -> bool:
-    """Return True if one of the workspace's feeds, other than refused ones, has not been read since ``since``."""
+    """Return True if one of the workspace's feeds has not been read since ``since``, and may be read by now."""
     query = (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))

@@ -59,6 +59,8 @@ class Group(msgspec.Struct, frozen=True):
 # reading for the workspaces that waited for it. The stored text is older than the constant's name.
 FREE_UNREAD = "given up"
 
+GAP_INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of parameters
+
 FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
 
@@ -224,10 +226,12 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
             continue
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
         _move(db, group=target.group_id, began_at=started_at, **read)
-        _refresh(db, group=target.group_id, at=started_at)
-        if target.missed is not None:
-            _record_gap(db, target, target.missed, now)
-            gaps.append((stored[0][0], target.missed.reason))
+        # What is left of a long backlog is as old as before.
+        _refresh(db, group=target.group_id, at=0.0 if target.behind else started_at, retry_at=target.retry_at)
+        missed = [gap for gap in (target.missed, *target.gaps) if gap is not None]
+        if missed:
+            _record_gaps(db, target, missed, now)
+            gaps += [(stored[0][0], gap.reason) for gap in missed]
     _end(db, poll=poll)
     return gaps
 
@@ -245,9 +249,9 @@ def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: An
 
 
 @compiled
-def _refresh(db: Db, group: Any, at: Any) -> Any:
+def _refresh(db: Db, group: Any, at: Any, retry_at: Any) -> Any:
     fresh = db.greatest(Feed.fresh_at, at)
-    return Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=0).where(Feed.group == group)
+    return Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=retry_at).where(Feed.group == group)
 
 
 @compiled
@@ -255,14 +259,16 @@ def _end(db: Db, poll: Any) -> Any:
     return FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll)
 
 
-def _record_gap(db: Db, target: PollTarget, missed: GapBounds, now: float) -> None:
-    (from_item, from_at), (to_item, to_at) = missed.since or (None, None), missed.until or (None, None)
+def _record_gaps(db: Db, target: PollTarget, missed: Sequence[GapBounds], now: float) -> None:
     rows = [
         {"feed": feed, "from_item": from_item, "from_at": from_at, "to_item": to_item, "to_at": to_at}
-        | {"reason": missed.reason, "found_at": now}
+        | {"reason": gap.reason, "found_at": now}
+        for gap in missed
+        for (from_item, from_at), (to_item, to_at) in [(gap.since or (None, None), gap.until or (None, None))]
         for feed in target.feed_ids
     ]
-    Gap.insert_many(rows).execute(db.peewee)
+    for start in range(0, len(rows), GAP_INSERT_ROWS):
+        Gap.insert_many(rows[start : start + GAP_INSERT_ROWS]).execute(db.peewee)
 
 
 def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]:

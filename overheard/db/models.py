@@ -97,7 +97,8 @@ class FeedGroup(Table):
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
-# (``items.place_key``). ``failures``: refusals in a row; until ``retry_at`` it is not read.
+# (``items.place_key``). ``failures``: refusals in a row. Until ``retry_at`` it is not read: it was refused, or its
+# source wants no earlier poll.
 class Feed(Table):
     id = AutoField()
     source = TextField()

@@ -26,6 +26,7 @@ from overheard.items import Item
 
 EARLY_FRACTION = 0.5  # of the time within which an item is to be rechecked
 URGENT_FRACTION = 0.75  # of the same; leaves a quarter of it for waiting and retries
+NAMES_PER_STATEMENT = 400  # well under every database's limit of parameters
 RECHECK_LEASE_SECONDS = 300.0  # for a batch to wait on the bus and be looked up
 
 
@@ -102,6 +103,15 @@ def claim_requested(db: Db, source: str, name: str, now: float) -> RecheckBatch:
     for (item_id,) in claimed:
         return RecheckBatch(source, (item_id,), held_until)
     raise NotFound(f"no item {name} is stored")
+
+
+def hurry(db: Db, source: str, names: Sequence[str], before: float) -> None:
+    """Make those of these items that are stored due for a recheck, as if they were last checked at ``before``."""
+    for start in range(0, len(names), NAMES_PER_STATEMENT):
+        some = list(names[start : start + NAMES_PER_STATEMENT])
+        StoredItem.update(checked_at=before).where(
+            StoredItem.source == source, StoredItem.ref.in_(some), StoredItem.checked_at > before
+        ).execute(db.peewee)
 
 
 def take_over(db: Db, batch: RecheckBatch, now: float) -> tuple[list[ItemToRecheck], float]:

@@ -15,7 +15,7 @@ import threading
 import time
 from types import TracebackType
 
-MAX_ARRIVED_BYTES = 4 * 2**20  # over all connections of an attempt: real responses are a few kilobytes
+MAX_ARRIVED_BYTES = 4 * 2**20  # over all connections of an attempt: a channel's responses are a few kilobytes
 # How late a cut may come. Each attempt has a watcher thread of its own, which costs little beside a connection and
 # needs no shared registry of attempts. Chosen, not measured.
 CHECK_SECONDS = 0.05
@@ -27,13 +27,14 @@ BYTES_RECEIVED = struct.Struct("=128xQ")
 
 
 class Deadline:
-    """``with Deadline(20) as deadline:`` shuts every watched socket after that many seconds, or too many bytes.
+    """``with Deadline(20) as deadline:`` shuts every watched socket after that many seconds, or after ``max_bytes``.
 
     ``cut_reason`` says afterwards why the sockets were shut, to follow "it …"; None if they were not.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, max_bytes: int = MAX_ARRIVED_BYTES) -> None:
         self.seconds = seconds
+        self.max_bytes = max_bytes
         self.cut_reason: str | None = None
         self._end = time.monotonic() + seconds
         self._answered = False
@@ -84,8 +85,8 @@ class Deadline:
         while not self._over.wait(min(CHECK_SECONDS, self.remaining())):
             if time.monotonic() >= self._end:
                 return self._cut(f"gave no complete answer within {self.seconds:g} s")
-            if self._arrived() > MAX_ARRIVED_BYTES:
-                return self.exceed(MAX_ARRIVED_BYTES)
+            if self._arrived() > self.max_bytes:
+                return self.exceed(self.max_bytes)
 
     def _arrived(self) -> int:
         with self._lock:

@@ -96,7 +96,7 @@ def vital_signs(db: Db, budget: str, now: float) -> VitalSigns:
             "digest": schedules.oldest_digest(db, now),
         },
         feeds=feeds.states(db),
-        oldest_fresh_at=feeds.oldest_fresh(db),
+        oldest_fresh_at=feeds.oldest_fresh(db, now),
         remaining=remaining,
         booked=booked,
         reddit=source_health.state(db, SOURCE),

@@ -41,7 +41,8 @@ class ListingGap(msgspec.Struct, frozen=True):
 
     ``since`` and ``until`` are the id and creation time of the items on either side of it. ``reason`` is a fixed word:
     ``horizon`` (the listing does not go back that far), ``anchor`` (the item that the next page starts from has
-    disappeared from the listing), ``pages`` (the limit on pages was reached).
+    disappeared from the listing), ``pages`` (the limit on pages was reached), ``hole`` (a number of the sequence never
+    got an item), ``outdated`` (the source no longer has what followed the cursor).
     """
 
     reason: str
@@ -54,18 +55,25 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     ``complete``: everything since the request's cursor has been read. ``position``: where the next page starts; None
     when the reading has ended, complete or not. ``cursor``: what the next reading starts from if this one ends here;
-    ``unread`` is then the gap that it leaves. ``load``: items read so far by feed, for splitting a group that has too
-    many. ``gone``: ids of items of any place that the source reports as deleted.
+    ``unread`` is then the gap that it leaves. ``gaps``: further ones that it has found. ``load``: items read so far by
+    feed, for splitting a group that has too many. ``gone``: ids of items of any place that the source reports as
+    deleted; ``changed``: of items that it reports as changed, for an early recheck.
+    ``behind``: a source that reads forward ends a long reading now and then, so that its cursor moves: the next reading
+    has to follow at once. ``pause``: seconds for which the source wants no further reading of these feeds.
     Cursors and positions are opaque to everything but the source.
     """
 
     items: tuple[Item, ...]
     gone: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     position: str | None = None
     complete: bool = True
     cursor: str = ""
     unread: ListingGap | None = None
+    gaps: tuple[ListingGap, ...] = ()
     load: dict[str, int] = {}
+    behind: bool = False
+    pause: float = 0.0
 
 
 class LookupResult(msgspec.Struct, frozen=True):
@@ -84,6 +92,9 @@ class LookupResult(msgspec.Struct, frozen=True):
 class RequestTokens(Protocol):
     """The shared request budget, as a source sees it."""
 
+    def of(self, name: str) -> RequestTokens:
+        """Return another budget of the same source, with the same rate: of one of its hosts, or of a client."""
+
     def acquire(self) -> None:
         """Take one token for one HTTP request. Raises BudgetExhausted when the wait would be too long."""
 
@@ -101,9 +112,10 @@ class Source(Protocol):
     group_limit: GroupLimit
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
-        """Read one page, with at most one HTTP request and one token of the budget.
+        """Read one page. Every HTTP request takes one token of the budget.
 
-        A feed kind that the source does not have is an empty page, not an error.
+        A source that requests every item by itself may make several requests for a page. A feed kind that the source
+        does not have is an empty page, not an error.
         Raises BudgetExhausted, RetryableError (transient failure), FeedRefused (one of the places cannot be read) or
         PermanentError (missing permission, for example).
         """

@@ -33,6 +33,7 @@ SOURCES: dict[str, SourceType] = {
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
+            deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
             check_place=reddit.check_place,
@@ -46,6 +47,7 @@ SOURCES: dict[str, SourceType] = {
         SourceType(
             name="replay",
             feeds=("items",),
+            deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),

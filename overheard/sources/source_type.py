@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection
+from typing import Literal
 
 import msgspec
 
 from overheard.config import Config
 from overheard.errors import InvalidInput
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
+
+Deletions = Literal["lookup", "stream", "none"]
 
 PLACE_MAX_CHARS = 100
 
@@ -55,12 +59,19 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     place's canonical name or raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its
     ids, described by ``item_id_words`` in error messages. ``place_prefix`` is shown before a place's name; if it is
     empty, the source's name and a colon. ``internal``: Overheard's own, workspaces cannot watch it.
+
+    ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
+    poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
+    of a source with ``none`` have a retention of their own.
     """
 
     name: str
     feeds: tuple[FeedKind, ...]
     factory: str
     internal: bool = False
+    streamed: bool = False
+    fresh_for: float = math.inf
+    deletions: Deletions = "none"
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
     check_place: Callable[[str], str] = check_any_place

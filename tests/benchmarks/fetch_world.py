@@ -39,7 +39,7 @@ from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Rejected
 from overheard.process import RunningProcess
-from overheard.simulators.reddit.exchange import SimulatedRequest
+from overheard.simulators.http.exchange import SimulatedRequest
 from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import SimulatedContent
 from overheard.simulators.reddit.tokens import Holder

@@ -15,7 +15,7 @@ from overheard.db.budgets import MAX_QUEUE_SECONDS, DatabaseLimiter, Rate
 from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import BudgetExhausted, Unavailable
-from overheard.permits import Permit, SparePermit
+from overheard.permits import Permit, Slot, SparePermit
 from tests.fixtures import Race
 
 ROOT = Path(__file__).parents[2]
@@ -170,7 +170,7 @@ def test_slots_within_a_block_do_not_all_come_at_once_after_it(db: Db) -> None:
 
     slots = []
     for slot in held:
-        permit = Permit(one, "reddit:x", slot=slot, wait=pytest.fail, on_wait=lambda seconds: None)
+        permit = Permit(one, "reddit:x", slot=Slot("reddit:x", slot), wait=pytest.fail, on_wait=lambda seconds: None)
         with pytest.raises(BudgetExhausted) as postponed:
             permit.acquire()
         assert postponed.value.slot is not None
@@ -277,7 +277,8 @@ def test_of_many_at_once_one_gets_the_spare_token(db: Db, race: Race) -> None:
 
 
 def spare_permit(one: DatabaseLimiter, waits: list[float], *, urgent: bool, slot: float | None = None) -> SparePermit:
-    spare = SparePermit(one, "reddit:x", "channel:share", slot=slot, wait=waits.append, on_wait=lambda seconds: None)
+    held = None if slot is None else Slot("reddit:x", slot)
+    spare = SparePermit(one, "reddit:x", "channel:share", slot=held, wait=waits.append, on_wait=lambda seconds: None)
     spare.urgent = urgent
     return spare
 
@@ -322,6 +323,7 @@ def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
         waits.append(seconds)
         Budget.update(tat=Budget.tat - seconds).execute(db.peewee)
 
+    held = None if slot is None else Slot("reddit:x", slot)
     spare = SparePermit(one, "reddit:x", "channel:share", wait=wait, on_wait=lambda seconds: None)
     for _ in range(3):
         spare.acquire()

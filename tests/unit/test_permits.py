@@ -7,7 +7,7 @@ import math
 import pytest
 
 from overheard.errors import BudgetExhausted
-from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation
+from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation, Slot
 
 KEY = "reddit:x"
 
@@ -48,7 +48,8 @@ def waits() -> Waits:
 
 
 def permit(line: Line, waits: Waits, slot: float | None = None, max_wait: float | None = None) -> Permit:
-    return Permit(line, KEY, slot=slot, max_wait=max_wait, wait=waits.waited.append, on_wait=waits.seen.append)
+    held = None if slot is None else Slot(KEY, slot)
+    return Permit(line, KEY, slot=held, max_wait=max_wait, wait=waits.waited.append, on_wait=waits.seen.append)
 
 
 def test_a_free_slot_is_taken_without_waiting(waits: Waits) -> None:
@@ -125,3 +126,22 @@ def test_the_servers_count_is_passed_on(waits: Waits) -> None:
     held.observe(5.0, 60.0)
     held.block(30.0)
     assert line.told == [(KEY, 5.0, 60.0), (KEY, 30.0)]
+
+
+def test_a_message_has_a_permit_for_each_of_its_sources_budgets(waits: Waits) -> None:
+    line = Line(0.0)
+    both = permit(line, waits, slot=1000.0)
+    both.of("y").block(5.0)
+    assert line.told == [("reddit:y", 5.0)]
+    both.of("x").acquire()  # the held slot is of this budget
+    assert (line.reserved, both.held) == (0, None)
+    both.of("x").acquire()
+    assert line.reserved == 1
+
+
+def test_a_held_slot_is_not_used_for_another_budget(waits: Waits) -> None:
+    line = Line()
+    one = permit(line, waits, slot=1000.0)
+    with pytest.raises(AssertionError):  # the line knows the key x only
+        one.of("y").acquire()
+    assert one.held == Slot(KEY, 1000.0)

@@ -23,11 +23,11 @@ import urllib3
 
 from overheard.channels.apprise.patching import replace_name
 from overheard.channels.responses import describe_status, is_refusal, requested_delay
-from overheard.channels.webhook_url import BLOCKED_PORT_MESSAGE, is_blocked_port
 from overheard.clock import system_clock
 from overheard.errors import PermanentError
 from overheard.net.egress import ALLOW_PRIVATE_HINT
 from overheard.net.egress_audit import EgressAudit, active
+from overheard.net.http_target import BLOCKED_PORT_MESSAGE, is_blocked_port
 
 MAX_RESPONSE_BYTES = 2**20
 DEFAULT_PORTS = {"http": 80, "https": 443}

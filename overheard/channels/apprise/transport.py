@@ -22,14 +22,14 @@ from overheard.channels import ChannelOptions
 from overheard.channels.apprise import mail, message
 from overheard.channels.apprise.policy import check_service
 from overheard.channels.chat_urls import chat_service
-from overheard.channels.log_capture import captured
 from overheard.channels.redact import redact_in
-from overheard.channels.webhook_url import BLOCKED_PORT_MESSAGE, is_blocked_port
 from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
 from overheard.net.addresses import parse_address, why_refused
 from overheard.net.deadline import Deadline
 from overheard.net.egress import ALLOW_PRIVATE_HINT, CONNECT_SECONDS
 from overheard.net.egress_audit import guarded
+from overheard.net.http_target import BLOCKED_PORT_MESSAGE, is_blocked_port
+from overheard.net.log_capture import captured
 from overheard.notices import Notice
 
 APP_NAME = "Overheard"

@@ -10,8 +10,9 @@ source (github.com/reddit-archive/reddit), the simulator follows that, and a com
 else of Overheard, so that a mistake in the client cannot be repeated here.
 """
 
-from .counters import Counts
-from .injected_failures import InjectedFailure, InjectedFailures
+from overheard.simulators.http.counters import Counts
+from overheard.simulators.http.injected_failures import InjectedFailure, InjectedFailures
+
 from .simulator import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, RedditSimulator
 from .traffic import SampleText, Traffic, sample
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from overheard.simulators.http.control import PREFIX, Control
+from overheard.simulators.http.counters import Counters
+from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
+from overheard.simulators.http.injected_failures import InjectedFailures
+
 from . import render
-from .control import PREFIX, Control
-from .counters import Counters
-from .exchange import SimulatedRequest, SimulatedResponse
-from .injected_failures import InjectedFailures
 from .limits import SimulatedRateLimit, Usage
-from .routes import BadRequest, Routes
+from .routes import BadRequest, Routes, reddit_path
 from .tokens import Tokens
 
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105 - a path
@@ -50,7 +51,7 @@ class Application:
 
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         """Answer any request. All are counted, except those to the control path."""
-        path = request.path
+        path = reddit_path(request)
         if f"{path}/".startswith(PREFIX):
             return self._control.answer(request)
         is_token = path == TOKEN_PATH
@@ -72,9 +73,7 @@ class Application:
     def _token(self, request: SimulatedRequest) -> SimulatedResponse:
         if request.method != "POST":
             return SimulatedResponse(405, render.error(405, "Method Not Allowed"), {"allow": "POST"})
-        failure = self._failures.take(request.path, data=False)
-        answer = self._tokens.issue(request)
-        return failure.apply(answer) if failure else answer
+        return self._failures.apply(request.path, self._tokens.issue(request), data=False)
 
     def _data(self, request: SimulatedRequest) -> SimulatedResponse:
         holder = self._tokens.holder(request.headers.get("authorization", ""))
@@ -84,13 +83,12 @@ class Application:
         usage = self._limit.take(holder.client, self._clock())
         if usage.over:
             return self._too_many(usage)
-        failure = self._failures.take(request.path, data=True)  # a request over the limit does not use one up
         try:
             answer = self._routes.read(request, holder)
         except BadRequest as error:
             answer = error.answer
         answer.headers.update(usage.headers())
-        return failure.apply(answer) if failure else answer
+        return self._failures.apply(reddit_path(request), answer)
 
     def _too_many(self, usage: Usage) -> SimulatedResponse:
         headers = usage.headers() | ({"retry-after": str(usage.reset)} if self._retry_after else {})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .control import Command
-from .injected_failures import InjectedFailure
+from overheard.simulators.http.control import Command
 
 if TYPE_CHECKING:
     from .simulator import RedditSimulator
@@ -14,8 +13,6 @@ _POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "tex
 _COMMENT = {"link": "text*", "body": "text*", "parent": "text"}
 _NEW_ITEM = {"author": "text", "created": "number", "hold": "flag"}
 _FULLNAME = {"fullname": "text*"}
-_FAILURE = {"kind": "text*", "times": "count", "path": "text", "status": "count", "seconds": "number"}
-_FAILURE |= {"headers": "headers", "whole_length": "flag", "retry_after": "text"}
 
 
 def commands(simulator: RedditSimulator) -> dict[str, Command]:
@@ -27,11 +24,6 @@ def commands(simulator: RedditSimulator) -> dict[str, Command]:
     def comment(**fields: Any) -> dict[str, str]:
         return {"fullname": simulator.add_comment(**fields)}
 
-    def failure(retry_after: str | None = None, **fields: Any) -> None:
-        headers = {str(name): str(value) for name, value in fields.pop("headers", {}).items()}
-        added = {"retry-after": retry_after} if retry_after is not None else {}
-        simulator.faults.inject(InjectedFailure(**fields, headers=headers | added))
-
     return {
         "posts": Command(post, _POST | _NEW_ITEM),
         "comments": Command(comment, _COMMENT | _NEW_ITEM),
@@ -42,11 +34,7 @@ def commands(simulator: RedditSimulator) -> dict[str, Command]:
         "delete-account": Command(simulator.delete_account, {"author": "text*"}),
         "vanish": Command(simulator.vanish, _FULLNAME),
         "subreddits": Command(simulator.set_subreddit, {"name": "text*", "state": "text"}),
-        "faults": Command(failure, _FAILURE),
-        "faults/clear": Command(simulator.faults.clear, {}),
         "expire-tokens": Command(simulator.expire_tokens, {}),
-        "advance": Command(simulator.advance, {"seconds": "number*"}),
         "counts": Command(simulator.counts, {}, "GET"),
         "counts/reset": Command(simulator.reset_counts, {}),
-        "requests": Command(simulator.recent_requests, {}, "GET"),
     }

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
+
 from . import listings, render
-from .exchange import SimulatedRequest, SimulatedResponse
 from .items import SUBREDDIT_NAME, Item, Kind, Place, Post, Subreddit, parse_fullname
 from .store import SimulatedContent
 from .tokens import Holder
@@ -18,6 +19,11 @@ Multi = Literal["refuse", "drop"]
 _READ = re.compile(r"/r/([^/]+)/(new|comments|about|search)")
 _MAX_IDS = 100  # per request to api/info
 _MAX_SEARCH_RESULTS = 1000  # as deep as any listing
+
+
+def reddit_path(request: SimulatedRequest) -> str:
+    """Return a request's path without what Reddit ignores: `.json` at its end."""
+    return request.path.removesuffix(".json")
 
 
 class BadRequest(Exception):
@@ -49,7 +55,7 @@ class Routes:
 
     def read(self, request: SimulatedRequest, holder: Holder) -> SimulatedResponse:
         """Answer a request for data. Raises BadRequest."""
-        path, query = request.path, request.query
+        path, query = reddit_path(request), request.query
         endpoint = self.endpoint(path)
         if endpoint == "unknown":
             raise BadRequest(404, "Not Found")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from threading import Lock
-from typing import Self
 
+from overheard.simulators.http.control import Command, Control
+from overheard.simulators.http.counters import Counts
+from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
+from overheard.simulators.http.simulator import HttpSimulator
+
+from . import render
 from .application import Application
 from .commands import commands
-from .control import Control
-from .counters import Counters, Counts
-from .injected_failures import InjectedFailures
 from .items import Gone, State
 from .limits import SimulatedRateLimit
 from .routes import Multi, Routes
-from .server import SimulatorServer
 from .store import Release, SimulatedContent
 from .tokens import Tokens
 
@@ -25,7 +25,7 @@ CLIENT_SECRET = "standin-secret"  # noqa: S105 - it protects nothing
 INSTALLED_ID = "standin-installed"
 
 
-class RedditSimulator:
+class RedditSimulator(HttpSimulator):
     """A simulated Reddit. Thread-safe; also a context manager that starts and stops the server.
 
     seed                        determines the first ids; the same seed and calls give the same fullnames
@@ -56,14 +56,9 @@ class RedditSimulator:
         keep: int | None = None,
         release: Release = "top",
     ) -> None:
-        self._clock = clock
-        self._ahead = 0.0
-        self._lock = Lock()
-        self._server: SimulatorServer | None = None
+        super().__init__(clock, render.error)
         self.store = SimulatedContent(self.now, seed, keep, release)
-        self.faults = InjectedFailures()
         self._limit = SimulatedRateLimit(requests_per_minute, window_seconds)
-        self._counters = Counters()
         known = {CLIENT_ID: CLIENT_SECRET, INSTALLED_ID: ""} if clients is None else clients
         accounts = {"standin": "standin-password"} if users is None else users
         self._tokens = Tokens(self.now, known, accounts, token_seconds)
@@ -73,48 +68,18 @@ class RedditSimulator:
             self._limit,
             Routes(self.store, multi, depth),
             self.faults,
-            Control(commands(self)),
-            self._counters,
+            Control(self.commands()),
+            self.counters,
             retry_after=retry_after,
         )
 
-    def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
-        """Start to listen; port 0 chooses a free one. Raises OSError if the port is taken."""
-        if self._server is not None:
-            raise RuntimeError(f"the simulator is already running, at {self.url}")
-        self._server = SimulatorServer(host, port, self._application.answer)
-        return self
+    def answer(self, request: SimulatedRequest) -> SimulatedResponse:
+        """Answer any request. All are counted, except those to the control path."""
+        return self._application.answer(request)
 
-    def stop(self) -> None:
-        """Stop listening, close all connections and release hanging requests. Content and counters stay."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.stop()
-
-    def __enter__(self) -> Self:
-        return self if self._server is not None else self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def url(self) -> str:
-        """The base URL with a trailing slash, for both `reddit_url` and `oauth_url`."""
-        if self._server is None:
-            raise RuntimeError("the simulator is not running: call start(), or use it in a with statement")
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/"
-
-    def now(self) -> float:
-        """Return the simulator's time, in seconds since the epoch."""
-        return self._clock() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """Advance the simulator's time, for new items, tokens and the rate limit."""
-        if seconds < 0:
-            raise ValueError("time goes forward: seconds must not be below 0")
-        with self._lock:
-            self._ahead += seconds
+    def commands(self) -> dict[str, Command]:
+        """Return the commands by their path below `/_simulator/`."""
+        return super().commands() | commands(self)
 
     def add_post(
         self,
@@ -185,17 +150,9 @@ class RedditSimulator:
 
     def counts(self) -> Counts:
         """Return the counters of all requests so far."""
-        return self._counters.snapshot(self._limit.max_in_window, self._limit.budget)
-
-    def recent_requests(self) -> list[str]:
-        """Return the latest requests as "METHOD target", oldest first."""
-        return self._counters.recent()
+        return self.counters.snapshot(self._limit.max_in_window, self._limit.budget)
 
     def reset_counts(self) -> None:
         """Reset the counters, but not what clients have used of their budget."""
-        self._counters.reset()
+        self.counters.reset()
         self._limit.reset_maximum()
-
-    def wait_for_requests(self, count: int, endpoint: str | None = None, timeout: float = 10) -> bool:
-        """Wait until `count` requests to an endpoint (None: to all) were counted. Return False on timeout (seconds)."""
-        return self._counters.wait(count, endpoint, timeout)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from threading import Lock
 from urllib.parse import parse_qsl
 
+from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
+
 from . import render
-from .exchange import SimulatedRequest, SimulatedResponse
 
 INSTALLED = "https://oauth.reddit.com/grants/installed_client"
 

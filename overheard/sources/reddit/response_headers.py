@@ -1,56 +1,20 @@
-"""Parse the headers of Reddit's responses that say how long to wait and how much is allowed. Pure."""
+"""Parse the headers of Reddit's responses that say how much is allowed. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
-from overheard.clock import Clock
+from overheard.sources.retry_after import RETRY_MAX_SECONDS, finite_number
 
-# Chosen, not measured. A Retry-After outside of these bounds is a mistake of the server.
-RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 1.0, 3600.0
 MAX_REMAINING_REQUESTS = 1_000_000  # Reddit allows 1,000 per window: a larger number is nonsense
-
-
-def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Return the delay in Retry-After (seconds or an HTTP date), from 1 to 3,600 s; None without a usable one."""
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is None:
-        until, now = _date(value), _date(headers.get("date"))
-        if until is None:
-            return None
-        # Compare with the server's own clock if it sends one: ours may be wrong.
-        seconds = until - (now if now is not None else clock())
-    return min(max(seconds, RETRY_MIN_SECONDS), RETRY_MAX_SECONDS)
 
 
 def rate_limit_headers(headers: Mapping[str, str]) -> tuple[float, float] | None:
     """Return (requests remaining, seconds to the window's end); None unless both are present and plausible."""
-    remaining = _number(headers.get("x-ratelimit-remaining"))
-    reset = _number(headers.get("x-ratelimit-reset"))
+    remaining = finite_number(headers.get("x-ratelimit-remaining"))
+    reset = finite_number(headers.get("x-ratelimit-reset"))
     if remaining is None or reset is None:
         return None
     if not (0 <= remaining <= MAX_REMAINING_REQUESTS and 0 <= reset <= RETRY_MAX_SECONDS):
         return None
     return remaining, reset
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _date(value: str | None) -> float | None:
-    if not value:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-        # A date without a time zone would be interpreted in this machine's.
-        return moment.timestamp() if moment.tzinfo else None
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None

@@ -24,7 +24,7 @@ import requests
 
 from overheard.clock import Clock
 from overheard.errors import FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
-from overheard.sources.reddit.response_headers import retry_after
+from overheard.sources.retry_after import retry_after
 
 TOKEN_ENDPOINT = "token"  # noqa: S105 - the endpoint's name
 RETRY_DEFAULT_SECONDS = 60.0  # chosen, not measured; for a 429 that names no delay, and for refused logins

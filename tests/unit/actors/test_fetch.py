@@ -87,7 +87,7 @@ class Budget:
 
     def acquire(self) -> None:
         if self.left == 0:
-            raise BudgetExhausted("reddit:x", delay=60.0, slot=self.slot)
+            raise BudgetExhausted("reddit:x", delay=60.0 if self.slot else 300.0, slot=self.slot)
         self.left -= 1
 
     def observe(self, remaining: float, reset: float) -> None: ...
@@ -124,7 +124,8 @@ class Stage:
         self.rules = rules
         self.sources: dict[str, Any] = {"reddit": reddit}
         self.fetcher = Fetcher(
-            db=world.db, sources=self.sources, send=sent, clock=world.clock, rules=rules, metrics=metrics
+            db=world.db, sources=self.sources, send=sent, clock=world.clock, rules=rules, recheck_within=86400.0,
+            metrics=metrics
         )  # fmt: skip
 
     def message(self, workspace_id: int, reason: str = "due", **fields: Any) -> FetchWorkspace:

@@ -65,7 +65,9 @@ def fetcher(
 ) -> Fetcher:
     sources: dict[str, Any] = {"reddit": hanging, "memory": healthy}
     rules = FetchSettings(threads=4, group_size=1)
-    return Fetcher(db=sqlite_db, sources=sources, send=sent, clock=clock, rules=rules, metrics=metrics)
+    return Fetcher(
+        db=sqlite_db, sources=sources, send=sent, clock=clock, rules=rules, recheck_within=86400.0, metrics=metrics
+    )
 
 
 def message(workspace_id: int, source: str, clock: Clock) -> FetchWorkspace:

@@ -123,7 +123,8 @@ class Play:
         self.site = Site(world.clock)
         self.fetcher = Fetcher(
             db=world.db, sources={"reddit": self.site}, send=sent, clock=world.clock,
-            rules=FetchSettings(group_size=GROUP_SIZE, fresh_for=0), metrics=metrics,
+            rules=FetchSettings(group_size=GROUP_SIZE, fresh_for=0), recheck_within=86400.0,
+            metrics=metrics,
         )  # fmt: skip
         self.watched: dict[int, set[str]] = {number: {FEEDS[2 * number], FEEDS[2 * number + 1]} for number in range(3)}
         self.ids = [self.save(number) for number in range(3)]

@@ -26,13 +26,18 @@ Script = Callable[[BinaryIO, Event], None]
 
 
 class RecordingBudget:
-    """Counts tokens; with ``tokens`` given, raises BudgetExhausted after so many."""
+    """Counts tokens of all budgets; with ``tokens`` given, raises BudgetExhausted after so many."""
 
     def __init__(self, tokens: int | None = None) -> None:
         self.tokens = tokens
         self.taken = 0
         self.observed: list[tuple[float, float]] = []
         self.blocked: list[float] = []
+        self.names: list[str] = []
+
+    def of(self, name: str) -> RecordingBudget:
+        self.names.append(name)
+        return self
 
     def acquire(self) -> None:
         if self.tokens is not None and self.taken >= self.tokens:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.sources.reddit.response_headers import rate_limit_headers, retry_after
+from overheard.sources.reddit.response_headers import rate_limit_headers
+from overheard.sources.retry_after import retry_after
 
 NOW = 1_700_000_000.0
 

@@ -20,9 +20,8 @@ class SimulatedRequest:
 
     @property
     def path(self) -> str:
-        """The path without what Reddit ignores: doubled and trailing slashes, and `.json`."""
-        path = "/" + urlsplit("/" + self.target.lstrip("/")).path.strip("/")
-        return path.removesuffix(".json")
+        """The path, without doubled slashes at its beginning and its end."""
+        return "/" + urlsplit("/" + self.target.lstrip("/")).path.strip("/")
 
     @property
     def query(self) -> dict[str, str]:
@@ -38,7 +37,7 @@ class SimulatedResponse:
     """
 
     status: int
-    text: str
+    text: str | bytes
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=UTF-8"
     manner: Manner = "send"

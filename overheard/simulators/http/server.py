@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import Callable
@@ -23,14 +24,23 @@ class SimulatorServer(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 256  # with the default of 5, connections are lost when many threads connect at once
 
-    def __init__(self, host: str, port: int, application: Callable[[SimulatedRequest], SimulatedResponse]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        application: Callable[[SimulatedRequest], SimulatedResponse],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.application = application
         self.stopping = Event()
         self._open: set[socket.socket] = set()  # stop() has to end connections that clients keep alive
         self._lock = Lock()
         super().__init__((host, port), SimulatorRequestHandler)
+        if tls is not None:
+            # The handshake happens with the first read, in the connection's own thread.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         # The interval (seconds) at which the loop notices shutdown(): the default of 0.5 would slow down every test.
-        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="reddit-simulator", daemon=True)
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="simulator", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -58,7 +68,7 @@ class SimulatorServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # Clients that disconnect are part of the tests; anything else is a bug of the server and is printed.
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
@@ -67,7 +77,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
 
     server: SimulatorServer
     protocol_version = "HTTP/1.1"
-    server_version = "reddit-simulator"
+    server_version = "simulator"
     sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = -1  # buffer, so that a response is one packet: otherwise the body waits for the ACK of the headers
@@ -103,11 +113,13 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, answer: SimulatedResponse, *, close: bool) -> None:
-        body = answer.text.encode()
+        body = answer.text.encode() if isinstance(answer.text, str) else answer.text
         sent = body[: len(body) // 2] if answer.manner == "truncate" else body
         self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(body if answer.whole_length else sent)))
+        if "content-type" not in answer.headers:
+            self.send_header("Content-Type", answer.content_type)
+        if answer.status != 304:
+            self.send_header("Content-Length", str(len(body if answer.whole_length else sent)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if close or self.close_connection:
@@ -115,7 +127,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command != "HEAD" and answer.status != 304:
             self.wfile.write(sent)
         self.wfile.flush()
 

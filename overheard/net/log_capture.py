@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import msgspec
 
-from overheard.channels.connection_errors import describe_connection_error
+from overheard.net.connection_errors import describe_connection_error
 
 # urllib3 warns of malformed headers with the whole URL. Filters don't apply to a logger's children, so each is named.
 LOGGERS = ("apprise", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.channels.webhook_url import parse_target
 from overheard.errors import InvalidInput
+from overheard.net.http_target import parse_target
 
 
 def test_a_plain_url_is_split_into_its_parts() -> None:

@@ -6,21 +6,29 @@ request for data, but not to token requests: those need the path `access_token`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from threading import Lock
 from typing import Literal, get_args
 
-from . import render
 from .exchange import SimulatedResponse
 
-FailureKind = Literal["fail", "timeout", "truncate", "html", "reset", "slow", "ratelimit"]
+FailureKind = Literal["fail", "timeout", "truncate", "html", "body", "reset", "slow", "ratelimit"]
 
-_HTML = "<!doctype html>\n<html><head><title>reddit: simulator</title></head><body>Our CDN was unable to reach"
+_HTML = "<!doctype html>\n<html><head><title>simulator</title></head><body>Our CDN was unable to reach"
 _HTML += " our servers</body></html>\n"
+
+
+ErrorBody = Callable[[int, str], str]  # of a status and its phrase
+
+
+def json_error(status: int, message: str) -> str:
+    """Return the body of an error as most services write it."""
+    return json.dumps({"message": message, "error": status})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class InjectedFailure:
     kind        what happens (and which fields it reads)
     fail        an error response with `status` and additional `headers`
     html        an HTML page with `status`
+    body        `text` and additional `headers`, with `status`: whatever a server could send
     timeout     nothing for `seconds`, then the connection is closed without a response
     slow        the correct response, `seconds` late
     truncate    half of the correct body; Content-Length is that of the whole body (`whole_length`) or of the half
@@ -44,12 +53,15 @@ class InjectedFailure:
     seconds: float = 0.0
     whole_length: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
+    text: str | bytes = ""
 
-    def apply(self, answer: SimulatedResponse) -> SimulatedResponse:
+    def apply(self, answer: SimulatedResponse, error_body: ErrorBody) -> SimulatedResponse:
         """Return the response to send instead of the correct `answer`."""
         if self.kind == "fail":
-            body = render.error(self.status, _phrase(self.status))
+            body = error_body(self.status, _phrase(self.status))
             return SimulatedResponse(self.status, body, {**answer.headers, **self.headers})
+        if self.kind == "body":
+            return SimulatedResponse(self.status, self.text, {**answer.headers, **self.headers})
         if self.kind == "html":
             return SimulatedResponse(self.status, _HTML, dict(answer.headers), "text/html; charset=utf-8")
         if self.kind == "timeout":
@@ -65,9 +77,10 @@ class InjectedFailure:
 
 
 class InjectedFailures:
-    """A queue of failures. Thread-safe."""
+    """A queue of failures. Thread-safe. `error_body` renders the service's own form of an error."""
 
-    def __init__(self) -> None:
+    def __init__(self, error_body: ErrorBody = json_error) -> None:
+        self._error_body = error_body
         self._queue: deque[tuple[InjectedFailure, re.Pattern[str] | None]] = deque()
         self._lock = Lock()
 
@@ -77,7 +90,7 @@ class InjectedFailures:
             raise ValueError(f"kind is {failure.kind!r}; there are: {', '.join(get_args(FailureKind))}")
         if failure.times < 1:
             raise ValueError(f"times is {failure.times}; a failure happens at least once")
-        if failure.kind in ("fail", "html") and not 200 <= failure.status <= 599:
+        if failure.kind in ("fail", "html", "body") and not 200 <= failure.status <= 599:
             raise ValueError(f"status is {failure.status}; it must be from 200 to 599")
         try:
             pattern = re.compile(failure.path) if failure.path is not None else None
@@ -114,6 +127,18 @@ class InjectedFailures:
         """Answer with an HTML error page."""
         self.inject(InjectedFailure("html", times, path, status))
 
+    def body(
+        self,
+        text: str | bytes,
+        times: int = 1,
+        path: str | None = None,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer with this body, such as JSON of a wrong form, or compressed rubbish."""
+        self.inject(InjectedFailure("body", times, path, status, headers=dict(headers or {}), text=text))
+
     def reset(self, times: int = 1, path: str | None = None) -> None:
         """Reset the connection instead of answering."""
         self.inject(InjectedFailure("reset", times, path))
@@ -133,6 +158,11 @@ class InjectedFailures:
                         del self._queue[position]
                     return failure
         return None
+
+    def apply(self, path: str, answer: SimulatedResponse, *, data: bool = True) -> SimulatedResponse:
+        """Return the response to a request: the correct `answer`, or that of the failure that applies."""
+        failure = self.take(path, data=data)
+        return failure.apply(answer, self._error_body) if failure else answer
 
     def pending(self) -> int:
         """Return how many requests are still going to fail."""
