@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from overheard.items import FeedKind, Item
+from overheard.items import FeedKind, Item, ItemKind
 
 
 class GroupLimit(msgspec.Struct, frozen=True):
@@ -163,3 +163,36 @@ class ItemLookup(Protocol):
 
         Raises BudgetExhausted, RetryableError or PermanentError.
         """
+
+
+class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of what was published in ``places`` from ``since`` until ``until`` (epoch seconds).
+
+    ``words``: if any are given, an item has to contain at least one of them; the source may ignore that. ``position``
+    is how far this search has got, None at its start.
+    """
+
+    kinds: tuple[ItemKind, ...]
+    places: tuple[str, ...]
+    since: float
+    until: float
+    words: tuple[str, ...] = ()
+    position: str | None = None
+
+
+class SearchPage(msgspec.Struct, frozen=True):
+    """Items, and where the search goes on; None: it has ended. ``truncated``: the source has more than it shows."""
+
+    items: tuple[Item, ...]
+    position: str | None = None
+    truncated: bool = False
+
+
+@runtime_checkable
+class ItemSearch(Protocol):
+    """What ``overheard backfill`` and ``overheard listen`` need from a source that can search its past."""
+
+    name: str
+
+    def search(self, request: SearchRequest, budget: RequestTokens) -> SearchPage:
+        """Return a page of items, in one request. Raises what ``read`` raises."""

@@ -323,7 +323,6 @@ def test_a_spare_token_a_moment_away_is_waited_for(db: Db) -> None:
         waits.append(seconds)
         Budget.update(tat=Budget.tat - seconds).execute(db.peewee)
 
-    held = None if slot is None else Slot("reddit:x", slot)
     spare = SparePermit(one, "reddit:x", "channel:share", wait=wait, on_wait=lambda seconds: None)
     for _ in range(3):
         spare.acquire()

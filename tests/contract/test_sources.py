@@ -1,167 +1,24 @@
-"""What stages rely on, for every source, by capability. A new source needs one more entry in WORLDS.
-
-WRITTEN: worlds to which items can be added; LISTED: those of them with a server that lists items backwards; LOOKED_UP:
-those that can look items up; DELETING: those whose source reports deletions by itself.
-"""
+"""What stages rely on, for every source, by capability. `source_worlds` has the sources with their servers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol, Self
+from typing import Any
 
 import msgspec
 import pytest
 
-from overheard import canary
 from overheard.config import Config
 from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, RetryableError
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, place_key
-from overheard.simulators.reddit import RedditSimulator
 from overheard.sources import ItemLookup, Page, ReadRequest, Source
-from overheard.sources.canary import CanarySource
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
 from overheard.sources.registry import SOURCES, open_sources
-from overheard.sources.replay.source import ReplaySource
-from tests.unit.sources.reddit_world import RecordingBudget, new_metrics, source_of
-
-
-class World(Protocol):
-    """A source and its server, if it has one."""
-
-    source: Source
-
-    def news(self) -> tuple[FeedKind, str, str]:
-        """Create a new item; return its feed's kind and place, and its id."""
-
-    def requests(self) -> int:
-        """Return the number of HTTP requests so far, as counted by the server."""
-
-
-class Written(World, Protocol):
-    """A world in which items can be added to any place; places need not be created."""
-
-    def add(self, kind: FeedKind, place: str, text: str) -> str:
-        """Publish an item and return its id."""
-
-
-class Listed(Written, Protocol):
-    def close_feed(self, place: str) -> None:
-        """Refuse this place from now on."""
-
-    def break_down(self) -> None:
-        """Make the next request fail transiently."""
-
-
-class RedditWorld:
-    """The Reddit source and the simulator."""
-
-    def __init__(self) -> None:
-        self._simulator = RedditSimulator(requests_per_minute=100_000)
-        self._threads: dict[str, str] = {}
-
-    def __enter__(self) -> Self:
-        self._simulator.start()
-        self.source = source_of(self._simulator)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.source.close()
-        self._simulator.stop()
-
-    def news(self) -> tuple[FeedKind, str, str]:
-        return "posts", "Python", self.add("posts", "Python", "text")
-
-    def add(self, kind: FeedKind, place: str, text: str) -> str:
-        if kind == "posts":
-            return self._simulator.add_post(place, "a title", text)
-        if place not in self._threads:
-            self._threads[place] = self._simulator.add_post(place, "the thread")
-        return self._simulator.add_comment(self._threads[place], text)
-
-    def close_feed(self, place: str) -> None:
-        self._simulator.set_subreddit(place, "private")
-
-    def break_down(self) -> None:
-        self._simulator.faults.fail(503)
-
-    def delete(self, item_id: str) -> None:
-        self._simulator.delete(item_id)
-
-    def requests(self) -> int:
-        return self._simulator.counts()["total"]
-
-
-class CanaryWorld:
-    """The canary's source, which makes no requests, and its clock."""
-
-    def __init__(self) -> None:
-        self._now = 1_795_424_400.0
-        self.source = CanarySource(clock=lambda: self._now)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.source.close()
-
-    def news(self) -> tuple[FeedKind, str, str]:
-        self._now += 1
-        return "posts", canary.FEED, str(int(self._now))
-
-    def requests(self) -> int:
-        return 0
-
-
-class ReplayWorld:
-    """A file that grows while it is replayed."""
-
-    def __init__(self) -> None:
-        self._folder = TemporaryDirectory()
-        self._file = Path(self._folder.name, "items.jsonl")
-        self._file.touch()
-        self._count = 0
-
-    def __enter__(self) -> Self:
-        self.source = ReplaySource(self._file, 0.0, new_metrics(), clock=lambda: 1_795_424_400.0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.source.close()
-        self._folder.cleanup()
-
-    def news(self) -> tuple[FeedKind, str, str]:
-        return "items", "Python", self.add("items", "Python", "text")
-
-    def add(self, kind: FeedKind, place: str, text: str) -> str:
-        self._count += 1
-        self._write(
-            id=f"item {self._count}", kind="post", place=place, author="ann", title="a title", body=text,
-            permalink="https://example.org/", created_at=1_795_000_000 + self._count,
-        )  # fmt: skip
-        return f"item {self._count}"
-
-    def delete(self, item_id: str) -> None:
-        self._write(gone=item_id)
-
-    def requests(self) -> int:
-        return 0
-
-    def _write(self, **line: Any) -> None:
-        with self._file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-
-LISTED: dict[str, Callable[[], AbstractContextManager[Listed]]] = {"reddit": RedditWorld}
-LOOKED_UP: dict[str, Callable[[], AbstractContextManager[Any]]] = {"reddit": RedditWorld}
-DELETING: dict[str, Callable[[], AbstractContextManager[Any]]] = {"replay": ReplayWorld}
-WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {**LISTED, "replay": ReplayWorld}
-WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {**WRITTEN, "canary": CanaryWorld}
+from tests.contract.source_worlds import DELETING, LISTED, LOOKED_UP, WORLDS, WRITTEN
+from tests.contract.source_worlds.protocols import Listed, World, Written
+from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
 
 
 @pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())

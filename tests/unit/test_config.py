@@ -120,9 +120,9 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
         ("[database]\nurl = \"mysql://x\"\n", ["[database] url: must start with sqlite:/// or postgresql://"]),
         ("[sources.reddit]\noauth_url = \"oauth.reddit.com\"\n", ["[sources.reddit] oauth_url: must start with http"]),
         ("[sources.redit]\n", ["there is no section [sources.redit]", "mean sources.reddit? Valid: sources.reddit"]),
-        ("[sources.hackernews]\n", ["no section [sources.hackernews]", "Valid: sources.reddit, sources.replay"]),
-        ("[sources]\nburst = 1\n", ["there is no section [sources.burst]", "Valid: sources.reddit, sources.replay"]),
-        ("sources = 1\n", ["there is no section [sources]", "Valid: sources.reddit, sources.replay"]),
+        ("[sources.hackrnews]\n", ["no section [sources.hackrnews]", "mean sources.hackernews?"]),
+        ("[sources]\nburst = 1\n", ["no section [sources.burst]", "Valid: sources.reddit, sources.hackernews"]),
+        ("sources = 1\n", ["there is no section [sources]", "Valid: sources.reddit, sources.hackernews"]),
         ("[[sources.reddit]]\n", ["sources.reddit must be a table", "[sources.reddit]"]),
         ("[sources.reddit]\nbrst = 1\n", ["[sources.reddit] brst: unknown key", "Did you mean burst?"]),
         ("[sources.replay]\nspeed = -1\n", ["[sources.replay] speed:", "greater than or equal to 0", "(default: 1.0)"]),
@@ -159,6 +159,9 @@ def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., C
     other = {
         ("bus", "url"): "amqp://h/v", ("database", "url"): "postgresql://h/d", ("log", "level"): "DEBUG",
         ("log", "format"): "json", ("sources.reddit", "reddit_url"): "http://x", ("sources.reddit", "oauth_url"): "http://y",
+        ("sources.hackernews", "url"): "http://x", ("sources.hackernews", "search_url"): "http://x",
+        ("sources.bluesky", "url"): "ws://x", ("sources.bluesky", "protocol"): "v1",
+        ("sources.stackexchange", "url"): "http://x",
         ("recheck", "share"): "0.25", ("notify", "lease"): "70",
         ("alerts", "url"): "json://h", ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
@@ -275,7 +278,10 @@ def test_no_error_shows_a_secret(refused: Callable[..., list[str]], text: str) -
 
 def test_every_secret_is_listed_here() -> None:
     names = " ".join(f"{section}.{key}" for section, key in SECRETS)
-    assert names == "bus.url database.url sources.reddit.client_secret sources.reddit.password alerts.url alerts.secret"
+    assert names == (
+        "bus.url database.url sources.reddit.client_secret sources.reddit.password sources.stackexchange.key alerts.url"
+        " alerts.secret"
+    )
 
 
 def test_a_section_under_its_old_name_is_accepted_with_a_warning(written: Callable[..., Config]) -> None:
