@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from overheard import __version__
+from overheard import USER_AGENT
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
 from overheard.channels.registry import open_transport
@@ -34,7 +34,7 @@ class ChannelState(msgspec.Struct, frozen=True):
 def options(config: Config, *, allow_private: bool) -> ChannelOptions:
     """Return the operator's rules for the channels of workspaces, or for the alert channel."""
     return ChannelOptions(
-        allow_private=allow_private, timeout=config.notify.timeout, user_agent=f"Overheard/{__version__}"
+        allow_private=allow_private, timeout=config.notify.timeout, user_agent=USER_AGENT
     )
 
 

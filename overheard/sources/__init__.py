@@ -190,7 +190,7 @@ class SearchPage(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class ItemSearch(Protocol):
-    """What ``overheard backfill`` and ``overheard listen`` need from a source that can search its past."""
+    """What backfilling needs from a source that can search its past."""
 
     name: str
 
