@@ -33,9 +33,7 @@ class ChannelState(msgspec.Struct, frozen=True):
 
 def options(config: Config, *, allow_private: bool) -> ChannelOptions:
     """Return the operator's rules for the channels of workspaces, or for the alert channel."""
-    return ChannelOptions(
-        allow_private=allow_private, timeout=config.notify.timeout, user_agent=USER_AGENT
-    )
+    return ChannelOptions(allow_private=allow_private, timeout=config.notify.timeout, user_agent=USER_AGENT)
 
 
 def list_states(db: Db, workspace: str | None = None) -> list[ChannelState]:
