@@ -14,6 +14,7 @@ from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source
+from overheard.sources.feeds import names as feeds
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -50,6 +51,16 @@ SOURCES: dict[str, SourceType] = {
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),
+        SourceType(
+            name=feeds.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.feeds.source:open_source",
+            own_servers=True,
+            check_place=feeds.check_place,
+            public_place=feeds.public_place,
+            item_id=feeds.ITEM_ID,
+            item_id_words=feeds.ITEM_ID_WORDS,
+        ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )
 }
@@ -64,6 +75,11 @@ def source_type(source: str) -> SourceType:
 def place_label(source: str, place: str) -> str:
     """Return a place as users write it, such as r/python."""
     return source_type(source).place_label(place)
+
+
+def public_place(source: str, place: str) -> str:
+    """Return a place without the secrets that it may hold: what leaves Overheard."""
+    return source_type(source).public_place(place)
 
 
 def author_label(source: str, author: str | None) -> str:

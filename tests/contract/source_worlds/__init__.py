@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from tests.contract.source_worlds.canary import CanaryWorld
+from tests.contract.source_worlds.feeds import FeedsWorld
 from tests.contract.source_worlds.protocols import Listed, World, Written
 from tests.contract.source_worlds.reddit import RedditWorld
 from tests.contract.source_worlds.replay import ReplayWorld
@@ -19,4 +20,4 @@ LISTED: dict[str, Callable[[], AbstractContextManager[Listed]]] = {"reddit": Red
 LOOKED_UP: dict[str, Callable[[], AbstractContextManager[Any]]] = {"reddit": RedditWorld}
 DELETING: dict[str, Callable[[], AbstractContextManager[Any]]] = {"replay": ReplayWorld}
 WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {**LISTED, "replay": ReplayWorld}
-WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {**WRITTEN, "canary": CanaryWorld}
+WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {**WRITTEN, "canary": CanaryWorld, "feeds": FeedsWorld}
