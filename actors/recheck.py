@@ -21,7 +21,7 @@ from overheard.outcomes import Later, Outcome, Rejected
 from overheard.permits import BudgetNeed, SparePermit
 from overheard.sending import Send
 from overheard.sources import ItemLookup, LookupResult
-from overheard.sources.registry import lookup_sizes, request_budget
+from overheard.sources.registry import lookup_sizes, request_budget, source_type
 
 log = get_logger(__name__)
 
@@ -97,7 +97,8 @@ class Rechecker:
         now = self.clock()
         permit.urgent = min(item.checked_at for item in stored) <= now - URGENT_FRACTION * self.within_seconds
         try:
-            result = self.sources[message.source].look_up([item.ref for item in stored], permit)
+            lookup_name = source_type(message.source).lookup_name
+            result = self.sources[message.source].look_up([lookup_name(item.ref, item.url) for item in stored], permit)
         except BudgetExhausted as exhausted:
             if exhausted.slot is None:
                 rechecks.postpone(self.db, ids, held_until, now + NO_BUDGET_PAUSE_SECONDS)
@@ -114,8 +115,12 @@ class Rechecker:
             rechecks.postpone(self.db, ids, held_until, now + delay)
             log.warning("recheck postponed", items=len(ids), seconds=delay, reason=str(error))
             return None
-        self._apply(stored, result)
         now = self.clock()
+        later = {*result.later}
+        rechecks.postpone(
+            self.db, [item.id for item in stored if item.ref in later], held_until, now + NO_BUDGET_PAUSE_SECONDS
+        )
+        self._apply([item for item in stored if item.ref not in later], result)
         # A message with ids is one batch of the tick, which claims further batches itself. Without ids it was sent by
         # hand and means everything that is due: one message follows the other, so that each waits for its budget.
         before = now - EARLY_FRACTION * self.within_seconds

@@ -21,7 +21,7 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
-SOURCE_NAMES = ("reddit", "replay")  # those that workspaces can watch
+SOURCE_NAMES = ("reddit", "mastodon", "replay")  # those that workspaces can watch
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -83,6 +83,12 @@ class ProcessMetrics(MetricCatalogue):
             "Entries of a source that are not valid items, and are skipped.",
             "fetch",
             source=SOURCE_NAMES,
+        )
+        self.items_opted_out = counter(
+            "items_opted_out_total",
+            "Items left out because their authors do not want to be found by search.",
+            "fetch",
+            source=("mastodon",),
         )
         self.reddit_requests = counter(
             "reddit_requests_total",

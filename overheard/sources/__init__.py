@@ -81,12 +81,14 @@ class LookupResult(msgspec.Struct, frozen=True):
 
     ``gone``: ids of items that the source reports as deleted or removed. ``absent``: ids that its answer does not
     mention, because the item was erased without a trace, because its place is not public, or by an error of the
-    source. An id in none of the three had an answer that could not be parsed.
+    source. ``later``: ids that were not asked about, because the budget had no further token. An id in none of the four
+    had no answer, or one that could not be parsed.
     """
 
     items: tuple[Item, ...]
     gone: tuple[str, ...]
     absent: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 class RequestTokens(Protocol):
@@ -159,8 +161,9 @@ class ItemLookup(Protocol):
     name: str
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up at most ``lookup_size`` items in one request.
+        """Look up at most ``lookup_size`` items, each by its id or ``SourceType.lookup_name``; report them by id.
 
+        A source that needs several requests for them leaves the rest for ``later`` when the budget is exhausted.
         Raises BudgetExhausted, RetryableError or PermanentError.
         """
 

@@ -14,6 +14,7 @@ from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source
+from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -24,6 +25,10 @@ log = get_logger(__name__)
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
     return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+
+
+def _mastodon_budget(config: Config) -> RequestBudget | None:
+    return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
 SOURCES: dict[str, SourceType] = {
@@ -43,6 +48,19 @@ SOURCES: dict[str, SourceType] = {
             bare_permalink=reddit.without_title_slug,
             item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
+        ),
+        SourceType(
+            name=mastodon.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.mastodon.source:open_source",
+            deletions="lookup",
+            budget=_mastodon_budget,
+            lookup_size=mastodon.LOOKUP_ITEMS,
+            lookup_name=mastodon.lookup_name,
+            check_place=mastodon.check_place,
+            check_author=mastodon.check_author,
+            author_label="@{}".format,
+            item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
             name="replay",
