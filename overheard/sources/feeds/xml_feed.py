@@ -30,6 +30,7 @@ from overheard.sources.feeds.entries import (
     UnreadableFeed,
     absolute_link,
     one_line,
+    site_of,
 )
 from overheard.sources.feeds.times import parse_date, seconds_of
 from overheard.sources.html_text import html_to_text
@@ -81,7 +82,7 @@ def parse(text: str, start: int, root_name: str, base: str) -> FeedDocument:
     document = FeedDocument(
         entries=[],
         title=one_line(_text(feed, "title"), NAME_MAX_CHARS),
-        author=one_line(str(feed.get("author") or ""), NAME_MAX_CHARS),
+        author=one_line(_author(feed), NAME_MAX_CHARS),
         link=absolute_link(base, str(feed.get("link") or "")),
         update_seconds=_update_seconds(feed),
         dropped=len(dropped) + parts.unlisted,
@@ -243,8 +244,9 @@ def _converted(found: Any, base: str) -> FeedEntry:
     guid = sanitized(str(found.get("id") or "")[:GUID_MAX_CHARS]).strip()
     link = absolute_link(base, str(found.get("link") or "")) or absolute_link("", guid)
     comments = absolute_link(base, str(found.get("comments") or ""))
-    # Of a link that people discuss, the discussion is the entry's own page (Lobsters).
-    url = link if comments and comments == guid and comments != link else ""
+    # Of a link elsewhere that people discuss, the discussion is the entry's own page (Lobsters, Lemmy).
+    is_discussion = guid and f"{comments}/".startswith(f"{guid}/") and site_of(comments) != site_of(link)
+    url = link if is_discussion else ""
     content = next((each for each in found.get("content") or () if each.get("value")), None)
     return FeedEntry(
         guid=guid,
@@ -252,11 +254,16 @@ def _converted(found: Any, base: str) -> FeedEntry:
         url=url,
         title=" ".join(_text(found, "title").split()),
         body=(_plain(content) if content else "") or _text(found, "summary"),
-        author=one_line(str(found.get("author") or ""), NAME_MAX_CHARS),
+        author=one_line(_author(found), NAME_MAX_CHARS),
         tags=_labels(found),
         published=seconds_of(found.get("published_parsed") or found.get("created_parsed")),
         updated=seconds_of(dict.get(found, "updated_parsed")),  # its own get() falls back to published,
     )
+
+
+def _author(found: Any) -> str:
+    """Return the author's name, of `ann@example.org (Ann)`, too."""
+    return str((found.get("author_detail") or {}).get("name") or found.get("author") or "")
 
 
 def _text(found: Any, name: str) -> str:

@@ -10,26 +10,26 @@ from overheard.sources.feeds.masking import HIDDEN
 from overheard.sources.feeds.names import URL_MAX_CHARS, check_place, public_place
 from overheard.sources.registry import place_label
 
-PUBLIC = """\
-https://lobste.rs/newest.rss
-https://lobste.rs/t/rust,python.rss
-https://www.youtube.com/feeds/videos.xml?channel_id=UCBJycsmduvYEL83R_U4JriQ
-https://www.youtube.com/feeds/videos.xml?playlist_id=PLrAXtmErZgOeiKm4sgNOknGvNjby9efdf
-https://news.google.com/rss/search?q=%22acme+db%22+when:7d&hl=en-US&gl=US&ceid=US:en
-https://www.reddit.com/r/python/new/.rss
-https://github.com/dramatiq/dramatiq/releases.atom
-https://github.com/orgs/community/discussions.atom?discussions_q=sort:date_created
-https://example.org/?feed=rss2
-https://meta.discourse.org/c/support/6.rss
-https://dev.to/feed/tag/postgres
-https://stackoverflow.com/feeds/tag?tagnames=postgresql&sort=newest
-https://lemmy.world/feeds/c/selfhosted.xml?sort=New
-https://blog.example.org/2026/11/27/how-we-moved-to-acme-db-in-3-days/feed/
-https://medium.com/feed/@someone/tagged/python
-https://feeds.example.org/windows11update/v2/podcast128k.xml
-http://127.0.0.1:8080/feed.xml
-https://rsshub.app/twitter/user/DIYgod?filter_title=Hello
-""".split()
+PUBLIC = (
+    "https://lobste.rs/newest.rss",
+    "https://lobste.rs/t/rust,python.rss",
+    "https://www.youtube.com/feeds/videos.xml?channel_id=UCBJycsmduvYEL83R_U4JriQ",
+    "https://www.youtube.com/feeds/videos.xml?playlist_id=PLrAXtmErZgOeiKm4sgNOknGvNjby9efdf",
+    "https://news.google.com/rss/search?q=%22acme+db%22+when:7d&hl=en-US&gl=US&ceid=US:en",
+    "https://www.reddit.com/r/python/new/.rss",
+    "https://github.com/dramatiq/dramatiq/releases.atom",
+    "https://github.com/orgs/community/discussions.atom?discussions_q=sort:date_created",
+    "https://example.org/?feed=rss2",
+    "https://meta.discourse.org/c/support/6.rss",
+    "https://dev.to/feed/tag/postgres",
+    "https://stackoverflow.com/feeds/tag?tagnames=postgresql&sort=newest",
+    "https://lemmy.world/feeds/c/selfhosted.xml?sort=New",
+    "https://blog.example.org/2026/11/27/how-we-moved-to-acme-db-in-3-days/feed/",
+    "https://medium.com/feed/@someone/tagged/python",
+    "https://feeds.example.org/windows11update/v2/podcast128k.xml",
+    "http://127.0.0.1:8080/feed.xml",
+    "https://rsshub.app/twitter/user/DIYgod?filter_title=Hello",
+)
 
 SECRET = {
     "https://www.reddit.com/.rss?feed=0a1b2c3d4e5f60718293a4b5c6d7e8f901234567&user=alice": "0a1b2c3d4e5f6071",
