@@ -13,7 +13,8 @@ from overheard.config import Config
 from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources import Source
+from overheard.sources import Source, StreamedSource
+from overheard.sources.bluesky import names as bluesky
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -43,6 +44,17 @@ SOURCES: dict[str, SourceType] = {
             bare_permalink=reddit.without_title_slug,
             item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
+        ),
+        SourceType(
+            name=bluesky.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.bluesky.source:open_source",
+            streamed=True,
+            deletions="stream",
+            check_place=bluesky.check_place,
+            check_author=bluesky.check_author,
+            item_id=bluesky.ITEM_ID,
+            item_id_words="the at:// URI of a post",
         ),
         SourceType(
             name="replay",
@@ -105,6 +117,17 @@ def open_sources(config: Config, metrics: ProcessMetrics, clock: Clock) -> dict[
         except ConfigError as error:
             log.warning("source not configured: its feeds are not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])
+    return opened
+
+
+def streamed() -> list[str]:
+    """Return the names of the sources that producers read all the time."""
+    return [name for name, each in SOURCES.items() if each.streamed]
+
+
+def open_stream(name: str, config: Config, metrics: ProcessMetrics, clock: Clock) -> StreamedSource:
+    """Open a streamed source. Raises ConfigError."""
+    opened: StreamedSource = resolve_name(SOURCES[name].factory)(config, metrics, clock)
     return opened
 
 
