@@ -17,15 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
-from overheard.items import Item
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
-from overheard.sources.registry import SOURCES
 from tests.contract.source_faults import poison
+from tests.contract.source_faults.items import unusable
 from tests.contract.source_faults.responses import CANARY, OUTAGES, RETRY_AFTER, Spoil, forms, too_many
 from tests.contract.source_faults.worlds import SPOILED, SpoiledReading, SpoiledWorld
 from tests.servers.waiting import wait_for
@@ -33,7 +31,6 @@ from tests.servers.waiting import wait_for
 ATTEMPT_SECONDS = 20.0  # of a reading that fails: some requests with a timeout of half a second, on a busy machine
 MEMORY_MB = 200  # a response has at most 16 MiB, and is decompressed, decoded and copied
 LONGEST_DELAY_SECONDS = 86_400.0
-ITEM_MAX_CHARS = 1_000_000  # of all texts together
 POISONED_AT_ONCE = 10
 
 EVERY_PATH = {f"{each.name} {path}".strip(): (each, path) for each in SPOILED.values() for path in each.paths}
@@ -341,27 +338,3 @@ def harmed(world: SpoiledWorld, key: tuple[str, ...], values: dict[str, Any]) ->
     if reading.gaps or later.gaps:
         wrong.append(f"a gap of nothing: {[gap.reason for gap in (*reading.gaps, *later.gaps)]}")
     return wrong + [problem for item in (*reading.items, *later.items) for problem in unusable(item)]
-
-
-def unusable(item: Item) -> list[str]:
-    """Return why an item could not be stored, sent or shown."""
-    texts = {name: getattr(item, name) for name in ("id", "place", "title", "body", "url", "permalink", "thread_title")}
-    texts |= {"author": item.author or "", "thread": item.thread or "", **item.texts}
-    problems = [f"NUL in {name}" for name, text in texts.items() if "\0" in text]
-    try:
-        msgspec.json.encode(item)
-    except UnicodeError:
-        problems.append("half of a surrogate pair")
-    if sum(map(len, texts.values())) > ITEM_MAX_CHARS:
-        problems.append("it is too long")
-    times = {"created_at": item.created_at} | ({} if item.edited_at is None else {"edited_at": item.edited_at})
-    problems += [f"{name} is {at}" for name, at in times.items() if not 0 < at < 253_402_300_800]
-    if not SOURCES[item.source].item_id.fullmatch(item.id):
-        problems.append("its id is not one")
-    links = {"permalink": item.permalink} | ({"url": item.url} if item.url else {})
-    problems += [
-        f"{name} is {text[:30]!r}" for name, text in links.items() if not text.startswith(("https://", "http://"))
-    ]
-    if item.author is not None and not item.author.strip():
-        problems.append("a blank author")
-    return problems

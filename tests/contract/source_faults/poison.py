@@ -97,12 +97,12 @@ def items_with(document: Any, marker: str) -> list[dict[str, Any]]:
     return [item for found, item in marked(document) if found == marker]
 
 
-def keys_of(item: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def keys_of(item: dict[str, Any], prefix: tuple[str, ...] = (), depth: int = 2) -> Iterator[tuple[str, ...]]:
     """Return the path of every key of an item, of objects inside of it, too."""
     for key, value in item.items():
         yield (*prefix, key)
-        if isinstance(value, dict) and len(prefix) < 2:
-            yield from keys_of(value, (*prefix, key))
+        if isinstance(value, dict) and len(prefix) < depth:
+            yield from keys_of(value, (*prefix, key), depth)
 
 
 def got(item: Any, key: Sequence[str]) -> Any:
