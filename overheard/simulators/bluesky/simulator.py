@@ -206,9 +206,9 @@ class BlueskySimulator:
 
     def _serve(self, connection: ServerConnection) -> None:
         target = connection.request.path if connection.request is not None else ""
+        wanted = subscription(target, self.log, self.now())
         self._count(1)
         try:
-            wanted = subscription(target, self.log, self.now())
             fault = self.faults.take(refusing=False)
             Subscriber(connection, wanted, self.log, fault, self._stopping).serve()
         finally:

@@ -45,11 +45,12 @@ class StreamCursor(msgspec.Struct, frozen=True, omit_defaults=True):
         return str(self.time_us - (OVERLAP_US if protocol == "v1" or not self.seen else 0))
 
     def after(self, event: StreamEvent) -> StreamCursor:
-        """Return the cursor after an event. Its time does not go back: events may be slightly out of order."""
+        """Return the cursor after an event. Events may be slightly out of order: that does not take its time back."""
+        # But a time that was far ahead of all others, or that was this machine's, counts no more.
+        is_close = self.seen and self.time_us - event.time_us < OVERLAP_US
         return StreamCursor(
             host=self.host,
-            # Where nothing was received yet, the time is this machine's.
-            time_us=max(self.time_us, event.time_us) if self.seen else event.time_us,
+            time_us=max(self.time_us, event.time_us) if is_close else event.time_us,
             seq=event.seq,
             item=event.item.id if event.item is not None else self.item,
         )

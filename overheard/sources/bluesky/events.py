@@ -95,21 +95,21 @@ class _V2Frame(msgspec.Struct, frozen=True):
 _v1, _v2 = msgspec.json.Decoder(_V1), msgspec.json.Decoder(_V2Frame)
 
 
-def decode(frame: bytes, protocol: Protocol, *, now: float) -> StreamEvent | StreamNotice:
-    """Return what a frame says. ``now`` bounds its time. Raises UnreadableFrame."""
+def decode(frame: bytes, protocol: Protocol) -> StreamEvent | StreamNotice:
+    """Return what a frame says. Raises UnreadableFrame."""
     try:
-        return _decode_v1(frame, now) if protocol == "v1" else _decode_v2(frame, now)
+        return _decode_v1(frame) if protocol == "v1" else _decode_v2(frame)
     except UNREADABLE as error:
         raise UnreadableFrame("not Unicode" if isinstance(error, UnicodeError) else str(error)) from None
 
 
-def _decode_v1(frame: bytes, now: float) -> StreamEvent:
+def _decode_v1(frame: bytes) -> StreamEvent:
     event = _v1.decode(frame)
-    position = StreamEvent(_checked_time(event.time_us, now))
+    position = StreamEvent(_checked_time(event.time_us))
     return _told(position, event.kind, event.did, event.commit, event.account)
 
 
-def _decode_v2(frame: bytes, now: float) -> StreamEvent | StreamNotice:
+def _decode_v2(frame: bytes) -> StreamEvent | StreamNotice:
     outer = _v2.decode(frame)
     event, kind = outer.payload, outer.payload.type.removeprefix(V2_TYPE)
     if outer.type == "error":
@@ -118,7 +118,7 @@ def _decode_v2(frame: bytes, now: float) -> StreamEvent | StreamNotice:
         return StreamNotice(outdated=event.name == "OutdatedCursor")
     if outer.type != "message" or not 0 < event.seq < SEQ_END:
         raise UnreadableFrame("not a message with a sequence number")
-    position = StreamEvent(_checked_time(_microseconds(event.time), now), event.seq)
+    position = StreamEvent(_checked_time(_microseconds(event.time)), event.seq)
     return _told(position, kind, event.did, event, event.account)
 
 
@@ -154,9 +154,8 @@ def _microseconds(text: str) -> int:
     return round(moment.timestamp() * 1e6)
 
 
-def _checked_time(time_us: int, now: float) -> int:
-    # A time far in the future would make a cursor after which nothing ever comes.
-    if not 0 < time_us < min(TIME_US_END, (now + 86_400.0) * 1e6):
+def _checked_time(time_us: int) -> int:
+    if not 0 < time_us < TIME_US_END:
         raise UnreadableFrame("its time is not a time")
     return time_us
 

@@ -84,7 +84,7 @@ class BlueskyConnection:
 
     def _take(self, frame: bytes, batch: EventBatch) -> None:
         try:
-            told = decode(frame, self._socket.protocol, now=self._clock())
+            told = decode(frame, self._socket.protocol)
         except UnreadableFrame as error:
             batch.unreadable.append(str(error))
             return
