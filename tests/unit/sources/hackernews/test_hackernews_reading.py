@@ -79,7 +79,7 @@ def test_one_bad_item_costs_only_itself(read_desk: HackerNewsDesk) -> None:
     ) == len(bad)
     read_desk.clock.advance(HOLE_SECONDS)
     assert read_desk.ids() == []
-    assert read_desk.gaps == [], "it was there, and is no hole"
+    assert read_desk.gaps == [], "it is there: not a hole"
 
 
 def test_texts_that_cannot_be_stored_are_made_so(read_desk: HackerNewsDesk) -> None:
