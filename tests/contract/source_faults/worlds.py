@@ -13,7 +13,8 @@ from pkgutil import resolve_name
 from typing import Any, ClassVar, Self
 
 from overheard.config import Config
-from overheard.items import FeedKind, Item, place_key
+from overheard.items import ALL, FeedKind, Item, place_key
+from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from overheard.simulators.http.simulator import HttpSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
@@ -24,7 +25,6 @@ from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
 
 TIMEOUT_SECONDS = 0.5
 MOST_PAGES = 50  # of one reading: more is one without end
-BETWEEN_READINGS_SECONDS = 3600.0  # longer than any source waits after a failure, or between two readings
 
 Rewrite = Callable[[SimulatedRequest, SimulatedResponse], SimulatedResponse]
 
@@ -52,7 +52,9 @@ class SpoiledWorld:
     name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]] = ("",)
     own_servers: ClassVar[bool] = False
+    harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
+    between_seconds: ClassVar[float] = 3600.0  # two readings: longer than the source waits
     kind: ClassVar[FeedKind]
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -103,7 +105,7 @@ class SpoiledWorld:
     def read(self) -> SpoiledReading:
         """Read to the end, as fetch would; the cursor moves only then. Raises what the source raises."""
         reading, position, cursor = SpoiledReading(), None, self.cursor
-        self.clock.advance(BETWEEN_READINGS_SECONDS)
+        self.clock.advance(self.between_seconds)
         for _ in range(MOST_PAGES):
             page = self.source.read(
                 ReadRequest(
@@ -111,7 +113,7 @@ class SpoiledWorld:
                     places=(place_key(self.place),),
                     cursor=cursor,
                     position=position,
-                    since=self.clock() - BETWEEN_READINGS_SECONDS,
+                    since=self.clock() - self.between_seconds,
                 ),
                 self.budget,
             )
@@ -168,4 +170,26 @@ class SpoiledReddit(SpoiledWorld):
         self._reddit.add_post("python", f"title {text}", f"body {text}")
 
 
-SPOILED: dict[str, type[SpoiledWorld]] = {each.name: each for each in (SpoiledReddit,)}
+class SpoiledHackerNews(SpoiledWorld):
+    name = "hackernews"
+    paths = ("maxitem", "/item/")
+    kind = "items"
+    place = ALL
+    harmless = frozenset({("maxitem", "truncated, as if complete")})  # half of a number is one, too
+    many = 1000  # each costs a request
+    between_seconds = 60.0  # numbers that have failed for an hour are given up
+
+    def make_simulator(self) -> HttpSimulator:
+        self._hackernews = HackerNewsSimulator(clock=self.clock)
+        for number in range(40):
+            self._hackernews.add_story(f"story {number}", "from before")
+        return self._hackernews
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "search_url": url, "timeout": TIMEOUT_SECONDS}
+
+    def publish(self, text: str) -> None:
+        self._hackernews.add_story(f"title {text}", f"body {text}")
+
+
+SPOILED: dict[str, type[SpoiledWorld]] = {each.name: each for each in (SpoiledReddit, SpoiledHackerNews)}
