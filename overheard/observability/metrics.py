@@ -21,7 +21,8 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
-SOURCE_NAMES = ("reddit", "replay", "bluesky")  # those that workspaces can watch
+# Those that workspaces can watch.
+SOURCE_NAMES = ("reddit", "hackernews", "feeds", "bluesky", "mastodon", "stackexchange", "replay")
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -84,6 +85,12 @@ class ProcessMetrics(MetricCatalogue):
             "fetch, stream",
             source=SOURCE_NAMES,
         )
+        self.items_opted_out = counter(
+            "items_opted_out_total",
+            "Items left out because their authors do not want to be found by search.",
+            "fetch",
+            source=("mastodon",),
+        )
         self.reddit_requests = counter(
             "reddit_requests_total",
             "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (Reddit blocks this "
@@ -104,7 +111,7 @@ class ProcessMetrics(MetricCatalogue):
             "item) or outdated (the source no longer had what followed).",
             "store",
             source=SOURCE_NAMES,
-            reason=("horizon", "anchor", "pages", "outdated"),
+            reason=("horizon", "anchor", "pages", "hole", "outdated"),
         )
         self.reddit_last_success = gauge(
             "reddit_last_success_timestamp_seconds",

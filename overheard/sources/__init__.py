@@ -196,7 +196,9 @@ class ItemLookup(Protocol):
     name: str
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up at most ``lookup_size`` items: in one request, or each in its own, which takes a token.
+        """Look up at most ``lookup_size`` items, each by its id or ``SourceType.lookup_name``; report them by id.
+
+        In one request, or each in its own, which takes a token.
 
         Raises BudgetExhausted, RetryableError or PermanentError if there is no result at all.
         """

@@ -16,6 +16,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
 from overheard.sources.hackernews import names as hackernews
+from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -31,6 +32,10 @@ def _reddit_budget(config: Config) -> RequestBudget:
 def _hackernews_budget(config: Config) -> RequestBudget:
     per_second = config.sources.hackernews.requests_per_second
     return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
+
+
+def _mastodon_budget(config: Config) -> RequestBudget | None:
+    return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
 SOURCES: dict[str, SourceType] = {
@@ -75,6 +80,19 @@ SOURCES: dict[str, SourceType] = {
             check_author=bluesky.check_author,
             item_id=bluesky.ITEM_ID,
             item_id_words="the at:// URI of a post",
+        ),
+        SourceType(
+            name=mastodon.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.mastodon.source:open_source",
+            deletions="lookup",
+            budget=_mastodon_budget,
+            lookup_size=mastodon.LOOKUP_ITEMS,
+            lookup_name=mastodon.lookup_name,
+            check_place=mastodon.check_place,
+            check_author=mastodon.check_author,
+            author_label="@{}".format,
+            item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
             name="replay",
