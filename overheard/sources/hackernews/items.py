@@ -7,11 +7,10 @@ item as documented is an ``UnreadableItem``: it costs only itself.
 from __future__ import annotations
 
 import html
-import json
 
 import msgspec
 
-from overheard.decoding import converter
+from overheard.decoding import converter, decode_json
 from overheard.errors import RetryableError
 from overheard.items import ALL, Item
 from overheard.sources.hackernews.names import SOURCE, permalink
@@ -76,6 +75,7 @@ _UPDATES = msgspec.json.Decoder(HackerNewsUpdates)
 
 def parse_item(body: bytes, number: int) -> Answer:
     """Return an item. Raises RetryableError when the answer is not JSON, or says nothing of this number."""
+    item: HackerNewsItem | None
     try:
         item = _ITEM.decode(body)
     except NOT_JSON:
@@ -87,8 +87,8 @@ def parse_item(body: bytes, number: int) -> Answer:
 
 def _unusual(body: bytes, number: int) -> Answer:
     try:
-        decoded = json.loads(body)  # msgspec refuses lone surrogates, which an item's text may have
-    except NOT_JSON:
+        decoded = decode_json(body)
+    except ValueError:
         raise RetryableError("its answer is not JSON") from None
     if not isinstance(decoded, dict) or decoded.get("id") != number:
         raise RetryableError("its answer is not an item")  # an error of a proxy, for example

@@ -88,7 +88,7 @@ OUTAGES: dict[str, Spoil] = {
     "white space": _body(b" \r\n"),
     "another protocol": _raw(f"SSH-2.0-{CANARY}\r\n".encode()),
     "a status that does not exist": _raw(b"HTTP/1.1 999 ?\r\n\r\n"),
-    "an invalid length": _raw(head(content_length="-5") + b"[]"),
+    "an invalid length": _raw(head(content_length="-5") + b"[" + CANARY.encode()),
     "an endless header": _raw(head(x=CANARY * 10_000)),
     "a thousand headers": _raw(head(**{f"x{number}": CANARY for number in range(1000)})),
 }

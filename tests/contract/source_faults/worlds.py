@@ -17,6 +17,7 @@ from overheard.items import ALL, FeedKind, Item, place_key
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from overheard.simulators.http.simulator import HttpSimulator
+from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources import ListingGap, ReadRequest, Source
 from overheard.sources.registry import SOURCES
@@ -24,7 +25,7 @@ from tests.fixtures import MONDAY, Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
 
 TIMEOUT_SECONDS = 0.5
-MOST_PAGES = 50  # of one reading: more is one without end
+MOST_PAGES = 500  # of one reading: more is one without end
 
 Rewrite = Callable[[SimulatedRequest, SimulatedResponse], SimulatedResponse]
 
@@ -133,9 +134,8 @@ class SpoiledWorld:
         return self.metrics.registry.get_sample_value("overheard_items_unreadable_total", {"source": self.name}) or 0.0
 
     def _opened(self) -> Source:
-        place = SOURCES[self.name].check_place(self.place)
-        assert place == self.place
         config = Config.model_validate({"sources": {self.name: self.settings(self.simulator.url.rstrip("/"))}})
+        assert SOURCES[self.name].check_place(self.place) == self.place
         opened: Source = resolve_name(SOURCES[self.name].factory)(config, self.metrics, self.clock)
         return opened
 
@@ -192,4 +192,28 @@ class SpoiledHackerNews(SpoiledWorld):
         self._hackernews.add_story(f"title {text}", f"body {text}")
 
 
-SPOILED: dict[str, type[SpoiledWorld]] = {each.name: each for each in (SpoiledReddit, SpoiledHackerNews)}
+class SpoiledMastodon(SpoiledWorld):
+    name = "mastodon"
+    own_servers = True
+    kind = "items"
+    many = 1000  # forty on a page
+
+    def make_simulator(self) -> HttpSimulator:
+        self._mastodon = MastodonSimulator(clock=self.clock, allowed=1_000_000)
+        return self._mastodon
+
+    def settings(self, url: str) -> dict[str, Any]:
+        self._place = f"{url}/#python"
+        return {"allow_private": True, "timeout": TIMEOUT_SECONDS}
+
+    @property
+    def place(self) -> str:
+        return self._place
+
+    def publish(self, text: str) -> None:
+        self._mastodon.publish(f"<p>{text}</p>", tags=["python"])
+
+
+SPOILED: dict[str, type[SpoiledWorld]] = {
+    each.name: each for each in (SpoiledReddit, SpoiledHackerNews, SpoiledMastodon)
+}
