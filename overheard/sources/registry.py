@@ -15,6 +15,7 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
+from overheard.sources.feeds import names as feeds
 from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
@@ -71,6 +72,16 @@ SOURCES: dict[str, SourceType] = {
             item_id_words=hackernews.ITEM_ID_WORDS,
         ),
         SourceType(
+            name=feeds.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.feeds.source:open_source",
+            own_servers=True,
+            check_place=feeds.check_place,
+            public_place=feeds.public_place,
+            item_id=feeds.ITEM_ID,
+            item_id_words=feeds.ITEM_ID_WORDS,
+        ),
+        SourceType(
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
@@ -85,6 +96,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
+            own_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
@@ -114,6 +126,11 @@ def source_type(source: str) -> SourceType:
 def place_label(source: str, place: str) -> str:
     """Return a place as users write it, such as r/python."""
     return source_type(source).place_label(place)
+
+
+def public_place(source: str, place: str) -> str:
+    """Return a place without the secrets that it may hold: what leaves Overheard."""
+    return source_type(source).public_place(place)
 
 
 def author_label(source: str, author: str | None) -> str:
