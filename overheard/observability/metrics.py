@@ -21,7 +21,7 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
-SOURCE_NAMES = ("reddit", "mastodon", "replay")  # those that workspaces can watch
+SOURCE_NAMES = ("reddit", "mastodon", "stackexchange", "replay")  # those that workspaces can watch
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
