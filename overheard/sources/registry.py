@@ -21,6 +21,7 @@ from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
+from overheard.sources.stackexchange import names as stackexchange
 
 log = get_logger(__name__)
 
@@ -37,6 +38,13 @@ def _hackernews_budget(config: Config) -> RequestBudget:
 
 def _mastodon_budget(config: Config) -> RequestBudget | None:
     return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
+
+
+def _stackexchange_budget(config: Config) -> RequestBudget | None:
+    key = config.sources.stackexchange.key.get_secret_value()
+    return RequestBudget(
+        stackexchange.budget_key(key), stackexchange.requests_per_minute(key), stackexchange.BURST_REQUESTS
+    )
 
 
 SOURCES: dict[str, SourceType] = {
@@ -107,6 +115,18 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
+            name=stackexchange.SOURCE,
+            feeds=("posts", "comments"),
+            factory="overheard.sources.stackexchange.source:open_source",
+            deletions="lookup",
+            budget=_stackexchange_budget,
+            lookup_size=stackexchange.LOOKUP_ITEMS,
+            check_place=stackexchange.check_place,
+            license=stackexchange.LICENSE,
+            item_id=stackexchange.ITEM_ID,
+            item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
+        ),
+        SourceType(
             name="replay",
             feeds=("items",),
             deletions="stream",
@@ -136,6 +156,12 @@ def public_place(source: str, place: str) -> str:
 def author_label(source: str, author: str | None) -> str:
     """Return an author as users write the name, such as u/alice. None: the account or the item was deleted."""
     return source_type(source).author_label(author) if author else "[deleted]"
+
+
+def byline(source: str, author: str | None) -> str:
+    """Return who to name beside a text of theirs: the author, and the license if the text is shown under one."""
+    license = source_type(source).license
+    return f"{author_label(source, author)}, {license}" if license else author_label(source, author)
 
 
 def bare_permalink(source: str, permalink: str) -> str:
