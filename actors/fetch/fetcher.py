@@ -48,7 +48,8 @@ class RefusedFeed(msgspec.Struct, frozen=True):
 class FetchRun(msgspec.Struct):
     """The state of one message's work: queued (group id, may other groups join), and refused feeds to decide on.
 
-    ``until``: when another message gets its turn. ``behind``: a source has more than the poll has read.
+    ``until``: when another message gets its turn. ``behind``: a source has more than the poll has read. ``postponed``:
+    a copy of the message comes back for a group.
     """
 
     message: FetchWorkspace
@@ -57,6 +58,7 @@ class FetchRun(msgspec.Struct):
     until: float
     refused: list[RefusedFeed] = []
     behind: bool = False
+    postponed: bool = False
 
 
 class Fetcher:
@@ -148,8 +150,8 @@ class Fetcher:
         if (later := self._read_queued(run)) is not None:
             return later
         # A scheduled demand accepts a reading in progress; the next one comes soon anyway. The rest of a backlog can be
-        # read when what was read of it is stored.
-        behind = run.behind or message.behind
+        # read when what was read of it is stored; if it was postponed, the copy that comes back also looks after that.
+        behind = (run.behind or message.behind) and not run.postponed
         if (behind or message.reason not in ON_SCHEDULE) and feeds.has_stale(
             self.db, workspace, source, now=self.clock(), fresh_since=since, in_progress=behind
         ):
@@ -187,6 +189,7 @@ class Fetcher:
             case FeedRefused():
                 self._handle_refusal(run, poll, result)
             case BudgetExhausted(slot=None):
+                run.postponed = True
                 delay = min(result.delay, planning.RETRY_MAX_SECONDS)
                 log.info("no budget slot available", **poll.log_fields, seconds=round(delay, 1))
                 self._postpone(run.message, poll, delay)
@@ -194,6 +197,7 @@ class Fetcher:
                 resume = self.leases.extend(poll, result.delay)
                 return Later.for_slot(result, msgspec.structs.replace(run.message, resume=resume))
             case RetryableError():
+                run.postponed = True
                 attempt = run.message.attempt
                 delay = planning.retry_delay(result, attempt)
                 log.warning("source postponed", **poll.log_fields, seconds=round(delay, 1), exc_info=result)
