@@ -402,6 +402,18 @@ def test_a_requested_recheck_comes_first(world: World, db: Db, clock: Clock, tol
             rechecks.claim_requested(db, "reddit", name, clock())
 
 
+def test_a_changed_item_is_rechecked_early(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
+    told(3)
+    one, two, three = ids(db, "t3_1", "t3_2", "t3_3")
+    rechecks.mark_present(db, [one, two, three], clock())
+    StoredItem.update(checked_at=5.0).where(StoredItem.id == three).execute(db.peewee)
+    before = clock() - 100
+    unknown = [f"t3_x{number}" for number in range(1000)]
+    rechecks.hurry(db, "reddit", ["t3_2", *unknown, "t3_3"], before)
+    rechecks.hurry(db, "hackernews", ["t3_1"], before)
+    assert world.rows(StoredItem, "id", "checked_at") == [(one, clock()), (two, before), (three, 5.0)]
+
+
 def test_only_changed_text_is_updated(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
     told(1)
     item = world.item(1)
