@@ -58,6 +58,12 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
         SourceType(
+            name="replay",
+            feeds=("items",),
+            deletions="stream",
+            factory="overheard.sources.replay.source:open_source",
+        ),
+        SourceType(
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
@@ -81,12 +87,6 @@ SOURCES: dict[str, SourceType] = {
             license=stackexchange.LICENSE,
             item_id=stackexchange.ITEM_ID,
             item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
-        ),
-        SourceType(
-            name="replay",
-            feeds=("items",),
-            deletions="stream",
-            factory="overheard.sources.replay.source:open_source",
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )
