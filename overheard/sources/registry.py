@@ -13,7 +13,9 @@ from overheard.config import Config
 from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources import Source
+from overheard.sources import Source, StreamedSource
+from overheard.sources.bluesky import names as bluesky
+from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
@@ -26,6 +28,11 @@ log = get_logger(__name__)
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
     return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+
+
+def _hackernews_budget(config: Config) -> RequestBudget:
+    per_second = config.sources.hackernews.requests_per_second
+    return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
 
 
 def _mastodon_budget(config: Config) -> RequestBudget | None:
@@ -58,10 +65,29 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
         SourceType(
-            name="replay",
+            name=hackernews.SOURCE,
             feeds=("items",),
+            factory="overheard.sources.hackernews.source:open_source",
+            fresh_for=hackernews.FRESH_SECONDS,
+            deletions="lookup",
+            budget=_hackernews_budget,
+            lookup_size=hackernews.LOOKUP_ITEMS,
+            check_place=hackernews.check_place,
+            check_author=hackernews.check_author,
+            place_prefix=hackernews.PLACE_PREFIX,
+            item_id=hackernews.ITEM_ID,
+            item_id_words=hackernews.ITEM_ID_WORDS,
+        ),
+        SourceType(
+            name=bluesky.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.bluesky.source:open_source",
+            streamed=True,
             deletions="stream",
-            factory="overheard.sources.replay.source:open_source",
+            check_place=bluesky.check_place,
+            check_author=bluesky.check_author,
+            item_id=bluesky.ITEM_ID,
+            item_id_words="the at:// URI of a post",
         ),
         SourceType(
             name=mastodon.SOURCE,
@@ -87,6 +113,12 @@ SOURCES: dict[str, SourceType] = {
             license=stackexchange.LICENSE,
             item_id=stackexchange.ITEM_ID,
             item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
+        ),
+        SourceType(
+            name="replay",
+            feeds=("items",),
+            deletions="stream",
+            factory="overheard.sources.replay.source:open_source",
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )
@@ -149,6 +181,17 @@ def open_sources(config: Config, metrics: ProcessMetrics, clock: Clock) -> dict[
         except ConfigError as error:
             log.warning("source not configured: its feeds are not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])
+    return opened
+
+
+def streamed() -> list[str]:
+    """Return the names of the sources that producers read all the time."""
+    return [name for name, each in SOURCES.items() if each.streamed]
+
+
+def open_stream(name: str, config: Config, metrics: ProcessMetrics, clock: Clock) -> StreamedSource:
+    """Open a streamed source. Raises ConfigError."""
+    opened: StreamedSource = resolve_name(SOURCES[name].factory)(config, metrics, clock)
     return opened
 
 

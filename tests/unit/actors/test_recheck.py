@@ -39,7 +39,7 @@ class Reddit:
         self.items: dict[str, Item] = {}
         self.gone: set[str] = set()
         self.unreadable: set[str] = set()
-        self.later: set[str] = set()
+        self.unanswered: set[str] = set()
         self.requests: list[list[str]] = []
         self.failure: Exception | None = None
 
@@ -50,13 +50,13 @@ class Reddit:
         if self.failure is not None:
             raise self.failure
         self.requests.append(list(names))
-        known = self.items.keys() - self.gone - self.later
+        known = self.items.keys() - self.gone - self.unanswered
         absent = set(names) - self.items.keys() if not self.unreadable else set()
         return LookupResult(
             tuple(self.items[name] for name in names if name in known and name not in self.unreadable),
             tuple(name for name in names if name in self.gone),
             tuple(name for name in names if name in absent),
-            tuple(name for name in names if name in self.later),
+            tuple(name for name in names if name in self.unanswered),
         )
 
 
@@ -299,12 +299,12 @@ def test_what_the_budget_does_not_reach_is_looked_up_a_moment_later(
         stored(number)
     stored_at = clock()
     clock.advance(13 * HOUR)
-    reddit.later = {"t3_2"}
+    reddit.unanswered = {"t3_2"}
     run()
     assert (row(db, "t3_1").checked_at, row(db, "t3_2").checked_at) == (clock(), stored_at)
     assert not rechecks.due(db, "reddit", stored_at, clock.advance(NO_BUDGET_PAUSE_SECONDS))
     assert rechecks.due(db, "reddit", stored_at, clock.advance(1))
-    reddit.later = set()
+    reddit.unanswered = set()
     run(message=RecheckItems(source="reddit"))
     assert row(db, "t3_2").checked_at == clock()
 

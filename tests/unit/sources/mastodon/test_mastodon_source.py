@@ -239,7 +239,7 @@ def test_statuses_of_other_servers_are_looked_up_where_they_were_read(server: Ma
     result = source.look_up(names, budget)
     assert [item.body for item in result.items] == ["by ann", "edited"]
     assert result.gone == (names[1].partition(" ")[0],)
-    assert (result.absent, result.later) == ((), ())
+    assert (result.absent, result.unanswered) == ((), ())
     assert budget.taken == 3
 
 
@@ -248,10 +248,19 @@ def test_a_server_that_fails_leaves_its_statuses_unknown(server: MastodonSimulat
     server.faults.fail(500)
     server.faults.html(404)
     result = source.look_up(names, RecordingBudget())
-    assert (result.items, result.gone, result.later) == ((), (), ())
+    assert (result.items, result.gone, result.unanswered) == ((), (), ())
     assert result.absent == (names[1].partition(" ")[0],), "a web page is not Mastodon's answer: it has to be confirmed"
-    # The rest of a dead server's, and what is not on a server of Mastodon.
+    # What is not on a server of Mastodon is not asked for.
     assert source.look_up(["https://remote.example/objects/1"], RecordingBudget()).items == ()
+
+
+def test_a_server_that_does_not_answer_costs_one_request(server: MastodonSimulator) -> None:
+    source, names = looked_up(server, "ann", "bob", "cat")
+    server.faults.reset()
+    budget = RecordingBudget()
+    result = source.look_up(names, budget)
+    assert (result.items, result.gone, result.absent, result.unanswered, budget.taken) == ((), (), (), (), 1)
+    assert len(source.look_up(names, budget).items) == 3
 
 
 def test_an_author_who_opts_out_later_is_gone(server: MastodonSimulator) -> None:
@@ -266,6 +275,6 @@ def test_what_the_budget_does_not_reach_is_left_for_later(server: MastodonSimula
     source, names = looked_up(server, "ann", "bob", "cat")
     result = source.look_up(names, RecordingBudget(tokens=2))
     assert [item.author for item in result.items] == [f"{name}@{server.url[7:-1]}" for name in ("ann", "bob")]
-    assert result.later == (names[2].partition(" ")[0],)
+    assert result.unanswered == (names[2].partition(" ")[0],)
     with pytest.raises(BudgetExhausted):
         source.look_up(names, RecordingBudget(tokens=0))
