@@ -100,8 +100,8 @@ class ProcessMetrics(MetricCatalogue):
         self.coverage_gaps = counter(
             "coverage_gaps_total",
             "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
-            "item at which the last poll ended has disappeared), pages ([fetch] max_pages) or outdated (a stream no longer "
-            "had what followed).",
+            "item at which the last poll ended has disappeared), pages ([fetch] max_pages) or outdated (the source "
+            "no longer had what followed the cursor).",
             "store",
             source=SOURCE_NAMES,
             reason=("horizon", "anchor", "pages", "outdated"),

@@ -16,7 +16,7 @@ from overheard.sources import Page, StreamedSource
 from overheard.sources.bluesky.batch import EventBatch, Resumption
 from overheard.sources.bluesky.client import JetstreamServer, JetstreamSocket
 from overheard.sources.bluesky.cursor import StreamCursor, decoded
-from overheard.sources.bluesky.events import StreamNotice, UnreadableFrame, decode
+from overheard.sources.bluesky.events import StreamEvent, StreamNotice, UnreadableFrame, decode
 from overheard.sources.bluesky.names import SOURCE
 
 log = get_logger(__name__)
@@ -99,8 +99,11 @@ class BlueskyConnection:
             if told.ended:
                 self._ended = RetryableError("it has ended the stream with an error")
             return
-        if self._resumption is not None:
-            batch.gap, self._resumption = self._resumption.gap_before(told), None
+        resumed, self._resumption = self._resumption, None
+        if resumed is not None:
+            batch.gap = resumed.gap_before(told)
+            if resumed.is_repeated(told):
+                told = StreamEvent(told.time_us, told.seq)
         batch.add(told)
 
     def close(self) -> None:

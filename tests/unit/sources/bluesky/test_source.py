@@ -144,7 +144,7 @@ def test_a_reading_that_is_cut_is_behind(simulator: BlueskySimulator, source: Bl
     with closing(source.connect(cursor)) as connection:
         first, second = connection.read(NEVER), connection.read(NEVER)
     assert (len(first.items), first.behind) == (500, True)
-    assert (len(first.items) + len(second.items), second.behind) == (701, False)
+    assert (len(first.items) + len(second.items), second.behind) == (700, False)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,8 @@ def test_a_connection_that_ends_is_a_passing_fault(
     with pytest.raises(RetryableError):
         read_on(source, cursor)
     assert time.monotonic() - began < 10
-    assert [item.body for item in page_of(source, cursor).items] == ["the first one"]
+    added = simulator.add_post("later")
+    assert [item.id for item in page_of(source, cursor).items] == [added], "the one at the cursor is not repeated"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_rubbish_between_events_costs_no_event(
     simulator.faults.inject(StreamFault("rubbish", after=1, frame=frame))
     wanted = [simulator.add_post("one"), simulator.add_post("two")]
     page = page_of(source, cursor)
-    assert [item.id for item in page.items[1:]] == wanted
+    assert [item.id for item in page.items] == wanted
     assert metric("items_unreadable_total", source="bluesky") == 1
 
 
