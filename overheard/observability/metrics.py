@@ -21,7 +21,8 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
-SOURCE_NAMES = ("reddit", "replay", "bluesky")  # those that workspaces can watch
+# Those that workspaces can watch.
+SOURCE_NAMES = ("reddit", "hackernews", "feeds", "bluesky", "mastodon", "stackexchange", "replay")
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -84,6 +85,12 @@ class ProcessMetrics(MetricCatalogue):
             "fetch, stream",
             source=SOURCE_NAMES,
         )
+        self.items_opted_out = counter(
+            "items_opted_out_total",
+            "Items left out because their authors do not want to be found by search.",
+            "fetch",
+            source=("mastodon",),
+        )
         self.reddit_requests = counter(
             "reddit_requests_total",
             "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (Reddit blocks this "
@@ -100,11 +107,11 @@ class ProcessMetrics(MetricCatalogue):
         self.coverage_gaps = counter(
             "coverage_gaps_total",
             "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
-            "item at which the last poll ended has disappeared), pages ([fetch] max_pages) or outdated (the source "
-            "no longer had what followed the cursor).",
+            "item at which the last poll ended has disappeared), pages ([fetch] max_pages), hole (a number without an "
+            "item) or outdated (the source no longer had what followed).",
             "store",
             source=SOURCE_NAMES,
-            reason=("horizon", "anchor", "pages", "outdated"),
+            reason=("horizon", "anchor", "pages", "hole", "outdated"),
         )
         self.reddit_last_success = gauge(
             "reddit_last_success_timestamp_seconds",

@@ -15,6 +15,8 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
+from overheard.sources.hackernews import names as hackernews
+from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -25,6 +27,15 @@ log = get_logger(__name__)
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
     return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+
+
+def _hackernews_budget(config: Config) -> RequestBudget:
+    per_second = config.sources.hackernews.requests_per_second
+    return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
+
+
+def _mastodon_budget(config: Config) -> RequestBudget | None:
+    return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
 SOURCES: dict[str, SourceType] = {
@@ -46,6 +57,20 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
         SourceType(
+            name=hackernews.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.hackernews.source:open_source",
+            fresh_for=hackernews.FRESH_SECONDS,
+            deletions="lookup",
+            budget=_hackernews_budget,
+            lookup_size=hackernews.LOOKUP_ITEMS,
+            check_place=hackernews.check_place,
+            check_author=hackernews.check_author,
+            place_prefix=hackernews.PLACE_PREFIX,
+            item_id=hackernews.ITEM_ID,
+            item_id_words=hackernews.ITEM_ID_WORDS,
+        ),
+        SourceType(
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
@@ -55,6 +80,19 @@ SOURCES: dict[str, SourceType] = {
             check_author=bluesky.check_author,
             item_id=bluesky.ITEM_ID,
             item_id_words="the at:// URI of a post",
+        ),
+        SourceType(
+            name=mastodon.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.mastodon.source:open_source",
+            deletions="lookup",
+            budget=_mastodon_budget,
+            lookup_size=mastodon.LOOKUP_ITEMS,
+            lookup_name=mastodon.lookup_name,
+            check_place=mastodon.check_place,
+            check_author=mastodon.check_author,
+            author_label="@{}".format,
+            item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
             name="replay",
