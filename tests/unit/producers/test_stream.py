@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from overheard.db import groups, source_health, storing, streams
 from overheard.db.database import Db
@@ -19,6 +20,7 @@ from overheard.sources.bluesky.client import JetstreamServer
 from overheard.sources.bluesky.source import BlueskySource
 from overheard.workspaces import WatchSpec
 from producers import stream
+from producers.__main__ import main
 from producers.stream import LOOK_SECONDS, RETRY_MIN_SECONDS, TAKEOVER_SECONDS, StreamProducer
 from tests.fixtures import Clock, Metric, Sent, World
 
@@ -281,6 +283,11 @@ def test_a_gap_is_stored_with_the_page_that_follows_it(
     )
     assert (since, until, reason) == (one, two, "outdated")
     assert before < from_at < to_at
+
+
+@pytest.mark.parametrize("arguments", [["stream"], ["stream", "reddit"], ["tick", "bluesky"]])
+def test_the_stream_takes_a_streamed_source_and_other_producers_none(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
 
 
 def test_a_group_that_another_poll_holds_is_left_alone(
