@@ -12,7 +12,7 @@ from overheard.clock import Clock
 from overheard.db import source_health
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
-from overheard.sources import RequestTokens, Source
+from overheard.sources import RequestTokens, SeveralClients, Source
 
 # Chosen, not measured: five private places in a row are unlikely, and a source that refuses everything shows it within
 # five requests.
@@ -48,6 +48,18 @@ class SourceHealth:
         now = self._clock()
         until = now + (getattr(error, "delay", None) or 0.0)
         source_health.record_failure(self._db, source, str(error), now, until, revoked=isinstance(error, LoginRefused))
+
+    def record_clients(self, source: Source) -> None:
+        """Record which clients of a source with several it has served, and which it refuses."""
+        if not isinstance(source, SeveralClients):
+            return
+        now = self._clock()
+        for outcome in source.client_outcomes():
+            if outcome.refusal is None:
+                source_health.record_read(self._db, outcome.key, now)
+            else:
+                until = now + outcome.retry_in
+                source_health.record_failure(self._db, outcome.key, outcome.refusal, now, until, revoked=True)
 
     def succeeded_since(self, source: str, at: float) -> bool:
         """Return True if the source has served a request at or after ``at``."""

@@ -17,7 +17,7 @@ from overheard.cli.output import Column, one_line
 from overheard.cli.status.programs import programs_table
 from overheard.operations.database_state import DatabaseState
 from overheard.operations.facts import SystemState
-from overheard.operations.outages import REDDIT_AWAY_SECONDS
+from overheard.operations.outages import AWAY_SECONDS
 from overheard.operations.problems import Problem, is_healthy
 from overheard.operations.wording import ago, counted, span, until
 from overheard.sources.registry import place_label
@@ -111,7 +111,7 @@ def _reddit(stored: DatabaseState, now: float) -> Text:
     parts = [
         Text(
             f"{failure} for {span(failing_seconds)}" if failing_seconds else "",
-            style="bold red" if failing_seconds > REDDIT_AWAY_SECONDS else "yellow",
+            style="bold red" if failing_seconds > AWAY_SECONDS else "yellow",
         ),
         Text(f"last read {ago(state.read_at, now)}" if state.read_at else ""),
         Text("requests left: unknown" if remaining is None else f"{remaining:,.0f} requests left"),

@@ -1219,8 +1219,8 @@ def test_items_read_are_counted_by_source_and_kind(
     post(4)
     post(3, kind="comment")
     stage.run(acme)
-    assert metric("items_fetched_total", source="reddit", kind="posts") == 4
-    assert metric("items_fetched_total", source="reddit", kind="comments") == 3
+    assert metric("items_read_total", source="reddit", kind="post") == 4
+    assert metric("items_read_total", source="reddit", kind="comment") == 3
 
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Clock, metrics: ProcessMetrics) -> None:
@@ -1229,7 +1229,7 @@ def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Clock, metrics:
     workspace = workspaces.by_name(stage.db, canary.WORKSPACE).id
     parts = stage.resume(stage.message(workspace, source=canary.SOURCE))
     assert [item.id for part in parts for item in part.items] == [str(int(clock()))]
-    (counted,) = metrics.items_fetched.collect()
+    (counted,) = metrics.items_read.collect()
     assert canary.SOURCE not in {sample.labels["source"] for sample in counted.samples}
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 

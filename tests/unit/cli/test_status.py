@@ -34,7 +34,7 @@ from overheard.operations import problems, processes
 from overheard.operations.facts import Observer, SystemState
 from overheard.operations.processes import ProcessReport
 from overheard.process import RunningProcess
-from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.names import client_key
 from overheard.supervisord import SupervisedProcess
 
 from .conftest import Run, lines
@@ -94,7 +94,7 @@ def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
 
 
 def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, running: RunningProcess) -> None:
-    budgets.DatabaseLimiter(running.db, {}).observe(budget_key("id"), 321.0, 300)
+    budgets.DatabaseLimiter(running.db, {}).observe(client_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
     models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(running.db.peewee)

@@ -269,7 +269,7 @@ def assert_no_secret_leaks(script: Script, token: Script, logs: io.StringIO) -> 
             password=SECRETS[1],
             timeout=0.3,
         )
-        output = repr(source) + repr(source._client) + repr(source._client.settings)
+        output = repr(source) + repr(source._clients) + repr(vars(source))
         try:
             source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         except OverheardError as error:
