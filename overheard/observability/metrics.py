@@ -134,7 +134,7 @@ class ProcessMetrics(MetricCatalogue):
             "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (Reddit blocks this "
             "server), or error if there was no answer.",
             "fetch, recheck",
-            endpoint=("token", "new", "comments", "info"),
+            endpoint=("token", "new", "comments", "info", "search"),
             status="an HTTP status, blocked or error",
         )
         self.reddit_budget_remaining = gauge(

@@ -42,7 +42,7 @@ RESPONSE_MAX_BYTES = 16 * 2**20  # decompressed; twice 100 posts of 40,000 ASCII
 class RequestPurpose(msgspec.Struct, frozen=True):
     """What a request is for, and the budget that pays for it. ``names``: the feeds requested, () if none.
 
-    ``endpoint`` is a fixed word (new, comments, info): it becomes a metric's label.
+    ``endpoint`` is a fixed word (new, comments, info, search): it becomes a metric's label.
     """
 
     endpoint: str

@@ -11,13 +11,23 @@ from overheard.errors import ConfigError, FeedRefused
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources import ClientOutcome, GroupLimit, LookupResult, Page, ReadRequest, RequestTokens
+from overheard.sources import (
+    ClientOutcome,
+    GroupLimit,
+    LookupResult,
+    Page,
+    ReadRequest,
+    RequestTokens,
+    SearchPage,
+    SearchRequest,
+)
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, SOURCE
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
+from overheard.sources.reddit.search import SearchReader
 
 log = get_logger(__name__)
 
@@ -55,9 +65,10 @@ class RedditSource:
 
     def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, *, clock: Clock = system_clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._clients = RedditClients(settings, metrics, clock)
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
-        for endpoint in (TOKEN_ENDPOINT, *ENDPOINT_OF_KIND.values(), "info"):
+        for endpoint in (TOKEN_ENDPOINT, *ENDPOINT_OF_KIND.values(), "info", "search"):
             for status in PRESET_STATUSES:
                 metrics.reddit_requests.labels(endpoint, status)
 
@@ -67,9 +78,7 @@ class RedditSource:
         FeedRefused for several places may also mean that their names together are too long for a URL.
         """
         kind, names = request.kind, request.places
-        for name in names:
-            if not _FEED_NAME.fullmatch(name):
-                raise FeedRefused("missing", (name,))
+        self._check_names(names)
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
@@ -104,6 +113,20 @@ class RedditSource:
         absent = tuple(name for name in ids if name not in shown) if readable else ()
         return LookupResult(items, tuple(name for name in ids if name in gone), absent)
 
+    def search(self, request: SearchRequest, budget: RequestTokens) -> SearchPage:
+        """Return a page of posts, the newest first; without a request if only comments are wanted.
+
+        Raises what ``read`` raises.
+        """
+        self._check_names(request.places)
+        reader = SearchReader(request, self._clock())
+        if not reader.can_search:
+            return reader.without_comments()
+        listing = parse_listing(
+            self._clients.get(reader.path, reader.params, RequestPurpose("search", budget, reader.places))
+        )
+        return reader.take(self._items(parse_children(listing.children, "post"), "post"), listing.after)
+
     def client_outcomes(self) -> Sequence[ClientOutcome]:
         """Return the latest outcome of each client used since the last call; none of an only client."""
         return self._clients.outcomes()
@@ -125,6 +148,12 @@ class RedditSource:
     def close(self) -> None:
         """Close the connections of all threads. A later read opens new ones."""
         self._clients.close()
+
+    @staticmethod
+    def _check_names(names: Sequence[str]) -> None:
+        for name in names:
+            if not _FEED_NAME.fullmatch(name):
+                raise FeedRefused("missing", (name,))
 
     def _items(self, children: list[ParsedChild], kind: ItemKind) -> tuple[Item, ...]:
         wrong = [child.wrong for child in children if child.item is None]

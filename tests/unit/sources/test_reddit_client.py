@@ -323,7 +323,7 @@ def test_a_blocked_machine_is_not_counted_as_a_private_subreddit(body: str, stat
 def test_series_of_usual_statuses_start_at_0() -> None:
     metrics = new_metrics()
     source_at("http://127.0.0.1:9", metrics=metrics)
-    for endpoint in ("token", "new", "comments", "info"):
+    for endpoint in ("token", "new", "comments", "info", "search"):
         for status in ("200", "429", "blocked", "error"):
             labels = {"endpoint": endpoint, "status": status}
             assert metrics.registry.get_sample_value("overheard_reddit_requests_total", labels) == 0
