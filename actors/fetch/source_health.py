@@ -13,6 +13,7 @@ from overheard.db import source_health
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
 from overheard.sources import RequestTokens, SeveralClients, Source
+from overheard.sources.registry import source_type
 
 # Chosen, not measured: five private places in a row are unlikely, and a source that refuses everything shows it within
 # five requests.
@@ -62,13 +63,13 @@ class SourceHealth:
                 source_health.record_failure(self._db, outcome.key, outcome.refusal, now, until, revoked=True)
 
     def succeeded_since(self, source: str, at: float) -> bool:
-        """Return True if the source has served a request at or after ``at``."""
-        return self._succeeded_at.get(source, float("-inf")) >= at
+        """Return True if the source has served a request at or after ``at``, or has no server that all places share."""
+        return source_type(source).many_servers or self._succeeded_at.get(source, float("-inf")) >= at
 
     def refuses_all_feeds(self, source: str) -> bool:
         """Return True if so many requests in a row were refused that a single feed cannot be the cause."""
         latest = list(self._refusals[source])
-        return len(latest) == REFUSALS_IN_A_ROW and latest[-1] - latest[0] <= REFUSALS_WITHIN_SECONDS
+        return not source_type(source).many_servers and len(latest) == REFUSALS_IN_A_ROW and latest[-1] - latest[0] <= REFUSALS_WITHIN_SECONDS
 
     def probe(self, name: str, source: Source, budget: RequestTokens) -> bool:
         """Request what always exists; return True if the source serves it. Skipped soon after a failed probe."""

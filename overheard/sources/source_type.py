@@ -60,6 +60,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ids, described by ``item_id_words`` in error messages. ``place_prefix`` is shown before a place's name; if it is
     empty, the source's name and a colon. ``internal``: Overheard's own, workspaces cannot watch it.
 
+    ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
@@ -69,6 +70,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[FeedKind, ...]
     factory: str
     internal: bool = False
+    many_servers: bool = False
     streamed: bool = False
     fresh_for: float = math.inf
     deletions: Deletions = "none"

@@ -48,7 +48,7 @@ class SearchReader:
     def __init__(self, request: SearchRequest, now: float) -> None:
         self._request = request
         self._parts = list(product(_joined(request.places, "+", NAMES_MAX_BYTES), _queries(request.words)))
-        self._at = _POSITION.decode(request.position) if request.position else _Position()
+        self._at = _decoded(request.position)
         self._window = next(
             (name for name, seconds in WINDOWS if now - request.since < seconds - CLOCK_MARGIN_SECONDS), "all"
         )
@@ -101,6 +101,13 @@ class SearchReader:
         ended = self._at.part >= len(self._parts)
         truncated = self._at.truncated or (ended and "comment" in self._request.kinds)
         return SearchPage(items, None if ended else msgspec.json.encode(self._at).decode(), truncated)
+
+
+def _decoded(position: str | None) -> _Position:
+    try:
+        return _POSITION.decode(position) if position else _Position()
+    except msgspec.MsgspecError:  # of another release: begin again, which finds nothing twice
+        return _Position()
 
 
 def _queries(words: Iterable[str]) -> list[str]:

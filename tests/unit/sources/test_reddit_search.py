@@ -127,6 +127,14 @@ def test_when_both_anchors_are_gone_it_says_that_there_may_be_more(
     assert pages(source, request(clock, places=("python",), position=first.position))[-1].truncated
 
 
+def test_a_position_that_cannot_be_read_begins_again(
+    simulator: RedditSimulator, source: RedditSource, clock: Clock
+) -> None:
+    post = simulator.add_post("python", "acme")
+    for position in ('{"part": "x"}', "[", "{}"):
+        assert ids(pages(source, request(clock, places=("python",), position=position))) == [post]
+
+
 def test_comments_cannot_be_searched(simulator: RedditSimulator, source: RedditSource, clock: Clock) -> None:
     post = simulator.add_post("python", "acme")
     simulator.add_comment(post, "acme")
