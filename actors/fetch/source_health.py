@@ -68,8 +68,10 @@ class SourceHealth:
 
     def refuses_all_feeds(self, source: str) -> bool:
         """Return True if so many requests in a row were refused that a single feed cannot be the cause."""
+        if source_type(source).many_servers:
+            return False
         latest = list(self._refusals[source])
-        return not source_type(source).many_servers and len(latest) == REFUSALS_IN_A_ROW and latest[-1] - latest[0] <= REFUSALS_WITHIN_SECONDS
+        return len(latest) == REFUSALS_IN_A_ROW and latest[-1] - latest[0] <= REFUSALS_WITHIN_SECONDS
 
     def probe(self, name: str, source: Source, budget: RequestTokens) -> bool:
         """Request what always exists; return True if the source serves it. Skipped soon after a failed probe."""

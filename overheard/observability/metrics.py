@@ -112,7 +112,7 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.source_overdue = gauge(
             "source_overdue_seconds",
-            "The same among the feeds for which a workspace has demanded a reading since; 0: none waits for one.",
+            "The same among the feeds for which a workspace has demanded a new reading since; 0: none waits for one.",
             SET_BY_TICK,
             source=SOURCE_NAMES,
         )

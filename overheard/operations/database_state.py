@@ -36,7 +36,7 @@ DETAILED_ROWS = 100  # failing feeds and channels listed in full; the others are
 class SourceVitals(msgspec.Struct, frozen=True):
     """A watched source. ``lag``: seconds since its least recently read healthy feed was read, None without one.
 
-    ``overdue``: the same of the feeds for which a reading has been demanded since; 0 if none is waiting for one.
+    ``overdue``: the same of the feeds for which a new reading has been demanded since; 0 if none waits for one.
     """
 
     state: source_health.SourceState
@@ -120,7 +120,7 @@ def vital_signs(db: Db, config: Config, now: float) -> VitalSigns:
         reddit=source_health.state(db, SOURCE),
         clients=clients,
         sources={
-            source: _source_vitals(db, source, now)
+            source: _source_vitals(db, source, now, config.fetch.fresh_for)
             for source in refreshes.watched_sources(db)
             if not is_internal(source)
         },
@@ -129,14 +129,14 @@ def vital_signs(db: Db, config: Config, now: float) -> VitalSigns:
     )
 
 
-def _source_vitals(db: Db, source: str, now: float) -> SourceVitals:
+def _source_vitals(db: Db, source: str, now: float, fresh_for: float) -> SourceVitals:
     def age(at: float | None) -> float | None:
         return None if at is None else max(now - at, 0.0)
 
     return SourceVitals(
         source_health.state(db, source),
         lag=age(feeds.oldest_fresh(db, source, now)),
-        overdue=age(feeds.oldest_fresh(db, source, now, demanded=True)) or 0.0,
+        overdue=age(feeds.oldest_fresh(db, source, now, unmet_after=fresh_for)) or 0.0,
     )
 
 

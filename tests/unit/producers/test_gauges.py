@@ -194,6 +194,10 @@ def test_the_lag_of_each_source_and_what_is_overdue(
     Feed.update(fresh_at=clock() + 1).execute(world.db.peewee)
     clock.advance(3601)
     assert shown() == (3600, 0), "none was demanded since"
+    Feed.update(fresh_at=clock() - 50).execute(world.db.peewee)
+    refreshes.demand(world.db, [acme], clock())
+    clock.advance(3550)
+    assert shown() == (3600, 0), "a poll of a moment before served it"
     refreshes.demand(world.db, [acme], clock())
     clock.advance(10)
     assert shown() == (3610, 3610)

@@ -11,7 +11,7 @@ from overheard.db.budgets import DatabaseLimiter, Rate
 from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.errors import BudgetExhausted, LoginRefused, RetryableError
-from overheard.permits import Permit
+from overheard.permits import Permit, SparePermit
 from overheard.simulators.reddit import RedditSimulator
 from overheard.sources import ReadRequest, SeveralClients
 from overheard.sources.reddit.names import client_key, client_name
@@ -118,6 +118,17 @@ def test_every_request_is_paid_for_by_its_own_client(
     assert keys == {client_key(name) for name in NAMES}
     remaining = dict(Budget.select(Budget.key, Budget.remaining).tuples().execute(sqlite_db.peewee))
     assert remaining == {client_key(name): 999.0 for name in NAMES}, "each has Reddit's count of its own"
+
+
+def test_rechecks_use_the_spare_tokens_of_every_client(
+    db_limiter: DatabaseLimiter, simulator: RedditSimulator, source: RedditSource
+) -> None:
+    db_limiter.observe(client_key("a"), 5.0, 300)  # it is in use elsewhere
+    db_limiter.block(client_key("b"), 300)
+    key, share = client_key("a"), f"recheck-{client_key('a')}"
+    spare = SparePermit(db_limiter, key, share, wait=lambda seconds: None, on_wait=lambda seconds: None)
+    assert source.look_up(["t3_1"], spare).absent == ("t3_1",)
+    assert requests(simulator) == [0, 0, 1]
 
 
 def test_the_single_keys_are_one_more_client(open_source: Callable[..., RedditSource]) -> None:
