@@ -128,7 +128,7 @@ class SystemGauges:
                 gauge.remove(source)
         self._watched = set(current.sources)
         refused_clients = reddit_clients.refused(current.clients)
-        for client in current.clients if len(current.clients) > 1 else ():
+        for client in current.clients:
             metrics.source_client_refused.labels(REDDIT, str(client.number)).set(client in refused_clients)
 
     def _bus(self) -> None:

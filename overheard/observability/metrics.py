@@ -99,7 +99,7 @@ class ProcessMetrics(MetricCatalogue):
         self.source_client_refused = gauge(
             "source_client_refused",
             "1 while the source refuses the login of this client, and others are used; client is its position in the "
-            "configuration. Not exported with a single client.",
+            "configuration.",
             SET_BY_TICK,
             source=("reddit",),
             client="a number, from 1",

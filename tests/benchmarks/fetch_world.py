@@ -43,6 +43,7 @@ from overheard.simulators.http.exchange import SimulatedRequest
 from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
+from overheard.sources import ClientOutcome
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.source import RedditSource
@@ -121,6 +122,9 @@ class InProcessReddit:
         self.requests[call.endpoint] += 1
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
+
+    def outcomes(self) -> list[ClientOutcome]:
+        return []
 
     def close(self) -> None: ...
 

@@ -149,9 +149,11 @@ def test_one_of_several_clients_is_refused(
         gauges.gather()
         return [metric("source_client_refused", source="reddit", client=str(number)) for number in (1, 2, 3)]
 
+    gauges.config = reddit_with("a")
+    source_health.record_failure(db, client_key("a"), "401", clock(), clock() + 300, revoked=True)
     gauges.gather()
-    sample = gauges.metrics.registry.get_sample_value
-    assert sample("overheard_source_client_refused", {"source": "reddit", "client": "1"}) is None, "an only client"
+    assert metric("source_client_refused", source="reddit", client="1") == 0, "an only client is its source"
+    source_health.record_read(db, client_key("a"), clock())
     gauges.config = reddit_with("a", "b", "c")
     assert shown() == [0, 0, 0]
     source_health.record_failure(db, client_key("b"), "401", clock(), clock() + 300, revoked=True)
