@@ -162,6 +162,33 @@ def test_a_refused_login_is_severe_at_once(run: Run, acme: int, running: Running
     assert problems_of(run) == []
 
 
+def test_a_refused_client_of_several_is_named_and_not_severe(
+    run: Run, acme: int, running: RunningProcess, folder: Path
+) -> None:
+    db, now = running.db, running.clock()
+    heartbeats.record(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    (folder / "pipeline.toml").write_text('[[sources.reddit.client]]\nclient_id = "another"\n')
+    source_health.record_read(db, "reddit", now)
+    source_health.record_failure(db, client_key("another"), "401", now - 7200, now - 3600, revoked=True)
+    what = "client 1 of 2 of Reddit has been refused for 2 h: Reddit may have revoked its app"
+    assert problems_of(run) == [(False, what)]
+    result = run("status")
+    assert (result.exit_code, "1 of 2 clients refused" in result.stdout) == (0, True)
+    run("workspace", "pause", "acme")
+    assert problems_of(run) == []
+
+
+def test_a_source_of_any_name_that_is_down_is_severe(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
+    heartbeats.record(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    source_health.record_failure(db, "replay", "its file is missing", now - 420, now)
+    assert problems_of(run) == [], "it is not watched"
+    models.RefreshDemand.update(source="replay").execute(db.peewee)
+    assert problems_of(run) == [(True, "replay has not been readable for 7 min: its file is missing")]
+
+
 def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, running: RunningProcess) -> None:
     db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
