@@ -6,6 +6,9 @@ docs/metrics.md is generated from here (`make generate`).
 
 from __future__ import annotations
 
+from collections import Counter as Counts
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry
 
 from overheard import __version__
@@ -21,7 +24,8 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
-SOURCE_NAMES = ("reddit", "replay")  # those that workspaces can watch
+# Those that workspaces can watch.
+SOURCE_NAMES = ("reddit", "hackernews", "feeds", "bluesky", "mastodon", "stackexchange", "replay")
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -70,7 +74,7 @@ class ProcessMetrics(MetricCatalogue):
             role=("worker", "consumer"),
         )
 
-        # Sources. The reddit_* metrics are about one API's key, budget and login, which other sources do not have.
+        # Sources. The source_* metrics are of each that is watched; reddit_* is what only that API has.
         self.source_up = gauge(
             "source_up",
             "1 if a watched source answers (it may refuse single feeds), 0 while every try to read from it fails.",
@@ -119,15 +123,21 @@ class ProcessMetrics(MetricCatalogue):
         self.items_read = counter(
             "items_read_total",
             "Items read from a source, new or seen before; without the canary's.",
-            "fetch",
+            "fetch, stream",
             source=SOURCE_NAMES,
             kind=("post", "comment"),
         )
         self.items_unreadable = counter(
             "items_unreadable_total",
             "Entries of a source that are not valid items, and are skipped.",
-            "fetch",
+            "fetch, stream",
             source=SOURCE_NAMES,
+        )
+        self.items_opted_out = counter(
+            "items_opted_out_total",
+            "Items left out because their authors do not want to be found by search.",
+            "fetch",
+            source=("mastodon",),
         )
         self.reddit_requests = counter(
             "reddit_requests_total",
@@ -145,10 +155,11 @@ class ProcessMetrics(MetricCatalogue):
         self.coverage_gaps = counter(
             "coverage_gaps_total",
             "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
-            "item at which the last poll ended has disappeared) or pages ([fetch] max_pages).",
+            "item at which the last poll ended has disappeared), pages ([fetch] max_pages), hole (a number without an "
+            "item) or outdated (the source no longer had what followed).",
             "store",
             source=SOURCE_NAMES,
-            reason=("horizon", "anchor", "pages"),
+            reason=("horizon", "anchor", "pages", "hole", "outdated"),
         )
         self.feeds = gauge("feeds", "Feeds by state: ok, failing, new.", SET_BY_TICK, state=("ok", "failing", "new"))
         self.feed_lag = gauge(
@@ -272,3 +283,8 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.due_workspaces = gauge("due_workspaces", "Due workspaces that the last tick found.", SET_BY_TICK)
         self.dead_letters = gauge("dead_letters", "Dead letters in the database.", SET_BY_TICK)
+
+    def count_read(self, source: str, kinds: Iterable[str]) -> None:
+        """Count items read from a source, each by its kind."""
+        for kind, count in Counts(kinds).items():
+            self.items_read.labels(source, kind).inc(count)

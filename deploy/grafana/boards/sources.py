@@ -35,9 +35,13 @@ def _all() -> DashboardRow:
         ),
         timeseries_panel(
             "Items read",
-            "Posts and comments per second, by source, seen before or not.",
+            "Posts and comments per second, by source, seen before or not; opted out: left out because their authors do "
+            "not want to be found.",
             "cps",
-            rate("overheard_items_read_total", by="source"),
+            (
+                rate("overheard_items_read_total", by="source"),
+                rate("overheard_items_opted_out_total", "opted out"),
+            ),
             stacked=True,
         ),
         timeseries_panel(

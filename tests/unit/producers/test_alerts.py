@@ -273,9 +273,11 @@ def test_each_refused_client_is_reported_once_and_sources_apart(
         make(config=config).step()
         next_slot()
         clock.advance(60)
-    assert operator.sent() == [[("reddit client refused", 2)]]
+    assert operator.sent() == [[("reddit client refused", 2), ("source away", 1)]]
     assert operator.got[0].alert is not None
-    assert operator.got[0].alert.incidents[0].where == ("client 1 of 3", "client 2 of 3")
+    refused, away = operator.got[0].alert.incidents
+    assert refused.where == ("client 1 of 3", "client 2 of 3")
+    assert away.where == ("hackernews: it answers with HTTP 503",)
 
 
 def test_a_tick_that_keeps_failing_is_reported_once(
