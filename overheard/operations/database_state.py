@@ -23,6 +23,7 @@ from overheard.db.channels import FailingChannel
 from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
+from overheard.operations.source_reports import SourceReport, source_reports
 from overheard.sources.reddit.names import SOURCE, budget_key
 
 OVERDUE_SECONDS = 120.0  # unfinished work older than this is a problem; chosen, not measured
@@ -75,6 +76,7 @@ class DatabaseState(VitalSigns, frozen=True, kw_only=True):
     canary: canaries.CanaryState | None
     unreadable_schedules: list[schedules.UnreadableSchedule]
     watched_sources: list[str]
+    source_reports: list[SourceReport]
 
     @property
     def in_use(self) -> bool:
@@ -126,4 +128,5 @@ def database_state(db: Db, config: Config, now: float) -> DatabaseState:
         canary=canaries.state(db),
         unreadable_schedules=schedules.unreadable_schedules(db),
         watched_sources=refreshes.watched_sources(db),
+        source_reports=source_reports(db, config, now),
     )

@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Config
-from overheard.errors import ConfigError
+from overheard.errors import ConfigError, InvalidInput
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source
@@ -26,6 +26,44 @@ def _reddit_budget(config: Config) -> RequestBudget:
     return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
 
 
+def _reddit_missing(config: Config) -> str | None:
+    rules = config.sources.reddit
+    return None if rules.clients and rules.user_agent else reddit.MISSING_SETTING
+
+
+def _replay_missing(config: Config) -> str | None:
+    return None if config.sources.replay.path else "[sources.replay] path is not set"
+
+
+# Placeholders, until the sources are here.
+def _only_all(text: str) -> str:
+    if text.lower() != "all":
+        raise InvalidInput(f"{text[:100]!r} cannot be watched: its only place is all")
+    return "all"
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise InvalidInput("a feed's place is its URL, such as https://example.org/feed.xml")
+    return text
+
+
+def _host(text: str) -> str:
+    import re
+
+    if not re.fullmatch(r"(https?://)?[a-z0-9.:-]+(/#\w+)?", text):
+        raise InvalidInput(f"{text[:100]!r} is not a server or server/#hashtag")
+    return text.removeprefix("https://")
+
+
+def _site_tag(text: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[a-z.]+/[a-z0-9.+#-]+", text):
+        raise InvalidInput(f"{text[:100]!r} is not site/tag")
+    return text
+
+
 SOURCES: dict[str, SourceType] = {
     each.name: each
     for each in (
@@ -33,6 +71,7 @@ SOURCES: dict[str, SourceType] = {
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
+            missing_setting=_reddit_missing,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
@@ -47,8 +86,40 @@ SOURCES: dict[str, SourceType] = {
         SourceType(
             name="replay",
             feeds=("items",),
+            missing_setting=_replay_missing,
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
+        ),
+        SourceType(
+            name="hackernews",
+            feeds=("items",),
+            factory="overheard.sources.hackernews.source:open_source",
+            undivided=True,
+            check_place=_only_all,
+        ),
+        SourceType(
+            name="feeds", feeds=("posts",), factory="overheard.sources.feeds.source:open_source", check_place=_url
+        ),
+        SourceType(
+            name="bluesky",
+            feeds=("items",),
+            factory="overheard.sources.bluesky.source:open_source",
+            undivided=True,
+            streamed=True,
+            deletions="stream",
+            check_place=_only_all,
+        ),
+        SourceType(
+            name="mastodon",
+            feeds=("posts",),
+            factory="overheard.sources.mastodon.source:open_source",
+            check_place=_host,
+        ),
+        SourceType(
+            name="stackexchange",
+            feeds=("items",),
+            factory="overheard.sources.stackexchange.source:open_source",
+            check_place=_site_tag,
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )

@@ -60,6 +60,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ids, described by ``item_id_words`` in error messages. ``place_prefix`` is shown before a place's name; if it is
     empty, the source's name and a colon. ``internal``: Overheard's own, workspaces cannot watch it.
 
+    ``undivided``: it has no places, only ``all``. ``missing_setting``: what it needs and is not set, None if it can be
+    read. ``searchable``: its past can be searched (``ItemSearch``).
+
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
@@ -69,6 +72,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[FeedKind, ...]
     factory: str
     internal: bool = False
+    undivided: bool = False
+    missing_setting: Callable[[Config], str | None] = lambda config: None
+    searchable: bool = False
     streamed: bool = False
     fresh_for: float = math.inf
     deletions: Deletions = "none"
@@ -81,6 +87,12 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Return what it can do, in fixed words."""
+        optional = {"lookup": self.lookup_size is not None, "search": self.searchable}
+        return ("stream" if self.streamed else "list", *(word for word, has in optional.items() if has))
 
     def place_label(self, place: str) -> str:
         """Return a place as users write it, such as r/python or replay:python."""

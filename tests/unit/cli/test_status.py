@@ -82,8 +82,8 @@ def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, running: Run
 def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
     assert list(facts(run)) == [
         "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
-        "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
-        "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
+        "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "sources", "channels", "sick_channels",
+        "deliveries", "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
         "supervised", "supervisor_fault", "backed_up",
     ]  # fmt: skip
     away = facts(run, OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")

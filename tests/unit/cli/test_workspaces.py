@@ -169,10 +169,10 @@ def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, running
         (["acme", "-s", "python", "-q", "x", "--every", "1s"], "too often"),
         (["acme", "-s", "python", "-q", "x", "--timezone", "Berlin"], "Europe/Berlin"),
         (["acme", "-s", "python", "-q", "x", "-c", "nonsense"], "channel"),
-        (["acme", "-q", "x"], "give --subreddit or --watch"),
+        (["acme", "-q", "x"], "nothing to watch: give a URL, --subreddit"),
         (["acme", "-q", "x", "--watch", "python"], "write SOURCE:PLACE"),
-        (["acme", "-q", "x", "--watch", "redit:python"], "source 'redit' is not known; valid: reddit, replay"),
-        (["acme", "-q", "x", "--watch", "canary:overheard-canary"], "valid: reddit, replay"),
+        (["acme", "-q", "x", "--watch", "redit:python"], "source 'redit' is not known; valid: reddit"),
+        (["acme", "-q", "x", "--watch", "canary:overheard-canary"], "valid: reddit"),
         (["acme", "-s", "python"], "Missing option"),
     ],
 )
