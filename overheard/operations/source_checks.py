@@ -86,7 +86,7 @@ def _ask(
     tokens = open_budget(budget.key) if budget is not None else UnlimitedPermit()
     try:
         # It has no server of its own to ask: its places are on those of others, or it makes no requests.
-        if isinstance(opened, SingleFeedSource) and type(opened).probe is SingleFeedSource.probe:
+        if getattr(type(opened), "probe", None) is SingleFeedSource.probe:
             return _ask_places(running, opened, places, tokens)
         opened.probe(tokens)
         return "ok", None

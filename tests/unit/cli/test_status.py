@@ -440,6 +440,34 @@ def test_trigger_wait_warns_of_channels_that_receive_nothing(run: Run, acme: int
     assert run("trigger", "acme", "--wait").stderr.startswith("! channel team is disabled (410); it receives nothing")
 
 
+def test_trigger_wait_says_which_feeds_their_publishers_do_not_let_be_read_yet(
+    run: Run, acme: int, running: RunningProcess
+) -> None:
+    db, now = running.db, running.clock()
+    # Both were read a minute ago, and may be read again in a quarter of an hour.
+    models.Feed.update(fresh_at=now - 60, retry_at=now + 900).execute(db.peewee)
+    result = run("trigger", "acme", "--wait")
+    assert result.exit_code == 0, result.output
+    assert "acme: 0 new mentions in 0." in result.stdout
+    assert "2 feeds are as fresh as the publisher allows; next poll in 15 min (20" in result.stdout
+    (feed, _) = models.Feed.select().order_by(models.Feed.id).execute(db.peewee)
+    models.Feed.update(failures=1).where(models.Feed.id == feed.id).execute(db.peewee)
+    assert "1 feed is as fresh as the publisher allows" in run("trigger", "acme", "--wait").stdout
+    models.Feed.update(failures=1).execute(db.peewee)
+    assert "as fresh as" not in run("trigger", "acme", "--wait").stdout, "refused feeds are no news"
+
+
+def test_trigger_wait_waits_for_other_feeds_than_those_that_are_paused_or_streamed(
+    run: Run, acme: int, running: RunningProcess
+) -> None:
+    db, now = running.db, running.clock()
+    posts = models.Feed.kind == "posts"
+    models.Feed.update(fresh_at=now - 60, retry_at=now + 900).where(posts).execute(db.peewee)
+    assert run("trigger", "acme", "--wait", "--timeout", "0.01").exit_code == 1
+    models.Feed.update(source="bluesky").where(~posts).execute(db.peewee)
+    assert run("trigger", "acme", "--wait", "--timeout", "0.01").exit_code == 0
+
+
 def test_trigger_refuses_unknown_and_paused_workspaces(run: Run, acme: int) -> None:
     assert run("trigger", "nobody").exit_code == 1
     run("workspace", "pause", "acme")
