@@ -21,7 +21,7 @@ from overheard.outcomes import Later, Outcome, Rejected
 from overheard.permits import BudgetNeed, SparePermit
 from overheard.sending import Send
 from overheard.sources import ItemLookup, LookupResult
-from overheard.sources.registry import lookup_sizes, request_budget
+from overheard.sources.registry import lookup_sizes, request_budget, source_type
 
 log = get_logger(__name__)
 
@@ -97,7 +97,8 @@ class Rechecker:
         now = self.clock()
         permit.urgent = min(item.checked_at for item in stored) <= now - URGENT_FRACTION * self.within_seconds
         try:
-            result = self.sources[message.source].look_up([item.ref for item in stored], permit)
+            lookup_name = source_type(message.source).lookup_name
+            result = self.sources[message.source].look_up([lookup_name(item.ref, item.url) for item in stored], permit)
         except BudgetExhausted as exhausted:
             if exhausted.slot is None:
                 rechecks.postpone(self.db, ids, held_until, now + NO_BUDGET_PAUSE_SECONDS)
@@ -114,7 +115,7 @@ class Rechecker:
             rechecks.postpone(self.db, ids, held_until, now + delay)
             log.warning("recheck postponed", items=len(ids), seconds=delay, reason=str(error))
             return None
-        self._apply(stored, result)
+        self._apply(stored, result, held_until)
         now = self.clock()
         # A message with ids is one batch of the tick, which claims further batches itself. Without ids it was sent by
         # hand and means everything that is due: one message follows the other, so that each waits for its budget.
@@ -139,7 +140,7 @@ class Rechecker:
             self.metrics.items_erased.labels("old").inc(gone)
         return [item for item in stored if item.mentioned], held_until
 
-    def _apply(self, stored: Sequence[ItemToRecheck], result: LookupResult) -> None:
+    def _apply(self, stored: Sequence[ItemToRecheck], result: LookupResult, held_until: float) -> None:
         now = self.clock()
         by_ref = {item.ref: item for item in stored}
         gone = [by_ref[ref].id for ref in result.gone if ref in by_ref]
@@ -155,13 +156,15 @@ class Rechecker:
         changed = sum(rechecks.update_text(self.db, before, item) for before, item in shown)
         rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in confirmed], now)
         rechecks.mark_present(self.db, [before.id for before, _ in shown], now)
-        accounted = {*result.gone, *result.absent, *(item.id for item in result.items)}
+        unanswered = [by_ref[ref].id for ref in result.unanswered if ref in by_ref]
+        rechecks.postpone(self.db, unanswered, held_until, now + NO_BUDGET_PAUSE_SECONDS)
+        accounted = {*result.gone, *result.absent, *result.unanswered, *(item.id for item in result.items)}
         rechecks.mark_unknown(self.db, [item.id for item in stored if item.ref not in accounted], now)
-        self.metrics.items_rechecked.inc(len(stored))
+        self.metrics.items_rechecked.inc(len(stored) - len(unanswered))
         self.metrics.items_erased.labels("deleted").inc(erased.items)
         log.info(
             "rechecked",
-            items=len(stored),
+            items=len(stored) - len(unanswered),
             absent=len(missing) - len(confirmed),
             changed=changed,
             accounts=len(authors),

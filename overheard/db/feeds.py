@@ -14,7 +14,7 @@ from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Workspace
 from overheard.items import ALL, FeedKind
-from overheard.sources.registry import SOURCES, place_label
+from overheard.sources.registry import place_label, streamed
 
 ALERT_AFTER_REFUSALS = 3  # in a row, over an hour and a half: reported to the operator then, once
 INITIAL_BACKOFF_SECONDS = 1800.0  # before a refused feed is requested again; doubles with each refusal
@@ -225,7 +225,6 @@ def has_unread(db: Db, workspace_id: int, since: float) -> bool:
 
     Feeds of streamed sources do not count: they are read all the time.
     """
-    streamed = [name for name, each in SOURCES.items() if each.streamed]
     query = (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
@@ -233,7 +232,7 @@ def has_unread(db: Db, workspace_id: int, since: float) -> bool:
             Watch.workspace == workspace_id,
             Feed.fresh_at < since,
             Feed.retry_at < since,
-            Feed.source.not_in(streamed),
+            Feed.source.not_in(streamed()),
         )
     )
     return bool(query.exists(db.peewee))

@@ -13,7 +13,10 @@ from overheard.config import Config
 from overheard.errors import ConfigError, InvalidInput
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources import Source
+from overheard.sources import Source, StreamedSource
+from overheard.sources.bluesky import names as bluesky
+from overheard.sources.hackernews import names as hackernews
+from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -36,24 +39,10 @@ def _replay_missing(config: Config) -> str | None:
 
 
 # Placeholders, until the sources are here.
-def _only_all(text: str) -> str:
-    if text.lower() != "all":
-        raise InvalidInput(f"{text[:100]!r} cannot be watched: its only place is all")
-    return "all"
-
-
 def _url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise InvalidInput("a feed's place is its URL, such as https://example.org/feed.xml")
     return text
-
-
-def _host(text: str) -> str:
-    import re
-
-    if not re.fullmatch(r"(https?://)?[a-z0-9.:-]+(/#\w+)?", text):
-        raise InvalidInput(f"{text[:100]!r} is not a server or server/#hashtag")
-    return text.removeprefix("https://")
 
 
 def _site_tag(text: str) -> str:
@@ -62,6 +51,15 @@ def _site_tag(text: str) -> str:
     if not re.fullmatch(r"[a-z.]+/[a-z0-9.+#-]+", text):
         raise InvalidInput(f"{text[:100]!r} is not site/tag")
     return text
+
+
+def _hackernews_budget(config: Config) -> RequestBudget:
+    per_second = config.sources.hackernews.requests_per_second
+    return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
+
+
+def _mastodon_budget(config: Config) -> RequestBudget | None:
+    return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
 SOURCES: dict[str, SourceType] = {
@@ -84,6 +82,47 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
         SourceType(
+            name=hackernews.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.hackernews.source:open_source",
+            undivided=True,
+            searchable=True,
+            fresh_for=hackernews.FRESH_SECONDS,
+            deletions="lookup",
+            budget=_hackernews_budget,
+            lookup_size=hackernews.LOOKUP_ITEMS,
+            check_place=hackernews.check_place,
+            check_author=hackernews.check_author,
+            place_prefix=hackernews.PLACE_PREFIX,
+            item_id=hackernews.ITEM_ID,
+            item_id_words=hackernews.ITEM_ID_WORDS,
+        ),
+        SourceType(
+            name=bluesky.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.bluesky.source:open_source",
+            undivided=True,
+            streamed=True,
+            deletions="stream",
+            check_place=bluesky.check_place,
+            check_author=bluesky.check_author,
+            item_id=bluesky.ITEM_ID,
+            item_id_words="the at:// URI of a post",
+        ),
+        SourceType(
+            name=mastodon.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.mastodon.source:open_source",
+            deletions="lookup",
+            budget=_mastodon_budget,
+            lookup_size=mastodon.LOOKUP_ITEMS,
+            lookup_name=mastodon.lookup_name,
+            check_place=mastodon.check_place,
+            check_author=mastodon.check_author,
+            author_label="@{}".format,
+            item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
+        ),
+        SourceType(
             name="replay",
             feeds=("items",),
             missing_setting=_replay_missing,
@@ -91,29 +130,7 @@ SOURCES: dict[str, SourceType] = {
             factory="overheard.sources.replay.source:open_source",
         ),
         SourceType(
-            name="hackernews",
-            feeds=("items",),
-            factory="overheard.sources.hackernews.source:open_source",
-            undivided=True,
-            check_place=_only_all,
-        ),
-        SourceType(
             name="feeds", feeds=("posts",), factory="overheard.sources.feeds.source:open_source", check_place=_url
-        ),
-        SourceType(
-            name="bluesky",
-            feeds=("items",),
-            factory="overheard.sources.bluesky.source:open_source",
-            undivided=True,
-            streamed=True,
-            deletions="stream",
-            check_place=_only_all,
-        ),
-        SourceType(
-            name="mastodon",
-            feeds=("posts",),
-            factory="overheard.sources.mastodon.source:open_source",
-            check_place=_host,
         ),
         SourceType(
             name="stackexchange",
@@ -176,6 +193,17 @@ def open_sources(config: Config, metrics: ProcessMetrics, clock: Clock) -> dict[
         except ConfigError as error:
             log.warning("source not configured: its feeds are not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])
+    return opened
+
+
+def streamed() -> list[str]:
+    """Return the names of the sources that producers read all the time."""
+    return [name for name, each in SOURCES.items() if each.streamed]
+
+
+def open_stream(name: str, config: Config, metrics: ProcessMetrics, clock: Clock) -> StreamedSource:
+    """Open a streamed source. Raises ConfigError."""
+    opened: StreamedSource = resolve_name(SOURCES[name].factory)(config, metrics, clock)
     return opened
 
 

@@ -454,7 +454,7 @@ def test_trigger_wait_says_which_feeds_their_publishers_do_not_let_be_read_yet(
     models.Feed.update(failures=1).where(models.Feed.id == feed.id).execute(db.peewee)
     assert "1 feed is as fresh as the publisher allows" in run("trigger", "acme", "--wait").stdout
     models.Feed.update(failures=1).execute(db.peewee)
-    assert "as fresh as" not in run("trigger", "acme", "--wait").stdout, "refused feeds are no news"
+    assert "as fresh as" not in run("trigger", "acme", "--wait").stdout, "they are refused"
 
 
 def test_trigger_wait_waits_for_other_feeds_than_those_that_are_paused_or_streamed(
