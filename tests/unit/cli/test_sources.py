@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from overheard.clock import system_clock
+from overheard.config.loading import load
 from overheard.db import models, source_health
 from overheard.items import ALL
+from overheard.observability.metrics import ProcessMetrics
+from overheard.operations import source_checks
 from overheard.process import RunningProcess
+from overheard.simulators.bluesky import BlueskySimulator
+from overheard.simulators.hackernews import HackerNewsSimulator
+from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
+from overheard.sources import ItemLookup, ItemSearch, StreamedSource
 from overheard.sources.registry import SOURCES, watchable
 
 from .conftest import Run, lines, rows
@@ -164,3 +177,54 @@ def test_the_registry_says_which_sources_have_no_places() -> None:
     whole = {name for name in watchable() if SOURCES[name].undivided}
     assert whole == {"hackernews", "bluesky"}
     assert {SOURCES[name].check_place(ALL) for name in whole} == {ALL}
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The host and port of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_hacker_news_is_asked(run: Run, silent: str) -> None:
+    with HackerNewsSimulator() as simulator:
+        asked = run("source", "check", "hackernews", OVERHEARD_SOURCES__HACKERNEWS__URL=simulator.url)
+    assert (asked.exit_code, asked.stdout.split()[7:9]) == (0, ["hackernews", "ok"]), asked.output
+    began = time.monotonic()
+    hangs = run("source", "check", "hackernews", OVERHEARD_SOURCES__HACKERNEWS__URL=f"http://{silent}")
+    assert (hangs.exit_code, hangs.stdout.split()[7:9]) == (1, ["hackernews", "failing"]), hangs.output
+    assert time.monotonic() - began < 3 * source_checks.CHECK_TIMEOUT_SECONDS
+
+
+def test_bluesky_is_connected_to(run: Run) -> None:
+    with BlueskySimulator() as simulator:
+        asked = run("source", "check", "bluesky", OVERHEARD_SOURCES__BLUESKY__URL=simulator.url)
+    assert (asked.exit_code, asked.stdout.split()[7:9]) == (0, ["bluesky", "ok"]), asked.output
+    away = run("source", "check", "bluesky", OVERHEARD_SOURCES__BLUESKY__URL="ws://127.0.0.1:1")
+    assert (away.exit_code, away.stdout.split()[7:9]) == (1, ["bluesky", "failing"]), away.output
+
+
+def test_each_watched_server_of_mastodon_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERHEARD_SOURCES__MASTODON__ALLOW_PRIVATE", "true")
+    with MastodonSimulator() as simulator:
+        place, away = f"{simulator.url.rstrip('/')}/#python", "http://127.0.0.1:1/#python"
+        added = run("workspace", "add", "acme", "-q", "x", "--mastodon", place, "--mastodon", away)
+        assert added.exit_code == 0, added.output
+        assert run("source", "check", place).exit_code == 0
+        (row,) = lines(run("source", "check", "--format", "json").stdout)
+    assert (row["source"], row["state"]) == ("mastodon", "failing")
+    assert row["reason"].startswith(f"1 place cannot be read: mastodon:{away} (")
+
+
+def test_capabilities_are_those_of_the_sources(reddit: None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay(folder, monkeypatch)
+    config = load(None, os.environ)
+    for name in watchable():
+        entry = SOURCES[name]
+        if name in ("feeds", "stackexchange"):  # placeholders
+            continue
+        opened = resolve_name(entry.factory)(config, ProcessMetrics(CollectorRegistry()), system_clock)
+        assert ("lookup" in entry.capabilities) == isinstance(opened, ItemLookup), name
+        assert ("search" in entry.capabilities) == isinstance(opened, ItemSearch), name
+        assert ("stream" in entry.capabilities) == isinstance(opened, StreamedSource), name
+        opened.close()
