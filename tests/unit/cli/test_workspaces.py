@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,10 @@ import pytest
 from overheard import canary, input_files
 from overheard.db import canaries, channels, heartbeats, models, workspace_specs, workspaces
 from overheard.process import RunningProcess
-from overheard.sources.registry import SOURCES
+from overheard.sources.registry import SOURCES, watchable
 from overheard.sources.source_type import SourceType
 from overheard.workspaces import WatchSpec
+from tests.project import ROOT
 
 from .conftest import Run, lines, rows
 
@@ -229,6 +232,27 @@ def test_a_watch_of_kinds_that_its_source_does_not_have_is_refused(run: Run, mon
     assert refused.exit_code == 2
     assert 'watch of dummy: kinds: it has no comments; write kinds = ["posts"] in this watch' in refused.stderr
     assert run("import", "-", input=file + 'kinds = ["posts", "comments"]\n').exit_code == 0
+
+
+def test_the_readmes_examples_of_what_to_watch_can_be_saved(run: Run, running: RunningProcess, folder: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("### What to watch\n")[2].partition("\n### ")[0]
+    (commands,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    (file,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    for command in commands.replace("\\\n", " ").splitlines():
+        result = run(*shlex.split(command)[1:])
+        assert result.exit_code == 0, result.output
+    options = re.findall(r"\| `(--[^`]+)` \|", section)
+    assert len(options) == len(watchable())
+    for number, option in enumerate(options):
+        result = run("workspace", "add", f"w{number}", "-q", "x", *shlex.split(option))
+        assert result.exit_code == 0, result.output
+    assert run("import", "-", input=file).exit_code == 0
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
+    assert {(watch.source, watch.places) for watch in spec.watch} == {
+        ("hackernews", ("all",)), ("mastodon", ("fosstodon.org/#postgres", "mastodon.social/#postgres")),
+        ("feeds", ("https://github.com/postgres/postgres/releases.atom", "https://lobste.rs/newest.rss")),
+        ("stackexchange", ("dba/postgresql", "stackoverflow/postgresql")),
+    }  # fmt: skip
 
 
 def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, running: RunningProcess) -> None:
