@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pkgutil import resolve_name
 
 import msgspec
 
+from overheard.channels.redact import redact
 from overheard.config import Config
 from overheard.db import source_facts
 from overheard.db.database import Db
@@ -28,7 +30,7 @@ from overheard.sources import ReadRequest, RequestTokens, SingleFeedSource, Sour
 from overheard.sources.registry import SOURCES, place_label, request_budget
 
 CHECK_TIMEOUT_SECONDS = 5.0  # whatever a poll may take: a user waits for a check; chosen, not measured
-PLACES_CHECKED = 20  # of a source whose places are on servers of their own; more would take minutes while many hang
+PLACES_SECONDS = 30.0  # for all places of a source, which are asked one after the other
 PLACES_NAMED = 3
 
 OpenBudget = Callable[[str], RequestTokens]  # called with the budget's key
@@ -62,7 +64,8 @@ def _targets(
         source: [each for each in places if _is_named(name, source, each[1])] for source, places in watched.items()
     }
     if not any(found.values()):
-        raise InvalidInput(f"{name!r} is neither a source nor a watched place; sources: {', '.join(reports)}")
+        shown = redact(name) if "://" in name else repr(name)
+        raise InvalidInput(f"{shown} is neither a source nor a watched place; sources: {', '.join(reports)}")
     return {source: places for source, places in found.items() if places}
 
 
@@ -104,19 +107,25 @@ def _ask_places(
     running: RunningProcess, source: Source, places: Sequence[WatchedPlace], tokens: RequestTokens
 ) -> tuple[State, str | None]:
     """Read a page of each place, and forget it."""
-    failures = []
-    for kind, place in places[:PLACES_CHECKED]:
+    failures, asked = [], 0
+    until = time.monotonic() + PLACES_SECONDS
+    for kind, place in places:
+        if time.monotonic() > until:
+            break
         try:
             source.read(ReadRequest(kind=kind, places=(place,), since=running.clock()), tokens)
         except BudgetExhausted:
-            continue
+            continue  # its server has been asked often enough
         except FeedRefused as error:
             failures.append(f"{place_label(source.name, place)} ({error.reason})")
         except (RetryableError, PermanentError) as error:
             failures.append(f"{place_label(source.name, place)} ({error})")
+        asked += 1
+    partly = f"only {asked:,} of {counted(len(places), 'place')} asked" if asked < len(places) else None
     if not failures:
-        return "ok", None
-    return "failing", f"{counted(len(failures), 'place')} cannot be read: {first_names(failures, PLACES_NAMED)}"
+        return "ok", partly
+    found = f"{counted(len(failures), 'place')} cannot be read: {first_names(failures, PLACES_NAMED)}"
+    return "failing", f"{found}; {partly}" if partly else found
 
 
 def _impatient(config: Config, source: str) -> Config:

@@ -62,7 +62,7 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
             check(text)
         except InvalidInput as error:
             yield f"{field}: {error}"
-    yield from _watch_problems(spec)
+    yield from dict.fromkeys(_watch_problems(spec))
     yield from _source_problems(spec)
     known = msgspec.structs.replace(spec, watch=tuple(watch for watch in spec.watch if watch.source in watchable()))
     # [limits] comes before the parts are checked one by one: parsing a hundred thousand queries takes minutes. It
