@@ -130,12 +130,12 @@ SOURCES: dict[str, SourceType] = {
             factory="overheard.sources.replay.source:open_source",
         ),
         SourceType(
-            name="feeds", feeds=("posts",), factory="overheard.sources.feeds.source:open_source", check_place=_url
+            name="feeds", feeds=("posts",), factory="overheard.sources.replay.source:open_source", check_place=_url
         ),
         SourceType(
             name="stackexchange",
             feeds=("items",),
-            factory="overheard.sources.stackexchange.source:open_source",
+            factory="overheard.sources.replay.source:open_source",
             check_place=_site_tag,
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
