@@ -48,7 +48,7 @@ def _url(text: str) -> str:
 def _site_tag(text: str) -> str:
     import re
 
-    if not re.fullmatch(r"[a-z.]+/[a-z0-9.+#-]+", text):
+    if not re.fullmatch(r"[a-z.]+(/[a-z0-9.+#-]+)?", text):
         raise InvalidInput(f"{text[:100]!r} is not site/tag")
     return text
 

@@ -95,8 +95,10 @@ def _stack_exchange(address: Address) -> PastedWatch:
             return feed(address.url)
         case ("questions", "tagged", tag, *_) | ("tags", tag, *_) if not re.search(r"[+ ]|%20", tag):
             return PastedWatch("stackexchange", f"{site}/{unquote(tag)}")
+        case () | ("questions",):
+            return PastedWatch("stackexchange", site)
         case _:
-            raise _instead("of this site, a tag can be watched", "stackexchange", f"{site}/TAG")
+            raise _instead("of this site, all questions or a tag can be watched", "stackexchange", site, f"{site}/TAG")
 
 
 def _youtube(address: Address) -> PastedWatch:

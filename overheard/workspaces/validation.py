@@ -12,6 +12,7 @@ from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES, watchable
+from overheard.sources.source_type import check_any_place
 from overheard.workspaces.parts import (
     NAME_MAX_CHARS,
     SCHEDULE_MAX_CHARS,
@@ -128,8 +129,10 @@ def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
 def canonical_place(source: str, text: str) -> str:
     """Return a place as its source writes it; an address from a browser may stand for one. Raises InvalidInput."""
     check = SOURCES[source].check_place
-    # Any address may be the place of these: of a page, what it stands for is meant. Elsewhere a valid name is a name.
-    if source not in PLACES_ARE_ADDRESSES:
+    if check is check_any_place:  # an address is a place as any other text: of what was recorded of a feed
+        return check(text)
+    # A name is what it says; but a host may be a place of some sources, and a page of another at the same time.
+    if "://" not in text and source not in PLACES_ARE_ADDRESSES:
         with suppress(InvalidInput):
             return check(text)
     return check(place_from(source, text))

@@ -199,7 +199,7 @@ def test_add_names_every_address_that_stands_for_nothing(run: Run, running: Runn
 def test_import_reports_every_place_that_is_wrong(run: Run, running: RunningProcess) -> None:
     watches = (
         ("redit", "rust"), ("reddit", "a b"), ("reddit", "https://lobste.rs/"), ("hackernews", "newest"),
-        ("feeds", "example"), ("stackexchange", "postgresql"), ("bluesky", "someone"), ("mastodon", "a b"),
+        ("feeds", "example"), ("stackexchange", "a b/c"), ("bluesky", "someone"), ("mastodon", "a b"),
     )  # fmt: skip
     file = '[[workspace]]\nslug = "acme"\n' + "".join(
         f'[[workspace.watch]]\nsource = "{source}"\nplaces = ["{place}"]\n' for source, place in watches
