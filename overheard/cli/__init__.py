@@ -32,6 +32,9 @@ ENTRIES = {
     "query": CommandEntry(f"{PACKAGE}.queries:query", "Test a query on a text or a file of items.", HEADING_CONFIGURE),
     "channel": CommandEntry(f"{PACKAGE}.channels:channel", "List, test or enable channels.", HEADING_CONFIGURE),
     "mentions": CommandEntry(f"{PACKAGE}.mentions:mentions", "List mentions, or follow new ones.", HEADING_RESULTS),
+    "backfill": CommandEntry(
+        f"{PACKAGE}.backfill:backfill", "Find older mentions, where sources can be searched.", HEADING_RESULTS
+    ),
     "trigger": CommandEntry(f"{PACKAGE}.trigger:trigger", "Run a workspace now.", HEADING_RESULTS),
     "status": CommandEntry(f"{PACKAGE}.status:status", "Show system status and problems.", HEADING_OPERATE),
     "gap": CommandEntry(f"{PACKAGE}.gaps:gap", "List gaps: posts and comments that were missed.", HEADING_OPERATE),
