@@ -20,6 +20,11 @@ ENTRIES = {
     "demo": CommandEntry(
         f"{PACKAGE}.demo:demo", "Try Overheard on a simulated Reddit, without any setup.", HEADING_START
     ),
+    "listen": CommandEntry(
+        f"{PACKAGE}.listen:listen",
+        "Listen for a query on Hacker News and other sources, without any setup.",
+        HEADING_START,
+    ),
     "check": CommandEntry(f"{PACKAGE}.check:check", "Check configuration, servers and credentials.", HEADING_START),
     "run": CommandEntry(f"{PACKAGE}.run:run", "Run everything in one process.", HEADING_START),
     "workspace": CommandEntry(

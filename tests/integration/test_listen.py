@@ -1,0 +1,182 @@
+"""``overheard listen`` as a separate process: mentions on stdout, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.project import ROOT
+from tests.servers.waiting import wait_for
+
+Start = Callable[..., Any]
+
+
+class Listening:
+    """A listener in a folder of its own; ``out`` and ``err`` are what it has printed so far."""
+
+    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+        self.place, self.temporary = folder / "place", folder / "tmp"
+        self.place.mkdir()
+        self.temporary.mkdir()
+        self._out, self._err = folder / "out", folder / "err"
+        given = {
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "PYTHONUTF8": "1",
+            **environ,
+        }  # fmt: skip
+        with self._out.open("w") as out, self._err.open("w") as err:
+            command = [sys.executable, "-m", "overheard.cli", "listen", *arguments]
+            self.process = subprocess.Popen(command, cwd=self.place, env=given, stdout=out, stderr=err)
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    def wait_for(self, text: str) -> None:
+        wait_for(lambda: text in self.out + self.err, f"{text!r} in {self.out}{self.err}", 30)
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def listening(folder: Path, *arguments: str, **environ: str) -> Iterator[Listening]:
+    listener = Listening(folder, *arguments, **environ)
+    try:
+        yield listener
+    finally:
+        listener.process.kill()
+        listener.process.wait(30)
+
+
+@pytest.fixture
+def replayed(tmp_path: Path) -> Path:
+    """A file of items that come within the next minute: every second one is on acme."""
+    path, now = tmp_path / "items.jsonl", time.time()
+    items = [
+        {"id": f"item{number}", "kind": "post", "place": "misc", "title": "On acme" if number % 2 else "On bolt",
+         "body": "", "author": "ada", "permalink": f"https://example.org/{number}", "created_at": now + number / 2}
+        for number in range(120)
+    ]  # fmt: skip
+    path.write_text("".join(f"{json.dumps(item)}\n" for item in items))
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path, replayed: Path) -> Iterator[Start]:
+    """Return a function that starts a listener to the replayed file."""
+    listeners = []
+
+    def begin(*arguments: str, **environ: str) -> Listening:
+        listener = Listening(
+            tmp_path, *arguments, "--source", "replay", OVERHEARD_SOURCES__REPLAY__PATH=str(replayed), **environ
+        )
+        listeners.append(listener)
+        return listener
+
+    yield begin
+    for listener in listeners:
+        listener.process.kill()
+        listener.process.wait(30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_mentions_appear_and_nothing_is_left(start: Start, number: int) -> None:
+    listener = start("acme")
+    listener.wait_for("https://example.org/1")
+    assert "On acme" in listener.out
+    assert "On bolt" not in listener.out
+    assert listener.end(number) == 0
+    assert " matched." in listener.out
+    assert listener.err == ""
+    assert list(listener.place.iterdir()) == []
+    assert list(listener.temporary.iterdir()) == []
+
+
+def test_the_workspace_file_can_be_imported(start: Start) -> None:
+    listener = start('acme OR (bolt NOT "x y")', "--for", "2s")
+    assert listener.process.wait(30) == 0
+    _, _, file = listener.out.partition("# To go on")
+    assert "\n#   overheard import acme-or-bolt-not-x-y.toml\n" in file
+    done = subprocess.run(
+        [sys.executable, "-m", "overheard.cli", "import", "-"],
+        input=f"# To go on{file}", cwd=listener.place, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "acme-or-bolt-not-x-y" in done.stdout
+
+
+def test_json_has_the_mentions_alone_on_stdout(start: Start) -> None:
+    listener = start("acme", "--format", "json", "--limit", "2")
+    assert listener.process.wait(30) == 0
+    mentions = [json.loads(line) for line in listener.out.splitlines()]
+    assert [mention["item"] for mention in mentions] == ["item1", "item3"]
+    assert mentions[0]["source"] == "replay"
+    assert mentions[0]["queries"] == ["acme"]
+    assert "[[workspace]]" in listener.err
+
+
+def test_a_killed_listener_leaves_nothing_where_the_user_works(start: Start) -> None:
+    listener = start("acme")
+    listener.wait_for("https://example.org/1")
+    listener.end(signal.SIGKILL)
+    assert list(listener.place.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_ends_it(start: Start, tmp_path: Path, replayed: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "overheard.cli", "listen", "acme", "--source", "replay"]
+    environ = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary),
+        "OVERHEARD_SOURCES__REPLAY__PATH": str(replayed),
+    }  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(30)
+        assert b"Traceback" not in process.stderr.read()
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["acme ("], "this bracket is never closed (column 6)"),
+        (["acme", "--source", "nope"], "source 'nope' is not known"),
+        (["acme", "--source", "reddit:a b"], "'a b' cannot be the name of a subreddit"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(tmp_path: Path, arguments: list[str], message: str) -> None:
+    with listening(tmp_path, *arguments) as listener:
+        assert listener.process.wait(30) == 2
+        assert message in listener.err
+        assert listener.out == ""
+
+
+def test_a_source_that_cannot_be_read_is_said_within_seconds(tmp_path: Path) -> None:
+    """Without a file, the replayed source is not configured."""
+    with listening(tmp_path, "acme", "--source", "replay") as listener:
+        listener.wait_for("replay cannot be reached")
+        listener.wait_for("Still trying.")
+        assert listener.end() == 0
+        assert "Nothing could be read" in listener.out
