@@ -22,7 +22,7 @@ ENTRIES = {
     ),
     "listen": CommandEntry(
         f"{PACKAGE}.listen:listen",
-        "Listen for a query on Hacker News and other sources, without any setup.",
+        "Listen to Hacker News and other sources, without any setup.",
         HEADING_START,
     ),
     "check": CommandEntry(f"{PACKAGE}.check:check", "Check configuration, servers and credentials.", HEADING_START),
