@@ -47,7 +47,7 @@ def backfill(context: click.Context, workspace: str, since: float, query: str | 
         running.stop_on_signals()
         sources = open_sources(running.config, running.metrics, running.clock)
         try:
-            sys.exit(_backfill(running, searchable(running, sources), workspace, since, query))
+            sys.exit(_backfill(running, sources, workspace, since, query))
         finally:
             for source in sources.values():
                 source.close()
@@ -84,17 +84,18 @@ def matching(running: RunningProcess) -> Match:
 
 
 def _backfill(
-    running: RunningProcess, sources: Mapping[str, SearchableSource], slug: str, since: float, query: str | None
+    running: RunningProcess, sources: Mapping[str, Source], slug: str, since: float, query: str | None
 ) -> int:
-    ages = configured_ages(running.config.retention)
-    plan = operation.plan(running.db, slug, sources, since=since, now=running.clock(), query=query, ages=ages)
+    ages, found = configured_ages(running.config.retention), searchable(running, sources)
+    plan = operation.plan(running.db, slug, found, since=since, now=running.clock(), query=query, ages=ages)
     for source in plan.unsearchable:
-        print_line(("! ", "yellow"), f"{source} cannot be backfilled: it has no search", stderr=True)
+        reason = getattr(sources.get(source), "reason", "it has no search")
+        print_line(("! ", "yellow"), f"{source} cannot be backfilled: {reason}", stderr=True)
     if not plan.searches:
         raise CliError(f"nothing can be backfilled: {plan.slug} watches no source that can be searched")
     _print_start(plan, since)
     filler = Backfiller(
-        db=running.db, sources=sources, match=matching(running), clock=running.clock, ages=ages, stop=running.stop
+        db=running.db, sources=found, match=matching(running), clock=running.clock, ages=ages, stop=running.stop
     )
     with BackfillScreen(plan).shown() as screen:
         try:
@@ -102,14 +103,14 @@ def _backfill(
         except BackfillInterrupted as error:
             screen.note(str(error))
             done = False
-    found = screen.totals
+    totals = screen.totals
     print_line(
         ("✓ " if done else "! ", "green" if done else "yellow"),
         (plan.slug, "bold"),
-        f": {counted(found.mentions, 'new mention')} in {counted(found.items, 'item')}"
+        f": {counted(totals.mentions, 'new mention')} in {counted(totals.items, 'item')}"
         f"{'' if done else '; interrupted: the same command resumes it'}.",
     )
-    if done and found.mentions:
+    if done and totals.mentions:
         print_line("  To list them: ", (f"overheard mentions --workspace {plan.slug}", "bold"))
     return 0 if done else INTERRUPTED_EXIT_CODE
 

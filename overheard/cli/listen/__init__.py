@@ -95,8 +95,8 @@ def _listen(
     format: Literal["text", "json"],
 ) -> int:
     started = time.monotonic()
-    # Log lines between the mentions would hide them; what concerns the user is said by the screen.
-    log.configure("CRITICAL", style="auto")
+    # Log lines between the mentions would hide them; the screen says what concerns the user.
+    log.configure("ERROR", style="auto")
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="overheard-listen-"))
         running = RunningProcess(_configuration(Path(folder), settings))
