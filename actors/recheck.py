@@ -114,7 +114,7 @@ class Rechecker:
             rechecks.postpone(self.db, ids, held_until, now + delay)
             log.warning("recheck postponed", items=len(ids), seconds=delay, reason=str(error))
             return None
-        self._apply(stored, result)
+        self._apply(stored, result, held_until)
         now = self.clock()
         # A message with ids is one batch of the tick, which claims further batches itself. Without ids it was sent by
         # hand and means everything that is due: one message follows the other, so that each waits for its budget.
@@ -139,7 +139,7 @@ class Rechecker:
             self.metrics.items_erased.labels("old").inc(gone)
         return [item for item in stored if item.mentioned], held_until
 
-    def _apply(self, stored: Sequence[ItemToRecheck], result: LookupResult) -> None:
+    def _apply(self, stored: Sequence[ItemToRecheck], result: LookupResult, held_until: float) -> None:
         now = self.clock()
         by_ref = {item.ref: item for item in stored}
         gone = [by_ref[ref].id for ref in result.gone if ref in by_ref]
@@ -155,13 +155,15 @@ class Rechecker:
         changed = sum(rechecks.update_text(self.db, before, item) for before, item in shown)
         rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in confirmed], now)
         rechecks.mark_present(self.db, [before.id for before, _ in shown], now)
-        accounted = {*result.gone, *result.absent, *(item.id for item in result.items)}
+        unanswered = [by_ref[ref].id for ref in result.unanswered if ref in by_ref]
+        rechecks.postpone(self.db, unanswered, held_until, now + NO_BUDGET_PAUSE_SECONDS)
+        accounted = {*result.gone, *result.absent, *result.unanswered, *(item.id for item in result.items)}
         rechecks.mark_unknown(self.db, [item.id for item in stored if item.ref not in accounted], now)
-        self.metrics.items_rechecked.inc(len(stored))
+        self.metrics.items_rechecked.inc(len(stored) - len(unanswered))
         self.metrics.items_erased.labels("deleted").inc(erased.items)
         log.info(
             "rechecked",
-            items=len(stored),
+            items=len(stored) - len(unanswered),
             absent=len(missing) - len(confirmed),
             changed=changed,
             accounts=len(authors),

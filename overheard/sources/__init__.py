@@ -81,12 +81,14 @@ class LookupResult(msgspec.Struct, frozen=True):
 
     ``gone``: ids of items that the source reports as deleted or removed. ``absent``: ids that its answer does not
     mention, because the item was erased without a trace, because its place is not public, or by an error of the
-    source. An id in none of the three had an answer that could not be parsed.
+    source. ``unanswered``: ids whose own requests failed, or were not made for lack of tokens: they are looked up again
+    soon. An id in none of the four had an answer that could not be parsed.
     """
 
     items: tuple[Item, ...]
     gone: tuple[str, ...]
     absent: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 class RequestTokens(Protocol):
@@ -159,9 +161,9 @@ class ItemLookup(Protocol):
     name: str
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up at most ``lookup_size`` items in one request.
+        """Look up at most ``lookup_size`` items: in one request, or each in its own, which takes a token.
 
-        Raises BudgetExhausted, RetryableError or PermanentError.
+        Raises BudgetExhausted, RetryableError or PermanentError if there is no result at all.
         """
 
 

@@ -14,6 +14,7 @@ from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source
+from overheard.sources.hackernews import names as hackernews
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -24,6 +25,11 @@ log = get_logger(__name__)
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
     return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+
+
+def _hackernews_budget(config: Config) -> RequestBudget:
+    per_second = config.sources.hackernews.requests_per_second
+    return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
 
 
 SOURCES: dict[str, SourceType] = {
@@ -43,6 +49,20 @@ SOURCES: dict[str, SourceType] = {
             bare_permalink=reddit.without_title_slug,
             item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
+        ),
+        SourceType(
+            name=hackernews.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.hackernews.source:open_source",
+            fresh_for=hackernews.FRESH_SECONDS,
+            deletions="lookup",
+            budget=_hackernews_budget,
+            lookup_size=hackernews.LOOKUP_ITEMS,
+            check_place=hackernews.check_place,
+            check_author=hackernews.check_author,
+            place_prefix=hackernews.PLACE_PREFIX,
+            item_id=hackernews.ITEM_ID,
+            item_id_words=hackernews.ITEM_ID_WORDS,
         ),
         SourceType(
             name="replay",

@@ -1,0 +1,176 @@
+"""Parse Hacker News's JSON into items. Pure.
+
+An answer that is not JSON (an error page, a truncated body) is a transient failure: RetryableError. JSON that is not an
+item as documented is an ``UnreadableItem``: it costs only itself.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+
+import msgspec
+
+from overheard.decoding import converter
+from overheard.errors import RetryableError
+from overheard.items import ALL, Item
+from overheard.sources.hackernews.names import SOURCE, permalink
+from overheard.sources.html_text import html_to_text
+from overheard.sources.sanitize import sanitized
+
+MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
+NAME_MAX_CHARS = 100  # of an author; Hacker News allows 15
+POSTS = ("story", "job", "poll")
+PART = "pollopt"  # an option of a poll, which says little without the others
+
+
+class HackerNewsItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item as ``/v0/item/N.json`` has it; ``kids``, ``parts`` and scores are not needed."""
+
+    id: int
+    type: str = ""
+    by: str | None = None
+    time: float | None = None
+    text: str | None = None
+    title: str | None = None
+    url: str | None = None
+    parent: int | None = None
+    poll: int | None = None
+    deleted: bool = False
+    dead: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Return True if its author has deleted it, or moderators, flags or filters have killed it."""
+        return self.deleted or self.dead
+
+    @property
+    def above(self) -> int | None:
+        """Return the number of the item that it belongs to; None for a story."""
+        above = self.parent if self.parent is not None else self.poll
+        # An item is younger than what it belongs to: anything else could make a circle.
+        return above if above is not None and 0 < above < self.id else None
+
+
+class UnreadableItem(msgspec.Struct, frozen=True):
+    """JSON that is not an item; ``reason`` names fields and types, never values."""
+
+    reason: str
+
+
+class HackerNewsUpdates(msgspec.Struct, frozen=True):
+    """What ``/v0/updates.json`` lists: items that were changed lately."""
+
+    items: list[int] = []
+
+
+Answer = HackerNewsItem | UnreadableItem | None  # None: there is no item of this number, or not yet
+
+NOT_JSON = (ValueError, RecursionError)  # msgspec's and json's errors; and nested more deeply than either reads
+
+_ITEM = msgspec.json.Decoder(HackerNewsItem | None)
+_to_raw = converter(HackerNewsItem)
+_NUMBER = msgspec.json.Decoder(int)
+_UPDATES = msgspec.json.Decoder(HackerNewsUpdates)
+
+
+def parse_item(body: bytes, number: int) -> Answer:
+    """Return an item. Raises RetryableError when the answer is not JSON, or is another item."""
+    try:
+        item = _decode(body)
+    except msgspec.ValidationError as error:
+        return UnreadableItem(str(error))
+    except NOT_JSON:
+        raise RetryableError("its answer is not JSON") from None
+    if item is not None and item.id != number:
+        return UnreadableItem("its `id` is that of another item")
+    return item
+
+
+def _decode(body: bytes) -> HackerNewsItem | None:
+    item: HackerNewsItem | None
+    try:
+        item = _ITEM.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # msgspec refuses lone surrogates, which an item's text may have.
+        decoded = json.loads(body)
+        item = None if decoded is None else _to_raw(decoded)
+    return item
+
+
+def parse_max_item(body: bytes) -> int:
+    """Return the highest number. Raises RetryableError for anything else."""
+    try:
+        number = _NUMBER.decode(body)
+    except NOT_JSON:
+        raise RetryableError("its answer is not the number of an item") from None
+    if not 0 <= number < 10**18:
+        raise RetryableError("its answer is not the number of an item")
+    return number
+
+
+def parse_updates(body: bytes) -> list[int]:
+    """Return the numbers of changed items. Raises RetryableError for anything else."""
+    try:
+        return [number for number in _UPDATES.decode(body).items if 0 < number < 10**18]
+    except NOT_JSON:
+        raise RetryableError("its answer is not a list of updates") from None
+
+
+class ItemRoot(msgspec.Struct, frozen=True):
+    """The story (or poll, or job) of a comment: the highest item known above it, and its title if it has one."""
+
+    id: int | None
+    title: str = ""
+
+
+def to_item(raw: HackerNewsItem, root: ItemRoot) -> Item | UnreadableItem:
+    """Return the item of a story, job, poll or comment that is not gone."""
+    if raw.time is None or not 0 < raw.time < MAX_EPOCH_SECONDS:
+        return UnreadableItem("its `time` is not a time")
+    number = str(raw.id)
+    if raw.type == "comment":
+        return Item(
+            source=SOURCE,
+            id=number,
+            kind="comment",
+            place=ALL,
+            author=author_of(raw.by),
+            body=html_to_text(raw.text or ""),
+            permalink=permalink(number),
+            thread=None if root.id is None else str(root.id),
+            thread_title=root.title,
+            created_at=raw.time,
+        )
+    if raw.type not in POSTS:
+        return UnreadableItem("its `type` is unknown")
+    return Item(
+        source=SOURCE,
+        id=number,
+        kind="post",
+        place=ALL,
+        author=author_of(raw.by),
+        title=title_of(raw.title),
+        body=html_to_text(raw.text or ""),
+        url=url_of(raw.url),
+        permalink=permalink(number),
+        thread=number,
+        created_at=raw.time,
+    )
+
+
+def title_of(title: str | None) -> str:
+    """Return a title, which is encoded for HTML but has no elements."""
+    return " ".join(sanitized(html.unescape(sanitized(title or ""))).split())
+
+
+def author_of(name: str | None) -> str | None:
+    """Return the author's name; None without one."""
+    return sanitized(name)[:NAME_MAX_CHARS] if name else None
+
+
+def url_of(url: str | None) -> str:
+    """Return the address that a story links to; empty if it has none that a browser opens."""
+    return sanitized(url) if url and url.startswith(("http://", "https://")) else ""
