@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from overheard.simulators.hackernews import HackerNewsSimulator
+from overheard.simulators.http.injected_failures import InjectedFailure
 from tests.project import ROOT
 from tests.servers.waiting import wait_for
 
@@ -129,6 +131,40 @@ def test_json_has_the_mentions_alone_on_stdout(start: Start) -> None:
     assert mentions[0]["source"] == "replay"
     assert mentions[0]["queries"] == ["acme"]
     assert "[[workspace]]" in listener.err
+
+
+def test_hacker_news_is_the_default_and_begins_with_the_last_hour(tmp_path: Path) -> None:
+    with HackerNewsSimulator() as simulator:
+        now = time.time()
+        simulator.add_story("Acme, two hours ago", created=now - 7200)
+        story = simulator.add_story("Acme, half an hour ago", created=now - 1800)
+        simulator.add_comment(story, "nothing", created=now - 1700)
+        simulator.add_comment(story, "I like acme", created=now - 1600)
+        url = {f"OVERHEARD_SOURCES__HACKERNEWS__{name}": simulator.url for name in ("URL", "SEARCH_URL")}
+        with listening(tmp_path, "acme", **url) as listener:
+            listener.wait_for("Acme, half an hour ago")
+            listener.wait_for("I like acme")
+            # The first reading begins now: what is posted before it is not news.
+            assert simulator.wait_for_requests(1, "maxitem", timeout=30)
+            simulator.add_story("Acme, live")
+            listener.wait_for("Acme, live")
+            assert listener.end() == 0
+        assert "two hours ago" not in listener.out
+        assert listener.out.count("from the last hour") == 2
+        assert "3 of them from the last hour; 3 matched." in listener.out
+        assert len([target for target in simulator.recent_requests() if "search" in target]) == 1
+
+
+def test_a_source_that_comes_back_is_said(tmp_path: Path) -> None:
+    with HackerNewsSimulator() as simulator:
+        simulator.add_story("the first")
+        url = {f"OVERHEARD_SOURCES__HACKERNEWS__{name}": simulator.url for name in ("URL", "SEARCH_URL")}
+        simulator.faults.inject(InjectedFailure("fail", times=1000, path="/v0/"))
+        with listening(tmp_path, "acme", **url) as listener:
+            listener.wait_for("hackernews cannot be reached: ")
+            simulator.faults.clear()
+            listener.wait_for("hackernews answers.")
+            assert listener.end() == 0
 
 
 def test_a_killed_listener_leaves_nothing_where_the_user_works(start: Start) -> None:

@@ -60,7 +60,11 @@ class ListenScreen(LiveScreen):
         self.console.print(Text.assemble(("  ! ", "yellow"), one_line(text)))
 
     def details(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
-        return (("from the last hour", "italic dim"),) if mention.backfilled else ()
+        thread = one_line(mention.thread_title)
+        return (
+            *([("from the last hour  ", "italic dim")] if mention.backfilled else []),
+            *([(f"on: {thread}", "dim")] if thread else []),
+        )
 
     def footer(self, mention: PublicMention) -> tuple[Text, ...]:
         return (Text(" " * INDENT + link(mention), "dim"),)

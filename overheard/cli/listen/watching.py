@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from overheard import canary
+from overheard.cli import arguments
 from overheard.cli.arguments import QUERY_NAME_MAX_CHARS
 from overheard.items import ALL
 from overheard.workspaces import QuerySpec, WatchSpec, WorkspaceSpec, validated
@@ -13,22 +14,19 @@ from overheard.workspaces import QuerySpec, WatchSpec, WorkspaceSpec, validated
 DEFAULT_SOURCE = "hackernews"
 FEEDS_SOURCE = "feeds"
 SLUG_MAX_CHARS = 40
+BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")  # of a source: everything there
 
 
 def spec_of(query: str, sources: Iterable[str], feeds: Iterable[str]) -> WorkspaceSpec:
     """Return a workspace with this query, and a watch of each source, place and feed. Raises InvalidInput."""
-    watches = [_watch(text) for text in tuple(sources) or (DEFAULT_SOURCE,)]
+    given = tuple(sources) or (DEFAULT_SOURCE,)
+    watches = [WatchSpec(text.lower(), (ALL,)) for text in given if BARE_NAME.fullmatch(text)]
+    watches += arguments.watches(text for text in given if not BARE_NAME.fullmatch(text))
     if urls := tuple(feeds):
         watches.append(WatchSpec(FEEDS_SOURCE, urls))
     one_line = " ".join(query.split())
     name = one_line if len(one_line) <= QUERY_NAME_MAX_CHARS else "query"
     return validated(WorkspaceSpec(slug=_slug(query), watch=tuple(watches), query=(QuerySpec(name, query),)))
-
-
-def _watch(text: str) -> WatchSpec:
-    """Parse ``hackernews`` or ``mastodon:mastodon.social/#tag``."""
-    source, _, place = text.partition(":")
-    return WatchSpec(source.lower(), (place or ALL,))
 
 
 def _slug(query: str) -> str:
