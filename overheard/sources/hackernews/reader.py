@@ -37,7 +37,8 @@ READING_NUMBERS = 300
 READING_SECONDS = 30.0
 # A first reading begins with what was posted since the watch was made, and a few items more.
 FIRST_NUMBERS = 30
-FIRST_MAX_NUMBERS = 8000
+FIRST_MAX_NUMBERS = 8000  # a day's
+PROBED_NUMBERS = 3
 
 
 class PageAnswers(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,21 +69,23 @@ class PageReader:
         """Return where a first reading begins: below everything posted after ``since``, if that is not too far."""
         step = FIRST_NUMBERS
         while since and step < min(FIRST_MAX_NUMBERS, max_item):
-            budget.acquire()
-            item = self._client.item(max_item - step)
-            if isinstance(item, HackerNewsItem) and item.time is not None and item.time < since:
+            # Several, because any of them may be a hole.
+            batch = self._requests.items(range(max_item - step, max_item - step + PROBED_NUMBERS), budget)
+            self._raise_failure(batch)
+            times = [item.time for item in batch.answers.values() if isinstance(item, HackerNewsItem) and item.time]
+            if not times or min(times) < since:
                 break
             step *= 2
         return max(max_item - step + 1, 1)
 
     def read(self, state: ReadingState, budget: RequestTokens) -> PageAnswers:
-        """Read a page. Raises BudgetExhausted or RetryableError if it could not begin."""
+        """Read a page. Raises BudgetExhausted or RetryableError if there is something new, and none of it was read."""
         due = [hole.number for hole in state.holes if hole.is_due(self._clock())][:PAGE_HOLES]
         end = min(state.max_item, state.next + PAGE_NUMBERS - 1)
         batch = self._requests.items(
             chain(due, range(state.next, end + 1)), budget, go_on=lambda: not self._is_over(state)
         )
-        if not batch.answers:
+        if not batch.answers and state.next <= state.max_item:
             self._raise_failure(batch)
         after = self._advance(state, batch)
         highest = max(batch.answers, default=0)

@@ -23,7 +23,7 @@ from overheard.sources import (
 )
 from overheard.sources.hackernews.client import HackerNewsClient
 from overheard.sources.hackernews.concurrent_requests import ConcurrentRequests
-from overheard.sources.hackernews.cursor import decode_state
+from overheard.sources.hackernews.cursor import ReadingState, decode_state
 from overheard.sources.hackernews.items import PART, HackerNewsItem, ItemRoot, UnreadableItem, to_item
 from overheard.sources.hackernews.names import ITEM_ID, LOOKUP_ITEMS, SOURCE
 from overheard.sources.hackernews.reader import PageAnswers, PageReader
@@ -74,7 +74,7 @@ class HackerNewsSource(SingleFeedSource):
         state = decode_state(request.position)
         first = state is None
         if state is None:
-            state = self._reader.begin(decode_state(request.cursor), request.since, self._max_item(budget), budget)
+            state = self._begin(request, budget)
         try:
             answers = self._reader.read(state, budget)
         except BudgetExhausted:
@@ -85,6 +85,13 @@ class HackerNewsSource(SingleFeedSource):
         if request.cursor is None and first and answers.state.next == state.next <= state.max_item:
             raise RetryableError("there are no items at its highest numbers")
         return self._page(request, answers, budget, first=first)
+
+    def _begin(self, request: ReadRequest, budget: RequestTokens) -> ReadingState:
+        cursor, max_item = decode_state(request.cursor), self._max_item(budget)
+        if cursor is None:
+            # A number that was cut off on its way is a number, too. The first one decides where everything begins.
+            max_item = max(max_item, self._max_item(budget))
+        return self._reader.begin(cursor, request.since, max_item, budget)
 
     def _page(self, request: ReadRequest, answers: PageAnswers, budget: RequestTokens, *, first: bool) -> Page:
         state = answers.state
