@@ -62,7 +62,7 @@ class ListenScreen(LiveScreen):
     def details(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
         thread = one_line(mention.thread_title)
         return (
-            *([("from the last hour  ", "italic dim")] if mention.backfilled else []),
+            *([("from before  ", "italic dim")] if mention.backfilled else []),
             *([(f"on: {thread}", "dim")] if thread else []),
         )
 
