@@ -72,7 +72,9 @@ class Matcher:
                 ItemsMatched(
                     part=msgspec.structs.replace(message.part, piece=number, pieces=len(pieces)),
                     items=piece,
-                    gone=message.gone if number == 0 else (),  # once is enough: store erases them with this piece
+                    # Once is enough: store erases them with this piece.
+                    gone=message.gone if number == 0 else (),
+                    gone_authors=message.gone_authors if number == 0 else (),
                 )
             )
 

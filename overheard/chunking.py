@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from overheard.items import Item
-from overheard.messages import MatchedItem, WorkspaceMatch
+from overheard.messages import ItemsFetched, MatchedItem, PollPart, PollTarget, WorkspaceMatch
+from overheard.sources import Page
 
 T = TypeVar("T")
 
@@ -33,6 +36,24 @@ def chunks(entries: Sequence[T], size: Callable[[T], int], max_bytes: int = CHUN
 def item_size(item: Item) -> int:
     """Estimate the bytes of an item in a message."""
     return 2 * (len(item.title) + len(item.body) + len(item.thread_title) + sum(map(len, item.texts.values()))) + 600
+
+
+def parts_of_page(
+    page: Page, source: str, *, poll: str, first: int = 0, target: PollTarget | None = None
+) -> list[ItemsFetched]:
+    """Return a page of a poll as messages, the parts from number ``first`` on; a ``target`` ends the poll."""
+    slices = chunks(page.items, item_size)
+    parts = [PollPart(poll=poll, part=number) for number in range(first, first + len(slices))]
+    if target is not None:
+        parts[-1] = msgspec.structs.replace(parts[-1], parts=first + len(parts), targets=(target,))
+    messages = [ItemsFetched(part=part, items=items) for part, items in zip(parts, slices, strict=True)]
+    # With the first part: store erases what is gone before it stores the part's items.
+    messages[0] = msgspec.structs.replace(
+        messages[0],
+        gone=tuple((source, item_id) for item_id in page.gone),
+        gone_authors=tuple((source, author, until) for author, until in page.gone_authors),
+    )
+    return messages
 
 
 def matched_size(entry: MatchedItem) -> int:

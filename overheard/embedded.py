@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from actors.wiring import Wiring, permits, threads
 from overheard.bus import worker
@@ -16,13 +17,14 @@ from overheard.bus.memory_events import MemoryEvents
 from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
 from overheard.process import RunningProcess
+from overheard.sources.registry import streamed
 from overheard.stages import STAGES, Stage
-from producers import tick
-from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
+from producers import stream, tick
+from producers.wiring import consumer_of, ingress_of, stream_of, tick_problems, ticker_of
 
 
 class Pipeline:
-    """Tick, ingress and stages in one process. ``events`` publishes to its ingress."""
+    """Tick, ingress, streams and stages in one process. ``events`` publishes to its ingress."""
 
     def __init__(self, running: RunningProcess, stages: Iterable[Stage] = STAGES.values()) -> None:
         self.running = running
@@ -51,6 +53,7 @@ class Pipeline:
             self.events = RabbitEvents(self.url, name="run")
             self.consumer = consumer_of(running, self.ingress, "run")
         self.ticker = ticker_of(running, self.events, self.broker)
+        self.streams = [stream_of(running, self.sender, name) for name in streamed()]
         self.health = WorkerHealth(running.metrics)
         self._threads: list[threading.Thread] = []
         self._failed = False
@@ -59,13 +62,15 @@ class Pipeline:
         """Return the problems of all parts, for /healthz."""
         ended = [f"the {thread.name} thread has ended" for thread in self._threads if not thread.is_alive()]
         ingress = self.consumer.problems() if self.consumer is not None else []
-        return [*ended, *ingress, *tick_problems(self.ticker, self.running.clock()), *self.health.problems()]
+        streams = [problem for producer in self.streams for problem in producer.problems()]
+        ticking = tick_problems(self.ticker, self.running.clock())
+        return [*ended, *ingress, *ticking, *streams, *self.health.problems()]
 
     def run(self) -> int:
         """Run until the program is stopped (returns 0) or a thread dies (1).
 
-        The stages run in the calling thread, as ``worker.run`` blocks and returns the exit code; tick and ingress get
-        threads of their own.
+        The stages run in the calling thread, as ``worker.run`` blocks and returns the exit code; tick, ingress and
+        streams get threads of their own.
         """
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
@@ -73,6 +78,9 @@ class Pipeline:
             background.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.running.stop)))
             if (consumer := self.consumer) is not None:
                 background.enter_context(self._in_thread("ingress", lambda: consumer.run(self.running.stop)))
+            for producer in self.streams:
+                reading = partial(stream.run, producer, self.running.stop)
+                background.enter_context(self._in_thread(f"stream {producer.source.name}", reading))
             code = worker.run(
                 self.broker,
                 self.stages,

@@ -111,14 +111,19 @@ class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 Key = tuple[Text, Text]  # of an item: its source, and the source's own id
+GoneAuthor = tuple[Text, Text, float]  # a source, an account that is gone there, and when it was reported
 
 
 class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll's items; ``gone`` are items that the source reported as deleted meanwhile."""
+    """One part of a poll's items; ``gone`` are items that the source reported as deleted meanwhile.
+
+    ``gone_authors`` are accounts that are gone: everything that they wrote until then is.
+    """
 
     part: PollPart
     items: tuple[Item, ...]
     gone: tuple[Key, ...] = ()
+    gone_authors: tuple[GoneAuthor, ...] = ()
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:
@@ -141,11 +146,12 @@ class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll after matching: only the items that match a query, and those that are ``gone``."""
+    """One part of a poll after matching: only the items that match a query, and what is ``gone``."""
 
     part: PollPart
     items: tuple[MatchedItem, ...]
     gone: tuple[Key, ...] = ()
+    gone_authors: tuple[GoneAuthor, ...] = ()
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:

@@ -1,4 +1,4 @@
-"""The programs that supervisord runs: those of the stages, from their table, and the two producers."""
+"""The programs that supervisord runs: those of the stages, from their table, and the producers."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ PROGRAMS: dict[str, ProgramSpec] = {
     program.name: program
     for program in (
         *map(stage_program, receivers_first()),
+        ProgramSpec("stream", "producers stream bluesky", 8, max_processes=2),
         ProgramSpec("ingress", "producers ingress", 5, max_processes=3),
         ProgramSpec("tick", "producers tick", 0, max_processes=5),
     )

@@ -1,1 +1,1 @@
-"""The processes that put work on the bus: ``python -m producers tick`` and ``python -m producers ingress``."""
+"""The processes that put work on the bus: ``python -m producers tick``, ``ingress`` and ``stream bluesky``."""

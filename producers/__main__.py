@@ -1,4 +1,4 @@
-"""``python -m producers tick`` and ``python -m producers ingress``."""
+"""``python -m producers tick``, ``python -m producers ingress`` and ``python -m producers stream SOURCE``."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ from overheard.bus.sender import Sender
 from overheard.errors import ConfigError
 from overheard.process import RunningProcess
 from overheard.programs import PROGRAMS
+from overheard.sources.registry import streamed
 from overheard.stages import STAGES
-from producers import tick
-from producers.wiring import consumer_of, ingress_of, tick_problems, ticker_of
+from producers import stream, tick
+from producers.wiring import consumer_of, ingress_of, stream_of, tick_problems, ticker_of
 
-PRODUCERS = ("tick", "ingress")
+PRODUCERS = ("tick", "ingress", "stream")
 
 
-@click.command(help="Run the PRODUCER until told to stop (SIGTERM).")
+@click.command(help="Run the PRODUCER until told to stop (SIGTERM). stream reads one SOURCE.")
 @click.argument("producer", type=click.Choice(PRODUCERS))
+@click.argument("source", required=False, type=click.Choice(streamed()))
 @click.option("--config", type=click.Path(path_type=Path), help="pipeline.toml (default: ./pipeline.toml).")
 @click.option(
     "--process", "number", default=0, show_default=True, help="Number of this process: moves the metrics port."
 )
-def main(producer: str, config: Path | None, number: int) -> None:
-    run = partial(_run, producer=producer, number=number)
+def main(producer: str, source: str | None, config: Path | None, number: int) -> None:
+    if (source is None) == (producer == "stream"):
+        raise click.UsageError("stream takes a SOURCE, and the other producers take none")
+    run = partial(_run, producer=producer, source=source or "", number=number)
     sys.exit(process.main(producer, lambda: process.start(config, os.environ), run))
 
 
-def _run(running: RunningProcess, producer: str, number: int) -> int:
+def _run(running: RunningProcess, producer: str, source: str, number: int) -> int:
     config = running.config
     if config.bus.embedded:
         raise ConfigError(
@@ -55,7 +59,12 @@ def _run(running: RunningProcess, producer: str, number: int) -> int:
         name=producer,
     )
     try:
-        (_tick if producer == "tick" else _ingress)(running, broker, offset)
+        if producer == "tick":
+            _tick(running, broker, offset)
+        elif producer == "ingress":
+            _ingress(running, broker, offset)
+        else:
+            _stream(running, broker, offset, source)
     finally:
         broker.close()
         running.db.release()
@@ -75,6 +84,13 @@ def _ingress(running: RunningProcess, broker: Broker, offset: int) -> None:
     with running.exposed(offset, consumer.problems):
         if running.await_database():
             consumer.run(running.stop)
+
+
+def _stream(running: RunningProcess, broker: Broker, offset: int, source: str) -> None:
+    producer = stream_of(running, Sender(broker), source)
+    with running.exposed(offset, producer.problems):
+        if running.await_database():
+            stream.run(producer, running.stop)
 
 
 if __name__ == "__main__":

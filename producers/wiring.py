@@ -16,6 +16,7 @@ from overheard.db.retention import configured_ages
 from overheard.operations.operator_alert import alert_channel
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import budget_key
+from overheard.sources.registry import open_stream
 from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
@@ -23,6 +24,7 @@ from producers.demands import Demands
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.rechecks import Rechecks
+from producers.stream import StreamProducer
 from producers.tick import Ticker
 
 TICK_DOWN_SECONDS = 5.0  # of failing ticks before /healthz reports it: one may meet a server's restart
@@ -110,6 +112,18 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,
         ),
+    )
+
+
+def stream_of(running: RunningProcess, sender: Sender, source: str) -> StreamProducer:
+    """Return the producer of a streamed source."""
+    return StreamProducer(
+        source=open_stream(source, running.config, running.metrics, running.clock),
+        db=running.db,
+        send=sender.send,
+        clock=running.clock,
+        lease=running.config.fetch.lease,
+        metrics=running.metrics,
     )
 
 

@@ -48,11 +48,9 @@ class GroupPoll(msgspec.Struct):
             refused_at=None,
         )
 
-    def next_part(self) -> int:
-        """Return the number of the part to send next, and count it."""
-        part = self.progress.parts
-        self.progress = msgspec.structs.replace(self.progress, parts=part + 1)
-        return part
+    def record_parts(self, count: int) -> None:
+        """Count the parts that were sent."""
+        self.progress = msgspec.structs.replace(self.progress, parts=self.progress.parts + count)
 
     def target(self, page: Page, missed: GapBounds | None, room: int | None) -> PollTarget:
         """Return the state that store gives to the group when all parts are stored; ``page`` is the last one read."""

@@ -13,14 +13,14 @@ import msgspec
 from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from actors.fetch.source_health import SourceHealth
-from overheard.chunking import chunks, item_size
+from overheard.chunking import parts_of_page
 from overheard.clock import Clock
 from overheard.config import FetchSettings
 from overheard.db import rechecks
 from overheard.db.database import Db
 from overheard.db.rechecks import EARLY_FRACTION
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
-from overheard.messages import GapBounds, ItemsFetched, PollPart, PollTarget
+from overheard.messages import GapBounds, PollTarget
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
@@ -131,11 +131,8 @@ class Reader:
         return msgspec.structs.replace(target, gaps=gaps, behind=page.behind, retry_at=retry_at)
 
     def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
-        parts = chunks(page.items, item_size)
-        # With the first part: store erases what is gone before it stores the part's items.
-        gone = tuple((poll.group.source, item_id) for item_id in page.gone)
-        for number, items in enumerate(parts, 1):
-            part = PollPart(poll=poll.progress.poll_id, part=poll.next_part())
-            if target is not None and number == len(parts):
-                part = msgspec.structs.replace(part, parts=part.part + 1, targets=(target,))
-            self.send(ItemsFetched(part=part, items=items, gone=gone if number == 1 else ()))
+        progress = poll.progress
+        parts = parts_of_page(page, poll.group.source, poll=progress.poll_id, first=progress.parts, target=target)
+        for part in parts:
+            self.send(part)
+        poll.record_parts(len(parts))

@@ -4,7 +4,7 @@
 
 # A program's port is the base port plus its offset.
 # generated: offsets (from overheard/stages.py, by make generate)
-METRICS_OFFSETS=(0 5 10 20 30 40 50 60)
+METRICS_OFFSETS=(0 5 8 10 20 30 40 50 60)
 # end: offsets
 
 # Settings for this run, from Overheard's own environment variables.

@@ -16,6 +16,7 @@ KEYS = (
     *("reason", "found_at", "filled_at", "state"),
 )
 REASON_LABELS = {
+    "outdated": "the source no longer had it",
     "horizon": "more new items than the source lists",
     "anchor": "the item read last has disappeared from the listing",
     "pages": "more pages than [fetch] max_pages",

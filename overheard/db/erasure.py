@@ -77,6 +77,19 @@ def erase_keys(db: Db, keys: Collection[Key], now: float) -> ErasedCounts:
     return counts
 
 
+def erase_account(db: Db, source: str, author: str, until: float, now: float) -> ErasedCounts:
+    """Erase what is stored of an account that is gone: items of up to ``until``. It may come back and write again.
+
+    Outside of a transaction. Items that are not stored leave no tombstones, unlike those of an author on request.
+    """
+    counts = ErasedCounts()
+    written = written_by(source, author) & (StoredItem.created_at <= until)
+    batch = StoredItem.select(StoredItem.source, StoredItem.ref).where(written).limit(KEYS_PER_STATEMENT)
+    while keys := list(batch.tuples().execute(db.peewee)):
+        counts.add(erase_keys(db, keys, now))
+    return counts
+
+
 def _of_keys(ref: Any, keys: Iterable[Key]) -> Any:
     """Return the condition that the item's source and ``ref`` are one of these keys."""
     by_source: dict[str, list[str]] = defaultdict(list)

@@ -70,6 +70,8 @@ def store(
     4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease.
     """
     erased = erasure.erase_keys(db, message.gone, now)
+    for source, author, until in message.gone_authors:
+        erased.add(erasure.erase_account(db, source, author, until, now))
     with db.transaction():
         created: list[NewMention] = []
         entries = _accepted(db, message.items, now, kept_for)

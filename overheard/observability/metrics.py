@@ -21,7 +21,8 @@ SET_BY_STAGES_AND_INGRESS = "every stage, ingress"
 SET_BY_TICK = "tick"
 
 STAGE_LABEL = "a stage"
-SOURCE_NAMES = ("reddit", "replay")  # those that workspaces can watch
+# Those that workspaces can watch.
+SOURCE_NAMES = ("reddit", "hackernews", "feeds", "bluesky", "mastodon", "stackexchange", "replay")
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -74,15 +75,21 @@ class ProcessMetrics(MetricCatalogue):
         self.items_fetched = counter(
             "items_fetched_total",
             "Items read from a source, new or seen before; without the canary's.",
-            "fetch",
+            "fetch, stream",
             source=SOURCE_NAMES,
             kind=("posts", "comments", "items"),
         )
         self.items_unreadable = counter(
             "items_unreadable_total",
             "Entries of a source that are not valid items, and are skipped.",
-            "fetch",
+            "fetch, stream",
             source=SOURCE_NAMES,
+        )
+        self.items_opted_out = counter(
+            "items_opted_out_total",
+            "Items left out because their authors do not want to be found by search.",
+            "fetch",
+            source=("mastodon",),
         )
         self.reddit_requests = counter(
             "reddit_requests_total",
@@ -100,10 +107,11 @@ class ProcessMetrics(MetricCatalogue):
         self.coverage_gaps = counter(
             "coverage_gaps_total",
             "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
-            "item at which the last poll ended has disappeared) or pages ([fetch] max_pages).",
+            "item at which the last poll ended has disappeared), pages ([fetch] max_pages), hole (a number without an "
+            "item) or outdated (the source no longer had what followed).",
             "store",
             source=SOURCE_NAMES,
-            reason=("horizon", "anchor", "pages"),
+            reason=("horizon", "anchor", "pages", "hole", "outdated"),
         )
         self.reddit_last_success = gauge(
             "reddit_last_success_timestamp_seconds",

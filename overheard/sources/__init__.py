@@ -6,11 +6,13 @@ up, reporting deletions) are optional, and stages check for the capability, neve
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from overheard.errors import PermanentError
 from overheard.items import FeedKind, Item, ItemKind
 
 
@@ -57,7 +59,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     when the reading has ended, complete or not. ``cursor``: what the next reading starts from if this one ends here;
     ``unread`` is then the gap that it leaves. ``gaps``: further ones that it has found. ``load``: items read so far by
     feed, for splitting a group that has too many. ``gone``: ids of items of any place that the source reports as
-    deleted; ``changed``: of items that it reports as changed, for an early recheck.
+    deleted; ``changed``: of items that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of
+    accounts that are gone, with everything that they wrote until then.
     ``behind``: a source that reads forward ends a long reading now and then, so that its cursor moves: the next reading
     has to follow at once. ``pause``: seconds for which the source wants no further reading of these feeds.
     Cursors and positions are opaque to everything but the source.
@@ -65,6 +68,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     items: tuple[Item, ...]
     gone: tuple[str, ...] = ()
+    gone_authors: tuple[tuple[str, float], ...] = ()
     changed: tuple[str, ...] = ()
     position: str | None = None
     complete: bool = True
@@ -154,6 +158,37 @@ class SingleFeedSource:
         """Do nothing."""
 
 
+class StreamConnection(Protocol):
+    """An open connection to a source that sends items by itself."""
+
+    def read(self, stop: threading.Event) -> Page:
+        """Return what came within about a second; an empty page if nothing came for some seconds.
+
+        Ends early when ``stop`` is set. The page's cursor is where a connection resumes after it. Raises RetryableError
+        when the connection has ended.
+        """
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class StreamedSource(SingleFeedSource):
+    """Base for a source that a producer reads all the time (``SourceType.streamed``): no stage reads it by pages."""
+
+    name: str
+
+    def connect(self, cursor: str | None) -> StreamConnection:
+        """Connect, and resume at the cursor of the last stored page; None: with what comes from now on.
+
+        Raises RetryableError.
+        """
+        raise NotImplementedError
+
+    def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
+        """Raise PermanentError: fetch does not read streamed sources."""
+        raise PermanentError(f"{self.name} is a stream: its producer reads it")
+
+
 @runtime_checkable
 class ItemLookup(Protocol):
     """What the recheck stage needs from a source that can look items up (``SourceType.lookup_size``)."""
@@ -161,7 +196,9 @@ class ItemLookup(Protocol):
     name: str
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up at most ``lookup_size`` items: in one request, or each in its own, which takes a token.
+        """Look up at most ``lookup_size`` items, each by its id or ``SourceType.lookup_name``; report them by id.
+
+        In one request, or each in its own, which takes a token.
 
         Raises BudgetExhausted, RetryableError or PermanentError if there is no result at all.
         """

@@ -13,8 +13,10 @@ from overheard.config import Config
 from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources import Source
+from overheard.sources import Source, StreamedSource
+from overheard.sources.bluesky import names as bluesky
 from overheard.sources.hackernews import names as hackernews
+from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
@@ -30,6 +32,10 @@ def _reddit_budget(config: Config) -> RequestBudget:
 def _hackernews_budget(config: Config) -> RequestBudget:
     per_second = config.sources.hackernews.requests_per_second
     return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
+
+
+def _mastodon_budget(config: Config) -> RequestBudget | None:
+    return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
 SOURCES: dict[str, SourceType] = {
@@ -63,6 +69,30 @@ SOURCES: dict[str, SourceType] = {
             place_prefix=hackernews.PLACE_PREFIX,
             item_id=hackernews.ITEM_ID,
             item_id_words=hackernews.ITEM_ID_WORDS,
+        ),
+        SourceType(
+            name=bluesky.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.bluesky.source:open_source",
+            streamed=True,
+            deletions="stream",
+            check_place=bluesky.check_place,
+            check_author=bluesky.check_author,
+            item_id=bluesky.ITEM_ID,
+            item_id_words="the at:// URI of a post",
+        ),
+        SourceType(
+            name=mastodon.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.mastodon.source:open_source",
+            deletions="lookup",
+            budget=_mastodon_budget,
+            lookup_size=mastodon.LOOKUP_ITEMS,
+            lookup_name=mastodon.lookup_name,
+            check_place=mastodon.check_place,
+            check_author=mastodon.check_author,
+            author_label="@{}".format,
+            item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
             name="replay",
@@ -125,6 +155,17 @@ def open_sources(config: Config, metrics: ProcessMetrics, clock: Clock) -> dict[
         except ConfigError as error:
             log.warning("source not configured: its feeds are not read", source=name, exc_info=error)
             opened[name] = NotConfiguredSource(name, error.problems[0])
+    return opened
+
+
+def streamed() -> list[str]:
+    """Return the names of the sources that producers read all the time."""
+    return [name for name, each in SOURCES.items() if each.streamed]
+
+
+def open_stream(name: str, config: Config, metrics: ProcessMetrics, clock: Clock) -> StreamedSource:
+    """Open a streamed source. Raises ConfigError."""
+    opened: StreamedSource = resolve_name(SOURCES[name].factory)(config, metrics, clock)
     return opened
 
 

@@ -17,12 +17,17 @@ def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
     value = headers.get("retry-after")
     seconds = finite_number(value)
     if seconds is None:
-        until, now = _date(value), _date(headers.get("date"))
+        until = _date(value)
         if until is None:
             return None
-        # Compare with the server's own clock if it sends one: ours may be wrong.
-        seconds = until - (now if now is not None else clock())
+        seconds = until - server_time(headers, clock)
     return min(max(seconds, RETRY_MIN_SECONDS), RETRY_MAX_SECONDS)
+
+
+def server_time(headers: Mapping[str, str], clock: Clock) -> float:
+    """Return the time of the server's clock if the response has it, to compare its times with: ours may be wrong."""
+    now = _date(headers.get("date"))
+    return now if now is not None else clock()
 
 
 def finite_number(value: str | None) -> float | None:

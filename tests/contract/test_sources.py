@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import msgspec
 import pytest
 
 from overheard.config import Config
-from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, RetryableError
+from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, PermanentError, RetryableError
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, place_key
-from overheard.sources import ItemLookup, Page, ReadRequest, Source
+from overheard.sources import ItemLookup, Page, ReadRequest, Source, StreamedSource
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
 from overheard.sources.registry import SOURCES, open_sources
-from tests.contract.source_worlds import DELETING, LISTED, LOOKED_UP, WORLDS, WRITTEN
-from tests.contract.source_worlds.protocols import Listed, World, Written
+from tests.contract.source_worlds import DELETING, LISTED, LOOKED_UP, STREAMED, WORLDS, WRITTEN
+from tests.contract.source_worlds.protocols import Listed, Streamed, World, Written
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
 
 
@@ -80,7 +82,9 @@ def read_all(source: Source, kind: FeedKind, places: list[str], budget: Any, cur
 
 
 def test_every_source_is_tested_here_for_each_of_its_capabilities() -> None:
-    assert SOURCES.keys() == WORLDS.keys()
+    streamed = {name.split()[0] for name in STREAMED}
+    assert {*WORLDS, *streamed} == SOURCES.keys()
+    assert streamed == {name for name, each in SOURCES.items() if each.streamed}
     assert {name for name, each in SOURCES.items() if each.lookup_size} == LOOKED_UP.keys()
 
 
@@ -326,3 +330,113 @@ def test_deletions_of_any_place_come_with_the_items(name: str) -> None:
         page = first(made.source, kind, ["python"], RecordingBudget(), page.cursor)
         assert (ids_of(page), page.gone) == ([], (one, two))
         assert first(made.source, kind, ["python"], RecordingBudget(), page.cursor).gone == ()
+
+
+# -- streams
+
+
+@pytest.fixture(params=STREAMED.values(), ids=STREAMED.keys())
+def streamed(request: pytest.FixtureRequest) -> Iterator[Streamed]:
+    with request.param() as made:
+        yield made
+
+
+def streamed_page(source: StreamedSource, cursor: str | None) -> Page:
+    """Return the first page of a new connection."""
+    with closing(source.connect(cursor)) as connection:
+        return connection.read(threading.Event())
+
+
+def begun(world: Streamed) -> str:
+    """Read one item from a first connection; return the cursor after it."""
+    with closing(world.source.connect(None)) as connection:
+        world.add("the first one")
+        return connection.read(threading.Event()).cursor
+
+
+def test_a_stream_begins_with_what_comes_after_its_first_connection(streamed: Streamed) -> None:
+    streamed.add("history")
+    with closing(streamed.source.connect(None)) as connection:
+        one, two = streamed.add("café \U0001f600"), streamed.add("two")
+        page = connection.read(threading.Event())
+    assert ids_of(page) == [one, two]
+    item, known = page.items[0], SOURCES[streamed.source.name]
+    assert (item.source, item.body, item.thread, item.place) == (streamed.source.name, "café \U0001f600", one, ALL)
+    assert item.kind in KINDS_IN[known.feeds[0]]
+    assert item.author
+    assert known.check_author(item.author) == item.author
+    assert item.permalink.startswith("https://")
+    assert item.created_at > 1_000_000_000
+    assert known.item_id.fullmatch(item.id)
+    assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
+    assert (page.gone, page.gone_authors, page.gaps, page.behind) == ((), (), (), False)
+
+
+def test_a_stream_resumes_at_its_cursor_without_a_gap(streamed: Streamed) -> None:
+    cursor = begun(streamed)
+    missed = [streamed.add(f"missed {number}") for number in range(200)]
+    page = streamed_page(streamed.source, cursor)
+    assert ids_of(page)[-200:] == missed
+    assert page.gaps == ()
+    again = streamed_page(streamed.source, cursor)
+    assert ids_of(again)[-200:] == missed, "what was not stored comes again"
+
+
+def test_deletions_come_with_the_stream(streamed: Streamed) -> None:
+    with closing(streamed.source.connect(None)) as connection:
+        one = streamed.add("one")
+        streamed.delete(one)
+        two = streamed.add("two")
+        page = connection.read(threading.Event())
+        assert (ids_of(page), page.gone, page.gone_authors) == ([two], (one,), ())
+        author = streamed.remove_author()
+        three = streamed.add("written later, by an account that has come back")
+        page = connection.read(threading.Event())
+        assert ids_of(page) == [three]
+        [(gone, until)] = page.gone_authors
+        assert gone == author
+        assert until == pytest.approx(page.items[0].created_at, abs=1)
+
+
+def test_a_server_without_what_followed_the_cursor_leaves_a_gap(streamed: Streamed) -> None:
+    cursor = begun(streamed)
+    streamed.add("lost")
+    streamed.forget()
+    kept = streamed.add("kept")
+    page = streamed_page(streamed.source, cursor)
+    assert ids_of(page) == [kept]
+    [gap] = page.gaps
+    assert gap.since is not None
+    assert gap.until is not None
+    assert (gap.reason, gap.until[0]) == ("outdated", kept)
+    assert gap.since[1] < gap.until[1]
+    assert streamed_page(streamed.source, page.cursor).gaps == ()
+
+
+def test_a_refused_connection_is_a_passing_fault(streamed: Streamed) -> None:
+    cursor = begun(streamed)
+    streamed.break_down()
+    with pytest.raises(RetryableError):
+        streamed_page(streamed.source, cursor)
+    added = streamed.add("later")
+    assert ids_of(streamed_page(streamed.source, cursor))[-1] == added
+
+
+def test_what_came_before_a_connection_ended_is_kept(streamed: Streamed) -> None:
+    streamed.drop()
+    with closing(streamed.source.connect(None)) as connection:
+        one = streamed.add("one")
+        page = connection.read(threading.Event())
+        assert ids_of(page) == [one]
+        with pytest.raises(RetryableError):
+            connection.read(threading.Event())
+    two = streamed.add("two")
+    assert ids_of(streamed_page(streamed.source, page.cursor))[-1] == two
+
+
+def test_fetch_reads_no_stream(streamed: Streamed) -> None:
+    with pytest.raises(PermanentError, match="stream"):
+        first(streamed.source, "items", [ALL], RecordingBudget())
+    assert SOURCES[streamed.source.name].check_place("ALL") == ALL
+    with pytest.raises(InvalidInput):
+        SOURCES[streamed.source.name].check_place("python")

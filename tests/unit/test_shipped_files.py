@@ -14,6 +14,7 @@ import pytest
 from deploy.grafana.colours import STAGES as STAGE_COLOURS
 from overheard.bus import amqp, worker
 from overheard.programs import PROGRAMS
+from overheard.sources.registry import streamed
 from overheard.stages import STAGES, followers
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +79,9 @@ def test_supervisord_runs_every_stage_and_producer_once(programs: dict[str, conf
         names = match[2].split()
         assert names[0] == name, "which is where operators look for it, and whose port it has"
         assert match[1] == ("actors" if name in STAGES else "producers")
-        run.update(names * int(programs[name]["numprocs"]))
-    assert run == dict.fromkeys([*STAGES, "tick", "ingress"], 1)
+        run.update((["stream"] if name == "stream" else names) * int(programs[name]["numprocs"]))
+    assert programs["stream"]["command"].split()[-3:-2] == streamed()
+    assert run == dict.fromkeys([*STAGES, "tick", "ingress", "stream"], 1)
 
 
 def test_a_stage_in_another_program_can_get_its_own_processes(programs: dict[str, configparser.SectionProxy]) -> None:
@@ -124,8 +126,8 @@ def test_hand_written_lists_of_stages_match_the_table() -> None:
     colours = {*STAGES, "ingress", "overheard.ingress", "tick"}
     assert set(STAGE_COLOURS) == colours
     top = documented("docs/operations.md", r"Overheard's (\w+) processes")
-    assert top == ["seven"]
-    assert sum(program.processes for program in PROGRAMS.values()) == 7
+    assert top == ["eight"]
+    assert sum(program.processes for program in PROGRAMS.values()) == 8
 
 
 def test_supervised_processes_end_in_good_order(programs: dict[str, configparser.SectionProxy]) -> None:

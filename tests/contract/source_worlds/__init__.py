@@ -1,18 +1,22 @@
 """The sources that the contract suite (`test_sources.py`) tests, each with its server: one module for each source.
 
 WRITTEN: worlds to which items can be added; LISTED: those of them with a server that lists items backwards; LOOKED_UP:
-those that can look items up; DELETING: those whose source reports deletions by itself.
+those that can look items up; DELETING: those whose source reports deletions by itself; STREAMED: those that producers
+read, and not the fetch stage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
+from tests.contract.source_worlds.bluesky import BlueskyWorld
 from tests.contract.source_worlds.canary import CanaryWorld
 from tests.contract.source_worlds.hackernews import HackerNewsWorld
-from tests.contract.source_worlds.protocols import Listed, World, Written
+from tests.contract.source_worlds.mastodon import MastodonWorld
+from tests.contract.source_worlds.protocols import Listed, Streamed, World, Written
 from tests.contract.source_worlds.reddit import RedditWorld
 from tests.contract.source_worlds.replay import ReplayWorld
 
@@ -20,6 +24,7 @@ LISTED: dict[str, Callable[[], AbstractContextManager[Listed]]] = {"reddit": Red
 LOOKED_UP: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "reddit": RedditWorld,
     "hackernews": HackerNewsWorld,
+    "mastodon": MastodonWorld,
 }
 DELETING: dict[str, Callable[[], AbstractContextManager[Any]]] = {"replay": ReplayWorld}
 WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {**LISTED, "replay": ReplayWorld}
@@ -27,4 +32,9 @@ WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {
     **WRITTEN,
     "canary": CanaryWorld,
     "hackernews": HackerNewsWorld,
+    "mastodon": MastodonWorld,
+}
+STREAMED: dict[str, Callable[[], AbstractContextManager[Streamed]]] = {
+    "bluesky v1": partial(BlueskyWorld, "v1"),
+    "bluesky v2": partial(BlueskyWorld, "v2"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from overheard.items import FeedKind
-from overheard.sources import Source
+from overheard.sources import Source, StreamedSource
 
 
 class World(Protocol):
@@ -33,3 +33,24 @@ class Listed(Written, Protocol):
 
     def break_down(self) -> None:
         """Make the next request fail transiently."""
+
+
+class Streamed(Protocol):
+    source: StreamedSource
+
+    def add(self, text: str) -> str:
+        """Publish a post and return its id."""
+
+    def delete(self, item_id: str) -> None: ...
+
+    def remove_author(self) -> str:
+        """Delete the account that has written everything here; return its name."""
+
+    def break_down(self) -> None:
+        """Refuse the next connection."""
+
+    def drop(self) -> None:
+        """End the next connection after its first event."""
+
+    def forget(self) -> None:
+        """Let so much time pass that the server no longer has anything of what was published."""

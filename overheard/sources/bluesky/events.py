@@ -1,0 +1,170 @@
+"""Decode the frames of a Jetstream server, in both versions of its protocol. Pure.
+
+v1 (``/subscribe``): one event a frame, with a time in microseconds. v2 (``network.bsky.jetstream.subscribeEvents``):
+the event is wrapped in a message, and has a sequence number as well; advice and errors are frames of their own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from overheard.items import Item
+from overheard.sources.bluesky.names import DID, POSTS, item_id
+from overheard.sources.bluesky.posts import UNREADABLE, to_item
+
+Protocol = Literal["v1", "v2"]
+
+V2_TYPE = "network.bsky.jetstream.subscribeEvents#"
+SEQ_END = 10**15  # where cursors begin to be times
+TIME_US_END = 253_402_300_800_000_000  # the year 10000
+# States of an account that is not active, in which its posts remain: its server has technical problems.
+PASSING_STATES = ("desynchronized", "throttled")
+
+
+class StreamEvent(msgspec.Struct, frozen=True):
+    """One event: its position, and what it says about posts.
+
+    ``gone``: the id of a deleted post. ``gone_author``: an account that was deleted, taken down or left. ``wrong``: why
+    the post is not an item. Events of all other kinds only have a position.
+    """
+
+    time_us: int
+    seq: int | None = None
+    item: Item | None = None
+    gone: str | None = None
+    gone_author: str | None = None
+    wrong: str = ""
+
+    @property
+    def at(self) -> float:
+        """Return when the server saw it, in seconds since the epoch."""
+        return self.time_us / 1e6
+
+
+class StreamNotice(msgspec.Struct, frozen=True):
+    """A frame that is not an event.
+
+    ``outdated``: the server no longer has what followed the cursor. ``ended``: it closes the stream after this.
+    """
+
+    outdated: bool = False
+    ended: bool = False
+
+
+class UnreadableFrame(ValueError):
+    """A frame that is not an event. The message is safe to log: it contains nothing of the frame."""
+
+
+class _Commit(msgspec.Struct, frozen=True):
+    operation: str = ""
+    collection: str = ""
+    rkey: str = ""
+    record: msgspec.Raw = msgspec.Raw()  # decoded alone: what is wrong with it does not cost the event's position
+
+
+class _Account(msgspec.Struct, frozen=True):
+    active: bool = True
+    status: str | None = None
+
+
+class _V1(msgspec.Struct, frozen=True):
+    did: str
+    time_us: int
+    kind: str = ""
+    commit: _Commit = _Commit()
+    account: _Account = _Account()
+
+
+class _V2(_Commit, frozen=True):
+    type: str = msgspec.field(name="$type", default="")
+    name: str = ""
+    seq: int = 0
+    did: str = ""
+    time: str = ""
+    account: _Account = _Account()
+
+
+class _V2Frame(msgspec.Struct, frozen=True):
+    type: str = msgspec.field(name="$type")
+    payload: _V2 = _V2()
+
+
+_v1, _v2 = msgspec.json.Decoder(_V1), msgspec.json.Decoder(_V2Frame)
+
+
+def decode(frame: bytes, protocol: Protocol) -> StreamEvent | StreamNotice:
+    """Return what a frame says. Raises UnreadableFrame."""
+    try:
+        return _decode_v1(frame) if protocol == "v1" else _decode_v2(frame)
+    except UNREADABLE as error:
+        raise UnreadableFrame("not Unicode" if isinstance(error, UnicodeError) else str(error)) from None
+
+
+def _decode_v1(frame: bytes) -> StreamEvent:
+    event = _v1.decode(frame)
+    position = StreamEvent(_checked_time(event.time_us))
+    return _told(position, event.kind, event.did, event.commit, event.account)
+
+
+def _decode_v2(frame: bytes) -> StreamEvent | StreamNotice:
+    outer = _v2.decode(frame)
+    event, kind = outer.payload, outer.payload.type.removeprefix(V2_TYPE)
+    if outer.type == "error":
+        return StreamNotice(ended=True)
+    if outer.type == "message" and kind == "info":
+        return StreamNotice(outdated=event.name == "OutdatedCursor")
+    if outer.type != "message" or not 0 < event.seq < SEQ_END:
+        raise UnreadableFrame("not a message with a sequence number")
+    position = StreamEvent(_checked_time(_microseconds(event.time)), event.seq)
+    return _told(position, kind, event.did, event, event.account)
+
+
+def _told(position: StreamEvent, kind: str, did: str, commit: _Commit, account: _Account) -> StreamEvent:
+    if kind == "commit" and commit.collection == POSTS:
+        return _of_commit(position, did, commit)
+    if kind == "account" and not account.active and account.status not in PASSING_STATES and DID.fullmatch(did):
+        return msgspec.structs.replace(position, gone_author=did)
+    return position
+
+
+def _of_commit(position: StreamEvent, did: str, commit: _Commit) -> StreamEvent:
+    replace = msgspec.structs.replace
+    if commit.operation == "delete":
+        gone = item_id(did, commit.rkey)
+        return replace(position, gone=gone, wrong="" if gone else "its account or key is not valid")
+    if commit.operation not in ("create", "update"):
+        return replace(position, wrong="an unknown operation")
+    try:
+        edited = commit.operation == "update"
+        return replace(position, item=to_item(did, commit.rkey, commit.record, at=position.at, edited=edited))
+    except ValueError as error:
+        return replace(position, wrong=str(error))
+
+
+def _microseconds(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnreadableFrame("its time is not a time") from None
+    if moment.tzinfo is None:
+        raise UnreadableFrame("its time has no zone")
+    return round(moment.timestamp() * 1e6)
+
+
+def _checked_time(time_us: int) -> int:
+    if not 0 < time_us < TIME_US_END:
+        raise UnreadableFrame("its time is not a time")
+    return time_us
+
+
+def error_name(body: bytes) -> str:
+    """Return the name of the error in the body of a refusal (v2); empty if there is none."""
+    try:
+        answer: Any = msgspec.json.decode(body)
+    except UNREADABLE:
+        return ""
+    name = answer.get("error") if isinstance(answer, dict) else None
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,1 @@
+"""Mastodon: the public timelines and hashtags of its servers."""

@@ -1,0 +1,91 @@
+"""Where a reading of a timeline begins and goes on, as a cursor. Pure.
+
+A server numbers statuses by the time at which they were written: milliseconds since the epoch, times 65,536. A status
+of another server that arrives late gets a number among those that were read long before: it lies behind any cursor. So
+each reading begins some way back, and the cursor remembers the ids that were read there: identity decides what is new.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PAGE_STATUSES = 40  # the most that a server lists at once; some list fewer
+SNOWFLAKE_BITS = 16
+# How far back a reading begins. Most statuses arrive within seconds, those of servers that were down or overloaded
+# within minutes or hours. All of these are chosen, not measured.
+# Always half a page: on a quiet timeline that reaches back hours or days, and still leaves room for what is new.
+OVERLAP_STATUSES = PAGE_STATUSES // 2
+OVERLAP_MS = 3_600_000  # on a busy one, an hour …
+SEEN_IDS = 200  # … but not more than five pages, of the 20 requests a minute that a server allows
+QUIET_OVERLAP_MS = 24 * 3_600_000  # of a timeline that has had fewer statuses than OVERLAP_STATUSES
+
+
+class TimelineState(msgspec.Struct, omit_defaults=True):
+    """A decoded cursor or position. ``seen``: the ids read last, in order. ``longest``: the most on one page so far.
+
+    ``follows``: the id after which the next page begins, if the reading has not reached the end; empty: it has.
+    """
+
+    seen: list[str] = []
+    longest: int = 0
+    follows: str = ""
+
+
+_STATE = msgspec.json.Decoder(TimelineState)
+
+
+def decode_state(text: str) -> TimelineState | None:
+    """Return a cursor's state; None if it cannot be decoded."""
+    try:
+        return _STATE.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def encode_state(state: TimelineState) -> str:
+    """Return the state as a cursor."""
+    return msgspec.json.encode(state).decode()
+
+
+def order(local_id: str) -> tuple[int, str]:
+    """Return the key by which ids are compared: a longer one is newer, as with numbers."""
+    return len(local_id), local_id
+
+
+def start_of(state: TimelineState) -> str:
+    """Return the id after which a reading begins."""
+    if state.follows:
+        return state.follows
+    seen = state.seen
+    if not seen:
+        return "0"
+    top = seen[-1]
+    by_count = seen[-OVERLAP_STATUSES] if len(seen) >= OVERLAP_STATUSES else _earlier(top, QUIET_OVERLAP_MS, seen[0])
+    start = min(by_count, _earlier(top, OVERLAP_MS, by_count), key=order)
+    if len(seen) < PAGE_STATUSES:
+        return start
+    # No further than SEEN_IDS statuses go back: after a first reading that is more than it has read, by its rate.
+    reach = _ms_between(seen[0], top) * SEEN_IDS // len(seen)
+    return max(start, _earlier(top, reach, seen[0]), key=order)
+
+
+def _ms_between(older: str, newer: str) -> int:
+    both = older.isdecimal() and newer.isdecimal()
+    return (int(newer) - int(older)) >> SNOWFLAKE_BITS if both else 0
+
+
+def _earlier(local_id: str, ms: int, otherwise: str) -> str:
+    """Return the id of a status written ``ms`` before this one; ``otherwise`` if the id is not a number."""
+    if not local_id.isdecimal():  # not Mastodon itself, but software with the same API
+        return otherwise
+    return str(max(0, int(local_id) - (ms << SNOWFLAKE_BITS)))
+
+
+def after_page(state: TimelineState, start: str, ids: list[str]) -> TimelineState:
+    """Return the state after a page of ``ids`` that began after ``start``, with ``follows`` if there may be more."""
+    longest = min(max(state.longest, len(ids)), PAGE_STATUSES)
+    last = max(ids, key=order, default=start)
+    # A page shorter than the server's longest is the last one. An id that does not lead on would lead in circles.
+    more = bool(ids) and len(ids) >= longest and order(last) > order(start)
+    seen = sorted({*state.seen, *ids}, key=order)[-SEEN_IDS:]
+    return TimelineState(seen, longest, last if more else "")
