@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -26,6 +26,7 @@ from overheard.permits import BudgetNeed
 from overheard.process import RunningProcess
 from overheard.sources import ItemSearch, Source
 from overheard.sources.registry import open_sources, place_label, request_budget
+from overheard.sources.source_type import RequestBudget
 
 INTERRUPTED_EXIT_CODE = 1
 
@@ -53,14 +54,20 @@ def backfill(context: click.Context, workspace: str, since: float, query: str | 
                 source.close()
 
 
-def searchable(running: RunningProcess, sources: Mapping[str, Source]) -> dict[str, SearchableSource]:
-    """Return the sources that can be searched, with permits that take spare tokens only."""
+def spare(budget: RequestBudget) -> BudgetNeed:
+    """Return the need for tokens that would otherwise go unused."""
+    return BudgetNeed(budget.key, share=budget.recheck_key)
+
+
+def searchable(
+    running: RunningProcess, sources: Mapping[str, Source], need: Callable[[RequestBudget], BudgetNeed] = spare
+) -> dict[str, SearchableSource]:
+    """Return the sources that can be searched, with permits for what they need of their budgets."""
     permit_of, result = permits(running), {}
     for name, source in sources.items():
         if isinstance(source, ItemSearch):
             budget = request_budget(name, running.config)
-            need = None if budget is None else BudgetNeed(budget.key, share=budget.recheck_key)
-            result[name] = SearchableSource(source, permit_of(need, None))
+            result[name] = SearchableSource(source, permit_of(None if budget is None else need(budget), None))
     return result
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from overheard.simulators.bluesky import BlueskySimulator
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.injected_failures import InjectedFailure
+from overheard.simulators.mastodon import MastodonSimulator
 from tests.project import ROOT
 from tests.servers.waiting import wait_for
 
@@ -151,6 +153,30 @@ def test_hacker_news_is_the_default_and_begins_with_the_last_hour(tmp_path: Path
         assert listener.out.count("from before") == 2
         assert "from the last hour; 3 matched." in listener.out
         assert len([target for target in simulator.recent_requests() if "search" in target]) == 1
+
+
+def test_several_sources_at_once(tmp_path: Path) -> None:
+    with HackerNewsSimulator() as news, BlueskySimulator() as sky, MastodonSimulator() as server:
+        environ = {
+            "OVERHEARD_SOURCES__HACKERNEWS__URL": news.url,
+            "OVERHEARD_SOURCES__HACKERNEWS__SEARCH_URL": news.url,
+            "OVERHEARD_SOURCES__BLUESKY__URL": sky.url,
+            "OVERHEARD_SOURCES__MASTODON__ALLOW_PRIVATE": "true",
+        }
+        place = f"mastodon:{server.url}#acme"
+        news.add_story("nothing")
+        with listening(
+            tmp_path, "acme", "--source", "hackernews", "--source", "bluesky", "--source", place, **environ
+        ) as listener:
+            assert news.wait_for_requests(2, "maxitem", timeout=30)
+            assert sky.wait_for_connections(1, timeout=30)
+            assert server.wait_for_requests(1, timeout=30)
+            news.add_story("acme in the news")
+            sky.add_post("acme in the sky")
+            server.publish("<p>acme on a <a href='/tags/acme'>#acme</a> server</p>", tags=["acme"])
+            for text in ("acme in the news", "acme in the sky", "server"):
+                listener.wait_for(text)
+            assert listener.end() == 0, listener.err
 
 
 def test_a_source_that_comes_back_is_said(tmp_path: Path) -> None:

@@ -9,13 +9,16 @@ from typing import Self
 
 from overheard.cli.backfill import matching, searchable
 from overheard.db.retention import configured_ages
-from overheard.errors import BudgetExhausted, OverheardError
+from overheard.errors import OverheardError
 from overheard.operations import backfill
 from overheard.operations.backfill import Backfiller
+from overheard.permits import BudgetNeed
 from overheard.process import RunningProcess
 from overheard.sources import Source
 
 HOUR_SECONDS = 3600.0
+# For a token. Live reading takes many at first, and this thread has nothing else to do.
+BUDGET_WAIT_SECONDS = 60.0
 END_SECONDS = 1.0  # for which the end waits for a search that is under way
 
 
@@ -25,7 +28,9 @@ class LastHour:
     def __init__(self, running: RunningProcess, sources: Mapping[str, Source], slug: str) -> None:
         self.items = 0
         self._running = running
-        self._sources = searchable(running, sources)
+        self._sources = searchable(
+            running, sources, lambda budget: BudgetNeed(budget.key, max_wait=BUDGET_WAIT_SECONDS)
+        )
         self._slug = slug
         self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
         # A daemon: a search that hangs must not keep the terminal.
@@ -71,8 +76,6 @@ class LastHour:
         for search in plan.searches:
             try:
                 found, _ = filler.step(plan, search)
-            except BudgetExhausted:
-                continue
             except OverheardError as error:
                 self._notes.put(f"The last hour of {search.source} cannot be searched: {error}")
                 continue
