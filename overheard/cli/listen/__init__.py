@@ -36,6 +36,7 @@ from overheard.process import RunningProcess
 from overheard.workspaces import WorkspaceSpec
 
 LIVE_EVERY = "3s"  # HN has an item every eight seconds; chosen, not measured
+REQUEST_MAX_SECONDS = 8.0  # the end waits for requests under way; chosen, not measured
 UPDATE_SECONDS = 0.2  # between two looks at what is new
 
 
@@ -127,17 +128,26 @@ def _listen(
                         return
             running.stop.wait(UPDATE_SECONDS)
 
-        exit_code = run_live(pipeline, screen, update, None if seconds is None else started + seconds)
-    screen.print_summary()
-    return exit_code
+        until = None if seconds is None else started + seconds
+        return run_live(pipeline, screen, update, until, at_end=screen.print_summary)
 
 
 def _configuration(folder: Path, sources: configuration.SourcesSettings) -> Config:
     """Return the default configuration with the user's sources, a database in ``folder``, and faster schedules."""
     return Config(
         database=configuration.DatabaseSettings(url=SecretStr(f"sqlite:///{folder}/listen.db")),
-        sources=sources,
+        sources=_with_short_timeouts(sources),
         tick=configuration.TickSettings(interval=0.5, jitter=0),
         fetch=configuration.FetchSettings(fresh_for=1),
         notify=configuration.NotifySettings(threads=1),
+    )
+
+
+def _with_short_timeouts(sources: configuration.SourcesSettings) -> configuration.SourcesSettings:
+    timeouts = {name: settings.timeout for name, settings in sources if hasattr(settings, "timeout")}
+    return sources.model_copy(
+        update={
+            name: getattr(sources, name).model_copy(update={"timeout": min(timeout, REQUEST_MAX_SECONDS)})
+            for name, timeout in timeouts.items()
+        }
     )

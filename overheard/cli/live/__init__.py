@@ -10,10 +10,17 @@ from overheard.cli.live.screen import LiveScreen
 from overheard.embedded import Pipeline
 
 
-def run_live(pipeline: Pipeline, screen: LiveScreen, update: Callable[[], None], until: float | None) -> int:
+def run_live(
+    pipeline: Pipeline,
+    screen: LiveScreen,
+    update: Callable[[], None],
+    until: float | None,
+    at_end: Callable[[], None] = lambda: None,
+) -> int:
     """Run the pipeline in a thread until ``until`` (monotonic), Ctrl-C or a failure; return its exit code.
 
     ``update`` is called again and again: it shows what is new on the screen, and waits a moment if nothing is.
+    ``at_end`` is called before the pipeline has stopped, which takes as long as its requests under way.
     """
     exit_codes: list[int] = []
     stop = pipeline.running.stop
@@ -32,6 +39,8 @@ def run_live(pipeline: Pipeline, screen: LiveScreen, update: Callable[[], None],
             while not stop.is_set() and (until is None or time.monotonic() < until):
                 update()
                 screen.refresh()
+        stop.set()
+        at_end()
     finally:
         # Also if the terminal is gone: the thread would keep the process, and its files, for good.
         stop.set()
