@@ -14,7 +14,7 @@ from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Workspace
 from overheard.items import ALL, FeedKind
-from overheard.sources.registry import place_label
+from overheard.sources.registry import place_label, public_place
 
 ALERT_AFTER_REFUSALS = 3  # in a row, over an hour and a half: reported to the operator then, once
 INITIAL_BACKOFF_SECONDS = 1800.0  # before a refused feed is requested again; doubles with each refusal
@@ -249,4 +249,8 @@ def failing(db: Db, limit: int) -> list[FailingFeed]:
         .order_by(Feed.id)  # not by name: that would sort them all, however many are refused
         .limit(limit)
     )
-    return sorted((FailingFeed(*row) for row in rows.tuples().execute(db.peewee)), key=lambda row: (row.name, row.kind))
+    found = (
+        FailingFeed(source, kind, public_place(source, place), *others)
+        for source, kind, place, *others in rows.tuples().execute(db.peewee)
+    )
+    return sorted(found, key=lambda row: (row.name, row.kind))

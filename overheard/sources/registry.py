@@ -15,11 +15,13 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
+from overheard.sources.feeds import names as feeds
 from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
+from overheard.sources.stackexchange import names as stackexchange
 
 log = get_logger(__name__)
 
@@ -36,6 +38,13 @@ def _hackernews_budget(config: Config) -> RequestBudget:
 
 def _mastodon_budget(config: Config) -> RequestBudget | None:
     return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
+
+
+def _stackexchange_budget(config: Config) -> RequestBudget | None:
+    key = config.sources.stackexchange.key.get_secret_value()
+    return RequestBudget(
+        stackexchange.budget_key(key), stackexchange.requests_per_minute(key), stackexchange.BURST_REQUESTS
+    )
 
 
 SOURCES: dict[str, SourceType] = {
@@ -71,6 +80,16 @@ SOURCES: dict[str, SourceType] = {
             item_id_words=hackernews.ITEM_ID_WORDS,
         ),
         SourceType(
+            name=feeds.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.feeds.source:open_source",
+            own_servers=True,
+            check_place=feeds.check_place,
+            public_place=feeds.public_place,
+            item_id=feeds.ITEM_ID,
+            item_id_words=feeds.ITEM_ID_WORDS,
+        ),
+        SourceType(
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
@@ -85,6 +104,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
+            own_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
@@ -93,6 +113,18 @@ SOURCES: dict[str, SourceType] = {
             check_author=mastodon.check_author,
             author_label="@{}".format,
             item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
+        ),
+        SourceType(
+            name=stackexchange.SOURCE,
+            feeds=("posts", "comments"),
+            factory="overheard.sources.stackexchange.source:open_source",
+            deletions="lookup",
+            budget=_stackexchange_budget,
+            lookup_size=stackexchange.LOOKUP_ITEMS,
+            check_place=stackexchange.check_place,
+            license=stackexchange.LICENSE,
+            item_id=stackexchange.ITEM_ID,
+            item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
         ),
         SourceType(
             name="replay",
@@ -116,9 +148,20 @@ def place_label(source: str, place: str) -> str:
     return source_type(source).place_label(place)
 
 
+def public_place(source: str, place: str) -> str:
+    """Return a place without the secrets that it may hold: what leaves Overheard."""
+    return source_type(source).public_place(place)
+
+
 def author_label(source: str, author: str | None) -> str:
     """Return an author as users write the name, such as u/alice. None: the account or the item was deleted."""
     return source_type(source).author_label(author) if author else "[deleted]"
+
+
+def byline(source: str, author: str | None) -> str:
+    """Return who to name beside a text of theirs: the author, and the license if the text is shown under one."""
+    license = source_type(source).license
+    return f"{author_label(source, author)}, {license}" if license else author_label(source, author)
 
 
 def bare_permalink(source: str, permalink: str) -> str:

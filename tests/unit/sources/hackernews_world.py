@@ -58,7 +58,7 @@ class HackerNewsDesk:
         self.cursor = pages[-1].cursor
         for page in pages:
             self.found |= {item.id for item in page.items}
-            self.gaps += page.gaps
+        self.gaps += pages[-1].gaps
 
     def ids(self, *, since: float = 0.0) -> list[int]:
         """Make one reading; return the numbers of its items."""
