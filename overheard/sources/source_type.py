@@ -16,6 +16,7 @@ from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
 Deletions = Literal["lookup", "stream", "none"]
 
 PLACE_MAX_CHARS = 100
+AUTHOR_MAX_CHARS = 500  # feeds have names of several people in one
 
 
 def check_any_place(text: str) -> str:
@@ -27,8 +28,8 @@ def check_any_place(text: str) -> str:
 
 def check_any_author(text: str) -> str:
     """Return the author unchanged. Raises InvalidInput if it is blank, too long or not printable."""
-    if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
-        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
+    if not text.strip() or len(text) > AUTHOR_MAX_CHARS or not text.isprintable():
+        raise InvalidInput(f"{text[:AUTHOR_MAX_CHARS]!r} cannot be the name of an author")
     return text
 
 
