@@ -24,13 +24,16 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
 from overheard.sending import Send
 from overheard.sources import RequestTokens, Source
-from overheard.sources.registry import source_type
+from overheard.sources.registry import public_place, source_type
 
 log = get_logger(__name__)
 
 # Of one message's work; chosen, not measured: far below the time limit of a message (stages.py), so that a reading that
 # has just begun can end.
 TURN_SECONDS = 60.0
+# Until the next turn. Messages that found the source's share full come back at most 0.25 s apart (thread_shares), so
+# one of them gets the thread first.
+TURN_GAP_SECONDS = 0.5
 
 
 class RefusedFeed(msgspec.Struct, frozen=True):
@@ -161,7 +164,7 @@ class Fetcher:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
             if self.clock() >= run.until:
-                return Later(0.0, msgspec.structs.replace(run.message, resume=None))
+                return Later(TURN_GAP_SECONDS, msgspec.structs.replace(run.message, resume=None))
             group_id, may_grow = run.queued.popleft()
             poll = self.leases.claim(run.message, group_id, may_grow=may_grow)
             if poll is not None and (later := self._read(run, poll)) is not None:
@@ -244,7 +247,8 @@ class Fetcher:
                 longest=self.rules.longest_backoff,
                 delay=refused.refusal.delay,
             )
-            log.warning("feed refused", feed=feed.place, kind=feed.kind, reason=reason, retry_at=retry_at)
+            name = public_place(feed.source, feed.place)
+            log.warning("feed refused", feed=name, kind=feed.kind, reason=reason, retry_at=retry_at)
 
     def _probe(self, run: FetchRun, source: str) -> bool:
         return self.health.probe(source, self.sources[source], run.budget)

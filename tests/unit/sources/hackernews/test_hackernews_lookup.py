@@ -60,7 +60,7 @@ def test_without_any_answer_there_is_no_result(desk: HackerNewsDesk) -> None:
 
 def test_an_unreadable_item_is_neither_gone_nor_absent(desk: HackerNewsDesk) -> None:
     story = str(desk.simulator.add_story("Story"))
-    desk.simulator.faults.body("[]")
+    desk.simulator.faults.body(f'{{"id": {story}, "type": []}}')
     result = desk.source.look_up([story], desk.budget)
     assert (result.items, result.gone, result.absent, result.unanswered) == ((), (), (), ())
 
