@@ -105,7 +105,7 @@ def test_a_number_that_is_too_old_is_replaced_by_its_time_and_the_gap_is_told(
     simulator.advance(3700)
     kept = simulator.add_post("kept")
     page = page_of(source, cursor)
-    assert ["cursor=1" in target for target in simulator.targets()] == [False, True, True]
+    assert ["cursor=" in target for target in simulator.targets()] == [False, True, True]
     assert simulator.targets()[-1].startswith(V2)
     [gap] = page.gaps
     assert (gap.reason, gap.until and gap.until[0]) == ("outdated", kept)
