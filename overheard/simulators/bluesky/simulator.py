@@ -31,9 +31,9 @@ _KEY_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"  # of record keys, which are ti
 class BlueskySimulator:
     """A simulated Jetstream server. Thread-safe; also a context manager that starts and stops the server.
 
-    `look_back`: seconds for which events can be had again. `first_seq`: the number of the first event. `protocols`: those
-    that it speaks; the path of another one is answered with a 404. `clock`: seconds since the epoch; `advance()` adds to
-    it.
+    `look_back`: seconds for which events can be had again. `first_seq`: the number of the first event. `protocols`:
+    those that it speaks; the path of another one is answered with a 404. `clock`: seconds since the epoch; `advance()`
+    adds to it.
     """
 
     def __init__(
