@@ -15,6 +15,7 @@ import msgspec
 from overheard.decoding import converter
 from overheard.items import Item
 from overheard.sources.html_text import html_to_text
+from overheard.sources.lenient_json import decode_json
 from overheard.sources.mastodon.names import SOURCE, TimelinePlace
 from overheard.sources.sanitize import sanitized
 
@@ -63,8 +64,6 @@ class _Status(msgspec.Struct):
 
 
 _to_status = converter(_Status)
-_ENTRIES = msgspec.json.Decoder(list[Any])
-_ENTRY = msgspec.json.Decoder(dict[str, Any])
 
 
 class ParsedStatus(msgspec.Struct, frozen=True):
@@ -77,18 +76,14 @@ class ParsedStatus(msgspec.Struct, frozen=True):
 
 def decode_timeline(body: bytes) -> list[Any] | None:
     """Return the entries of a timeline; None if the body is not a JSON array."""
-    try:
-        return _ENTRIES.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+    found = decode_json(body)
+    return found if isinstance(found, list) else None
 
 
 def decode_status(body: bytes) -> dict[str, Any] | None:
     """Return a status; None if the body is not a JSON object."""
-    try:
-        return _ENTRY.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+    found = decode_json(body)
+    return found if isinstance(found, dict) else None
 
 
 def local_id(entry: object) -> str | None:

@@ -5,6 +5,7 @@ A ``backoff`` is binding: a request before its end is answered by a ``throttle_v
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +15,11 @@ import msgspec
 from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import StackExchangeSettings
+from overheard.decoding import converter
 from overheard.errors import FeedRefused, LoginRefused, RetryableError
 from overheard.sources import RequestTokens
 from overheard.sources.http import HttpResponse, OperatorHttp
+from overheard.sources.lenient_json import decode_json
 from overheard.sources.response_errors import transient_error
 
 VERSION = "/2.3"
@@ -42,7 +45,7 @@ class ResponseWrapper(msgspec.Struct):
     error_message: str = ""
 
 
-_WRAPPER = msgspec.json.Decoder(ResponseWrapper)
+_to_wrapper = converter(ResponseWrapper)
 
 
 class StackExchangeClient:
@@ -75,13 +78,14 @@ class StackExchangeClient:
         self._http.close()
 
     def _pass_on(self, wrapper: ResponseWrapper, budget: RequestTokens) -> None:
-        if wrapper.backoff is not None and wrapper.backoff > 0:
+        backoff, remaining = _finite(wrapper.backoff), _finite(wrapper.quota_remaining)
+        if backoff is not None and backoff > 0:
             # It is about one method; but the same few methods are all that is used here.
-            budget.block(wrapper.backoff + BACKOFF_MARGIN_SECONDS)
-        if wrapper.quota_remaining is not None:
+            budget.block(backoff + BACKOFF_MARGIN_SECONDS)
+        if remaining is not None:
             until_midnight = DAY_SECONDS - self._clock() % DAY_SECONDS
-            budget.observe(max(wrapper.quota_remaining, 0.0), until_midnight)
-            if wrapper.quota_remaining < 1:
+            budget.observe(max(remaining, 0.0), until_midnight)
+            if remaining < 1:
                 budget.block(until_midnight)
 
     def _error(
@@ -90,7 +94,7 @@ class StackExchangeClient:
         code = wrapper.error_id if wrapper.error_id is not None else response.status
         if code == THROTTLE_VIOLATION or response.status == 429:
             found = AVAILABLE_IN.search(wrapper.error_message)
-            seconds = float(found[1]) if found else wrapper.backoff or THROTTLED_SECONDS
+            seconds = float(found[1]) if found else _finite(wrapper.backoff) or THROTTLED_SECONDS
             budget.block(seconds + BACKOFF_MARGIN_SECONDS)
             return RetryableError("it limits our requests (throttle_violation)", delay=seconds)
         if code in KEY_ERRORS or (code == BAD_PARAMETER and "key" in wrapper.error_message.lower()):
@@ -106,6 +110,10 @@ class StackExchangeClient:
 
 def _decoded(response: HttpResponse) -> ResponseWrapper | None:
     try:
-        return _WRAPPER.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _to_wrapper(decode_json(response.body))
+    except (msgspec.ValidationError, UnicodeError):
         return None
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None

@@ -115,7 +115,8 @@ def parse_answer(entry: object, place: str, site: str, titles: dict[int, str]) -
 def parse_active(entry: object) -> ActiveQuestion | None:
     """Parse a question for its activity only; None if it cannot be read."""
     try:
-        return _to_active(entry)
+        active = _to_active(entry)
+        return msgspec.structs.replace(active, title=sanitized(active.title))
     except UNREADABLE:
         return None
 
