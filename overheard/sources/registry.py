@@ -15,6 +15,7 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
+from overheard.sources.feeds import names as feeds
 from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
@@ -27,7 +28,9 @@ log = get_logger(__name__)
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+    # One of the first client; those of the others have the same rate.
+    first = rules.clients[0].client_id if rules.clients else ""
+    return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
 
 
 def _hackernews_budget(config: Config) -> RequestBudget:
@@ -79,6 +82,16 @@ SOURCES: dict[str, SourceType] = {
             item_id_words=hackernews.ITEM_ID_WORDS,
         ),
         SourceType(
+            name=feeds.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.feeds.source:open_source",
+            many_servers=True,
+            check_place=feeds.check_place,
+            public_place=feeds.public_place,
+            item_id=feeds.ITEM_ID,
+            item_id_words=feeds.ITEM_ID_WORDS,
+        ),
+        SourceType(
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
@@ -93,6 +106,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
+            many_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
@@ -134,6 +148,11 @@ def source_type(source: str) -> SourceType:
 def place_label(source: str, place: str) -> str:
     """Return a place as users write it, such as r/python."""
     return source_type(source).place_label(place)
+
+
+def public_place(source: str, place: str) -> str:
+    """Return a place without the secrets that it may hold: what leaves Overheard."""
+    return source_type(source).public_place(place)
 
 
 def author_label(source: str, author: str | None) -> str:

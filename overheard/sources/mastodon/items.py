@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from overheard.decoding import converter
+from overheard.decoding import converter, decode_json
 from overheard.items import Item
 from overheard.sources.html_text import html_to_text
-from overheard.sources.lenient_json import decode_json
 from overheard.sources.mastodon.names import SOURCE, TimelinePlace
 from overheard.sources.sanitize import sanitized
 
@@ -76,14 +75,21 @@ class ParsedStatus(msgspec.Struct, frozen=True):
 
 def decode_timeline(body: bytes) -> list[Any] | None:
     """Return the entries of a timeline; None if the body is not a JSON array."""
-    found = decode_json(body)
-    return found if isinstance(found, list) else None
+    entries = _decoded(body)
+    return entries if isinstance(entries, list) else None
 
 
 def decode_status(body: bytes) -> dict[str, Any] | None:
     """Return a status; None if the body is not a JSON object."""
-    found = decode_json(body)
-    return found if isinstance(found, dict) else None
+    entry = _decoded(body)
+    return entry if isinstance(entry, dict) else None
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return decode_json(body)
+    except ValueError:
+        return None
 
 
 def local_id(entry: object) -> str | None:

@@ -15,11 +15,10 @@ import msgspec
 from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import StackExchangeSettings
-from overheard.decoding import converter
+from overheard.decoding import converter, decode_json
 from overheard.errors import FeedRefused, LoginRefused, RetryableError
 from overheard.sources import RequestTokens
 from overheard.sources.http import HttpResponse, OperatorHttp
-from overheard.sources.lenient_json import decode_json
 from overheard.sources.response_errors import transient_error
 
 VERSION = "/2.3"
@@ -111,7 +110,7 @@ class StackExchangeClient:
 def _decoded(response: HttpResponse) -> ResponseWrapper | None:
     try:
         return _to_wrapper(decode_json(response.body))
-    except (msgspec.ValidationError, UnicodeError):
+    except ValueError:
         return None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.contract.source_worlds.bluesky import BlueskyWorld
 from tests.contract.source_worlds.canary import CanaryWorld
+from tests.contract.source_worlds.feeds import FeedsWorld
 from tests.contract.source_worlds.hackernews import HackerNewsWorld
 from tests.contract.source_worlds.mastodon import MastodonWorld
 from tests.contract.source_worlds.protocols import Listed, Streamed, World, Written
@@ -34,6 +35,7 @@ WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {**LISTED, "
 WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {
     **WRITTEN,
     "canary": CanaryWorld,
+    "feeds": FeedsWorld,
     "hackernews": HackerNewsWorld,
     "mastodon": MastodonWorld,
     "stackexchange": StackExchangeWorld,

@@ -53,7 +53,7 @@ class Reddit:
         known = self.items.keys() - self.gone - self.unanswered
         absent = set(names) - self.items.keys() if not self.unreadable else set()
         return LookupResult(
-            tuple(self.items[name] for name in names if name in known and name not in self.unreadable),
+            tuple(self.items[name] for name in names if name in known - self.unreadable - self.unanswered),
             tuple(name for name in names if name in self.gone),
             tuple(name for name in names if name in absent),
             tuple(name for name in names if name in self.unanswered),
@@ -340,6 +340,19 @@ def test_a_recheck_is_urgent_after_three_quarters_of_its_time(
 
 
 # -- by hand
+
+
+def test_items_without_an_answer_are_looked_up_soon_again(
+    run: Callable[..., Any], reddit: Reddit, db: Db, stored: Callable[..., Item], clock: Clock, metric: Metric
+) -> None:
+    """A source with a request for each item may run out of tokens in between."""
+    one, two = stored(1), stored(2)
+    ItemTable.update(checked_at=5.0).execute(db.peewee)
+    reddit.unanswered = {two.id}
+    run()
+    assert (row(db, one.id).checked_at, row(db, two.id).checked_at) == (clock(), 5.0)
+    assert (row(db, two.id).lease_until, row(db, two.id).absent_since) == (clock() + NO_BUDGET_PAUSE_SECONDS, None)
+    assert metric("items_rechecked_total") == 1
 
 
 def test_a_message_without_ids_continues_until_nothing_is_due(

@@ -124,7 +124,7 @@ def test_a_bad_status_costs_nothing_else(server: MastodonSimulator) -> None:
         assert metrics.registry.get_sample_value(f"overheard_{name}", {"source": "mastodon"}) == 1
 
 
-@pytest.mark.parametrize("body", [r'"\ud800"', '"\xff"', "NaN", "1e999", "9" * 5000], ids=repr)
+@pytest.mark.parametrize("body", [r'"\ud800"', "NaN", "1e999"], ids=repr)
 def test_bad_json_inside_of_a_status_costs_nothing_else(server: MastodonSimulator, body: str) -> None:
     server.publish("good")
     server.publish("bad", fields={"card": "RUBBISH"})
