@@ -28,7 +28,7 @@ THROTTLED_SECONDS = 300.0
 LOGIN_RETRY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0  # the quota is renewed at midnight UTC
 AVAILABLE_IN = re.compile(r"available in (\d{1,7}) second")
-BAD_PARAMETER, THROTTLE_VIOLATION = 400, 502
+BAD_PARAMETER, NO_METHOD, THROTTLE_VIOLATION = 400, 404, 502
 TRANSIENT_ERRORS = (409, 500, 503)
 KEY_ERRORS = (401, 402, 403, 405, 406)
 
@@ -102,6 +102,8 @@ class StackExchangeClient:
             )
         if code == BAD_PARAMETER:
             return FeedRefused("no such site", (place,))
+        if code == NO_METHOD:
+            return FeedRefused("no such method", (place,))
         if code in TRANSIENT_ERRORS or (error := transient_error(response, self._clock)) is None:
             return RetryableError(f"it answers with error {code}")
         return error

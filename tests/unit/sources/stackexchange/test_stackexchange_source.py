@@ -222,6 +222,15 @@ def test_a_site_that_does_not_exist_is_refused_alone(source: StackExchangeSource
     source.probe(RecordingBudget())
 
 
+def test_a_method_that_the_server_lacks_is_refused_alone(
+    api: StackExchangeSimulator, source: StackExchangeSource
+) -> None:
+    api.ask(SITE, "one")
+    api.faults.body('{"error_id": 404, "error_name": "no_method", "error_message": "no method found"}', status=400)
+    with pytest.raises(FeedRefused, match="no such method"):
+        read(source, kind="comments")
+
+
 def test_outages_are_transient(api: StackExchangeSimulator) -> None:
     source = source_at(api.url, timeout=0.5)
     faults = api.faults
