@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from peewee import fn
 
-from overheard.db import deliveries, erasure, groups
+from overheard.db import deliveries, edits, erasure, groups
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
@@ -50,8 +50,8 @@ def store(
     In two, because both lock items in the order of their keys; one transaction would lock them in two orders. Erasing
     comes first: after a crash in between, the part is stored again, and what is gone is refused by then.
 
-    1. Store the items, leaving known ones as they are; but no erased ones, and none older than ``kept_for`` seconds:
-       quiet listings still show what retention has deleted long ago.
+    1. Store the items, leaving known ones as they are unless their source says that they were edited; but no erased
+       ones, and none older than ``kept_for`` seconds: quiet listings still show what retention has deleted long ago.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
     3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
        ``news_for`` seconds, which are not news.
@@ -65,6 +65,7 @@ def store(
         entries = _accepted(db, message.items, now - kept_for)
         if entries:
             item_ids = _items(db, entries, now)
+            edits.update(db, [(item_ids[entry.item.key], entry) for entry in entries])
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
         gaps = _record_part(db, message.part, now)

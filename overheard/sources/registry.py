@@ -10,23 +10,27 @@ from pkgutil import resolve_name
 from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Config
-from overheard.errors import ConfigError, InvalidInput
+from overheard.errors import ConfigError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
+from overheard.sources.feeds import names as feeds
 from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
+from overheard.sources.stackexchange import names as stackexchange
 
 log = get_logger(__name__)
 
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+    # One of the first client; those of the others have the same rate.
+    first = rules.clients[0].client_id if rules.clients else ""
+    return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
 
 
 def _reddit_missing(config: Config) -> str | None:
@@ -38,21 +42,6 @@ def _replay_missing(config: Config) -> str | None:
     return None if config.sources.replay.path else "[sources.replay] path is not set"
 
 
-# Placeholders, until the sources are here.
-def _url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise InvalidInput("a feed's place is its URL, such as https://example.org/feed.xml")
-    return text
-
-
-def _site_tag(text: str) -> str:
-    import re
-
-    if not re.fullmatch(r"[a-z.]+(/[a-z0-9.+#-]+)?", text):
-        raise InvalidInput(f"{text[:100]!r} is not site/tag")
-    return text
-
-
 def _hackernews_budget(config: Config) -> RequestBudget:
     per_second = config.sources.hackernews.requests_per_second
     return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
@@ -60,6 +49,13 @@ def _hackernews_budget(config: Config) -> RequestBudget:
 
 def _mastodon_budget(config: Config) -> RequestBudget | None:
     return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
+
+
+def _stackexchange_budget(config: Config) -> RequestBudget | None:
+    key = config.sources.stackexchange.key.get_secret_value()
+    return RequestBudget(
+        stackexchange.budget_key(key), stackexchange.requests_per_minute(key), stackexchange.BURST_REQUESTS
+    )
 
 
 SOURCES: dict[str, SourceType] = {
@@ -70,6 +66,7 @@ SOURCES: dict[str, SourceType] = {
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
             missing_setting=_reddit_missing,
+            searchable=True,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
@@ -98,6 +95,16 @@ SOURCES: dict[str, SourceType] = {
             item_id_words=hackernews.ITEM_ID_WORDS,
         ),
         SourceType(
+            name=feeds.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.feeds.source:open_source",
+            many_servers=True,
+            check_place=feeds.check_place,
+            public_place=feeds.public_place,
+            item_id=feeds.ITEM_ID,
+            item_id_words=feeds.ITEM_ID_WORDS,
+        ),
+        SourceType(
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
@@ -113,6 +120,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
+            many_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
@@ -123,20 +131,23 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
+            name=stackexchange.SOURCE,
+            feeds=("posts", "comments"),
+            factory="overheard.sources.stackexchange.source:open_source",
+            deletions="lookup",
+            budget=_stackexchange_budget,
+            lookup_size=stackexchange.LOOKUP_ITEMS,
+            check_place=stackexchange.check_place,
+            license=stackexchange.LICENSE,
+            item_id=stackexchange.ITEM_ID,
+            item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
+        ),
+        SourceType(
             name="replay",
             feeds=("items",),
             missing_setting=_replay_missing,
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
-        ),
-        SourceType(
-            name="feeds", feeds=("posts",), factory="overheard.sources.replay.source:open_source", check_place=_url
-        ),
-        SourceType(
-            name="stackexchange",
-            feeds=("items",),
-            factory="overheard.sources.replay.source:open_source",
-            check_place=_site_tag,
         ),
         SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
     )
@@ -154,9 +165,20 @@ def place_label(source: str, place: str) -> str:
     return source_type(source).place_label(place)
 
 
+def public_place(source: str, place: str) -> str:
+    """Return a place without the secrets that it may hold: what leaves Overheard."""
+    return source_type(source).public_place(place)
+
+
 def author_label(source: str, author: str | None) -> str:
     """Return an author as users write the name, such as u/alice. None: the account or the item was deleted."""
     return source_type(source).author_label(author) if author else "[deleted]"
+
+
+def byline(source: str, author: str | None) -> str:
+    """Return who to name beside a text of theirs: the author, and the license if the text is shown under one."""
+    license = source_type(source).license
+    return f"{author_label(source, author)}, {license}" if license else author_label(source, author)
 
 
 def bare_permalink(source: str, permalink: str) -> str:

@@ -152,7 +152,9 @@ def test_processes_that_start_before_rabbitmq_wait_for_it(tmp_path: Path, postgr
 
 
 def test_rate_limits_and_errors_of_reddit_cost_only_time(farm: Farm) -> None:
-    farm.workspace()
+    # Eight groups for eight faults: a group with several in a row would wait longer and longer.
+    farm.settings["FETCH__GROUP_SIZE"] = "1"
+    farm.workspace(subreddits=("python", "linux", "rust", "golang"))
     farm.everything()
     farm.wait_for_items(farm.post(3))
     farm.simulator.faults.fail(429, times=2, retry_after="1")
