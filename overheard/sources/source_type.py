@@ -16,6 +16,7 @@ from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
 Deletions = Literal["lookup", "stream", "none"]
 
 PLACE_MAX_CHARS = 100
+AUTHOR_MAX_CHARS = 500  # feeds have names of several people in one
 
 
 def check_any_place(text: str) -> str:
@@ -27,8 +28,8 @@ def check_any_place(text: str) -> str:
 
 def check_any_author(text: str) -> str:
     """Return the author unchanged. Raises InvalidInput if it is blank, too long or not printable."""
-    if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
-        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
+    if not text.strip() or len(text) > AUTHOR_MAX_CHARS or not text.isprintable():
+        raise InvalidInput(f"{text[:AUTHOR_MAX_CHARS]!r} cannot be the name of an author")
     return text
 
 
@@ -63,10 +64,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     the secrets that it may hold; to apply it twice changes nothing more. ``internal``: Overheard's own, workspaces
     cannot watch it.
 
+    ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``undivided``: it has no places, only ``all``. ``missing_setting``: what it needs and is not set, None if it can be
     read. ``searchable``: its past can be searched (``ItemSearch``).
-
-    ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
@@ -76,10 +76,10 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[FeedKind, ...]
     factory: str
     internal: bool = False
+    many_servers: bool = False
     undivided: bool = False
     missing_setting: Callable[[Config], str | None] = lambda config: None
     searchable: bool = False
-    many_servers: bool = False
     streamed: bool = False
     fresh_for: float = math.inf
     deletions: Deletions = "none"
