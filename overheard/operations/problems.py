@@ -252,10 +252,10 @@ def _backups(facts: SystemState) -> Iterator[Problem]:
         yield Problem(False, f"no backup has been made for {span(age)}", remedy)
 
 
-def _sources_of(refused: list[FailingFeed]) -> str:
-    """Return ``Reddit refuses``, ``feeds and mastodon refuse``."""
-    names = sorted({"Reddit" if feed.source == REDDIT else feed.source for feed in refused})
-    return f"{' and '.join(names)} {'refuses' if len(names) == 1 else 'refuse'}"
+def _refused(listed: list[FailingFeed], number: int) -> str:
+    if {feed.source for feed in listed} == {REDDIT}:
+        return f"Reddit refuses {counted(number, 'feed')}"
+    return f"{counted(number, 'feed')} {'is' if number == 1 else 'are'} refused"
 
 
 def _minor(stored: DatabaseState) -> Iterator[Problem]:
@@ -264,7 +264,7 @@ def _minor(stored: DatabaseState) -> Iterator[Problem]:
     if number := stored.feeds["failing"]:
         yield Problem(
             False,
-            f"{_sources_of(stored.refused)} {counted(number, 'feed')} (listed above)",
+            f"{_refused(stored.refused, number)} (listed above)",
             "remove what is private or gone from its workspaces; all feeds are retried automatically",
         )
     if number := stored.gaps_last_day:
