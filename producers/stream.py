@@ -130,7 +130,7 @@ class StreamProducer:
         for part in parts_of_page(page, self.source.name, poll=poll, target=target):
             self.send(part)
         self._cursor = page.cursor
-        self.metrics.items_fetched.labels(self.source.name, group.kind).inc(len(page.items))
+        self.metrics.count_read(self.source.name, (item.kind for item in page.items))
         log.debug("page sent", source=self.source.name, items=len(page.items), gone=len(page.gone))
 
     def _stored(self, poll: str, stop: threading.Event) -> bool:

@@ -42,6 +42,7 @@ ENTRIES = {
     ),
     "trigger": CommandEntry(f"{PACKAGE}.trigger:trigger", "Run a workspace now.", HEADING_RESULTS),
     "status": CommandEntry(f"{PACKAGE}.status:status", "Show system status and problems.", HEADING_OPERATE),
+    "source": CommandEntry(f"{PACKAGE}.sources:source", "List sources and check whether they answer.", HEADING_OPERATE),
     "gap": CommandEntry(f"{PACKAGE}.gaps:gap", "List gaps: posts and comments that were missed.", HEADING_OPERATE),
     "dead-letters": CommandEntry(
         f"{PACKAGE}.dead_letters:dead_letters_group", "List, show, replay or drop failed messages.", HEADING_OPERATE

@@ -28,7 +28,18 @@ log = get_logger(__name__)
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+    # One of the first client; those of the others have the same rate.
+    first = rules.clients[0].client_id if rules.clients else ""
+    return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
+
+
+def _reddit_missing(config: Config) -> str | None:
+    rules = config.sources.reddit
+    return None if rules.clients and rules.user_agent else reddit.MISSING_SETTING
+
+
+def _replay_missing(config: Config) -> str | None:
+    return None if config.sources.replay.path else "[sources.replay] path is not set"
 
 
 def _hackernews_budget(config: Config) -> RequestBudget:
@@ -54,6 +65,8 @@ SOURCES: dict[str, SourceType] = {
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
+            missing_setting=_reddit_missing,
+            searchable=True,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
@@ -69,6 +82,8 @@ SOURCES: dict[str, SourceType] = {
             name=hackernews.SOURCE,
             feeds=("items",),
             factory="overheard.sources.hackernews.source:open_source",
+            undivided=True,
+            searchable=True,
             fresh_for=hackernews.FRESH_SECONDS,
             deletions="lookup",
             budget=_hackernews_budget,
@@ -83,7 +98,7 @@ SOURCES: dict[str, SourceType] = {
             name=feeds.SOURCE,
             feeds=("items",),
             factory="overheard.sources.feeds.source:open_source",
-            own_servers=True,
+            many_servers=True,
             check_place=feeds.check_place,
             public_place=feeds.public_place,
             item_id=feeds.ITEM_ID,
@@ -93,6 +108,7 @@ SOURCES: dict[str, SourceType] = {
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
+            undivided=True,
             streamed=True,
             deletions="stream",
             check_place=bluesky.check_place,
@@ -104,7 +120,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
-            own_servers=True,
+            many_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
@@ -129,6 +145,7 @@ SOURCES: dict[str, SourceType] = {
         SourceType(
             name="replay",
             feeds=("items",),
+            missing_setting=_replay_missing,
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),

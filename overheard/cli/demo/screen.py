@@ -50,7 +50,7 @@ class DemoScreen(LiveScreen):
 
     def counters(self) -> str:
         return (
-            f"{self.total('items_fetched_total')} items read · {self.total('mentions_stored_total')} mentions · "
+            f"{self.total('items_read_total')} items read · {self.total('mentions_stored_total')} mentions · "
             f"{len(self.ages)} delivered · {self.total('reddit_requests_total')} requests · Ctrl-C stops"
         )
 
@@ -61,7 +61,7 @@ class DemoScreen(LiveScreen):
         table.add_column(style="bold" if self.console.is_terminal else "")
         first, ages = self.first, self.ages
         table.add_row("ran for", f"{self.elapsed():.0f} s")
-        table.add_row("items read", str(self.total("items_fetched_total")))
+        table.add_row("items read", str(self.total("items_read_total")))
         table.add_row("requests to Reddit", str(self.total("reddit_requests_total")))
         table.add_row(
             "mentions stored", f"{self.total('mentions_stored_total')}; those posted before the start are not sent"

@@ -74,7 +74,7 @@ class ListenScreen(LiveScreen):
 
     def items_read(self) -> int:
         """Return how many items were read, those of the last hour included."""
-        return self.total("items_fetched_total") + self.searched
+        return self.total("items_read_total") + self.searched
 
     def print_summary(self) -> None:
         """Print the totals, and how to make it permanent: all after the first line is TOML."""

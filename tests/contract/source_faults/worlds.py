@@ -46,13 +46,13 @@ class SpoiledReading:
 class SpoiledWorld:
     """A source that has read its feed once, and its simulator. ``rewrite`` changes its correct answers.
 
-    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``own_servers``: its
-    feeds are on servers of their own, so that one which fails is refused and the source is not.
+    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``many_servers``:
+    its feeds are on servers of their own, so that one which fails is refused and the source is not.
     """
 
     name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]] = ("",)
-    own_servers: ClassVar[bool] = False
+    many_servers: ClassVar[bool] = False
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
     between_seconds: ClassVar[float] = 3600.0  # two readings: longer than the source waits
@@ -194,7 +194,7 @@ class SpoiledHackerNews(SpoiledWorld):
 
 class SpoiledMastodon(SpoiledWorld):
     name = "mastodon"
-    own_servers = True
+    many_servers = True
     kind = "items"
     many = 1000  # forty on a page
 
