@@ -14,6 +14,7 @@ import msgspec
 from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import StackExchangeSettings
+from overheard.decoding import converter, decode_json
 from overheard.errors import FeedRefused, LoginRefused, RetryableError
 from overheard.sources import RequestTokens
 from overheard.sources.http import HttpResponse, OperatorHttp
@@ -42,7 +43,7 @@ class ResponseWrapper(msgspec.Struct):
     error_message: str = ""
 
 
-_WRAPPER = msgspec.json.Decoder(ResponseWrapper)
+_to_wrapper = converter(ResponseWrapper)
 
 
 class StackExchangeClient:
@@ -64,7 +65,10 @@ class StackExchangeClient:
         response = self._http.get(self._url + VERSION + method, {**params, **key})
         wrapper = _decoded(response)
         if wrapper is None:
-            raise transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
+            error = transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
+            if error.delay is not None:
+                budget.block(error.delay)
+            raise error
         self._pass_on(wrapper, budget)
         if wrapper.error_id is not None or response.status != 200 or wrapper.items is None:
             raise self._error(wrapper, response, budget, place)
@@ -106,6 +110,6 @@ class StackExchangeClient:
 
 def _decoded(response: HttpResponse) -> ResponseWrapper | None:
     try:
-        return _WRAPPER.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _to_wrapper(decode_json(response.body))
+    except (ValueError, msgspec.ValidationError):
         return None

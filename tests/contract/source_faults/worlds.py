@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Self
 
 from overheard.config import Config
 from overheard.items import ALL, FeedKind, Item, place_key
+from overheard.simulators.feeds import FeedsSimulator
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from overheard.simulators.http.simulator import HttpSimulator
 from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
+from overheard.simulators.stackexchange import StackExchangeSimulator
 from overheard.sources import ListingGap, ReadRequest, Source
 from overheard.sources.registry import SOURCES
 from tests.fixtures import MONDAY, Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
 
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 1.0
+FEED_PATH = "/feed"
 MOST_PAGES = 500  # of one reading: more is one without end
 
 Rewrite = Callable[[SimulatedRequest, SimulatedResponse], SimulatedResponse]
@@ -52,6 +55,7 @@ class SpoiledWorld:
 
     name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]] = ("",)
+    correct: ClassVar[str] = "respond"  # the simulator's method that returns a correct answer
     own_servers: ClassVar[bool] = False
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
@@ -65,8 +69,8 @@ class SpoiledWorld:
         self.cursor: str | None = None
         self.rewrite: Rewrite | None = None
         self.simulator = self.make_simulator()
-        self._answer = self.simulator.answer
-        self.simulator.answer = self._rewritten  # type: ignore[method-assign]
+        self._correct = getattr(self.simulator, self.correct)
+        setattr(self.simulator, self.correct, self._rewritten)
         self._tls = tls
         self._published = 0
 
@@ -140,14 +144,17 @@ class SpoiledWorld:
         return opened
 
     def _rewritten(self, request: SimulatedRequest) -> SimulatedResponse:
-        answer = self._answer(request)
+        answer = self._correct(request)
         if self.rewrite is None or answer.status != 200 or answer.manner != "send":
             return answer
-        return self.rewrite(request, answer)
+        # Another document: the server's name for the correct one is not its own.
+        named = {name: value for name, value in answer.headers.items() if name not in ("etag", "last-modified")}
+        return self.rewrite(request, replace(answer, headers=named))
 
 
 class SpoiledReddit(SpoiledWorld):
     name = "reddit"
+    correct = "answer"
     kind = "posts"
     place = "python"
 
@@ -214,6 +221,54 @@ class SpoiledMastodon(SpoiledWorld):
         self._mastodon.publish(f"<p>{text}</p>", tags=["python"])
 
 
-SPOILED: dict[str, type[SpoiledWorld]] = {
-    each.name: each for each in (SpoiledReddit, SpoiledHackerNews, SpoiledMastodon)
-}
+class SpoiledFeeds(SpoiledWorld):
+    """JSON Feed; `test_feed_bad_input.py` spoils XML."""
+
+    name = "feeds"
+    own_servers = True
+    kind = "items"
+    many = 3000  # in one window
+
+    def make_simulator(self) -> HttpSimulator:
+        self._feeds = FeedsSimulator(self.clock)
+        return self._feeds
+
+    def settings(self, url: str) -> dict[str, Any]:
+        self._feeds.add_feed(FEED_PATH, "json", window=self.many)
+        self._feeds.add_entry(FEED_PATH, "the first", "from before")
+        return {"allow_private": True, "min_interval": 60, "timeout": TIMEOUT_SECONDS}
+
+    @property
+    def place(self) -> str:
+        return self._feeds.url_of(FEED_PATH)
+
+    def publish(self, text: str) -> None:
+        self._feeds.add_entry(FEED_PATH, f"title {text}", f"<p>body {text}</p>")
+
+
+class SpoiledStackExchange(SpoiledWorld):
+    name = "stackexchange"
+    kind = "posts"
+    place = "stackoverflow/postgresql"
+    many = 3000  # a hundred on a page
+
+    def make_simulator(self) -> HttpSimulator:
+        self._stackexchange = StackExchangeSimulator(clock=self.clock, quota=1_000_000)
+        return self._stackexchange
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "timeout": TIMEOUT_SECONDS}
+
+    def publish(self, text: str) -> None:
+        self.clock.advance(1)  # a second with very many questions would need a key
+        self._stackexchange.ask("stackoverflow", f"title {text}", f"<p>body {text}</p>", tags=["postgresql"])
+
+
+ALL_SPOILED: tuple[type[SpoiledWorld], ...] = (
+    SpoiledReddit,
+    SpoiledHackerNews,
+    SpoiledFeeds,
+    SpoiledMastodon,
+    SpoiledStackExchange,
+)
+SPOILED = {each.name: each for each in ALL_SPOILED}
