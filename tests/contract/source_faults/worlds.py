@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 from overheard.config import Config
 from overheard.items import ALL, FeedKind, Item, place_key
 from overheard.simulators.feeds import FeedsSimulator
+from overheard.simulators.feeds.feed import SimulatedFeed
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from overheard.simulators.http.simulator import HttpSimulator
@@ -26,7 +27,6 @@ from overheard.sources.registry import SOURCES
 from tests.fixtures import MONDAY, Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
 
-TIMEOUT_SECONDS = 1.0
 FEED_PATH = "/feed"
 MOST_PAGES = 500  # of one reading: more is one without end
 
@@ -59,6 +59,7 @@ class SpoiledWorld:
     own_servers: ClassVar[bool] = False
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
+    timeout_seconds: ClassVar[float] = 1.0
     between_seconds: ClassVar[float] = 3600.0  # two readings: longer than the source waits
     kind: ClassVar[FeedKind]
 
@@ -170,7 +171,7 @@ class SpoiledReddit(SpoiledWorld):
             "user_agent": AGENT,
             "reddit_url": url,
             "oauth_url": url,
-            "timeout": TIMEOUT_SECONDS,
+            "timeout": self.timeout_seconds,
         }
 
     def publish(self, text: str) -> None:
@@ -193,7 +194,7 @@ class SpoiledHackerNews(SpoiledWorld):
         return self._hackernews
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {"url": url, "search_url": url, "timeout": TIMEOUT_SECONDS}
+        return {"url": url, "search_url": url, "timeout": self.timeout_seconds}
 
     def publish(self, text: str) -> None:
         self._hackernews.add_story(f"title {text}", f"body {text}")
@@ -211,7 +212,7 @@ class SpoiledMastodon(SpoiledWorld):
 
     def settings(self, url: str) -> dict[str, Any]:
         self._place = f"{url}/#python"
-        return {"allow_private": True, "timeout": TIMEOUT_SECONDS}
+        return {"allow_private": True, "timeout": self.timeout_seconds}
 
     @property
     def place(self) -> str:
@@ -236,7 +237,12 @@ class SpoiledFeeds(SpoiledWorld):
     def settings(self, url: str) -> dict[str, Any]:
         self._feeds.add_feed(FEED_PATH, "json", window=self.many)
         self._feeds.add_entry(FEED_PATH, "the first", "from before")
-        return {"allow_private": True, "min_interval": 60, "timeout": TIMEOUT_SECONDS}
+        return {"allow_private": True, "min_interval": 60, "timeout": self.timeout_seconds}
+
+    @property
+    def feed(self) -> SimulatedFeed:
+        """The feed, whose settings may be changed."""
+        return self._feeds.feed(FEED_PATH)
 
     @property
     def place(self) -> str:
@@ -257,7 +263,7 @@ class SpoiledStackExchange(SpoiledWorld):
         return self._stackexchange
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {"url": url, "timeout": TIMEOUT_SECONDS}
+        return {"url": url, "timeout": self.timeout_seconds}
 
     def publish(self, text: str) -> None:
         self.clock.advance(1)  # a second with very many questions would need a key
