@@ -15,7 +15,6 @@ from overheard.bus.sender import Sender
 from overheard.db.retention import RetentionAges
 from overheard.operations.operator_alert import alert_channel
 from overheard.process import RunningProcess
-from overheard.sources.reddit.names import budget_key
 from overheard.sources.registry import open_stream
 from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
@@ -96,7 +95,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         gauges=SystemGauges(
             db=running.db,
             inspect_queues=inspect_queues,
-            budget=budget_key(running.config.sources.reddit.client_in_use),
+            config=running.config,
             clock=running.clock,
             metrics=running.metrics,
         ),
@@ -110,7 +109,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         alerts=OperatorAlerts(
             db=running.db,
             clock=running.clock,
-            every=running.config.alerts.every,
+            config=running.config,
             # Opened for each alert: an address that cannot be opened is then a failed alert, and stops no tick.
             open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,

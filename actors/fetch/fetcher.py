@@ -214,11 +214,7 @@ class Fetcher:
         # A feed that was never read has nothing to lose: most likely its name is wrong, or it is private.
         again = refused_at is not None or poll.group.cursor is None
         at = refused_at if refused_at is not None else self.clock()
-        if (
-            self._may_refuse_all(source)
-            and self.health.refuses_all_feeds(source)
-            and not (again and self._probe(run, source))
-        ):
+        if self.health.refuses_all_feeds(source) and not (again and self._probe(run, source)):
             error = RetryableError(f"it refuses every feed ({refusal.reason})", delay=PROBE_SECONDS)
             self.health.record_failure(source, error)
             log.warning("source refuses all feeds", **poll.log_fields, seconds=PROBE_SECONDS)
@@ -238,7 +234,7 @@ class Fetcher:
         """
         for refused in run.refused:
             source = refused.poll.group.source
-            source_works = not self._may_refuse_all(source) or self.health.succeeded_since(source, refused.at)
+            source_works = self.health.succeeded_since(source, refused.at)
             if not source_works and not (refused.again and probe and self._probe(run, source)):
                 self._postpone(run.message, refused.poll, PROBE_SECONDS, refused_at=refused.at)
                 continue
@@ -253,9 +249,6 @@ class Fetcher:
             )
             name = public_place(feed.source, feed.place)
             log.warning("feed refused", feed=name, kind=feed.kind, reason=reason, retry_at=retry_at)
-
-    def _may_refuse_all(self, source: str) -> bool:
-        return not source_type(source).own_servers
 
     def _probe(self, run: FetchRun, source: str) -> bool:
         return self.health.probe(source, self.sources[source], run.budget)

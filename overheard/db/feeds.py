@@ -189,20 +189,30 @@ def states(db: Db) -> dict[str, int]:
     return {"ok": total - failing_now - new_now, "failing": failing_now, "new": new_now}
 
 
-def oldest_fresh(db: Db, now: float) -> float | None:
+def oldest_fresh(db: Db, source: str, now: float, *, unmet_after: float | None = None) -> float | None:
     """Return when the least recently read healthy feed of an active workspace was read; None if there is none.
 
-    Feeds that their source does not want to be read yet are left out.
+    Feeds that their source does not want to be read yet are left out. ``unmet_after``: only feeds of which a workspace
+    has demanded a reading so many seconds later, or more: until then, an earlier one may serve it.
     """
     watched = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
         .where(Watch.feed == Feed.id, Workspace.active)
     )
+    if unmet_after is not None:
+        of_workspace = (RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == source)
+        unmet = (RefreshDemand.demanded_at > Feed.fresh_at + unmet_after) & (RefreshDemand.demanded_at <= now)
+        watched = watched.join(RefreshDemand, on=of_workspace & unmet)
     query = (
         Feed.select(Feed.fresh_at)
         .where(
-            visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, Feed.retry_at <= now, fn.EXISTS(watched)
+            visibility.IS_PUBLIC_FEED,
+            Feed.source == source,
+            Feed.failures == 0,
+            Feed.fresh_at > 0,
+            Feed.retry_at <= now,
+            fn.EXISTS(watched),
         )
         .order_by(Feed.fresh_at)
         .limit(1)

@@ -14,10 +14,10 @@ from overheard.db.delivery_backlog import DeliveryBacklog
 from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.database_state import OVERDUE_SECONDS, DatabaseState
 from overheard.operations.facts import BUS_LOGIN_REMEDY, RABBITMQ_ALARM, SystemState
-from overheard.operations.outages import outages
+from overheard.operations.outages import Outage, outages
 from overheard.operations.wording import counted, span
 from overheard.process import NO_DATABASE_REMEDY
-from overheard.sources.reddit.names import SOURCE
+from overheard.sources.reddit.names import SOURCE as REDDIT
 
 TICK_LATE_SECONDS = 60.0  # the tick runs every 5 s by default, and a restart takes less than a minute
 # Polls pass two more queues, and many digests are due at the same hour: five times as long. Chosen, not measured.
@@ -124,30 +124,44 @@ def _backlog(backlog: DeliveryBacklog, now: float, config: Config) -> Problem:
 
 
 def _outages(stored: DatabaseState, config: Config) -> Iterator[Problem]:
-    found = {each.kind: each for each in outages(stored.canary, stored.reddit, stored.at) if each.is_problem}
-    if late := found.get("canary late"):
-        message = f"the canary is late: none has been delivered for {span(late.seconds)}"
-        remedy = "grep overheard-canary in the logs: the last stage that logged it shows where it got stuck"
-        yield Problem(True, message, remedy)
-    if SOURCE not in stored.watched_sources:
-        return
-    if not (config.sources.reddit.clients and config.sources.reddit.user_agent):
+    states = {name: source.state for name, source in stored.sources.items()}
+    has_credentials = config.sources.reddit.clients and config.sources.reddit.user_agent
+    if REDDIT in states and not has_credentials:
         yield Problem(
             True, "Reddit cannot be read: there are no credentials", "overheard check explains where to get them"
         )
-    elif refused := found.get("reddit login refused"):
-        yield Problem(
-            True,
-            f"Reddit may have revoked this app: it has refused the login for {span(refused.seconds)}",
-            "check that the app is still listed at https://www.reddit.com/prefs/apps, then run overheard check; see"
-            " docs/runbook.md (RedditLoginRefused); until then feeds wait, and the login is retried at least hourly",
-        )
-    elif away := found.get("reddit away"):
-        yield Problem(
-            True,
-            f"Reddit has not been readable for {span(away.seconds)}: {away.where}",
-            "overheard check; see docs/runbook.md (RedditAway); until then Reddit is retried automatically",
-        )
+        del states[REDDIT]
+    for each in outages(stored.canary, states, stored.clients, stored.at):
+        if each.is_problem:
+            yield _outage(each)
+
+
+def _outage(outage: Outage) -> Problem:
+    lasted = span(outage.seconds)
+    match outage.kind:
+        case "canary late":
+            message = f"the canary is late: none has been delivered for {lasted}"
+            remedy = "grep overheard-canary in the logs: the last stage that logged it shows where it got stuck"
+        case "reddit login refused":
+            message = f"Reddit may have revoked this app: it has refused the login for {lasted}"
+            remedy = (
+                "check that the app is still listed at https://www.reddit.com/prefs/apps, then run overheard check; see"
+                " docs/runbook.md (SourceLoginRefused); until then feeds wait, and the login is retried at least hourly"
+            )
+        case "reddit client refused":
+            message = f"{outage.where} of Reddit has been refused for {lasted}: Reddit may have revoked its app"
+            remedy = (
+                "check that the app is still listed at https://www.reddit.com/prefs/apps, then run overheard check; see"
+                " docs/runbook.md (SourceClientRefused); the other clients go on, and its login is retried at least"
+                " hourly"
+            )
+            return Problem(False, message, remedy)
+        case _:
+            name = "Reddit" if outage.source == REDDIT else outage.source
+            message = f"{name} has not been readable for {lasted}: {outage.where}"
+            alert = "SourceLoginRefused" if outage.kind == "source login refused" else "SourceDown"
+            remedy = f"overheard check; see docs/runbook.md ({alert}); until then {name} is retried automatically"
+    return Problem(True, message, remedy)
 
 
 def _bus(facts: SystemState) -> Iterator[Problem]:

@@ -102,6 +102,9 @@ class RequestTokens(Protocol):
     def of(self, name: str) -> RequestTokens:
         """Return another budget of the same source, with the same rate: of one of its hosts, or of a client."""
 
+    def soonest(self, names: Sequence[str]) -> str:
+        """Return the one of ``names`` whose budget has the next free token. Nothing is taken."""
+
     def acquire(self) -> None:
         """Take one token for one HTTP request. Raises BudgetExhausted when the wait would be too long."""
 
@@ -203,6 +206,25 @@ class ItemLookup(Protocol):
 
         Raises BudgetExhausted, RetryableError or PermanentError if there is no result at all.
         """
+
+
+class ClientOutcome(msgspec.Struct, frozen=True):
+    """The latest outcome of one of a source's clients, known by its budget's key.
+
+    ``refusal``: why the source refuses its login, None if it was served. ``retry_in``: seconds until its next login.
+    """
+
+    key: str
+    refusal: str | None = None
+    retry_in: float = 0.0
+
+
+@runtime_checkable
+class SeveralClients(Protocol):
+    """A source that may be read with several clients, of which each may be refused alone."""
+
+    def client_outcomes(self) -> Sequence[ClientOutcome]:
+        """Return the latest outcome of each client used since the last call; none of an only client."""
 
 
 class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,9 @@ log = get_logger(__name__)
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+    # One of the first client; those of the others have the same rate.
+    first = rules.clients[0].client_id if rules.clients else ""
+    return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
 
 
 def _hackernews_budget(config: Config) -> RequestBudget:
@@ -83,7 +85,7 @@ SOURCES: dict[str, SourceType] = {
             name=feeds.SOURCE,
             feeds=("items",),
             factory="overheard.sources.feeds.source:open_source",
-            own_servers=True,
+            many_servers=True,
             check_place=feeds.check_place,
             public_place=feeds.public_place,
             item_id=feeds.ITEM_ID,
@@ -104,7 +106,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
-            own_servers=True,
+            many_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,

@@ -63,9 +63,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     the secrets that it may hold; to apply it twice changes nothing more. ``internal``: Overheard's own, workspaces
     cannot watch it.
 
+    ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
-    poll of it serves others, if that is less than [fetch] fresh_for. ``own_servers``: its feeds are on servers of their
-    own, so a refused one says nothing about the others. ``deletions``: how Overheard learns of them; items
+    poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
     """
 
@@ -73,9 +73,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[FeedKind, ...]
     factory: str
     internal: bool = False
+    many_servers: bool = False
     streamed: bool = False
     fresh_for: float = math.inf
-    own_servers: bool = False
     deletions: Deletions = "none"
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None

@@ -504,3 +504,22 @@ def test_a_forgotten_author_stays_forgotten(world: World, db: Db, clock: Clock) 
     retention.prune(db, RetentionAges(90, 90, 90), clock.advance(30 * DAY_SECONDS))
     storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())
     assert world.counts()["StoredItem"] == 0
+
+
+def test_an_account_that_is_gone_takes_what_it_wrote_until_then(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
+    acme = told(2, author="Leaving")
+    told(1, first=3, author="other")
+    twin = world.item(1, source="replay", author="leaving")
+    later = world.item(4, author="leaving", created_at=clock() + 10)
+    storing.store(db, world.matched((twin, (acme,)), (later, (acme,)), poll="more"), clock())
+    gone = msgspec.structs.replace(world.matched(poll="gone"), gone_authors=(("reddit", "leaving", clock() + 5),))
+    assert storing.store(db, gone, clock()).erased == 2
+    left = {("reddit", "t3_3"), ("reddit", "t3_4"), ("replay", "t3_1")}
+    assert set(world.rows(StoredItem, "source", "ref")) == left
+    storing.store(db, world.matched((world.item(1, author="leaving"), (acme,)), poll="late copy"), clock())
+    assert set(world.rows(StoredItem, "source", "ref")) == left, "a late copy is refused"
+    back = world.item(5, author="leaving")
+    storing.store(db, world.matched((back, (acme,)), poll="back"), clock())
+    assert ("reddit", "t3_5") in world.rows(StoredItem, "source", "ref"), "the account may come back"

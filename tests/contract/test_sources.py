@@ -313,7 +313,7 @@ def test_items_are_looked_up(name: str) -> None:
         # Some sources say that an item is deleted, others leave it out.
         left_out = name in LEAVING_OUT
         assert (checked.gone, checked.absent) == (((), (deleted,)) if left_out else ((deleted,), ()))
-        assert checked.later == ()
+        assert checked.unanswered == ()
         assert tokens.taken == made.requests()
         lookup_size = SOURCES[name].lookup_size
         assert lookup_size

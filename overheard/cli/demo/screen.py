@@ -100,7 +100,7 @@ class DemoScreen:
 
     def _status(self) -> Spinner:
         counters = (
-            f"{self._elapsed():.0f} s · {self._total('items_fetched_total')} items read · "
+            f"{self._elapsed():.0f} s · {self._total('items_read_total')} items read · "
             f"{self._total('mentions_stored_total')} mentions · {len(self._ages)} delivered · "
             f"{self._total('reddit_requests_total')} requests · Ctrl-C stops"
         )
@@ -114,7 +114,7 @@ class DemoScreen:
         table.add_column(style="bold" if self.console.is_terminal else "")
         first, ages = self._first, self._ages
         table.add_row("ran for", f"{self._elapsed():.0f} s")
-        table.add_row("items read", str(self._total("items_fetched_total")))
+        table.add_row("items read", str(self._total("items_read_total")))
         table.add_row("requests to Reddit", str(self._total("reddit_requests_total")))
         table.add_row(
             "mentions stored", f"{self._total('mentions_stored_total')}; those posted before the start are not sent"

@@ -36,7 +36,8 @@ PARAMETERS: dict[Protocol, list[tuple[str, str]]] = {
     "v1": [("wantedCollections", POSTS)],  # events of accounts come anyway
     "v2": [("collections", POSTS), ("kinds", "commit"), ("kinds", "account")],
 }
-FAILURES = (WebSocketException, OSError, EOFError, ValueError)
+# ImportError: a SOCKS proxy in the environment, without the library for it.
+FAILURES = (WebSocketException, OSError, EOFError, ValueError, ImportError)
 
 
 class NotSpoken(Exception):

@@ -65,7 +65,7 @@ class _Commit(msgspec.Struct, frozen=True):
     record: msgspec.Raw = msgspec.Raw()  # decoded alone: what is wrong with it does not cost the event's position
 
 
-class _Account(msgspec.Struct, frozen=True):
+class _AccountState(msgspec.Struct, frozen=True):
     active: bool = True
     status: str | None = None
 
@@ -75,7 +75,7 @@ class _V1(msgspec.Struct, frozen=True):
     time_us: int
     kind: str = ""
     commit: _Commit = _Commit()
-    account: _Account = _Account()
+    account: _AccountState = _AccountState()
 
 
 class _V2(_Commit, frozen=True):
@@ -84,7 +84,7 @@ class _V2(_Commit, frozen=True):
     seq: int = 0
     did: str = ""
     time: str = ""
-    account: _Account = _Account()
+    account: _AccountState = _AccountState()
 
 
 class _V2Frame(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ def _decode_v2(frame: bytes) -> StreamEvent | StreamNotice:
     return _told(position, kind, event.did, event, event.account)
 
 
-def _told(position: StreamEvent, kind: str, did: str, commit: _Commit, account: _Account) -> StreamEvent:
+def _told(position: StreamEvent, kind: str, did: str, commit: _Commit, account: _AccountState) -> StreamEvent:
     if kind == "commit" and commit.collection == POSTS:
         return _of_commit(position, did, commit)
     if kind == "account" and not account.active and account.status not in PASSING_STATES and DID.fullmatch(did):

@@ -59,6 +59,11 @@ def check_author(text: str) -> str:
     return match[1]
 
 
-def budget_key(client_id: str) -> str:
-    """Return the key of the request budget: one per client id, hashed so that it is not shown."""
-    return f"{SOURCE}:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
+def client_name(client_id: str) -> str:
+    """Return the name of a client in keys: its id, hashed so that it is not shown."""
+    return hashlib.sha256(client_id.encode()).hexdigest()[:12]
+
+
+def client_key(client_id: str) -> str:
+    """Return the key of a client: of its request budget, and of its state in the database."""
+    return f"{SOURCE}:{client_name(client_id)}"

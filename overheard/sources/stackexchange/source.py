@@ -106,8 +106,8 @@ class StackExchangeSource(SingleFeedSource):
                 break
             answered += 1
         waiting = list(groups.values())[answered:]
-        later = tuple(item_id for numbers in waiting for item_id in numbers.values())
-        return LookupResult(tuple(found), (), tuple(absent), later)
+        unanswered = tuple(item_id for numbers in waiting for item_id in numbers.values())
+        return LookupResult(tuple(found), (), tuple(absent), unanswered)
 
     def close(self) -> None:
         """Close the connections."""

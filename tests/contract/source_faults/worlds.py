@@ -49,14 +49,14 @@ class SpoiledReading:
 class SpoiledWorld:
     """A source that has read its feed once, and its simulator. ``rewrite`` changes its correct answers.
 
-    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``own_servers``: its
+    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``many_servers``: its
     feeds are on servers of their own, so that one which fails is refused and the source is not.
     """
 
     name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]] = ("",)
     correct: ClassVar[str] = "respond"  # the simulator's method that returns a correct answer
-    own_servers: ClassVar[bool] = False
+    many_servers: ClassVar[bool] = False
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
     timeout_seconds: ClassVar[float] = 1.0
@@ -202,7 +202,7 @@ class SpoiledHackerNews(SpoiledWorld):
 
 class SpoiledMastodon(SpoiledWorld):
     name = "mastodon"
-    own_servers = True
+    many_servers = True
     kind = "items"
     many = 1000  # forty on a page
 
@@ -226,7 +226,7 @@ class SpoiledFeeds(SpoiledWorld):
     """JSON Feed; `test_feed_bad_input.py` spoils XML."""
 
     name = "feeds"
-    own_servers = True
+    many_servers = True
     kind = "items"
     many = 3000  # in one window
 

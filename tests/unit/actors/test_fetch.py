@@ -22,11 +22,12 @@ from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
-from overheard.sources import GroupLimit, ListingGap, Page, ReadRequest
+from overheard.sources import ClientOutcome, GroupLimit, ListingGap, Page, ReadRequest
 from overheard.sources.canary import CanarySource
 from overheard.sources.hackernews.reader import READING_NUMBERS
 from overheard.sources.hackernews.source import BACKLOG_ROOT_FRACTION
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from overheard.sources.registry import SOURCES
 from tests.fixtures import Clock, Metric, Sent, World
 
 
@@ -1142,6 +1143,43 @@ def test_a_source_that_keeps_refusing_all_feeds_gets_few_requests(
     assert not any(feed.failures for feed in Feed.select().execute(world.db.peewee))
 
 
+def test_where_places_are_on_servers_of_their_own_each_is_refused_alone(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "reddit", msgspec.structs.replace(SOURCES["reddit"], many_servers=True))
+    names = [f"sub{number}" for number in range(8)]
+    acme = world.workspace(subreddits=names)
+    for name in names:
+        post(1, name)
+    stage.run(acme)
+    stage.clock.advance(300)
+    reddit.refused = dict.fromkeys(names, "HTTP 500")
+    assert stage.fetch(acme) == []
+    assert [feed.failures for feed in Feed.select().execute(world.db.peewee)] == [1] * 8
+    assert source_health.state(world.db, "reddit").failing_since is None, "it works as far as it can"
+
+
+def test_clients_are_recorded_by_their_keys(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    outcomes = [ClientOutcome("reddit:1"), ClientOutcome("reddit:2", "it refuses the login", retry_in=3600.0)]
+    told: list[list[ClientOutcome]] = [outcomes]
+    reddit.client_outcomes = lambda: told.pop() if told else []  # type: ignore[attr-defined]
+    acme = world.workspace(subreddits=["python"])
+    post(1)
+    began = stage.clock()
+    stage.run(acme)
+    assert source_health.state(world.db, "reddit").failing_since is None
+    assert source_health.state(world.db, "reddit:1").read_at == began
+    refused = source_health.state(world.db, "reddit:2")
+    assert (refused.failing_since, refused.revoked, refused.reason) == (began, True, "it refuses the login")
+    assert refused.failing_for(stage.clock.advance(3600)) == 3600
+    told.append([ClientOutcome("reddit:2")])
+    reddit.refused = {"python": "private"}
+    stage.fetch(acme, "hand")
+    assert source_health.state(world.db, "reddit:2").failing_since is None, "recorded even if the feed is refused"
+
+
 def test_if_every_watched_feed_is_refused_the_source_is_probed(world: World, stage: Stage, reddit: Reddit) -> None:
     acme = world.workspace(subreddits=list("abcdefgh"))
     reddit.refused = dict.fromkeys("abcdefgh", "private")
@@ -1222,8 +1260,8 @@ def test_items_read_are_counted_by_source_and_kind(
     post(4)
     post(3, kind="comment")
     stage.run(acme)
-    assert metric("items_fetched_total", source="reddit", kind="posts") == 4
-    assert metric("items_fetched_total", source="reddit", kind="comments") == 3
+    assert metric("items_read_total", source="reddit", kind="post") == 4
+    assert metric("items_read_total", source="reddit", kind="comment") == 3
 
 
 def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Clock, metrics: ProcessMetrics) -> None:
@@ -1232,7 +1270,7 @@ def test_the_canary_is_read_and_not_counted(stage: Stage, clock: Clock, metrics:
     workspace = workspaces.by_name(stage.db, canary.WORKSPACE).id
     parts = stage.resume(stage.message(workspace, source=canary.SOURCE))
     assert [item.id for part in parts for item in part.items] == [str(int(clock()))]
-    (counted,) = metrics.items_fetched.collect()
+    (counted,) = metrics.items_read.collect()
     assert canary.SOURCE not in {sample.labels["source"] for sample in counted.samples}
     assert not any(sample.value for sample in counted.samples if sample.name.endswith("_total"))
 

@@ -50,7 +50,7 @@ class Reddit:
         if self.failure is not None:
             raise self.failure
         self.requests.append(list(names))
-        known = self.items.keys() - self.gone
+        known = self.items.keys() - self.gone - self.unanswered
         absent = set(names) - self.items.keys() if not self.unreadable else set()
         return LookupResult(
             tuple(self.items[name] for name in names if name in known - self.unreadable - self.unanswered),
@@ -290,6 +290,42 @@ def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
     permit.refusal = None
     run(later.message)
     assert reddit.requests == [["t3_1"]]
+
+
+def test_what_the_budget_does_not_reach_is_looked_up_a_moment_later(
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, clock: Clock
+) -> None:
+    for number in (1, 2):
+        stored(number)
+    stored_at = clock()
+    clock.advance(13 * HOUR)
+    reddit.unanswered = {"t3_2"}
+    run()
+    assert (row(db, "t3_1").checked_at, row(db, "t3_2").checked_at) == (clock(), stored_at)
+    assert not rechecks.due(db, "reddit", stored_at, clock.advance(NO_BUDGET_PAUSE_SECONDS))
+    assert rechecks.due(db, "reddit", stored_at, clock.advance(1))
+    reddit.unanswered = set()
+    run(message=RecheckItems(source="reddit"))
+    assert row(db, "t3_2").checked_at == clock()
+
+
+def test_an_item_is_looked_up_by_the_name_that_its_source_makes(
+    stored: Callable[..., Item],
+    db: Db,
+    sent: Sent,
+    clock: Clock,
+    metrics: ProcessMetrics,
+    permit: Allowance,
+) -> None:
+    stored(1)
+    uri, page = "https://remote.example/objects/1", "https://mastodon.example/@bob@remote.example/7"
+    ItemTable.update(source="mastodon", ref=uri, url=page).execute(db.peewee)
+    source = Reddit()
+    rules = RecheckSettings()
+    rechecker = Rechecker(db=db, sources={"mastodon": source}, send=sent, clock=clock, rules=rules, metrics=metrics)
+    clock.advance(13 * HOUR)
+    rechecker.recheck(RecheckItems(source="mastodon"), permit)  # type: ignore[arg-type]
+    assert source.requests == [[f"{uri} {page}"]]
 
 
 @pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])

@@ -34,7 +34,7 @@ from overheard.operations import problems, processes
 from overheard.operations.facts import Observer, SystemState
 from overheard.operations.processes import ProcessReport
 from overheard.process import RunningProcess
-from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.names import client_key
 from overheard.supervisord import SupervisedProcess
 
 from .conftest import Run, lines
@@ -94,7 +94,7 @@ def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
 
 
 def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, running: RunningProcess) -> None:
-    budgets.DatabaseLimiter(running.db, {}).observe(budget_key("id"), 321.0, 300)
+    budgets.DatabaseLimiter(running.db, {}).observe(client_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
     models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(running.db.peewee)
@@ -160,6 +160,33 @@ def test_a_refused_login_is_severe_at_once(run: Run, acme: int, running: Running
     assert facts(run)["reddit"]["revoked"] is True
     run("workspace", "pause", "acme")
     assert problems_of(run) == []
+
+
+def test_a_refused_client_of_several_is_named_and_not_severe(
+    run: Run, acme: int, running: RunningProcess, folder: Path
+) -> None:
+    db, now = running.db, running.clock()
+    heartbeats.record(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    (folder / "pipeline.toml").write_text('[[sources.reddit.client]]\nclient_id = "another"\n')
+    source_health.record_read(db, "reddit", now)
+    source_health.record_failure(db, client_key("another"), "401", now - 7200, now - 3600, revoked=True)
+    what = "client 1 of 2 of Reddit has been refused for 2 h: Reddit may have revoked its app"
+    assert problems_of(run) == [(False, what)]
+    result = run("status")
+    assert (result.exit_code, "1 of 2 clients refused" in result.stdout) == (0, True)
+    run("workspace", "pause", "acme")
+    assert problems_of(run) == []
+
+
+def test_a_source_of_any_name_that_is_down_is_severe(run: Run, acme: int, running: RunningProcess) -> None:
+    db, now = running.db, running.clock()
+    heartbeats.record(db, "tick", now)
+    models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
+    source_health.record_failure(db, "replay", "its file is missing", now - 420, now)
+    assert problems_of(run) == [], "it is not watched"
+    models.RefreshDemand.update(source="replay").execute(db.peewee)
+    assert problems_of(run) == [(True, "replay has not been readable for 7 min: its file is missing")]
 
 
 def test_a_short_outage_of_reddit_is_shown_but_not_a_problem(run: Run, acme: int, running: RunningProcess) -> None:

@@ -1,4 +1,4 @@
-"""Shared by the tests of the Hacker News source: its simulator on a clock that is stepped, and a source."""
+"""Shared by the tests of the Hacker News source: its simulator on a stepped clock, and a source that reads it."""
 
 from __future__ import annotations
 

@@ -250,8 +250,17 @@ def test_a_server_that_fails_leaves_its_statuses_unknown(server: MastodonSimulat
     result = source.look_up(names, RecordingBudget())
     assert (result.items, result.gone, result.unanswered) == ((), (), ())
     assert result.absent == (names[1].partition(" ")[0],), "a web page is not Mastodon's answer: it has to be confirmed"
-    # The rest of a dead server's, and what is not on a server of Mastodon.
+    # What is not on a server of Mastodon is not asked for.
     assert source.look_up(["https://remote.example/objects/1"], RecordingBudget()).items == ()
+
+
+def test_a_server_that_does_not_answer_costs_one_request(server: MastodonSimulator) -> None:
+    source, names = looked_up(server, "ann", "bob", "cat")
+    server.faults.reset()
+    budget = RecordingBudget()
+    result = source.look_up(names, budget)
+    assert (result.items, result.gone, result.absent, result.unanswered, budget.taken) == ((), (), (), (), 1)
+    assert len(source.look_up(names, budget).items) == 3
 
 
 def test_an_author_who_opts_out_later_is_gone(server: MastodonSimulator) -> None:

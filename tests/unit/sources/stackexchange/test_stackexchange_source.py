@@ -250,9 +250,9 @@ def test_posts_of_several_sites_are_looked_up_with_a_request_each(
     result = source.look_up([*names, "rubbish"], budget)
     assert [item.id for item in result.items] == ["stackoverflow/q/1", "unix/q/1", "stackoverflow/a/2"]
     assert [item.body for item in result.items] == ["text", "edited", "text"]
-    assert (result.gone, result.absent, result.later) == ((), ("stackoverflow/a/99",), ())
+    assert (result.gone, result.absent, result.unanswered) == ((), ("stackoverflow/a/99",), ())
     assert budget.taken == 4
     partly = source.look_up(names[:3], RecordingBudget(tokens=1))
-    assert ([item.id for item in partly.items], partly.later) == (names[:1], tuple(names[1:3]))
+    assert ([item.id for item in partly.items], partly.unanswered) == (names[:1], tuple(names[1:3]))
     with pytest.raises(BudgetExhausted):
         source.look_up(names, RecordingBudget(tokens=0))
