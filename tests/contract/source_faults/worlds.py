@@ -49,14 +49,12 @@ class SpoiledReading:
 class SpoiledWorld:
     """A source that has read its feed once, and its simulator. ``rewrite`` changes its correct answers.
 
-    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``many_servers``: its
-    feeds are on servers of their own, so that one which fails is refused and the source is not.
+    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone.
     """
 
     name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]] = ("",)
     correct: ClassVar[str] = "respond"  # the simulator's method that returns a correct answer
-    many_servers: ClassVar[bool] = False
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
     timeout_seconds: ClassVar[float] = 1.0
@@ -134,6 +132,11 @@ class SpoiledWorld:
                     return reading
         raise AssertionError(f"a reading without end: {MOST_PAGES} pages")
 
+    @property
+    def many_servers(self) -> bool:
+        """True if its feeds are on servers of their own: one that fails is refused, and the source is not."""
+        return SOURCES[self.name].many_servers
+
     def unreadable(self) -> float:
         """Return how many items were counted as unreadable."""
         return self.metrics.registry.get_sample_value("overheard_items_unreadable_total", {"source": self.name}) or 0.0
@@ -202,7 +205,6 @@ class SpoiledHackerNews(SpoiledWorld):
 
 class SpoiledMastodon(SpoiledWorld):
     name = "mastodon"
-    many_servers = True
     kind = "items"
     many = 1000  # forty on a page
 
@@ -226,7 +228,6 @@ class SpoiledFeeds(SpoiledWorld):
     """JSON Feed; `test_feed_bad_input.py` spoils XML."""
 
     name = "feeds"
-    many_servers = True
     kind = "items"
     many = 3000  # in one window
 
