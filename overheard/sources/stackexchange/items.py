@@ -126,7 +126,8 @@ def _reason(error: Exception) -> str:
 
 
 def _author(owner: _Owner | None) -> str | None:
-    return sanitized(html.unescape(owner.display_name))[:200] if owner and owner.display_name else None
+    name = sanitized(html.unescape(owner.display_name or "")).strip() if owner else ""
+    return name[:200] or None
 
 
 def _number(number: int) -> int:
