@@ -6,7 +6,7 @@ message while it is processed; sources acquire a token from it for each request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, NamedTuple, Protocol, Self
@@ -63,6 +63,12 @@ class Limiter(Protocol):
         Nothing is reserved, and no reservation is ever delayed by it.
         """
 
+    def soonest(self, keys: Sequence[str], *, spare: bool = False) -> str:
+        """Return the key with the earliest free slot, of several the least recently used; nothing is reserved.
+
+        ``spare``: keys that have no spare tokens, because their credentials are in use elsewhere, come last.
+        """
+
     def block(self, key: str, seconds: float) -> None:
         """Block the key for ``seconds``."""
 
@@ -78,6 +84,10 @@ class UnlimitedPermit:
     def of(self, name: str) -> UnlimitedPermit:
         """Return itself: nothing is limited."""
         return self
+
+    def soonest(self, names: Sequence[str]) -> str:
+        """Return the first name: nothing is limited."""
+        return names[0]
 
     def acquire(self) -> None: ...
 
@@ -100,6 +110,8 @@ class Permit:
     it. ``wait`` sleeps for a number of seconds; ``on_wait`` is called with every wait, for the metrics.
     """
 
+    _spare = False  # whether it takes spare tokens first
+
     def __init__(
         self,
         limiter: Limiter,
@@ -119,8 +131,22 @@ class Permit:
     def of(self, name: str) -> Self:
         """Return the message's permit for another budget of the same kind: of a host, or a client."""
         other = copy(self)
-        other.key = f"{self.key.partition(':')[0]}:{name}"
+        other.key = self._key_of(name)
         return other
+
+    def soonest(self, names: Sequence[str]) -> str:
+        """Return the name whose budget (``of``) has the next free token, or the slot that the message holds."""
+        if len(names) == 1:
+            return names[0]
+        by_key = {self._key_of(name): name for name in names}
+        held = self._held.slot
+        # A slot that has become void, by a block, must not tie the message to its budget.
+        if held is not None and held.key in by_key and self._limiter.until(*held) >= -SLOT_STALE_SECONDS:
+            return by_key[held.key]
+        return by_key[self._limiter.soonest(list(by_key), spare=self._spare)]
+
+    def _key_of(self, name: str) -> str:
+        return f"{self.key.partition(':')[0]}:{name}"
 
     @property
     def held(self) -> Slot | None:
@@ -168,6 +194,8 @@ class SparePermit(Permit):
     So work that its handler marks as ``urgent`` has a share: a small budget of its own, whose tokens allow it to
     reserve slots of the main budget like all other work.
     """
+
+    _spare = True
 
     def __init__(
         self,

@@ -15,15 +15,17 @@ from functools import partial
 
 from overheard.channels import Transport
 from overheard.clock import Clock
+from overheard.config import Config
 from overheard.db import budgets, canaries, heartbeats, incidents, source_health
 from overheard.db.database import Db
 from overheard.db.incidents import IncidentCount
 from overheard.errors import InvalidInput, PermanentError, RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
+from overheard.operations import reddit_clients
 from overheard.operations.operator_alert import alert_error, compose
 from overheard.operations.outages import outages
-from overheard.sources.reddit.names import SOURCE
+from overheard.sources.registry import watchable
 
 log = get_logger(__name__)
 
@@ -47,14 +49,14 @@ class OperatorAlerts:
         *,
         db: Db,
         clock: Clock,
-        every: float,
+        config: Config,
         open_transport: Callable[[], Transport] | None,
         metrics: ProcessMetrics,
         start: Start = _in_a_thread,
     ) -> None:
         self.db = db
         self.clock = clock
-        self.every = every
+        self.config = config
         self.open_transport = open_transport
         self.metrics = metrics
         self._start = start
@@ -80,10 +82,12 @@ class OperatorAlerts:
         # Equal, not at least: a series of failures is one incident, however long it lasts.
         if self._failures == FAILING_TICKS:
             incidents.record(self.db, "tick failing", socket.gethostname(), now)
-        for outage in outages(canaries.state(self.db), source_health.state(self.db, SOURCE), now):
+        states = {name: source_health.state(self.db, name) for name in watchable()}
+        clients = reddit_clients.clients(self.db, self.config)
+        for outage in outages(canaries.state(self.db), states, clients, now):
             # Once per outage, however long it lasts and whichever tick sees it first.
-            if outage.is_alert and heartbeats.record_once(self.db, outage.kind, outage.since):
-                incidents.record(self.db, outage.kind, outage.where, now)
+            if outage.is_alert and heartbeats.record_once(self.db, outage.key, outage.since):
+                incidents.record(self.db, outage.kind, outage.place, now)
 
     def _send_due(self) -> None:
         unreported = incidents.unreported(self.db)
@@ -97,7 +101,7 @@ class OperatorAlerts:
         # The incidents of an alert in flight are not marked yet: a second alert would repeat them.
         if self._sending:
             return
-        if not budgets.claim_slot(self.db, BUDGET, self.every):
+        if not budgets.claim_slot(self.db, BUDGET, self.config.alerts.every):
             self._count_held_back(sum(incident.count for incident in unreported))
             return
         self._held = 0

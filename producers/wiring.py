@@ -12,10 +12,9 @@ from overheard.bus.memory import MemoryBroker
 from overheard.bus.public_exchange import INGRESS, EventPublisher
 from overheard.bus.queue_depths import inspect, waiting
 from overheard.bus.sender import Sender
-from overheard.db.retention import RetentionAges
+from overheard.db.retention import configured_ages
 from overheard.operations.operator_alert import alert_channel
 from overheard.process import RunningProcess
-from overheard.sources.reddit.names import budget_key
 from overheard.sources.registry import open_stream
 from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
@@ -61,7 +60,6 @@ def consumer_of(running: RunningProcess, ingress: Ingress, name: str) -> Ingress
 def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -> Ticker:
     """Return the ticker, on either bus."""
     url = running.config.bus.address
-    retention = running.config.retention
     has_alerts = bool(running.config.alerts.url.get_secret_value())
     if isinstance(broker, MemoryBroker):
         # A message that fails on the bus in memory is recorded at once: there is no queue to collect from.
@@ -89,14 +87,12 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         waiting=partial(count_waiting, DEMAND_QUEUES),
         clock=running.clock,
         settings=running.config.tick,
-        ages=RetentionAges(
-            retention.mentions_days, retention.deliveries_days, retention.dead_letters_days, retention.items_days
-        ),
+        ages=configured_ages(running.config.retention),
         metrics=running.metrics,
         gauges=SystemGauges(
             db=running.db,
             inspect_queues=inspect_queues,
-            budget=budget_key(running.config.sources.reddit.client_in_use),
+            config=running.config,
             clock=running.clock,
             metrics=running.metrics,
         ),
@@ -110,7 +106,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         alerts=OperatorAlerts(
             db=running.db,
             clock=running.clock,
-            every=running.config.alerts.every,
+            config=running.config,
             # Opened for each alert: an address that cannot be opened is then a failed alert, and stops no tick.
             open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from overheard.bus.sender import OutgoingMessage
+from overheard.config import Config, RedditSettings, SourcesSettings
+from overheard.config.sources import RedditCredentials
 from overheard.db import groups, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
@@ -30,6 +32,14 @@ class Race(Protocol):
     """Run functions at the same time, each in a thread with its own connection; return their results in order."""
 
     def __call__(self, *functions: Callable[[], Any]) -> list[Any]: ...
+
+
+def reddit_with(*client_ids: str) -> Config:
+    """Return a configuration with these clients of Reddit."""
+    reddit = RedditSettings(
+        client=tuple(RedditCredentials(client_id=name) for name in client_ids), user_agent="linux:test:1 (by /u/me)"
+    )
+    return Config(sources=SourcesSettings(reddit=reddit))
 
 
 class Clock:

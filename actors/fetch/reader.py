@@ -86,7 +86,7 @@ class Reader:
                 early = self.clock() - EARLY_FRACTION * self.recheck_within
                 rechecks.hurry(self.db, poll.group.source, page.changed, early)
             if not is_internal(poll.group.source):
-                self.metrics.items_fetched.labels(poll.group.source, poll.group.kind).inc(len(page.items))
+                self.metrics.count_read(poll.group.source, (item.kind for item in page.items))
             item_count += len(page.items)
             if done:
                 log.info("poll read", **poll.log_fields, items=item_count)
@@ -98,7 +98,7 @@ class Reader:
         """Return the next page, or why there is none. Record source health: monitoring has no other view of it."""
         group, health = poll.group, self.health
         try:
-            page = self.sources[group.source].read(poll.request(), budget)
+            page = self._read(group.source, poll, budget)
         except BudgetExhausted as exhausted:
             return exhausted
         except FeedRefused as refusal:
@@ -114,6 +114,13 @@ class Reader:
             raise
         health.record_success(group.source)
         return page
+
+    def _read(self, name: str, poll: GroupPoll, budget: RequestTokens) -> Page:
+        source = self.sources[name]
+        try:
+            return source.read(poll.request(), budget)
+        finally:
+            self.health.record_clients(source)
 
     def _target(self, poll: GroupPoll, page: Page) -> PollTarget:
         """Return the target for the last part; it has a gap if the reading ended short of the cursor."""

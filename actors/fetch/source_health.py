@@ -12,7 +12,8 @@ from overheard.clock import Clock
 from overheard.db import source_health
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, FeedRefused, LoginRefused, OverheardError, PermanentError, RetryableError
-from overheard.sources import RequestTokens, Source
+from overheard.sources import RequestTokens, SeveralClients, Source
+from overheard.sources.registry import source_type
 
 # Chosen, not measured: five private places in a row are unlikely, and a source that refuses everything shows it within
 # five requests.
@@ -49,12 +50,26 @@ class SourceHealth:
         until = now + (getattr(error, "delay", None) or 0.0)
         source_health.record_failure(self._db, source, str(error), now, until, revoked=isinstance(error, LoginRefused))
 
+    def record_clients(self, source: Source) -> None:
+        """Record which clients of a source with several it has served, and which it refuses."""
+        if not isinstance(source, SeveralClients):
+            return
+        now = self._clock()
+        for outcome in source.client_outcomes():
+            if outcome.refusal is None:
+                source_health.record_read(self._db, outcome.key, now)
+            else:
+                until = now + outcome.retry_in
+                source_health.record_failure(self._db, outcome.key, outcome.refusal, now, until, revoked=True)
+
     def succeeded_since(self, source: str, at: float) -> bool:
-        """Return True if the source has served a request at or after ``at``."""
-        return self._succeeded_at.get(source, float("-inf")) >= at
+        """Return True if the source has served a request at or after ``at``, or has no server that all places share."""
+        return source_type(source).many_servers or self._succeeded_at.get(source, float("-inf")) >= at
 
     def refuses_all_feeds(self, source: str) -> bool:
         """Return True if so many requests in a row were refused that a single feed cannot be the cause."""
+        if source_type(source).many_servers:
+            return False
         latest = list(self._refusals[source])
         return len(latest) == REFUSALS_IN_A_ROW and latest[-1] - latest[0] <= REFUSALS_WITHIN_SECONDS
 

@@ -18,13 +18,20 @@ COLUMNS = 24
 PANELS_PER_ROW = (1, 2, 3, 4, 6, 8)  # divisors of COLUMNS; a table counts twice; more panels would be too narrow
 TAG = "overheard"
 
+# The heading of a section that Grafana repeats for each source that is watched.
+REPEATED_BY_SOURCE = "$source"
+WATCHED_SOURCES = 'label_values(overheard_source_up{job="overheard"}, source)'
+
 DashboardRow = tuple[Panel, ...]  # side by side
 
 
 def dashboard(
     uid: str, title: str, description: str, sections: Mapping[str, Sequence[DashboardRow]]
 ) -> build.Dashboard:
-    """Return the dashboard with every panel placed and numbered; ``sections`` are headings with their rows."""
+    """Return the dashboard with every panel placed and numbered; ``sections`` are headings with their rows.
+
+    The section REPEATED_BY_SOURCE is repeated for each source; its queries use ``$source``. It has to be the last one.
+    """
     builder = (
         build.Dashboard(f"Overheard / {title}")
         .uid(uid)
@@ -39,9 +46,12 @@ def dashboard(
         .link(_links_to_other_boards())
         .annotation(_alerts())
     )
+    if REPEATED_BY_SOURCE in sections:
+        builder.with_variable(_sources())
     y, number = 0, count(1)
     for heading, rows in sections.items():
-        builder.with_row(build.Row(heading).id(next(number)).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=y)))
+        section = build.Row(heading).id(next(number)).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=y))
+        builder.with_row(section.repeat("source") if heading == REPEATED_BY_SOURCE else section)
         y += 1
         for row in rows:
             height = 4 if all(isinstance(panel, stat.Panel) for panel in row) else 8
@@ -70,6 +80,20 @@ def _widths(row: DashboardRow, heading: str) -> list[int]:
             f"{', '.join(map(str, PANELS_PER_ROW))}, where a table counts twice"
         )
     return [COLUMNS * share // sum(shares) for share in shares]
+
+
+def _sources() -> build.QueryVariable:
+    every = model.VariableOption(selected=True, text=["All"], value=["$__all"])
+    return (
+        build.QueryVariable("source")
+        .label("Source")
+        .datasource(DATASOURCE)
+        .query(WATCHED_SOURCES)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .multi(True)
+        .include_all(True)
+        .current(every)
+    )
 
 
 def _links_to_other_boards() -> build.DashboardLink:

@@ -19,6 +19,11 @@ def gauge_max(gauge: str, legend: str = "", *, by: str = "", where: str = "") ->
     return _aggregated("max", _chosen(gauge, where), by, legend)
 
 
+def time_since(moment: str, legend: str = "", *, where: str = "") -> PanelQuery:
+    """Return the seconds since a timestamp that the tick exports; nothing while it is 0."""
+    return PanelQuery(f"time() - max({_chosen(moment, where)} > 0)", *filter(None, [legend]))
+
+
 def rate(counter: str, legend: str = "", *, by: str = "", where: str = "") -> PanelQuery:
     """Return the rate of a counter per second, over all processes."""
     return _aggregated("sum", f"rate({_chosen(counter, where)}[$__rate_interval])", by, legend)

@@ -47,16 +47,14 @@ class RedditSettings(SettingsSection):
 
     @property
     def clients(self) -> tuple[RedditCredentials, ...]:
-        """Return all configured clients, the one of the single keys last. Only the first is used so far."""
+        """Return all configured clients, each once, the one of the single keys last."""
         single = (
             [RedditCredentials(client_id=self.client_id, client_secret=self.client_secret)] if self.client_id else []
         )
-        return (*self.client, *single)
-
-    @property
-    def client_in_use(self) -> str:
-        """Return the id of the client that is used; empty without one."""
-        return self.clients[0].client_id if self.clients else ""
+        by_id: dict[str, RedditCredentials] = {}
+        for client in (*self.client, *single):
+            by_id.setdefault(client.client_id, client)
+        return tuple(by_id.values())
 
 
 class HackerNewsSettings(SettingsSection):

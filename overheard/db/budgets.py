@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from peewee import Case, fn
@@ -86,9 +87,8 @@ class DatabaseLimiter:
         with self._db.session():
             rate, now = self._rates[key.partition(":")[0]], self._db.now
             full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
-            scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - MAX_WINDOW_SECONDS)
             unused = Budget.tat <= full - rate.period
-            lost = unused & (Budget.block_until <= now) & ~fn.coalesce(scarce, False)
+            lost = unused & (Budget.block_until <= now) & ~_is_scarce(rate, now)
             taken = (
                 Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
                 .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
@@ -101,6 +101,20 @@ class DatabaseLimiter:
             ahead = self._db.greatest(Budget.tat - full + rate.period, Budget.block_until - now)
             delay = float(Budget.select(ahead).where(Budget.key == key).scalar(self._db.peewee))
             return (delay if delay > 0 else rate.period) + CLOCK_RESOLUTION_SECONDS
+
+    def soonest(self, keys: Sequence[str], *, spare: bool = False) -> str:
+        """Return the key with the earliest free slot, of several the least recently used; nothing is reserved.
+
+        Two that ask at the same time may get the same key; both reserve there, each its own slot, and the next one gets
+        another key. ``spare``: keys without spare tokens, by the server's own count, come last.
+        """
+        with self._db.session():
+            now = self._db.now
+            free_at = self._db.greatest(Budget.tat, Budget.block_until, now)
+            order = [_is_scarce(self._rates[keys[0].partition(":")[0]], now)] if spare else []
+            rows = Budget.select(Budget.key).where(Budget.key.in_(list(keys))).order_by(*order, free_at, Budget.tat)
+            used = [key for (key,) in rows.tuples().execute(self._db.peewee)]
+        return next((key for key in keys if key not in used), None) or used[0]
 
     def until(self, key: str, slot: float) -> float:
         """Return seconds until ``slot``; minus infinity if a block has overtaken it: then the slot is void.
@@ -143,6 +157,12 @@ class DatabaseLimiter:
         # ``reset`` is the server's: bounded, so that a wrong one does not stop us for longer than any window lasts.
         if remaining < MIN_REMAINING_REQUESTS and reset > 0:
             self.block(key, min(reset, MAX_WINDOW_SECONDS))
+
+
+def _is_scarce(rate: Rate, now: Any) -> Any:
+    """Return the SQL condition that, by the server's own count, less than half a minute's requests are left."""
+    scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - MAX_WINDOW_SECONDS)
+    return fn.coalesce(scarce, False)
 
 
 def claim_slot(db: Db, key: str, seconds: float) -> bool:

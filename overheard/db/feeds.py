@@ -14,7 +14,7 @@ from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Workspace
 from overheard.items import ALL, FeedKind
-from overheard.sources.registry import place_label, public_place
+from overheard.sources.registry import place_label, public_place, streamed
 
 ALERT_AFTER_REFUSALS = 3  # in a row, over an hour and a half: reported to the operator then, once
 INITIAL_BACKOFF_SECONDS = 1800.0  # before a refused feed is requested again; doubles with each refusal
@@ -189,20 +189,30 @@ def states(db: Db) -> dict[str, int]:
     return {"ok": total - failing_now - new_now, "failing": failing_now, "new": new_now}
 
 
-def oldest_fresh(db: Db, now: float) -> float | None:
+def oldest_fresh(db: Db, source: str, now: float, *, unmet_after: float | None = None) -> float | None:
     """Return when the least recently read healthy feed of an active workspace was read; None if there is none.
 
-    Feeds that their source does not want to be read yet are left out.
+    Feeds that their source does not want to be read yet are left out. ``unmet_after``: only feeds of which a workspace
+    has demanded a reading so many seconds later, or more: until then, an earlier one may serve it.
     """
     watched = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
         .where(Watch.feed == Feed.id, Workspace.active)
     )
+    if unmet_after is not None:
+        of_workspace = (RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == source)
+        unmet = (RefreshDemand.demanded_at > Feed.fresh_at + unmet_after) & (RefreshDemand.demanded_at <= now)
+        watched = watched.join(RefreshDemand, on=of_workspace & unmet)
     query = (
         Feed.select(Feed.fresh_at)
         .where(
-            visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, Feed.retry_at <= now, fn.EXISTS(watched)
+            visibility.IS_PUBLIC_FEED,
+            Feed.source == source,
+            Feed.failures == 0,
+            Feed.fresh_at > 0,
+            Feed.retry_at <= now,
+            fn.EXISTS(watched),
         )
         .order_by(Feed.fresh_at)
         .limit(1)
@@ -221,13 +231,35 @@ def oldest_poll(db: Db, now: float) -> float | None:
 
 
 def has_unread(db: Db, workspace_id: int, since: float) -> bool:
-    """Return True if one of the workspace's feeds has not been read since ``since``, and may be read by now."""
+    """Return True if one of the workspace's feeds has not been read since ``since``, and may be read by now.
+
+    Feeds of streamed sources do not count: they are read all the time.
+    """
     query = (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace == workspace_id, Feed.fresh_at < since, Feed.retry_at < since)
+        .where(
+            Watch.workspace == workspace_id,
+            Feed.fresh_at < since,
+            Feed.retry_at < since,
+            Feed.source.not_in(streamed()),
+        )
     )
     return bool(query.exists(db.peewee))
+
+
+def paused(db: Db, workspace_id: int, since: float) -> tuple[int, float | None]:
+    """Return how many healthy feeds of the workspace their publishers do not want to be read yet at ``since``.
+
+    And when the first of them may be read again; None without any.
+    """
+    query = (
+        Feed.select(fn.count(Feed.id.distinct()), fn.min(Feed.retry_at))
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id, Feed.failures == 0, Feed.fresh_at < since, Feed.retry_at >= since)
+    )
+    count, first = query.tuples().execute(db.peewee)[0]
+    return int(count), first
 
 
 class FailingFeed(msgspec.Struct, frozen=True):

@@ -23,6 +23,9 @@ IncidentKind = Literal[
     "canary late",
     "reddit away",
     "reddit login refused",
+    "reddit client refused",
+    "source away",
+    "source login refused",
 ]
 
 PLACE_MAX_CHARS = 200  # a reason may be long; chosen, not measured

@@ -77,10 +77,14 @@ def record_answer(db: Db, name: str) -> None:
 def record_failure(db: Db, name: str, reason: str, now: float, retry_at: float, *, revoked: bool = False) -> None:
     """Record that the source gave no usable answer; ``reason`` is in our own words.
 
-    ``revoked``: it refused the login (LoginRefused). A retry helps only after the operator, or the source, has acted.
+    ``revoked``: it refused the login (LoginRefused). A retry helps only after the operator, or the source, has acted:
+    however long ago the last refusal was, it is the same one.
     """
     reason = storable(reason)
-    first_failure = SourceStatus.failing_since.is_null() | (SourceStatus.retry_at < now - FORGET_FAILURE_SECONDS)
+    forgotten = SourceStatus.retry_at < now - FORGET_FAILURE_SECONDS
+    if revoked:
+        forgotten &= ~SourceStatus.revoked
+    first_failure = SourceStatus.failing_since.is_null() | forgotten
     failing = {
         SourceStatus.failing_since: Case(None, [(first_failure, now)], SourceStatus.failing_since),
         SourceStatus.retry_at: retry_at,

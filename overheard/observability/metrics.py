@@ -6,6 +6,9 @@ docs/metrics.md is generated from here (`make generate`).
 
 from __future__ import annotations
 
+from collections import Counter as Counts
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry
 
 from overheard import __version__
@@ -71,13 +74,58 @@ class ProcessMetrics(MetricCatalogue):
             role=("worker", "consumer"),
         )
 
-        # Sources. The reddit_* metrics are about one API's key, budget and login, which other sources do not have.
-        self.items_fetched = counter(
-            "items_fetched_total",
+        # Sources. The source_* metrics are of each that is watched; reddit_* is what only that API has.
+        self.source_up = gauge(
+            "source_up",
+            "1 if a watched source answers (it may refuse single feeds), 0 while every try to read from it fails.",
+            SET_BY_TICK,
+            source=SOURCE_NAMES,
+        )
+        self.source_last_success = gauge(
+            "source_last_success_timestamp_seconds",
+            "When a watched source was last read successfully (Unix time); 0: never.",
+            SET_BY_TICK,
+            source=SOURCE_NAMES,
+        )
+        self.source_failing = gauge(
+            "source_failing_seconds",
+            "For how long every try to read from a watched source has failed; 0: it answers.",
+            SET_BY_TICK,
+            source=SOURCE_NAMES,
+        )
+        self.source_login_refused = gauge(
+            "source_login_refused",
+            "1 while every try fails because the source refuses the login of all clients (they may be revoked), else "
+            "0.",
+            SET_BY_TICK,
+            source=SOURCE_NAMES,
+        )
+        self.source_client_refused = gauge(
+            "source_client_refused",
+            "1 while the source refuses the login of this client, and others are used; client is its position in the "
+            "configuration.",
+            SET_BY_TICK,
+            source=("reddit",),
+            client="a number, from 1",
+        )
+        self.source_lag = gauge(
+            "source_lag_seconds",
+            "Time since the poll of the source's least recently polled healthy feed.",
+            SET_BY_TICK,
+            source=SOURCE_NAMES,
+        )
+        self.source_overdue = gauge(
+            "source_overdue_seconds",
+            "The same among the feeds for which a workspace has demanded a new reading since; 0: none waits for one.",
+            SET_BY_TICK,
+            source=SOURCE_NAMES,
+        )
+        self.items_read = counter(
+            "items_read_total",
             "Items read from a source, new or seen before; without the canary's.",
             "fetch, stream",
             source=SOURCE_NAMES,
-            kind=("posts", "comments", "items"),
+            kind=("post", "comment"),
         )
         self.items_unreadable = counter(
             "items_unreadable_total",
@@ -96,12 +144,12 @@ class ProcessMetrics(MetricCatalogue):
             "HTTP requests to Reddit; status is the HTTP status, blocked for a 403 with a web page (Reddit blocks this "
             "server), or error if there was no answer.",
             "fetch, recheck",
-            endpoint=("token", "new", "comments", "info"),
+            endpoint=("token", "new", "comments", "info", "search"),
             status="an HTTP status, blocked or error",
         )
         self.reddit_budget_remaining = gauge(
             "reddit_budget_remaining",
-            "Requests left in Reddit's window of ten minutes, by its last answer in that window.",
+            "Requests left in Reddit's window of ten minutes, by its last answer in that window, of all clients.",
             SET_BY_TICK,
         )
         self.coverage_gaps = counter(
@@ -112,21 +160,6 @@ class ProcessMetrics(MetricCatalogue):
             "store",
             source=SOURCE_NAMES,
             reason=("horizon", "anchor", "pages", "hole", "outdated"),
-        )
-        self.reddit_last_success = gauge(
-            "reddit_last_success_timestamp_seconds",
-            "When Reddit was last read successfully (Unix time); 0: never.",
-            SET_BY_TICK,
-        )
-        self.reddit_failing = gauge(
-            "reddit_failing_seconds",
-            "For how long every try to read from Reddit has failed; 0: it answers, or nothing is read from it.",
-            SET_BY_TICK,
-        )
-        self.reddit_login_refused = gauge(
-            "reddit_login_refused",
-            "1 while every try fails because Reddit refuses the login (it may have revoked the app), else 0.",
-            SET_BY_TICK,
         )
         self.feeds = gauge("feeds", "Feeds by state: ok, failing, new.", SET_BY_TICK, state=("ok", "failing", "new"))
         self.feed_lag = gauge(
@@ -206,7 +239,7 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.reddit_budget_booked = gauge(
             "reddit_budget_booked_seconds",
-            "How far ahead slots for requests to Reddit are reserved.",
+            "How far ahead slots for requests to Reddit are reserved, of the client with the next free one.",
             SET_BY_TICK,
         )
         self.gauges_last_success = gauge(
@@ -250,3 +283,8 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.due_workspaces = gauge("due_workspaces", "Due workspaces that the last tick found.", SET_BY_TICK)
         self.dead_letters = gauge("dead_letters", "Dead letters in the database.", SET_BY_TICK)
+
+    def count_read(self, source: str, kinds: Iterable[str]) -> None:
+        """Count items read from a source, each by its kind."""
+        for kind, count in Counts(kinds).items():
+            self.items_read.labels(source, kind).inc(count)

@@ -6,7 +6,6 @@ import msgspec
 
 from overheard.config import Config
 from overheard.db import (
-    budgets,
     canaries,
     channels,
     dead_letters,
@@ -23,7 +22,11 @@ from overheard.db.channels import FailingChannel
 from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
-from overheard.sources.reddit.names import SOURCE, budget_key
+from overheard.operations import reddit_clients
+from overheard.operations.reddit_clients import ClientState
+from overheard.operations.source_reports import SourceReport, source_reports
+from overheard.sources.reddit.names import SOURCE
+from overheard.sources.registry import is_internal
 
 OVERDUE_SECONDS = 120.0  # unfinished work older than this is a problem; chosen, not measured
 DAY_SECONDS = 86400.0
@@ -31,21 +34,34 @@ BACKLOG_SWEEPS = 5  # × [tick] sweep_after: the tick leaves work that is still 
 DETAILED_ROWS = 100  # failing feeds and channels listed in full; the others are only counted
 
 
+class SourceVitals(msgspec.Struct, frozen=True):
+    """A watched source. ``lag``: seconds since its least recently read healthy feed was read, None without one.
+
+    ``overdue``: the same of the feeds for which a new reading has been demanded since; 0 if none waits for one.
+    """
+
+    state: source_health.SourceState
+    lag: float | None
+    overdue: float
+
+
 class VitalSigns(msgspec.Struct, frozen=True):
     """The state of the database at ``at``, as far as the tick's gauges show it. Times are seconds since the epoch.
 
     ``oldest`` maps each kind of work (run, poll, delivery, digest) to the time since when its oldest unfinished piece
-    has been waiting; None if there is none.
+    has been waiting; None if there is none. ``remaining`` and ``booked`` are of all clients of Reddit together.
+    ``sources``: those that an active workspace watches.
     """
 
     at: float
     waiting: schedules.WaitingWorkspace | None
     oldest: dict[str, float | None]
     feeds: dict[str, int]
-    oldest_fresh_at: float | None
     remaining: float | None
     booked: float
     reddit: source_health.SourceState
+    clients: list[ClientState]
+    sources: dict[str, SourceVitals]
     channels: dict[str, int]
     dead_letters: int
 
@@ -57,7 +73,7 @@ class VitalSigns(msgspec.Struct, frozen=True):
     @property
     def lag(self) -> float | None:
         """Return the seconds since the least recently read healthy feed was read."""
-        return None if self.oldest_fresh_at is None else max(self.at - self.oldest_fresh_at, 0.0)
+        return max((source.lag for source in self.sources.values() if source.lag is not None), default=None)
 
 
 class DatabaseState(VitalSigns, frozen=True, kw_only=True):
@@ -74,7 +90,12 @@ class DatabaseState(VitalSigns, frozen=True, kw_only=True):
     backlog: DeliveryBacklog | None
     canary: canaries.CanaryState | None
     unreadable_schedules: list[schedules.UnreadableSchedule]
-    watched_sources: list[str]
+    source_reports: list[SourceReport]
+
+    @property
+    def watched_sources(self) -> list[str]:
+        """Return the sources that an active workspace watches."""
+        return list(self.sources)
 
     @property
     def in_use(self) -> bool:
@@ -82,9 +103,9 @@ class DatabaseState(VitalSigns, frozen=True, kw_only=True):
         return self.last_tick_at is not None and self.active + self.paused > 0
 
 
-def vital_signs(db: Db, budget: str, now: float) -> VitalSigns:
-    """Read what the gauges show. ``budget`` is the key of Reddit's budget."""
-    remaining, booked = budgets.usage(db, budget)
+def vital_signs(db: Db, config: Config, now: float) -> VitalSigns:
+    """Read what the gauges show."""
+    clients = reddit_clients.clients(db, config)
     waiting = schedules.longest_waiting(db, now)
     return VitalSigns(
         at=now,
@@ -96,18 +117,34 @@ def vital_signs(db: Db, budget: str, now: float) -> VitalSigns:
             "digest": schedules.oldest_digest(db, now),
         },
         feeds=feeds.states(db),
-        oldest_fresh_at=feeds.oldest_fresh(db, now),
-        remaining=remaining,
-        booked=booked,
+        remaining=reddit_clients.remaining(clients),
+        booked=reddit_clients.booked(clients),
         reddit=source_health.state(db, SOURCE),
+        clients=clients,
+        sources={
+            source: _source_vitals(db, source, now, config.fetch.fresh_for)
+            for source in refreshes.watched_sources(db)
+            if not is_internal(source)
+        },
         channels=channels.states(db),
         dead_letters=dead_letters.count(db),
     )
 
 
+def _source_vitals(db: Db, source: str, now: float, fresh_for: float) -> SourceVitals:
+    def age(at: float | None) -> float | None:
+        return None if at is None else max(now - at, 0.0)
+
+    return SourceVitals(
+        source_health.state(db, source),
+        lag=age(feeds.oldest_fresh(db, source, now)),
+        overdue=age(feeds.oldest_fresh(db, source, now, unmet_after=fresh_for)) or 0.0,
+    )
+
+
 def database_state(db: Db, config: Config, now: float) -> DatabaseState:
     """Read the vital signs and the details."""
-    signs = vital_signs(db, budget_key(config.sources.reddit.client_in_use), now)
+    signs = vital_signs(db, config, now)
     active, paused = workspaces.count_active_and_paused(db)
     # Counted already; nearly always there are none, and the lists need not be queried.
     has_failing_feeds = signs.feeds["failing"] > 0
@@ -125,5 +162,5 @@ def database_state(db: Db, config: Config, now: float) -> DatabaseState:
         backlog=delivery_backlog.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         canary=canaries.state(db),
         unreadable_schedules=schedules.unreadable_schedules(db),
-        watched_sources=refreshes.watched_sources(db),
+        source_reports=source_reports(db, config, now),
     )

@@ -28,6 +28,9 @@ REMEDIES = {
     "tick failing": "see the tick's log; overheard check",
     "canary late": "overheard status",
     "reddit away": "overheard check",
+    "source away": "overheard check",
+    "source login refused": "overheard check",
+    "reddit client refused": "see which one: overheard check; its app may be missing at https://www.reddit.com/prefs/apps",
     "reddit login refused": "check that the app is listed at https://www.reddit.com/prefs/apps, then overheard check",
 }
 

@@ -57,10 +57,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     ``complete``: everything since the request's cursor has been read. ``position``: where the next page starts; None
     when the reading has ended, complete or not. ``cursor``: what the next reading starts from if this one ends here;
-    ``unread`` is then the gap that it leaves. ``gaps``: further ones that it has found. ``load``: items read so far by
-    feed, for splitting a group that has too many. ``gone``: ids of items of any place that the source reports as
-    deleted; ``changed``: of items that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of
-    accounts that are gone, with everything that they wrote until then.
+    ``unread`` is then the gap that it leaves. ``gaps``: further ones that the reading has found so far; those of its
+    last page are recorded. ``load``: items read so far by feed, for splitting a group that has too many. ``gone``: ids
+    of items of any place that the source reports as deleted; ``changed``: of items that it reports as changed, for an
+    early recheck. ``gone_authors``: (author, time) of accounts that are gone, with everything that they wrote until
+    then.
     ``behind``: a source that reads forward ends a long reading now and then, so that its cursor moves: the next reading
     has to follow at once. ``pause``: seconds for which the source wants no further reading of these feeds.
     Cursors and positions are opaque to everything but the source.
@@ -100,6 +101,9 @@ class RequestTokens(Protocol):
 
     def of(self, name: str) -> RequestTokens:
         """Return another budget of the same source, with the same rate: of one of its hosts, or of a client."""
+
+    def soonest(self, names: Sequence[str]) -> str:
+        """Return the one of ``names`` whose budget has the next free token. Nothing is taken."""
 
     def acquire(self) -> None:
         """Take one token for one HTTP request. Raises BudgetExhausted when the wait would be too long."""
@@ -188,6 +192,10 @@ class StreamedSource(SingleFeedSource):
         """Raise PermanentError: fetch does not read streamed sources."""
         raise PermanentError(f"{self.name} is a stream: its producer reads it")
 
+    def probe(self, budget: RequestTokens) -> None:
+        """Connect, and close the connection."""
+        self.connect(None).close()
+
 
 @runtime_checkable
 class ItemLookup(Protocol):
@@ -202,6 +210,25 @@ class ItemLookup(Protocol):
 
         Raises BudgetExhausted, RetryableError or PermanentError if there is no result at all.
         """
+
+
+class ClientOutcome(msgspec.Struct, frozen=True):
+    """The latest outcome of one of a source's clients, known by its budget's key.
+
+    ``refusal``: why the source refuses its login, None if it was served. ``retry_in``: seconds until its next login.
+    """
+
+    key: str
+    refusal: str | None = None
+    retry_in: float = 0.0
+
+
+@runtime_checkable
+class SeveralClients(Protocol):
+    """A source that may be read with several clients, of which each may be refused alone."""
+
+    def client_outcomes(self) -> Sequence[ClientOutcome]:
+        """Return the latest outcome of each client used since the last call; none of an only client."""
 
 
 class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,13 +21,25 @@ from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
+from overheard.sources.stackexchange import names as stackexchange
 
 log = get_logger(__name__)
 
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    return RequestBudget(reddit.budget_key(rules.client_in_use), rules.requests_per_minute, rules.burst)
+    # One of the first client; those of the others have the same rate.
+    first = rules.clients[0].client_id if rules.clients else ""
+    return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
+
+
+def _reddit_missing(config: Config) -> str | None:
+    rules = config.sources.reddit
+    return None if rules.clients and rules.user_agent else reddit.MISSING_SETTING
+
+
+def _replay_missing(config: Config) -> str | None:
+    return None if config.sources.replay.path else "[sources.replay] path is not set"
 
 
 def _hackernews_budget(config: Config) -> RequestBudget:
@@ -39,6 +51,13 @@ def _mastodon_budget(config: Config) -> RequestBudget | None:
     return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
+def _stackexchange_budget(config: Config) -> RequestBudget | None:
+    key = config.sources.stackexchange.key.get_secret_value()
+    return RequestBudget(
+        stackexchange.budget_key(key), stackexchange.requests_per_minute(key), stackexchange.BURST_REQUESTS
+    )
+
+
 SOURCES: dict[str, SourceType] = {
     each.name: each
     for each in (
@@ -46,6 +65,8 @@ SOURCES: dict[str, SourceType] = {
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
+            missing_setting=_reddit_missing,
+            searchable=True,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
@@ -61,6 +82,8 @@ SOURCES: dict[str, SourceType] = {
             name=hackernews.SOURCE,
             feeds=("items",),
             factory="overheard.sources.hackernews.source:open_source",
+            undivided=True,
+            searchable=True,
             fresh_for=hackernews.FRESH_SECONDS,
             deletions="lookup",
             budget=_hackernews_budget,
@@ -75,7 +98,7 @@ SOURCES: dict[str, SourceType] = {
             name=feeds.SOURCE,
             feeds=("items",),
             factory="overheard.sources.feeds.source:open_source",
-            own_servers=True,
+            many_servers=True,
             check_place=feeds.check_place,
             public_place=feeds.public_place,
             item_id=feeds.ITEM_ID,
@@ -85,6 +108,7 @@ SOURCES: dict[str, SourceType] = {
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
+            undivided=True,
             streamed=True,
             deletions="stream",
             check_place=bluesky.check_place,
@@ -96,7 +120,7 @@ SOURCES: dict[str, SourceType] = {
             name=mastodon.SOURCE,
             feeds=("items",),
             factory="overheard.sources.mastodon.source:open_source",
-            own_servers=True,
+            many_servers=True,
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
@@ -107,8 +131,21 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
+            name=stackexchange.SOURCE,
+            feeds=("posts", "comments"),
+            factory="overheard.sources.stackexchange.source:open_source",
+            deletions="lookup",
+            budget=_stackexchange_budget,
+            lookup_size=stackexchange.LOOKUP_ITEMS,
+            check_place=stackexchange.check_place,
+            license=stackexchange.LICENSE,
+            item_id=stackexchange.ITEM_ID,
+            item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
+        ),
+        SourceType(
             name="replay",
             feeds=("items",),
+            missing_setting=_replay_missing,
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),
@@ -136,6 +173,12 @@ def public_place(source: str, place: str) -> str:
 def author_label(source: str, author: str | None) -> str:
     """Return an author as users write the name, such as u/alice. None: the account or the item was deleted."""
     return source_type(source).author_label(author) if author else "[deleted]"
+
+
+def byline(source: str, author: str | None) -> str:
+    """Return who to name beside a text of theirs: the author, and the license if the text is shown under one."""
+    license = source_type(source).license
+    return f"{author_label(source, author)}, {license}" if license else author_label(source, author)
 
 
 def bare_permalink(source: str, permalink: str) -> str:

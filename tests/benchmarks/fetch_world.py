@@ -43,7 +43,8 @@ from overheard.simulators.http.exchange import SimulatedRequest
 from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
-from overheard.sources.reddit.client import RedditClient
+from overheard.sources import ClientOutcome
+from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
@@ -94,7 +95,7 @@ class ClockedDb(Db):
 
 
 class InProcessReddit:
-    """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClient``."""
+    """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClients``."""
 
     def __init__(self, clock: VirtualClock, chance: random.Random, until: float) -> None:
         self.clock = clock
@@ -121,6 +122,9 @@ class InProcessReddit:
         self.requests[call.endpoint] += 1
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
+
+    def outcomes(self) -> list[ClientOutcome]:
+        return []
 
     def close(self) -> None: ...
 
@@ -260,7 +264,7 @@ class FetchWorld:
     def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
         source = RedditSource(RedditSettings(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
-        source._client = cast(RedditClient, self.reddit)
+        source._clients = cast(RedditClients, self.reddit)
         running = cast(RunningProcess, parts)
         wiring = Wiring(running, cast(Sender, SimpleNamespace(for_stage=lambda name: self.send)))
         wiring.sources = {RedditSource.name: source}

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from overheard.db import budgets
 from overheard.db.budgets import MAX_QUEUE_SECONDS, DatabaseLimiter, Rate
-from overheard.db.database import Db
+from overheard.db.database import Db, open_database
 from overheard.db.models import Budget
 from overheard.errors import BudgetExhausted, Unavailable
-from overheard.permits import Permit, Slot, SparePermit
-from tests.fixtures import Race
+from overheard.permits import MAX_THREAD_WAIT_SECONDS, Permit, Slot, SparePermit
+from tests.fixtures import Clock, Race
 
 ROOT = Path(__file__).parents[2]
 TINY = 0.002  # seconds: SQLite's clock counts milliseconds
@@ -365,3 +367,90 @@ def test_as_many_triggers_as_an_hour_has_come_at_once_and_then_one_by_one(db: Db
 def test_concurrent_triggers_do_not_exceed_the_limit(db: Db, race: Race) -> None:
     admitted = race(*[lambda: [budgets.try_acquire_trigger(db, 1, 10) for _ in range(10)]] * 4)
     assert sum(itertools.chain.from_iterable(admitted)) == 10
+
+
+# -- several clients
+
+CLIENTS = ("reddit:a", "reddit:b", "reddit:c")
+
+
+def test_the_soonest_of_several_budgets(db: Db) -> None:
+    one = limiter(db, per_minute=60, burst=2)
+    assert one.soonest(CLIENTS) == "reddit:a", "none has been used"
+    one.reserve("reddit:a")
+    assert one.soonest(CLIENTS) == "reddit:b", "in turn"
+    one.reserve("reddit:b")
+    one.block("reddit:c", 30)
+    assert one.soonest(CLIENTS) == "reddit:a", "the least recently used"
+    for _ in range(3):
+        one.reserve("reddit:a")
+    assert one.soonest(CLIENTS) == "reddit:b", "it still has a token"
+    for _ in range(100):
+        one.reserve("reddit:b")
+    assert one.soonest(CLIENTS) == "reddit:a"
+    one.block("reddit:a", 3600)
+    assert one.soonest(CLIENTS) == "reddit:c"
+
+
+def test_a_client_that_is_in_use_elsewhere_has_no_spare_tokens(db: Db) -> None:
+    one = limiter(db, per_minute=60, burst=2)
+    one.observe("reddit:a", 29.0, 300)
+    one.reserve("reddit:b")
+    one.reserve("reddit:c")
+    assert one.soonest(CLIENTS) == "reddit:a"
+    assert one.soonest(CLIENTS, spare=True) == "reddit:b", "rechecks would wait for the first one all the time"
+
+
+def test_under_demand_every_client_s_budget_is_used_up_and_never_exceeded(db_url: str, db: Db, clock: Clock) -> None:
+    """In virtual time: forty messages of ten requests each, a few of which a thread begins at any moment."""
+    at_clock = open_database(db_url, clock)
+    began, one, waits, tokens = clock(), limiter(at_clock, per_minute=95, burst=5), [], defaultdict(list)  # type: ignore[var-annotated]
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.advance(seconds)
+
+    def work(slot: Slot | None) -> BudgetExhausted | None:
+        permit = Permit(one, "reddit:a", slot=slot, wait=wait, on_wait=lambda seconds: None)
+        for _ in range(10):
+            name = permit.soonest(("a", "b", "c"))
+            try:
+                permit.of(name).acquire()
+            except BudgetExhausted as exhausted:
+                return exhausted
+            tokens[name].append(clock())
+        return None
+
+    with at_clock.session():
+        queue: list[tuple[float, int, Slot | None]] = [(began, number, None) for number in range(40)]
+        while clock() < began + 300:
+            due, number, slot = heapq.heappop(queue)
+            clock.advance(max(due - clock(), 0.0))
+            exhausted = work(slot)
+            held = None if exhausted is None or exhausted.slot is None else Slot(exhausted.key, exhausted.slot)
+            heapq.heappush(queue, (clock() + (exhausted.delay if exhausted else 0.0), number, held))
+    at_clock.release()
+    assert all(seconds <= MAX_THREAD_WAIT_SECONDS for seconds in waits)
+    for taken in tokens.values():
+        spaced(taken, 60 / 95, 5)
+        assert len(taken) >= 0.98 * 95 * 5
+    assert len(tokens) == 3
+
+
+def test_many_that_choose_at_once_leave_no_client_unused(db: Db, race: Race) -> None:
+    one = limiter(db, burst=1)
+
+    def twenty() -> list[tuple[str, float]]:
+        found = []
+        for _ in range(20):
+            key = one.soonest(CLIENTS)
+            slot = one.reserve(key).slot
+            assert slot is not None
+            found.append((key, slot))
+        return found
+
+    slots = [each for taken in race(*[twenty] * 6) for each in taken]
+    for key in CLIENTS:
+        own = [slot for used, slot in slots if used == key]
+        spaced(own, 0.05, 1)
+        assert 30 <= len(own) <= 50, "of 120"

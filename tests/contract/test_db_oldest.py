@@ -15,7 +15,7 @@ from overheard.db import (
 )
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Workspace
-from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.names import client_key
 from tests.fixtures import Clock, World
 
 INTERVAL = 300.0
@@ -138,7 +138,7 @@ def test_channels_are_ok_failing_or_disabled(db: Db, world: World, clock: Clock)
 
 
 def test_the_key_of_the_budget_shows_no_credentials() -> None:
-    key = budget_key("my-app-id")
+    key = client_key("my-app-id")
     assert key.startswith("reddit:")
     assert "my-app-id" not in key
-    assert key != budget_key("another")
+    assert key != client_key("another")

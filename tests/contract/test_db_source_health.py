@@ -61,6 +61,15 @@ def test_a_refused_login_is_distinguished_from_an_outage(db: Db, clock: Clock) -
     assert source_health.state(db, "reddit") == SourceState(read_at=clock())
 
 
+def test_a_login_that_is_refused_again_is_the_same_refusal(db: Db, clock: Clock) -> None:
+    began = clock()
+    source_health.record_failure(db, "reddit:1", "401", began, began, revoked=True)
+    source_health.record_failure(db, "reddit:1", "401", clock.advance(86_400), clock(), revoked=True)
+    assert source_health.state(db, "reddit:1").failing_since == began, "it is tried seldom"
+    source_health.record_failure(db, "reddit:1", "503", clock.advance(86_400), clock())
+    assert source_health.state(db, "reddit:1").failing_since == clock(), "something else"
+
+
 def test_a_source_that_never_answered_is_failing(db: Db, clock: Clock) -> None:
     source_health.record_failure(db, "reddit", "away\x00", clock(), clock())
     assert source_health.state(db, "reddit").failing_for(clock.advance(200)) == 200

@@ -56,7 +56,7 @@ def prometheus(farm: Farm, rabbit_server: RabbitServer, tmp_path: Path) -> Itera
 
 def queries() -> list[Asked]:
     return [
-        Asked(name, panel["title"], target["expr"].replace("$__rate_interval", WINDOW))
+        Asked(name, panel["title"], target["expr"].replace("$__rate_interval", WINDOW).replace("$source", "reddit"))
         for name, board in boards().items()
         for panel in panels(board)
         for target in panel["targets"]

@@ -410,8 +410,8 @@ def test_wrong_credentials_are_reported_to_the_operator(
 def test_wrong_addresses_are_reported_to_the_operator(make_source: MakeSource, url: str) -> None:
     source = make_source("http://localhost")
     # Bypass the configuration, which refuses some of them.
-    settings = source._client.settings.model_copy(update={"reddit_url": url, "oauth_url": url})
-    source._client.settings = settings
+    (client,) = source._clients.by_name.values()
+    client.settings = client.settings.model_copy(update={"reddit_url": url, "oauth_url": url})
     with pytest.raises((PermanentError, RetryableError)):
         read(source, RecordingBudget())
 
@@ -429,7 +429,8 @@ def test_wrong_addresses_are_reported_to_the_operator(make_source: MakeSource, u
 def test_every_kind_of_app_can_log_in(
     simulator: RedditSimulator, make_source: MakeSource, settings: dict[str, str | None]
 ) -> None:
-    assert "newest post: t3_" in make_source(simulator, **settings).check_login(RecordingBudget())
+    source = make_source(simulator, **settings)
+    assert "newest post: t3_" in source.check_login(*source.client_names(), RecordingBudget())
 
 
 # The budget

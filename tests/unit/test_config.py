@@ -357,12 +357,16 @@ def test_alerts_may_go_to_an_address_copied_from_a_chat(written: Callable[..., C
     assert config.alerts.url.get_secret_value() == url
 
 
-def test_the_first_of_several_clients_is_used(written: Callable[..., Config]) -> None:
+def test_several_clients_are_used_each_once(written: Callable[..., Config]) -> None:
     tables = "".join(f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "s"\n' for name in "ab")
-    assert written("").sources.reddit.client_in_use == ""
-    assert written('[sources.reddit]\nclient_id = "x"\n').sources.reddit.client_in_use == "x"
-    both = written(tables, OVERHEARD_REDDIT__CLIENT_ID="x").sources.reddit
-    assert ([client.client_id for client in both.clients], both.client_in_use) == (["a", "b", "x"], "a")
+
+    def ids(text: str, **environment: str) -> list[str]:
+        return [client.client_id for client in written(text, **environment).sources.reddit.clients]
+
+    assert ids("") == []
+    assert ids('[sources.reddit]\nclient_id = "x"\n') == ["x"]
+    assert ids(tables, OVERHEARD_REDDIT__CLIENT_ID="x") == ["a", "b", "x"]
+    assert ids(tables, OVERHEARD_REDDIT__CLIENT_ID="a") == ["a", "b"], "its budget is one"
 
 
 def test_the_defaults_run_in_one_process_and_servers_do_not() -> None:

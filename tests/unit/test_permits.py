@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
 from overheard.errors import BudgetExhausted
-from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation, Slot
+from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Permit, Reservation, Slot, SparePermit
 
 KEY = "reddit:x"
 
@@ -145,3 +146,38 @@ def test_a_held_slot_is_not_used_for_another_budget(waits: Waits) -> None:
     with pytest.raises(AssertionError):  # the line knows the key x only
         one.of("y").acquire()
     assert one.held == Slot(KEY, 1000.0)
+
+
+class Lines:
+    """A limiter of several keys: ``order`` is by their next slots; those in ``void`` are blocked."""
+
+    def __init__(self, *order: str, void: tuple[str, ...] = ()) -> None:
+        self.order, self.void = order, void
+        self.asked: list[tuple[tuple[str, ...], bool]] = []
+
+    def soonest(self, keys: Sequence[str], *, spare: bool = False) -> str:
+        self.asked.append((tuple(keys), spare))
+        return next(key for key in self.order if key in keys)
+
+    def until(self, key: str, slot: float) -> float:
+        return -math.inf if key in self.void else slot - 1000
+
+
+def chooser(lines: Lines, held: Slot | None = None, kind: type[Permit] = Permit, *share: str) -> Permit:
+    return kind(lines, "reddit:x", *share, slot=held, wait=lambda s: None, on_wait=lambda s: None)  # type: ignore[arg-type]
+
+
+def test_the_client_with_the_next_token_is_chosen() -> None:
+    lines = Lines("reddit:b", "reddit:a")
+    assert chooser(lines).soonest(["a", "b"]) == "b"
+    assert chooser(lines, None, SparePermit, "recheck-reddit:x").soonest(["a", "b"]) == "b"
+    assert lines.asked == [(("reddit:a", "reddit:b"), False), (("reddit:a", "reddit:b"), True)]
+    assert chooser(lines).soonest(["c"]) == "c", "an only client is not looked up"
+    assert len(lines.asked) == 2
+
+
+def test_a_message_goes_to_the_client_whose_slot_it_holds() -> None:
+    held = Slot("reddit:a", 1005)
+    assert chooser(Lines("reddit:b", "reddit:a"), held).soonest(["a", "b"]) == "a"
+    assert chooser(Lines("reddit:b", "reddit:a"), held).soonest(["b", "c"]) == "b", "it is refused meanwhile"
+    assert chooser(Lines("reddit:b", void=("reddit:a",)), held).soonest(["a", "b"]) == "b", "it is blocked meanwhile"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.boards import delivery, overview, reddit, stages
+from deploy.grafana.boards import delivery, overview, reddit, sources, stages
 
 BOARDS: dict[str, Callable[[], Dashboard]] = {
     "overheard-overview": overview.build,
     "overheard-stages": stages.build,
+    "overheard-sources": sources.build,
     "overheard-reddit": reddit.build,
     "overheard-delivery": delivery.build,
 }

@@ -121,9 +121,9 @@ def _flow() -> DashboardRow:
     return (
         timeseries_panel(
             "Items read",
-            "Posts and comments read per second, seen before or not.",
+            "Posts and comments read per second, by source, seen before or not.",
             "cps",
-            rate("overheard_items_fetched_total", "items read"),
+            rate("overheard_items_read_total", by="source"),
         ),
         timeseries_panel(
             "Mentions and deliveries",

@@ -6,7 +6,9 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from deploy.grafana.document import DashboardRow, dashboard
 from deploy.grafana.panels import Thresholds, stat_panel, timeseries_panel
-from deploy.grafana.queries import PanelQuery, gauge_max, increase, quantiles, rate
+from deploy.grafana.queries import PanelQuery, gauge_max, increase, quantiles, rate, time_since
+
+REDDIT = 'source="reddit"'
 
 
 def build() -> Dashboard:
@@ -29,11 +31,10 @@ def _figures() -> DashboardRow:
     return (
         stat_panel(
             "Requests per minute",
-            "Requests to Reddit in the last minutes. Reddit allows 100 per minute and client id; the limit here is "
-            "[sources.reddit] requests_per_minute.",
+            "Requests to Reddit in the last minutes, of all clients. Reddit allows 100 per minute and client id; the "
+            "limit here is [sources.reddit] requests_per_minute for each.",
             "short",
             PanelQuery("60 * sum(overheard:reddit_requests:rate5m)"),
-            Thresholds(90, 100),
         ),
         stat_panel(
             "Failing",
@@ -53,13 +54,13 @@ def _figures() -> DashboardRow:
             "Lag",
             "How long ago the least recently read healthy feed was read. The longest interval determines it.",
             "s",
-            gauge_max("overheard_feed_lag_seconds"),
+            gauge_max("overheard_source_lag_seconds", where=REDDIT),
         ),
         stat_panel(
             "Gaps, 24 h",
             "Polls that could not reach back to the previous one: items were missed.",
             "short",
-            increase("overheard_coverage_gaps_total", "24h", where='source="reddit"'),
+            increase("overheard_coverage_gaps_total", "24h", where=REDDIT),
             Thresholds(bad=1),
         ),
         stat_panel(
@@ -94,7 +95,7 @@ def _requests() -> DashboardRow:
             "Items that a request returns, at most 100. Low: there is little news, or many feeds are read one by one.",
             "short",
             PanelQuery(
-                'sum(rate(overheard_items_fetched_total{job="overheard", source="reddit"}[$__rate_interval]))'
+                'sum(rate(overheard_items_read_total{job="overheard", source="reddit"}[$__rate_interval]))'
                 ' / sum(rate(overheard_reddit_requests_total{job="overheard", endpoint=~"new|comments", status="200"}'
                 "[$__rate_interval]))",
                 "items",
@@ -108,8 +109,8 @@ def _budget() -> DashboardRow:
     return (
         timeseries_panel(
             "Requests left",
-            "Requests left in Reddit's window of ten minutes, by its last answer. It falls faster than requests are "
-            "made if another program uses the same credentials. A gap: no request was made for that long.",
+            "Requests left in Reddit's window of ten minutes, by its last answers to all clients. It falls faster than "
+            "requests are made if another program uses the same credentials. A gap: no request was made for that long.",
             "short",
             gauge_max("overheard_reddit_budget_remaining", "left"),
             Thresholds(50, 10, below=True),
@@ -154,11 +155,9 @@ def _feeds() -> DashboardRow:
             "long every request has failed.",
             "s",
             (
-                gauge_max("overheard_feed_lag_seconds", "lag"),
-                PanelQuery(
-                    'time() - max(overheard_reddit_last_success_timestamp_seconds{job="overheard"} > 0)', "last reading"
-                ),
-                gauge_max("overheard_reddit_failing_seconds", "no answer"),
+                gauge_max("overheard_source_lag_seconds", "lag", where=REDDIT),
+                time_since("overheard_source_last_success_timestamp_seconds", "last reading", where=REDDIT),
+                gauge_max("overheard_source_failing_seconds", "no answer", where=REDDIT),
             ),
         ),
         timeseries_panel(
@@ -166,8 +165,8 @@ def _feeds() -> DashboardRow:
             "Posts and comments per second, seen before or not; unreadable: entries that are not valid items.",
             "cps",
             (
-                rate("overheard_items_fetched_total", by="kind", where='source="reddit"'),
-                rate("overheard_items_unreadable_total", "unreadable", where='source="reddit"'),
+                rate("overheard_items_read_total", by="kind", where=REDDIT),
+                rate("overheard_items_unreadable_total", "unreadable", where=REDDIT),
             ),
             stacked=True,
         ),
@@ -175,7 +174,7 @@ def _feeds() -> DashboardRow:
             "Gaps, last hour",
             "Polls that could not reach back to the previous one: Reddit lists only the newest 1,000 items.",
             "short",
-            increase("overheard_coverage_gaps_total", "1h", "gaps", where='source="reddit"'),
+            increase("overheard_coverage_gaps_total", "1h", "gaps", where=REDDIT),
             Thresholds(bad=1),
         ),
     )

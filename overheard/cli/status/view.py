@@ -14,10 +14,12 @@ from rich.text import Text
 from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.output import Column, one_line
+from overheard.cli.source_table import source_columns
 from overheard.cli.status.programs import programs_table
+from overheard.operations import reddit_clients
 from overheard.operations.database_state import DatabaseState
 from overheard.operations.facts import SystemState
-from overheard.operations.outages import REDDIT_AWAY_SECONDS
+from overheard.operations.outages import AWAY_SECONDS
 from overheard.operations.problems import Problem, is_healthy
 from overheard.operations.wording import ago, counted, span, until
 from overheard.sources.registry import place_label
@@ -43,6 +45,8 @@ def render(view: View, *, problems_first: bool = False) -> Iterator[RenderableTy
     if (stored := view.facts.stored or view.last_known) is not None:
         style = "" if view.facts.stored is not None else "dim"
         yield from ("", Padding(output.facts_table(_lines(stored, view.facts.now)), 0, style=style))
+        if watched := [report for report in stored.source_reports if report.is_watched]:
+            yield from ("", output.table(watched, source_columns(view.facts.now)))
     if (programs := programs_table(view.facts)) is not None:
         yield from ("", programs)
     if stored is not None and stored.refused:
@@ -107,14 +111,16 @@ def _counts(*counts: tuple[str, int, str]) -> Text:
 def _reddit(stored: DatabaseState, now: float) -> Text:
     state, remaining = stored.reddit, stored.remaining
     failing_seconds = state.failing_for(now)
+    refused = len(reddit_clients.refused(stored.clients))
     failure = "login refused" if state.revoked else "no answer"
     parts = [
         Text(
             f"{failure} for {span(failing_seconds)}" if failing_seconds else "",
-            style="bold red" if failing_seconds > REDDIT_AWAY_SECONDS else "yellow",
+            style="bold red" if failing_seconds > AWAY_SECONDS else "yellow",
         ),
         Text(f"last read {ago(state.read_at, now)}" if state.read_at else ""),
         Text("requests left: unknown" if remaining is None else f"{remaining:,.0f} requests left"),
+        Text(f"{refused} of {len(stored.clients)} clients refused" if refused else "", style="yellow"),
         Text(f"fully booked for {span(stored.booked)}" if stored.booked >= 1 else ""),
     ]
     return Text(", ").join(part for part in parts if part)

@@ -16,7 +16,6 @@ from overheard.process import RunningProcess
 Check = Callable[[RunningProcess, Db | None], CheckOutcome | None]
 
 CHECKS: dict[str, Check] = {
-    "clients": reddit.clients,
     "coverage": workspaces.coverage,
     "metrics": servers.metrics,
     "alerts": servers.alerts,
@@ -37,7 +36,8 @@ def run(running: RunningProcess, path: Path | None, *, budget: reddit.OpenBudget
     database = servers.database(running)
     yield "database", database
     yield "bus", servers.bus(config)
-    yield "Reddit", reddit.reddit(running, budget if database.ready else None)
+    for outcome_of_client in reddit.reddit(running, budget if database.ready else None):
+        yield "Reddit", outcome_of_client
     for part, check in CHECKS.items():
         if (outcome := _outcome(check, running, running.db if database.ready else None)) is not None:
             yield part, outcome

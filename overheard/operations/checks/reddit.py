@@ -1,20 +1,22 @@
-"""Checks of Reddit: the login, one request, and clients that are not used."""
+"""Checks of Reddit: the login and one request of each client."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from contextlib import nullcontext
+
+import msgspec
 
 from overheard.db import refreshes
-from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, ConfigError, LoginRefused, PermanentError, RetryableError
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.operations.wording import span
 from overheard.permits import UnlimitedPermit
 from overheard.process import RunningProcess
 from overheard.sources import RequestTokens
-from overheard.sources.reddit.names import SOURCE, budget_key
-from overheard.sources.reddit.source import open_source
+from overheard.sources.reddit.names import SOURCE, client_key
+from overheard.sources.reddit.source import RedditSource, open_source
 
 # At most this long, whatever a poll may take: a user waits for a check. Chosen, not measured.
 REDDIT_TIMEOUT_SECONDS = 5.0
@@ -22,8 +24,8 @@ REDDIT_TIMEOUT_SECONDS = 5.0
 OpenBudget = Callable[[str], RequestTokens]  # called with the budget's key
 
 
-def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> CheckOutcome:
-    """Log in and read one post. With a database, the request counts against the budget shared with other processes."""
+def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> list[CheckOutcome]:
+    """Log in and read one post, with every client. With a database, the requests count against their shared budgets."""
     config = running.config
     settings = config.sources.reddit
     quick = settings.model_copy(update={"timeout": min(settings.timeout, REDDIT_TIMEOUT_SECONDS)})
@@ -32,15 +34,22 @@ def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> CheckOutc
         source = open_source(config.model_copy(update={"sources": sources}), running.metrics, running.clock)
     except ConfigError as error:
         required = open_budget is None or _required(running)
-        return CheckOutcome(
-            "failed" if required else "warning", error.problems[0], textwrap.dedent("\n".join(error.problems[1:]))
-        )
+        remedy = textwrap.dedent("\n".join(error.problems[1:]))
+        return [CheckOutcome("failed" if required else "warning", error.problems[0], remedy)]
     try:
-        # Without a database there is no budget to share, and a single request exceeds none.
-        if open_budget is None:
-            return CheckOutcome("ok", source.check_login(UnlimitedPermit()))
-        with running.db.session():
-            return CheckOutcome("ok", source.check_login(open_budget(budget_key(settings.client_in_use))))
+        with nullcontext() if open_budget is None else running.db.session():
+            # Without a database there is no budget to share, and a single request exceeds none.
+            budget = (
+                UnlimitedPermit() if open_budget is None else open_budget(client_key(settings.clients[0].client_id))
+            )
+            return _several([_login(source, client, budget) for client in source.client_names()])
+    finally:
+        source.close()
+
+
+def _login(source: RedditSource, client: str, budget: RequestTokens) -> CheckOutcome:
+    try:
+        return CheckOutcome("ok", source.check_login(client, budget))
     except BudgetExhausted as error:
         return CheckOutcome("warning", f"not tried: the request budget is used up for the next {span(error.delay)}")
     except LoginRefused as error:
@@ -51,17 +60,21 @@ def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> CheckOutc
         return CheckOutcome("failed", str(error), "try again later; check the network, and reddit_url if you set it")
     except PermanentError as error:
         return CheckOutcome("failed", str(error))
-    finally:
-        source.close()
 
 
-def clients(running: RunningProcess, db: Db | None) -> CheckOutcome | None:
-    """Warn of configured clients that are not used; None if there are none."""
-    reddit = running.config.sources.reddit
-    if len(reddit.clients) < 2:
-        return None
-    message = f"{len(reddit.clients)} Reddit clients are configured; only the first is used yet: {reddit.client_in_use}"
-    return CheckOutcome("warning", message, "the others do no harm; a later version will use all of them")
+def _several(outcomes: list[CheckOutcome]) -> list[CheckOutcome]:
+    """Name each of several clients. One that fails is only a warning while another one can be used."""
+    if len(outcomes) == 1:
+        return outcomes
+    usable = any(outcome.status == "ok" for outcome in outcomes)
+    return [
+        msgspec.structs.replace(
+            outcome,
+            status="warning" if usable and outcome.status == "failed" else outcome.status,
+            message=f"client {number} of {len(outcomes)}: {outcome.message}",
+        )
+        for number, outcome in enumerate(outcomes, 1)
+    ]
 
 
 def _required(running: RunningProcess) -> bool:

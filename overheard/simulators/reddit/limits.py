@@ -38,6 +38,7 @@ class Usage:
 class _Window:
     start: float
     used: int = 0
+    total: int = 0
     recent: deque[float] = field(default_factory=deque)
 
 
@@ -63,6 +64,7 @@ class SimulatedRateLimit:
                 window.start += passed * self.window_seconds
                 window.used = 0
             window.used += 1
+            window.total += 1
             window.recent.append(now)
             while window.recent[0] <= now - self.window_seconds:
                 window.recent.popleft()
@@ -70,6 +72,11 @@ class SimulatedRateLimit:
             left = window.start + self.window_seconds - now
             remaining = max(0, self.budget - window.used)
             return Usage(window.used, remaining, math.ceil(left), over=window.used > self.budget)
+
+    def total(self, client: str) -> int:
+        """Return how many requests of a client were counted since the start."""
+        with self._lock:
+            return self._windows[client].total if client in self._windows else 0
 
     def reset_maximum(self) -> None:
         """Reset the recorded maximum, but not what clients have used."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Literal
 
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
@@ -18,6 +21,16 @@ Multi = Literal["refuse", "drop"]
 
 _READ = re.compile(r"/r/([^/]+)/(new|comments|about|search)")
 _MAX_IDS = 100  # per request to api/info
+_MAX_QUERY_CHARS = 512
+_SORTS = ("relevance", "hot", "top", "new", "comments")
+_WINDOWS = {
+    "hour": 3600.0,
+    "day": 86_400.0,
+    "week": 7 * 86_400.0,
+    "month": 30 * 86_400.0,
+    "year": 365 * 86_400.0,
+    "all": math.inf,
+}
 _MAX_SEARCH_RESULTS = 1000  # as deep as any listing
 
 
@@ -41,8 +54,15 @@ class Routes:
     drop     it is silently left out; 404 if nothing is left (according to Reddit's published source)
     """
 
-    def __init__(self, store: SimulatedContent, multi: Multi = "refuse", depth: int = 1000) -> None:
+    def __init__(
+        self,
+        store: SimulatedContent,
+        multi: Multi = "refuse",
+        depth: int = 1000,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
+        self._now = now
         self._multi = multi
         self._depth = depth
 
@@ -112,13 +132,17 @@ class Routes:
         return render.listing(map(render.thing, items))
 
     def _search(self, name: str, query: dict[str, str]) -> str:
-        # Deliberately simple: all words must be in title or text; always sorted newest first.
-        words = query.get("q", "").lower().split()
+        # Deliberately simple: words, "phrases" and OR, in title or text; always sorted newest first.
+        text, window = query.get("q", ""), query.get("t", "all")
+        if len(text) > _MAX_QUERY_CHARS or window not in _WINDOWS or query.get("sort", "relevance") not in _SORTS:
+            raise BadRequest(400, "Bad Request")
+        alternatives = _alternatives(text)
+        since = self._now() - _WINDOWS[window]
         columns = self._columns(name, "t3")
         places: list[Place] = []
         for place in sorted((place for column in columns for place in column), reverse=True):
             item = self._store.at("t3", place)
-            if item and words and _contains(item, words):
+            if item and item.created >= since and any(_contains(item, words) for words in alternatives):
                 places.append(place)
                 if len(places) == _MAX_SEARCH_RESULTS:
                     break
@@ -186,6 +210,13 @@ def _names(value: str) -> list[str]:
         # Reddit's published source returns an empty listing here, which would hide the mistake in a test.
         raise BadRequest(400, "Bad Request")
     return names
+
+
+def _alternatives(text: str) -> list[list[str]]:
+    """Return what is searched for: items with all words and phrases of any of these. An empty text finds nothing."""
+    terms = [phrase or word for phrase, word in re.findall(r'"([^"]*)"|(\S+)', text)]
+    groups = [[term.lower() for term in group] for is_or, group in groupby(terms, "OR".__eq__) if not is_or]
+    return [group for group in groups if any(group)]
 
 
 def _contains(item: Item, words: list[str]) -> bool:

@@ -66,7 +66,7 @@ class RedditSimulator(HttpSimulator):
             self.now,
             self._tokens,
             self._limit,
-            Routes(self.store, multi, depth),
+            Routes(self.store, multi, depth, self.now),
             self.faults,
             Control(self.commands()),
             self.counters,
@@ -147,6 +147,18 @@ class RedditSimulator(HttpSimulator):
     def expire_tokens(self) -> None:
         """Invalidate all tokens."""
         self._tokens.expire()
+
+    def revoke(self, client: str) -> None:
+        """Refuse a client and its tokens, as Reddit does without notice."""
+        self._tokens.revoke(client)
+
+    def restore(self, client: str) -> None:
+        """Accept a revoked client again."""
+        self._tokens.restore(client)
+
+    def requests_of(self, client: str) -> int:
+        """Return how many requests for data the client has made so far, refused ones included."""
+        return self._limit.total(client)
 
     def counts(self) -> Counts:
         """Return the counters of all requests so far."""

@@ -46,6 +46,7 @@ class Tokens:
         self._users = dict(users)
         self._seconds = token_seconds
         self._holders: dict[str, Holder] = {}
+        self._revoked: set[str] = set()
         self._lock = Lock()
 
     def issue(self, request: SimulatedRequest) -> SimulatedResponse:
@@ -84,6 +85,23 @@ class Tokens:
         with self._lock:
             self._holders.clear()
 
+    def revoke(self, client: str) -> None:
+        """Refuse a client from now on, and its tokens: its app has vanished from prefs/apps. Raises KeyError."""
+        with self._lock:
+            self._known(client)
+            self._revoked.add(client)
+            self._holders = {key: holder for key, holder in self._holders.items() if holder.client != client}
+
+    def restore(self, client: str) -> None:
+        """Accept a revoked client again. Raises KeyError."""
+        with self._lock:
+            self._known(client)
+            self._revoked.discard(client)
+
+    def _known(self, client: str) -> None:
+        if client not in self._clients:
+            raise KeyError(f"{client} is not a client")
+
     def _grant(self, holder: Holder, scope: str) -> SimulatedResponse:
         token = secrets.token_urlsafe(24)
         now = self._clock()
@@ -105,7 +123,7 @@ class Tokens:
             client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        known = self._clients.get(client)
+        known = None if client in self._revoked else self._clients.get(client)
         return client if scheme.lower() == "basic" and known is not None and _same(known, secret) else None
 
 

@@ -1,4 +1,4 @@
-"""PRAW as used here: one instance per thread, without its own configuration files, and without traces in errors."""
+"""PRAW as used here: an instance per thread and client, without configuration files of its own and traces in errors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from praw.config import Config as PrawConfig
 
 from overheard.clock import Clock
 from overheard.config import RedditSettings
+from overheard.config.sources import RedditCredentials
 from overheard.errors import OverheardError
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.reddit.login_backoff import LoginBackoff
@@ -22,7 +23,7 @@ from overheard.sources.reddit.responses import TokenRefused, error_for_library_e
 
 
 class RedditClient:
-    """Thread-safe, although PRAW is not: every thread gets its own PRAW instance and connections.
+    """One client (``app``). Thread-safe, although PRAW is not: every thread has a PRAW instance and connections.
 
     Without a secret it logs in as an installed app; with a username and password, as a script app.
 
@@ -30,11 +31,12 @@ class RedditClient:
     the cost of a lock that is held while a login hangs, and of writing to PRAW's private expiry time.
     """
 
-    def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, clock: Clock) -> None:
+    def __init__(self, settings: RedditSettings, app: RedditCredentials, metrics: ProcessMetrics, clock: Clock) -> None:
         self.settings = settings
+        self.logins = LoginBackoff(clock)
+        self._app = app
         self._metrics = metrics
         self._clock = clock
-        self._logins = LoginBackoff(clock)
         self._local = threading.local()
         self._sessions: set[requests.Session] = set()
 
@@ -45,7 +47,13 @@ class RedditClient:
         """
         with suppress(TokenRefused):  # a second one is raised: logging in again would not help
             return self._get(path, params, purpose)
-        return self._get(path, params, purpose)
+        refused: TokenRefused
+        try:
+            return self._get(path, params, purpose)
+        except TokenRefused as error:
+            refused = error
+        self.logins.record_token(accepted=False)
+        raise refused
 
     def close(self) -> None:
         """Close the connections of all threads. A later request opens new ones."""
@@ -57,7 +65,9 @@ class RedditClient:
         previous = CURRENT_REQUEST.set(purpose)
         failure: OverheardError
         try:
-            return self._reddit().request(method="GET", path=path, params=dict(params))
+            answer: object = self._reddit().request(method="GET", path=path, params=dict(params))
+            self.logins.record_token(accepted=True)
+            return answer
         except OverheardError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - PRAW also raises KeyError, IndexError, RecursionError …
@@ -88,8 +98,7 @@ class RedditClient:
         http.close()
 
     def _instance(self, http: requests.Session) -> praw.Reddit:
-        settings = self.settings
-        app = settings.clients[0]
+        settings, app = self.settings, self._app
         with PrawConfig.LOCK:
             # PRAW loads configuration files only while this class attribute is None.
             PrawConfig.CONFIG = _defaults()
@@ -113,7 +122,7 @@ class RedditClient:
                 "timeout": settings.timeout,
                 "metrics": self._metrics,
                 "clock": self._clock,
-                "logins": self._logins,
+                "logins": self.logins,
             },
         )
 

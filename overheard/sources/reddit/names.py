@@ -10,6 +10,7 @@ from overheard.items import ALL, ItemKind
 
 SOURCE = "reddit"
 SITE = "https://www.reddit.com"  # permalinks are for users: they point to Reddit itself, whichever host was read
+MISSING_SETTING = "[sources.reddit] client_id and user_agent are not set"
 LOOKUP_ITEMS = 100  # the maximum of /api/info
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
@@ -59,6 +60,11 @@ def check_author(text: str) -> str:
     return match[1]
 
 
-def budget_key(client_id: str) -> str:
-    """Return the key of the request budget: one per client id, hashed so that it is not shown."""
-    return f"{SOURCE}:{hashlib.sha256(client_id.encode()).hexdigest()[:12]}"
+def client_name(client_id: str) -> str:
+    """Return the name of a client in keys: its id, hashed so that it is not shown."""
+    return hashlib.sha256(client_id.encode()).hexdigest()[:12]
+
+
+def client_key(client_id: str) -> str:
+    """Return the key of a client: of its request budget, and of its state in the database."""
+    return f"{SOURCE}:{client_name(client_id)}"

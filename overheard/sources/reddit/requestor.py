@@ -22,7 +22,13 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import RequestTokens
 from overheard.sources.reddit.login_backoff import LoginBackoff
 from overheard.sources.reddit.response_headers import rate_limit_headers
-from overheard.sources.reddit.responses import TOKEN_ENDPOINT, error_for, error_in_grant, is_blocked
+from overheard.sources.reddit.responses import (
+    TOKEN_ENDPOINT,
+    TooManyRequests,
+    error_for,
+    error_in_grant,
+    is_blocked,
+)
 from overheard.sources.timed_http import DeadlineAdapter, read_all
 
 INVALID_URL_ERRORS = (
@@ -36,7 +42,7 @@ RESPONSE_MAX_BYTES = 16 * 2**20  # decompressed; twice 100 posts of 40,000 ASCII
 class RequestPurpose(msgspec.Struct, frozen=True):
     """What a request is for, and the budget that pays for it. ``names``: the feeds requested, () if none.
 
-    ``endpoint`` is a fixed word (new, comments, info): it becomes a metric's label.
+    ``endpoint`` is a fixed word (new, comments, info, search): it becomes a metric's label.
     """
 
     endpoint: str
@@ -94,8 +100,8 @@ class BudgetedRequestor(prawcore.Requestor):
             self._logins.record(failure)
         if failure is None:
             return answer
-        if answer.status_code == 429 and isinstance(failure, RetryableError) and failure.delay:
-            # For all processes: the limit belongs to the credentials, which they share.
+        if isinstance(failure, TooManyRequests) and failure.delay:
+            # For all processes: the limit belongs to the client, which they share.
             purpose.budget.block(failure.delay)
         raise failure
 

@@ -1,6 +1,6 @@
 """Map Reddit's error responses (status, headers and body) to our errors. Pure.
 
-    429                                     RetryableError, with Reddit's delay
+    429                                     TooManyRequests, with Reddit's delay
     408, 425, 5xx, other redirects          RetryableError
     403 with a web page                     RetryableError: Reddit's edge blocks the machine, not the feed
     401 for data                            TokenRefused: log in again, once
@@ -47,6 +47,10 @@ class TokenRefused(RetryableError):
     """Reddit does not accept the token (any more): the client discards it and logs in again."""
 
 
+class TooManyRequests(RetryableError):
+    """A 429: the client has used up its requests, and others have not."""
+
+
 class _Body(msgspec.Struct):
     reason: object = None
     error: object = None
@@ -66,7 +70,7 @@ def error_for(answer: requests.Response, endpoint: str, names: tuple[str, ...], 
     what = f"Reddit answers {status} ({endpoint})"
     delay = retry_after(headers, clock)
     if status == 429:
-        return RetryableError(f"{what}: too many requests", delay=delay or RETRY_DEFAULT_SECONDS)
+        return TooManyRequests(f"{what}: too many requests", delay=delay or RETRY_DEFAULT_SECONDS)
     if status >= 500 or status in TRANSIENT_STATUSES:
         return RetryableError(what, delay=delay)
     if is_blocked(answer):
@@ -99,6 +103,15 @@ def login_refusal(why: str) -> LoginRefused:
         f"Reddit refuses the login ({why}). It may have revoked this app: check https://www.reddit.com/prefs/apps."
         " If the app is still there, check [sources.reddit] client_id, client_secret and, if they are set, username and"
         " password; a username needs an app of the type 'script'",
+        delay=RETRY_DEFAULT_SECONDS,
+    )
+
+
+def tokens_refused() -> LoginRefused:
+    """Return the error for a client whose logins are accepted, and whose tokens are not."""
+    return LoginRefused(
+        "Reddit accepts the login and refuses each token that it gives out (401). It may have revoked this app: check"
+        " https://www.reddit.com/prefs/apps",
         delay=RETRY_DEFAULT_SECONDS,
     )
 

@@ -11,13 +11,23 @@ from overheard.errors import ConfigError, FeedRefused
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources import GroupLimit, LookupResult, Page, ReadRequest, RequestTokens
-from overheard.sources.reddit.client import RedditClient
+from overheard.sources import (
+    ClientOutcome,
+    GroupLimit,
+    LookupResult,
+    Page,
+    ReadRequest,
+    RequestTokens,
+    SearchPage,
+    SearchRequest,
+)
+from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
-from overheard.sources.reddit.names import LOOKUP_ITEMS, SOURCE
+from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, SOURCE
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
+from overheard.sources.reddit.search import SearchReader
 
 log = get_logger(__name__)
 
@@ -30,7 +40,7 @@ NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are know
 MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query
 
-NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: without them Reddit cannot be read.
+NO_CREDENTIALS = f"""{MISSING_SETTING}: without them Reddit cannot be read.
   1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit rarely approves new ones)
   2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_SOURCES__REDDIT__CLIENT_ID=…
@@ -54,9 +64,11 @@ class RedditSource:
     group_limit = GroupLimit(MAX_FEEDS_PER_REQUEST, NAMES_MAX_BYTES)
 
     def __init__(self, settings: RedditSettings, metrics: ProcessMetrics, *, clock: Clock = system_clock) -> None:
-        self._client = RedditClient(settings, metrics, clock)
+        self._settings = settings
+        self._clock = clock
+        self._clients = RedditClients(settings, metrics, clock)
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
-        for endpoint in (TOKEN_ENDPOINT, *ENDPOINT_OF_KIND.values(), "info"):
+        for endpoint in (TOKEN_ENDPOINT, *ENDPOINT_OF_KIND.values(), "info", "search"):
             for status in PRESET_STATUSES:
                 metrics.reddit_requests.labels(endpoint, status)
 
@@ -66,13 +78,11 @@ class RedditSource:
         FeedRefused for several places may also mean that their names together are too long for a URL.
         """
         kind, names = request.kind, request.places
-        for name in names:
-            if not _FEED_NAME.fullmatch(name):
-                raise FeedRefused("missing", (name,))
+        self._check_names(names)
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
-        listing = parse_listing(self._client.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
+        listing = parse_listing(self._clients.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
         (item_kind,) = KINDS_IN[kind]
         return reader.take(self._items(parse_children(listing.children, item_kind), item_kind), listing.after)
 
@@ -82,7 +92,7 @@ class RedditSource:
 
     def probe(self, budget: RequestTokens) -> None:
         """Request the newest post of r/all. Raises FeedRefused when Reddit refuses even that."""
-        self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget, (ALL,)))
+        self._clients.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget, (ALL,)))
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
         """Look up at most 100 items by fullname, in one request.
@@ -92,7 +102,7 @@ class RedditSource:
         """
         if len(ids) > LOOKUP_ITEMS:
             raise ValueError(f"{len(ids)} names: Reddit accepts {LOOKUP_ITEMS} per request")
-        listing = parse_listing(self._client.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
+        listing = parse_listing(self._clients.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
         children = parse_children(listing.children)
         shown = {child.item.id: child for child in children if child.item}
         gone = {name for name, child in shown.items() if child.gone or (child.item and is_text_removed(child.item))}
@@ -103,20 +113,47 @@ class RedditSource:
         absent = tuple(name for name in ids if name not in shown) if readable else ()
         return LookupResult(items, tuple(name for name in ids if name in gone), absent)
 
-    def check_login(self, budget: RequestTokens) -> str:
-        """Log in, read one post, and return a line that describes both. Raises what ``look_up`` raises."""
+    def search(self, request: SearchRequest, budget: RequestTokens) -> SearchPage:
+        """Return a page of posts, the newest first; without a request if only comments are wanted.
+
+        Raises what ``read`` raises.
+        """
+        self._check_names(request.places)
+        reader = SearchReader(request, self._clock())
+        if not reader.can_search:
+            return reader.without_comments()
         listing = parse_listing(
-            self._client.get(f"r/{ALL}/new", {"limit": "1"}, RequestPurpose(ENDPOINT_OF_KIND["posts"], budget))
+            self._clients.get(reader.path, reader.params, RequestPurpose("search", budget, reader.places))
         )
+        return reader.take(self._items(parse_children(listing.children, "post"), "post"), listing.after)
+
+    def client_outcomes(self) -> Sequence[ClientOutcome]:
+        """Return the latest outcome of each client used since the last call; none of an only client."""
+        return self._clients.outcomes()
+
+    def client_names(self) -> Sequence[str]:
+        """Return the names of all clients, in the order of the configuration."""
+        return list(self._clients.by_name)
+
+    def check_login(self, client: str, budget: RequestTokens) -> str:
+        """Log one client in, read one post, and return a line that describes both. Raises what ``look_up`` raises."""
+        purpose = RequestPurpose(ENDPOINT_OF_KIND["posts"], budget.of(client))
+        listing = parse_listing(self._clients.by_name[client].get(f"r/{ALL}/new", {"limit": "1"}, purpose))
         items = self._items(parse_children(listing.children, "post"), "post")
-        settings = self._client.settings
+        settings = self._settings
         account = f"u/{settings.username}" if settings.username and settings.password else "an app without a user"
         newest = items[0].id if items else "none"
         return f"{settings.oauth_url} answers {account}; newest post: {newest}"
 
     def close(self) -> None:
         """Close the connections of all threads. A later read opens new ones."""
-        self._client.close()
+        self._clients.close()
+
+    @staticmethod
+    def _check_names(names: Sequence[str]) -> None:
+        for name in names:
+            if not _FEED_NAME.fullmatch(name):
+                raise FeedRefused("missing", (name,))
 
     def _items(self, children: list[ParsedChild], kind: ItemKind) -> tuple[Item, ...]:
         wrong = [child.wrong for child in children if child.item is None]

@@ -17,7 +17,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.observability.metrics_server import MetricsServer
 from overheard.operations.checks import machine
 from overheard.process import RunningProcess
-from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
+from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, RedditSimulator
 from tests.project import ROOT
 
 from .conftest import Run, lines
@@ -78,10 +78,12 @@ def test_queries_that_would_be_refused_today_are_named(
     assert run("check", **reddit).exit_code == 0
 
 
-def test_with_several_reddit_clients_it_names_the_one_in_use(run: Run, reddit: dict[str, str], folder: Path) -> None:
+@pytest.mark.parametrize("second", ["right", "wrong"])
+def test_every_reddit_client_is_checked(run: Run, reddit: dict[str, str], folder: Path, second: str) -> None:
+    secrets = {CLIENT_ID: CLIENT_SECRET, INSTALLED_ID: "" if second == "right" else "hunter2hunter2"}
     tables = "".join(
-        f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "{CLIENT_SECRET}"\n'
-        for name in (CLIENT_ID, "another")
+        f'[[sources.reddit.client]]\nclient_id = "{name}"\nclient_secret = "{secret}"\n'
+        for name, secret in secrets.items()
     )
     (folder / "pipeline.toml").write_text(f"[reddit]\nburst = 4\n{tables}")
     del reddit["OVERHEARD_REDDIT__CLIENT_ID"], reddit["OVERHEARD_REDDIT__CLIENT_SECRET"]
@@ -89,10 +91,18 @@ def test_with_several_reddit_clients_it_names_the_one_in_use(run: Run, reddit: d
     assert result.exit_code == 0
     _, old, *others = lines(result.stdout)
     assert (old["outcome"], "[reddit] is called [sources.reddit] now" in old["what"]) == ("warning", True)
-    found = {each["part"]: each for each in others}
-    assert found["Reddit"]["outcome"] == "ok"
-    assert found["clients"]["outcome"] == "warning"
-    assert f"only the first is used yet: {CLIENT_ID}" in found["clients"]["what"]
+    first, other = (each for each in others if each["part"] == "Reddit")
+    assert (first["outcome"], first["what"].partition(": ")[0]) == ("ok", "client 1 of 2")
+    assert other["outcome"] == ("ok" if second == "right" else "warning"), "the first one can be used"
+    assert other["what"].startswith("client 2 of 2: ")
+    assert "hunter2" not in result.stdout + CLIENT_ID
+
+
+def test_it_fails_if_every_reddit_client_is_refused(run: Run, reddit: dict[str, str], folder: Path) -> None:
+    (folder / "pipeline.toml").write_text('[[sources.reddit.client]]\nclient_id = "unknown"\n')
+    found = run("check", "--format", "json", **{**reddit, "OVERHEARD_REDDIT__CLIENT_SECRET": "wrong"})
+    assert found.exit_code == 1
+    assert [each["outcome"] for each in lines(found.stdout) if each["part"] == "Reddit"] == ["failed", "failed"]
 
 
 def test_without_credentials_it_shows_where_to_get_them(run: Run) -> None:

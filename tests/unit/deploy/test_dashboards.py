@@ -39,7 +39,7 @@ def test_there_is_no_other_dashboard() -> None:
 
 
 def test_boards_keep_their_uids_and_link_to_each_other() -> None:
-    assert set(BOARDS) == {f"overheard-{name}" for name in ("overview", "stages", "reddit", "delivery")}
+    assert set(BOARDS) == {f"overheard-{name}" for name in ("overview", "stages", "sources", "reddit", "delivery")}
     for name, board in boards().items():
         assert board["uid"] == f"overheard-{name}"
         assert board["title"].startswith("Overheard / ")
@@ -73,7 +73,7 @@ def test_panels_have_a_description_a_unit_and_queries_of_existing_series() -> No
         for target in panel["targets"]:
             assert target["expr"]
             assert panel["type"] != "timeseries" or target["legendFormat"]
-            assert "$" not in target["expr"].replace("$__rate_interval", "")
+            assert "$" not in target["expr"].replace("$__rate_interval", "").replace('source="$source"', "")
             assert named_in(target["expr"]) <= series, target["expr"]
 
     assert wrong(documented) == []
@@ -175,13 +175,30 @@ def test_the_first_row_of_the_overview_is_eight_stat_panels() -> None:
     assert len({panel["gridPos"]["y"] for panel in first}) == 1
 
 
-def test_the_board_of_reddit_shows_nothing_of_other_sources() -> None:
+def by_source(board: str) -> list[tuple[str, str]]:
+    """Return the metrics with the label ``source`` in a board's queries, each with the labels that it chooses by."""
     defined = ProcessMetrics(CollectorRegistry()).series
-    by_source = {each.name for each in defined if "source" in dict(each.labels)}
-    queries = [target["expr"] for name, panel in PANELS if name == "reddit" for target in panel["targets"]]
-    chosen = [found for query in queries for found in re.findall(r"(\w+)\{([^}]*)\}", query) if found[0] in by_source]
-    assert {name for name, _ in chosen} == by_source
+    labelled = {each.name for each in defined if "source" in dict(each.labels)}
+    queries = [target["expr"] for name, panel in PANELS if name == board for target in panel["targets"]]
+    chosen = [found for query in queries for found in re.findall(r"(\w+)\{([^}]*)\}", query)]
+    return [(name, labels) for name, labels in chosen if name in labelled]
+
+
+def test_the_board_of_reddit_shows_nothing_of_other_sources() -> None:
+    chosen = by_source("reddit")
+    assert {"overheard_items_read_total", "overheard_coverage_gaps_total"} <= {name for name, _ in chosen}
     assert [name for name, labels in chosen if 'source="reddit"' not in labels] == []
+
+
+def test_the_board_of_sources_has_a_row_for_each_with_every_metric_that_a_source_has() -> None:
+    (variable,) = (each for each in boards()["sources"]["templating"]["list"] if each["name"] == "source")
+    assert (variable["multi"], variable["includeAll"], variable["current"]["value"]) == (True, True, ["$__all"])
+    assert "overheard_source_up" in variable["query"]
+    rows = [panel for panel in boards()["sources"]["panels"] if panel["type"] == "row"]
+    assert [(row["title"], row.get("repeat")) for row in rows] == [("All sources", None), ("$source", "source")]
+    labelled = {each.name: dict(each.labels) for each in ProcessMetrics(CollectorRegistry()).series}
+    repeated = {name for name, labels in by_source("sources") if 'source="$source"' in labels}
+    assert repeated == {name for name, labels in labelled.items() if "reddit" in labels.get("source", ())}
 
 
 def test_every_metric_is_used_by_a_panel_or_an_alert() -> None:

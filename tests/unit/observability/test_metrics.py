@@ -21,11 +21,14 @@ PROMISED = {
     "stage_messages_total": ("stage", "outcome"),
     "stage_duration_seconds": ("stage",),
     "stage_in_progress": ("stage",),
-    "items_fetched_total": ("source", "kind"),
+    "items_read_total": ("source", "kind"),
     "mentions_stored_total": (),
     "deliveries_total": ("channel_kind", "outcome"),
     "item_to_stored_seconds": (),
     "item_to_delivered_seconds": (),
+    "source_up": ("source",),
+    "source_client_refused": ("source", "client"),
+    "source_lag_seconds": ("source",),
     "reddit_requests_total": ("endpoint", "status"),
     "reddit_budget_remaining": (),
     "rate_limit_waits_total": ("key_kind",),
@@ -129,7 +132,7 @@ def test_each_value_in_the_code_is_a_documented_one_and_each_documented_one_is_i
 def test_the_kinds_of_channels_and_sources_are_documented() -> None:
     kinds = {kind.kind for kind in (*KINDS.values(), DEFAULT_KIND)}
     assert set(documented()["deliveries"][0]) == kinds | {INVALID_CHANNEL_KIND}
-    labels = {metric: set(documented()[metric][0]) for metric in ("items_fetched", "items_unreadable", "coverage_gaps")}
+    labels = {metric: set(documented()[metric][0]) for metric in ("items_read", "items_unreadable", "coverage_gaps")}
     assert labels == {metric: set(watchable()) for metric in labels}, (
         "SOURCE_NAMES in overheard/observability/metrics.py has to name every source that workspaces can watch, "
         "and no internal one; then run: make generate"

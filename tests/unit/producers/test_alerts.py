@@ -17,8 +17,9 @@ from overheard.errors import InvalidInput, PermanentError, RetryableError, Unava
 from overheard.notices import Notice
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.operator_alert import alert_channel, alert_error, compose
+from overheard.sources.reddit.names import client_key
 from producers.alerts import FAILING_TICKS, OperatorAlerts
-from tests.fixtures import Clock
+from tests.fixtures import Clock, reddit_with
 
 Metric = Callable[..., float]
 
@@ -57,7 +58,8 @@ def operator() -> Operator:
 def make(db: Db, clock: Clock, metrics: ProcessMetrics, operator: Operator) -> Callable[..., OperatorAlerts]:
     def alerts(open_transport: Callable[[], Transport] | None = lambda: operator, **more: Any) -> OperatorAlerts:
         more.setdefault("start", lambda work: work())
-        return OperatorAlerts(db=db, clock=clock, every=300, open_transport=open_transport, metrics=metrics, **more)
+        more.setdefault("config", Config())
+        return OperatorAlerts(db=db, clock=clock, open_transport=open_transport, metrics=metrics, **more)
 
     return alerts
 
@@ -257,6 +259,25 @@ def test_a_refused_login_is_reported_apart_from_an_outage(
     assert "https://www.reddit.com/prefs/apps" in operator.got[0].alert.incidents[0].do
     failing(5, revoked=False)
     assert operator.sent() == [[("reddit login refused", 1)], [("reddit away", 1)]], "which is another thing"
+
+
+def test_each_refused_client_is_reported_once_and_sources_apart(
+    make: Callable[..., OperatorAlerts], db: Db, clock: Clock, operator: Operator, next_slot: Callable[[], object]
+) -> None:
+    config = reddit_with("a", "b", "c")
+    for _ in range(30):
+        for client in "ab":
+            source_health.record_failure(db, client_key(client), "401", clock(), clock() + 3600, revoked=True)
+        source_health.record_read(db, client_key("c"), clock())
+        source_health.record_failure(db, "hackernews", "it answers with HTTP 503", clock(), clock())
+        make(config=config).step()
+        next_slot()
+        clock.advance(60)
+    assert operator.sent() == [[("reddit client refused", 2), ("source away", 1)]]
+    assert operator.got[0].alert is not None
+    refused, away = operator.got[0].alert.incidents
+    assert refused.where == ("client 1 of 3", "client 2 of 3")
+    assert away.where == ("hackernews: it answers with HTTP 503",)
 
 
 def test_a_tick_that_keeps_failing_is_reported_once(

@@ -12,19 +12,20 @@ from structlog.testing import capture_logs
 from overheard.bus.broker import open_broker
 from overheard.bus.queue_depths import PublicQueueDepths, QueueDepth
 from overheard.bus.sender import Sender
-from overheard.db import budgets, channels, dead_letters, refreshes, source_health, storing
+from overheard.config import Config
+from overheard.db import budgets, canaries, channels, dead_letters, refreshes, source_health, storing
 from overheard.db.database import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sources.reddit.names import budget_key
+from overheard.sources.reddit.names import client_key
 from overheard.stages import STAGES
 from producers import gauges as gauges_module
 from producers.gauges import SystemGauges
-from tests.fixtures import Clock, World
+from tests.fixtures import Clock, World, reddit_with
 
-KEY = budget_key("an app")
+KEY = client_key("an app")
 QUEUES = [
     QueueDepth("overheard.ingress", 1, 0, 0, 1),
     QueueDepth("fetch", 7, 2, 3, 4),
@@ -57,7 +58,7 @@ def bus() -> Bus:
 @pytest.fixture
 def gauges(db: Db, bus: Bus, clock: Clock, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch) -> SystemGauges:
     monkeypatch.setattr(gauges_module, "MAX_GATHER_SHARE", float("inf"))  # no rest
-    return SystemGauges(db=db, inspect_queues=bus, budget=KEY, clock=clock, metrics=metrics)
+    return SystemGauges(db=db, inspect_queues=bus, config=reddit_with("an app"), clock=clock, metrics=metrics)
 
 
 def test_the_queues(gauges: SystemGauges, metric: Callable[..., float]) -> None:
@@ -90,30 +91,47 @@ def test_the_oldest_work(gauges: SystemGauges, metric: Callable[..., float], wor
     assert metric("oldest_work_seconds", work="run") == 0
 
 
-def test_reddit(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock) -> None:
-    def shown() -> tuple[float, float]:
+def test_each_watched_source(
+    gauges: SystemGauges, metric: Callable[..., float], world: World, db: Db, clock: Clock
+) -> None:
+    def shown(source: str = "reddit") -> tuple[float, float, float]:
         gauges.gather()
-        return metric("reddit_last_success_timestamp_seconds"), metric("reddit_failing_seconds")
+        names = ("source_up", "source_last_success_timestamp_seconds", "source_failing_seconds")
+        return tuple(metric(name, source=source) for name in names)  # type: ignore[return-value]
 
-    assert shown() == (0, 0)
+    acme = world.workspace("acme", subreddits=["python"])
+    assert shown() == (1, 0, 0)
     source_health.record_read(db, "canary", clock())
-    assert shown() == (0, 0), "the canary is not of Reddit"
     read_at = clock()
     source_health.record_read(db, "reddit", read_at)
     clock.advance(86_400)
-    assert shown() == (read_at, 0), "nothing is watched"
+    assert shown() == (1, read_at, 0), "nothing is due"
     source_health.record_failure(db, "reddit", "503", clock(), clock())
     clock.advance(700)
-    assert shown() == (read_at, 700)
+    assert shown() == (0, read_at, 700)
     source_health.record_read(db, "reddit", clock())
-    assert shown() == (clock(), 0)
+    assert shown() == (1, clock(), 0)
+    sample = gauges.metrics.registry.get_sample_value
+    assert sample("overheard_source_up", {"source": "replay"}) is None, "not watched"
+    Workspace.update(active=False).where(Workspace.id == acme).execute(db.peewee)
+    gauges.gather()
+    assert sample("overheard_source_up", {"source": "reddit"}) is None, "not watched any more"
 
 
-def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock) -> None:
+def test_the_canary_is_not_a_source_that_is_watched(gauges: SystemGauges, world: World, clock: Clock) -> None:
+    canaries.ensure(world.db, 300, clock(), lambda *_: clock())
+    gauges.gather()
+    assert gauges.metrics.registry.get_sample_value("overheard_source_up", {"source": "canary"}) is None
+
+
+def test_a_refused_login(
+    gauges: SystemGauges, metric: Callable[..., float], world: World, db: Db, clock: Clock
+) -> None:
     def shown() -> tuple[float, float]:
         gauges.gather()
-        return metric("reddit_failing_seconds"), metric("reddit_login_refused")
+        return metric("source_failing_seconds", source="reddit"), metric("source_login_refused", source="reddit")
 
+    world.workspace("acme", subreddits=["python"])
     source_health.record_failure(db, "reddit", "503", clock(), clock())
     clock.advance(60)
     assert shown() == (60, 0)
@@ -121,7 +139,74 @@ def test_a_refused_login(gauges: SystemGauges, metric: Callable[..., float], db:
     clock.advance(3600)
     assert shown() == (3660, 1)
     clock.advance(3600)
-    assert shown() == (0, 0), "nothing of it is watched any more"
+    assert shown() == (0, 0), "it was not tried any more"
+
+
+def test_one_of_several_clients_is_refused(
+    gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock
+) -> None:
+    def shown() -> list[float]:
+        gauges.gather()
+        return [metric("source_client_refused", source="reddit", client=str(number)) for number in (1, 2, 3)]
+
+    gauges.config = reddit_with("a")
+    source_health.record_failure(db, client_key("a"), "401", clock(), clock() + 300, revoked=True)
+    gauges.gather()
+    assert metric("source_client_refused", source="reddit", client="1") == 0, "an only client is its source"
+    source_health.record_read(db, client_key("a"), clock())
+    gauges.config = reddit_with("a", "b", "c")
+    assert shown() == [0, 0, 0]
+    source_health.record_failure(db, client_key("b"), "401", clock(), clock() + 300, revoked=True)
+    assert shown() == [0, 1, 0]
+    clock.advance(86_400)
+    assert shown() == [0, 1, 0], "it was not tried since"
+    for client in "ac":
+        source_health.record_failure(db, client_key(client), "401", clock(), clock() + 300, revoked=True)
+    assert shown() == [0, 0, 0], "then the source itself is refused, which is shown as such"
+    source_health.record_read(db, client_key("b"), clock())
+    assert shown() == [1, 0, 1]
+
+
+def test_the_budgets_of_all_clients_count(
+    gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock
+) -> None:
+    gauges.config = reddit_with("a", "b", "c")
+    limiter = budgets.DatabaseLimiter(db, {"reddit": budgets.Rate(60, 1)})
+    limiter.observe(client_key("a"), 7.0, 300)
+    limiter.observe(client_key("b"), 20.0, 300)
+    limiter.block(client_key("a"), 50)
+    gauges.gather()
+    assert metric("reddit_budget_remaining") == 27
+    assert metric("reddit_budget_booked_seconds") == 0, "two can be used"
+    limiter.block(client_key("b"), 40)
+    source_health.record_failure(db, client_key("c"), "401", clock(), clock() + 300, revoked=True)
+    gauges.gather()
+    assert metric("reddit_budget_booked_seconds") == pytest.approx(40, abs=5), "the third is refused"
+
+
+def test_the_lag_of_each_source_and_what_is_overdue(
+    gauges: SystemGauges, metric: Callable[..., float], world: World, clock: Clock
+) -> None:
+    def shown() -> tuple[float, float]:
+        gauges.gather()
+        return metric("source_lag_seconds", source="reddit"), metric("source_overdue_seconds", source="reddit")
+
+    acme = world.workspace("acme", subreddits=["a", "b"])
+    refreshes.mark_served(world.db, acme, "reddit", clock())
+    Feed.update(fresh_at=clock() + 1).execute(world.db.peewee)
+    clock.advance(3601)
+    assert shown() == (3600, 0), "none was demanded since"
+    Feed.update(fresh_at=clock() - 50).execute(world.db.peewee)
+    refreshes.demand(world.db, [acme], clock())
+    clock.advance(3550)
+    assert shown() == (3600, 0), "a poll of a moment before served it"
+    refreshes.demand(world.db, [acme], clock())
+    clock.advance(10)
+    assert shown() == (3610, 3610)
+    Feed.update(fresh_at=clock()).where(Feed.place == "a").execute(world.db.peewee)
+    assert shown() == (3610, 3610), "the least recently read one"
+    Feed.update(retry_at=clock() + 60).where(Feed.place == "b").execute(world.db.peewee)
+    assert shown() == (0, 0), "its source does not want it to be read yet"
 
 
 def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: World, clock: Clock) -> None:
@@ -181,7 +266,7 @@ def test_an_unavailable_bus_does_not_hide_the_database_gauges(
 def test_an_unavailable_database_does_not_hide_the_bus_gauges(
     gauges: SystemGauges, metric: Callable[..., float], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(db: Db, budget: str, now: float) -> None:
+    def broken(db: Db, config: Config, now: float) -> None:
         Workspace.select().where("no such thing").get(db.peewee)
 
     monkeypatch.setattr(gauges_module, "vital_signs", broken)

@@ -13,7 +13,7 @@ from peewee import SQL, Case
 from overheard import schedule
 from overheard.bus.events import encode
 from overheard.bus.queue_depths import PublicQueueDepths
-from overheard.config import TickSettings
+from overheard.config import Config, TickSettings
 from overheard.db import dead_letters, digests, heartbeats, refreshes, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Workspace
@@ -65,7 +65,7 @@ def events() -> Events:
 @pytest.fixture
 def gauges(db: Db, clock: Clock, metrics: ProcessMetrics) -> SystemGauges:
     return SystemGauges(
-        db=db, inspect_queues=lambda: ([], PublicQueueDepths(0, 0)), budget="reddit:test", clock=clock, metrics=metrics
+        db=db, inspect_queues=lambda: ([], PublicQueueDepths(0, 0)), config=Config(), clock=clock, metrics=metrics
     )
 
 

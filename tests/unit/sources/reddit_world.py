@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event, Semaphore, Thread
 from typing import Any, BinaryIO, Self
 
@@ -38,6 +38,9 @@ class RecordingBudget:
     def of(self, name: str) -> RecordingBudget:
         self.names.append(name)
         return self
+
+    def soonest(self, names: Sequence[str]) -> str:
+        return names[0]
 
     def acquire(self) -> None:
         if self.tokens is not None and self.taken >= self.tokens:

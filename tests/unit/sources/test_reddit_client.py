@@ -269,7 +269,7 @@ def assert_no_secret_leaks(script: Script, token: Script, logs: io.StringIO) -> 
             password=SECRETS[1],
             timeout=0.3,
         )
-        output = repr(source) + repr(source._client) + repr(source._client.settings)
+        output = repr(source) + repr(source._clients) + repr(vars(source))
         try:
             source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
         except OverheardError as error:
@@ -323,7 +323,7 @@ def test_a_blocked_machine_is_not_counted_as_a_private_subreddit(body: str, stat
 def test_series_of_usual_statuses_start_at_0() -> None:
     metrics = new_metrics()
     source_at("http://127.0.0.1:9", metrics=metrics)
-    for endpoint in ("token", "new", "comments", "info"):
+    for endpoint in ("token", "new", "comments", "info", "search"):
         for status in ("200", "429", "blocked", "error"):
             labels = {"endpoint": endpoint, "status": status}
             assert metrics.registry.get_sample_value("overheard_reddit_requests_total", labels) == 0
