@@ -65,8 +65,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     cannot watch it.
 
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
-    ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs and is not set, None if it can be
-    read. ``searchable``: its past can be searched (``ItemSearch``).
+    ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
+    and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
