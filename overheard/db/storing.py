@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,14 @@ INSERT_ROWS = 400  # for each INSERT: well under every database's limit of param
 _TARGETS = msgspec.json.Decoder(list[PollTarget])
 
 
+KeptFor = Callable[[str], float]  # of a source: the age in seconds from which its items are not stored
+
+
+def kept_forever(source: str) -> float:
+    """Return infinity: items of any age are stored."""
+    return math.inf
+
+
 class StoreResult(msgspec.Struct, frozen=True):
     """What a transaction of store did: ``channels`` to notify now, each with its workspace's slug.
 
@@ -43,7 +51,11 @@ class StoreResult(msgspec.Struct, frozen=True):
 
 
 def store(
-    db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_MAX_AGE_SECONDS, kept_for: float = math.inf
+    db: Db,
+    message: ItemsMatched,
+    now: float,
+    news_for: float = NEWS_MAX_AGE_SECONDS,
+    kept_for: KeptFor = kept_forever,
 ) -> StoreResult:
     """Store one part of a poll, in one transaction; before that, in another one, erase what is gone.
 
@@ -51,7 +63,8 @@ def store(
     comes first: after a crash in between, the part is stored again, and what is gone is refused by then.
 
     1. Store the items, leaving known ones as they are unless their source says that they were edited; but no erased
-       ones, and none older than ``kept_for`` seconds: quiet listings still show what retention has deleted long ago.
+       ones, and none of a source that is older than its ``kept_for``: quiet listings still show what retention has
+       deleted long ago.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
     3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
        ``news_for`` seconds, which are not news.
@@ -62,7 +75,7 @@ def store(
         erased.add(erasure.erase_account(db, source, author, until, now))
     with db.transaction():
         created: list[NewMention] = []
-        entries = _accepted(db, message.items, now - kept_for)
+        entries = _accepted(db, message.items, now, kept_for)
         if entries:
             item_ids = _items(db, entries, now)
             edits.update(db, [(item_ids[entry.item.key], entry) for entry in entries])
@@ -76,8 +89,8 @@ def store(
     return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items)
 
 
-def _accepted(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
-    young = [entry for entry in entries if entry.item.created_at >= oldest]
+def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: KeptFor) -> list[MatchedItem]:
+    young = [entry for entry in entries if now - entry.item.created_at <= kept_for(entry.item.source)]
     if not young:
         return []
     db.share_lock(erasure.STORE_LOCK_KEY)  # before the check: erasing waits for us, or its tombstones are visible

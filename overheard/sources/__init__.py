@@ -192,6 +192,10 @@ class StreamedSource(SingleFeedSource):
         """Raise PermanentError: fetch does not read streamed sources."""
         raise PermanentError(f"{self.name} is a stream: its producer reads it")
 
+    def probe(self, budget: RequestTokens) -> None:
+        """Connect, and close the connection."""
+        self.connect(None).close()
+
 
 @runtime_checkable
 class ItemLookup(Protocol):

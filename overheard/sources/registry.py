@@ -33,6 +33,15 @@ def _reddit_budget(config: Config) -> RequestBudget:
     return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
 
 
+def _reddit_missing(config: Config) -> str | None:
+    rules = config.sources.reddit
+    return None if rules.clients and rules.user_agent else reddit.MISSING_SETTING
+
+
+def _replay_missing(config: Config) -> str | None:
+    return None if config.sources.replay.path else "[sources.replay] path is not set"
+
+
 def _hackernews_budget(config: Config) -> RequestBudget:
     per_second = config.sources.hackernews.requests_per_second
     return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
@@ -56,6 +65,8 @@ SOURCES: dict[str, SourceType] = {
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
+            missing_setting=_reddit_missing,
+            searchable=True,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
@@ -71,6 +82,8 @@ SOURCES: dict[str, SourceType] = {
             name=hackernews.SOURCE,
             feeds=("items",),
             factory="overheard.sources.hackernews.source:open_source",
+            undivided=True,
+            searchable=True,
             fresh_for=hackernews.FRESH_SECONDS,
             deletions="lookup",
             budget=_hackernews_budget,
@@ -95,6 +108,7 @@ SOURCES: dict[str, SourceType] = {
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
+            undivided=True,
             streamed=True,
             deletions="stream",
             check_place=bluesky.check_place,
@@ -131,6 +145,7 @@ SOURCES: dict[str, SourceType] = {
         SourceType(
             name="replay",
             feeds=("items",),
+            missing_setting=_replay_missing,
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),

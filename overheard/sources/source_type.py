@@ -16,6 +16,7 @@ from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
 Deletions = Literal["lookup", "stream", "none"]
 
 PLACE_MAX_CHARS = 100
+AUTHOR_MAX_CHARS = 500  # feeds have names of several people in one
 
 
 def check_any_place(text: str) -> str:
@@ -27,8 +28,8 @@ def check_any_place(text: str) -> str:
 
 def check_any_author(text: str) -> str:
     """Return the author unchanged. Raises InvalidInput if it is blank, too long or not printable."""
-    if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
-        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
+    if not text.strip() or len(text) > AUTHOR_MAX_CHARS or not text.isprintable():
+        raise InvalidInput(f"{text[:AUTHOR_MAX_CHARS]!r} cannot be the name of an author")
     return text
 
 
@@ -64,6 +65,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     cannot watch it.
 
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
+    ``undivided``: it has no places, only ``all``. ``missing_setting``: what it needs and is not set, None if it can be
+    read. ``searchable``: its past can be searched (``ItemSearch``).
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
@@ -74,6 +77,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     factory: str
     internal: bool = False
     many_servers: bool = False
+    undivided: bool = False
+    missing_setting: Callable[[Config], str | None] = lambda config: None
+    searchable: bool = False
     streamed: bool = False
     fresh_for: float = math.inf
     deletions: Deletions = "none"
@@ -89,6 +95,12 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Return what it can do, in fixed words."""
+        optional = {"lookup": self.lookup_size is not None, "search": self.searchable}
+        return ("stream" if self.streamed else "list", *(word for word, has in optional.items() if has))
 
     def place_label(self, place: str) -> str:
         """Return a place as users write it, such as r/python or replay:python; an address, without its secrets."""

@@ -202,7 +202,9 @@ def test_an_item_older_than_retention_is_not_stored(world: World, db: Db, clock:
         world.item(1, created_at=clock() - 7 * DAY_SECONDS - 1),
         world.item(2, created_at=clock() - 7 * DAY_SECONDS),
     )
-    stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY_SECONDS)
+    stored = storing.store(
+        db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=lambda source: 7 * DAY_SECONDS
+    )
     assert world.rows(StoredItem, "ref") == [("t3_2",)]
     assert stored.mentions == 1
 

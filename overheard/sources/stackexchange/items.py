@@ -26,7 +26,7 @@ class _Owner(msgspec.Struct):
     display_name: str | None = None
 
 
-class _PostFields(msgspec.Struct, kw_only=True):
+class _Publication(msgspec.Struct, kw_only=True):
     creation_date: int
     owner: _Owner | None = None
     body: str | None = None
@@ -35,12 +35,12 @@ class _PostFields(msgspec.Struct, kw_only=True):
     last_edit_date: int | None = None
 
 
-class _Question(_PostFields, kw_only=True):
+class _Question(_Publication, kw_only=True):
     question_id: int
     tags: list[str] | None = None
 
 
-class _Answer(_PostFields, kw_only=True):
+class _Answer(_Publication, kw_only=True):
     answer_id: int
     question_id: int
 

@@ -46,8 +46,8 @@ class SpoiledReading:
 class SpoiledWorld:
     """A source that has read its feed once, and its simulator. ``rewrite`` changes its correct answers.
 
-    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``many_servers``: its
-    feeds are on servers of their own, so that one which fails is refused and the source is not.
+    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``many_servers``:
+    its feeds are on servers of their own, so that one which fails is refused and the source is not.
     """
 
     name: ClassVar[str]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from actors.fetch import planning
-from actors.fetch.fetcher import TURN_SECONDS, Fetcher
+from actors.fetch.fetcher import TURN_GAP_SECONDS, TURN_SECONDS, Fetcher
 from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
 from overheard.chunking import CHUNK_MAX_BYTES
@@ -1482,7 +1482,7 @@ def test_a_workspace_with_many_slow_feeds_is_read_in_turns(world: World, stage: 
         if later is None:
             break
         assert isinstance(later, Later)
-        assert later.delay == 0
+        assert later.delay == TURN_GAP_SECONDS
         assert isinstance(later.message, FetchWorkspace)
         message = later.message
         assert world.row(RefreshDemand, (acme, "reddit")).served_at == 0, "the demand is open until all is read"

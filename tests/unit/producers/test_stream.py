@@ -129,7 +129,7 @@ def test_a_page_is_stored_before_the_next_one_is_read(
     [target] = stages.pages[-1].part.targets
     assert (cursor_of(db), target.behind, target.gaps) == (target.cursor, False, ())
     assert Feed.select(Feed.fresh_at).where(Feed.source == "bluesky").scalar(db.peewee) == began
-    assert metric("items_fetched_total", source="bluesky", kind="items") == 2
+    assert metric("items_read_total", source="bluesky", kind="post") == 2
     assert source_health.state(db, "bluesky").read_at == clock()
     assert Poll.select().where(Poll.finished_at.is_null()).count(db.peewee) == 0
 
