@@ -246,8 +246,8 @@ def _minor(stored: DatabaseState) -> Iterator[Problem]:
     if number := stored.feeds["failing"]:
         yield Problem(
             False,
-            f"Reddit refuses {counted(number, 'feed')} (listed above)",
-            "remove private or deleted subreddits from their workspaces; all feeds are retried automatically",
+            f"{counted(number, 'feed')} refused (listed above)",
+            "remove private, deleted or wrong places from their workspaces; all feeds are retried automatically",
         )
     if number := stored.gaps_last_day:
         yield Problem(

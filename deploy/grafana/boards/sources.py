@@ -35,8 +35,8 @@ def _all() -> DashboardRow:
         ),
         timeseries_panel(
             "Items read",
-            "Posts and comments per second, by source, seen before or not; opted out: left out because their authors do "
-            "not want to be found.",
+            "Posts and comments per second, by source, seen before or not; opted out: left out because their authors "
+            "do not want to be found.",
             "cps",
             (
                 rate("overheard_items_read_total", by="source"),
