@@ -32,6 +32,14 @@ help: ## Show this list
 demo: $(VENV)/.runtime ## Watch Overheard at work on the bundled Reddit simulator (ARGS='--for 20s')
 	@$(VENV)/bin/overheard demo $(ARGS)
 
+# In the environment, so that the shell does not interpret a query's quotes.
+export QUERY ?=
+
+.PHONY: listen
+listen: $(VENV)/.runtime ## Listen to Hacker News for a query, live, without credentials (QUERY='"acme db" OR acmedb')
+	@[ -n "$$QUERY" ] || { echo "Which query? Run: make listen QUERY='\"acme db\" OR acmedb'" >&2; exit 2; }
+	@$(VENV)/bin/overheard listen $(ARGS) -- "$$QUERY"
+
 ##@ Work on it
 
 .PHONY: install

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
 from actors.context import Context
 from overheard.bus.actor import StageWork
 from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.database import Db
+from overheard.db.retention import configured_ages
+from overheard.db.storing import KeptFor, kept_forever
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.observability.log import bind, bound
 from overheard.observability.metrics import ProcessMetrics
-from overheard.routing import NEWS_MAX_AGE_SECONDS
 from overheard.sending import Send
 
 
 def work(context: Context) -> StageWork:
     """Return the stage's work, limited to what retention keeps."""
-    ages = context.config.retention
-    # An item that retention has deleted may still be listed by its source. So that it is not stored again, nor sent as
-    # news, anything older than the shorter of the two ages is skipped.
-    kept_for = min((days * 86400.0 for days in (ages.mentions_days, ages.items_days) if days), default=math.inf)
+    ages = configured_ages(context.config.retention)
     return StageWork(
         lambda message, permit: store(
             message,
@@ -29,8 +25,7 @@ def work(context: Context) -> StageWork:
             send=context.send,
             clock=context.clock,
             metrics=context.metrics,
-            news_for=min(NEWS_MAX_AGE_SECONDS, kept_for),
-            kept_for=kept_for,
+            kept_for=ages.kept_for,
         )
     )
 
@@ -42,14 +37,13 @@ def store(
     send: Send,
     clock: Clock,
     metrics: ProcessMetrics,
-    news_for: float = NEWS_MAX_AGE_SECONDS,
-    kept_for: float = math.inf,
+    kept_for: KeptFor = kept_forever,
 ) -> None:
     """Store one part of a poll, then notify its channels. After a crash in between the sweep finds the deliveries.
 
-    ``news_for`` and ``kept_for``: seconds after which an item is stored without being sent, or is not stored.
+    ``kept_for`` returns the age in seconds from which a source's items are not stored.
     """
-    stored = storing.store(db, message, clock(), news_for, kept_for)
+    stored = storing.store(db, message, clock(), kept_for=kept_for)
     metrics.mentions_stored.inc(stored.mentions)
     metrics.items_erased.labels("deleted").inc(stored.erased)
     for source, reason in stored.gaps:

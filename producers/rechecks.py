@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from overheard.bus.sender import Sender
 from overheard.clock import Clock
@@ -13,6 +15,8 @@ from overheard.db.rechecks import EARLY_FRACTION
 from overheard.messages import RecheckItems
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.registry import lookup_sizes
+
+T = TypeVar("T")
 
 REPORT_SECONDS = 60.0  # between two counts of overdue items: a count over many rows
 
@@ -37,10 +41,13 @@ class Rechecks:
         self.settings = settings
         self.metrics = metrics
         self._reported = float("-inf")
+        self._turn = 0
 
     def send_due(self) -> int:
         """Claim due items and send one message per request; return how many. Raises Unavailable.
 
+        Each source gets an even share of the messages, and another source is the first each time: one that has very
+        many items due, or does not answer, takes no other's turn.
         The items of a message that is lost, or that finds the budget used up, become due again when the claim ends.
         """
         now, within = self.clock(), self.settings.within_hours * 3600.0
@@ -49,13 +56,20 @@ class Rechecks:
             self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookup_sizes(), now - within))
         # Early, so that requests which would otherwise be lost can be used; late ones take from the budget.
         before = now - EARLY_FRACTION * within
-        due = {name: size for name, size in lookup_sizes().items() if rechecks.due(self.db, name, before, now)}
+        due = [(name, size) for name, size in lookup_sizes().items() if rechecks.due(self.db, name, before, now)]
         # The bus is asked only if something is due: on RabbitMQ the question takes a connection.
         sent, room = 0, self.settings.batch - self.waiting() if due else 0
-        for name, size in due.items():
-            if sent >= room:
+        self._turn += 1
+        for position, (name, size) in enumerate(_rotated(due, self._turn)):
+            share = math.ceil((room - sent) / (len(due) - position))
+            if share <= 0:
                 break
-            for batch in rechecks.claim(self.db, name, size=size, before=before, now=now, requests=room - sent):
+            for batch in rechecks.claim(self.db, name, size=size, before=before, now=now, requests=share):
                 self.sender.send(RecheckItems(source=name, item_ids=batch.item_ids, lease=batch.held_until))
                 sent += 1
         return sent
+
+
+def _rotated(due: Sequence[T], turn: int) -> Sequence[T]:
+    start = turn % len(due) if due else 0
+    return [*due[start:], *due[:start]]

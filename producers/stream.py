@@ -84,7 +84,7 @@ class StreamProducer:
             if group is None:
                 self.disconnect()
                 return LOOK_SECONDS
-            with bound(poll=poll):
+            with bound(stage="stream", poll=poll):
                 return self._read(group, found.watched_since, poll, stop)
 
     def _read(self, group: Group, watched_since: float, poll: str, stop: threading.Event) -> float:
@@ -178,7 +178,7 @@ def run(producer: StreamProducer, stop: threading.Event) -> None:
             except RetryableError as error:
                 pause = SERVERS_RETRY_SECONDS
                 producer.failing_since, producer.failure = producer.failing_since or began_at, str(error)
-                log.warning("stream failed", source=producer.source.name, exc_info=error)
+                log.warning("stream failed", stage="stream", source=producer.source.name, exc_info=error)
             stop.wait(pause)
     finally:
         producer.disconnect()

@@ -12,7 +12,7 @@ from overheard.bus.memory import MemoryBroker
 from overheard.bus.public_exchange import INGRESS, EventPublisher
 from overheard.bus.queue_depths import inspect, waiting
 from overheard.bus.sender import Sender
-from overheard.db.retention import RetentionAges
+from overheard.db.retention import configured_ages
 from overheard.operations.operator_alert import alert_channel
 from overheard.process import RunningProcess
 from overheard.sources.registry import open_stream
@@ -60,7 +60,6 @@ def consumer_of(running: RunningProcess, ingress: Ingress, name: str) -> Ingress
 def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -> Ticker:
     """Return the ticker, on either bus."""
     url = running.config.bus.address
-    retention = running.config.retention
     has_alerts = bool(running.config.alerts.url.get_secret_value())
     if isinstance(broker, MemoryBroker):
         # A message that fails on the bus in memory is recorded at once: there is no queue to collect from.
@@ -88,9 +87,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         waiting=partial(count_waiting, DEMAND_QUEUES),
         clock=running.clock,
         settings=running.config.tick,
-        ages=RetentionAges(
-            retention.mentions_days, retention.deliveries_days, retention.dead_letters_days, retention.items_days
-        ),
+        ages=configured_ages(running.config.retention),
         metrics=running.metrics,
         gauges=SystemGauges(
             db=running.db,

@@ -24,13 +24,16 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
 from overheard.sending import Send
 from overheard.sources import RequestTokens, Source
-from overheard.sources.registry import source_type
+from overheard.sources.registry import public_place, source_type
 
 log = get_logger(__name__)
 
 # Of one message's work; chosen, not measured: far below the time limit of a message (stages.py), so that a reading that
 # has just begun can end.
 TURN_SECONDS = 60.0
+# Until the next turn. Messages that found the source's share full come back at most 0.25 s apart (thread_shares), so
+# one of them gets the thread first.
+TURN_GAP_SECONDS = 0.5
 
 
 class RefusedFeed(msgspec.Struct, frozen=True):
@@ -45,7 +48,8 @@ class RefusedFeed(msgspec.Struct, frozen=True):
 class FetchRun(msgspec.Struct):
     """The state of one message's work: queued (group id, may other groups join), and refused feeds to decide on.
 
-    ``until``: when another message gets its turn. ``behind``: a source has more than the poll has read.
+    ``until``: when another message gets its turn. ``behind``: a source has more than the poll has read. ``postponed``:
+    a copy of the message comes back for a group.
     """
 
     message: FetchWorkspace
@@ -54,6 +58,7 @@ class FetchRun(msgspec.Struct):
     until: float
     refused: list[RefusedFeed] = []
     behind: bool = False
+    postponed: bool = False
 
 
 class Fetcher:
@@ -145,8 +150,8 @@ class Fetcher:
         if (later := self._read_queued(run)) is not None:
             return later
         # A scheduled demand accepts a reading in progress; the next one comes soon anyway. The rest of a backlog can be
-        # read when what was read of it is stored.
-        behind = run.behind or message.behind
+        # read when what was read of it is stored; if it was postponed, the copy that comes back also looks after that.
+        behind = (run.behind or message.behind) and not run.postponed
         if (behind or message.reason not in ON_SCHEDULE) and feeds.has_stale(
             self.db, workspace, source, now=self.clock(), fresh_since=since, in_progress=behind
         ):
@@ -159,7 +164,7 @@ class Fetcher:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
             if self.clock() >= run.until:
-                return Later(0.0, msgspec.structs.replace(run.message, resume=None))
+                return Later(TURN_GAP_SECONDS, msgspec.structs.replace(run.message, resume=None))
             group_id, may_grow = run.queued.popleft()
             poll = self.leases.claim(run.message, group_id, may_grow=may_grow)
             if poll is not None and (later := self._read(run, poll)) is not None:
@@ -184,6 +189,7 @@ class Fetcher:
             case FeedRefused():
                 self._handle_refusal(run, poll, result)
             case BudgetExhausted(slot=None):
+                run.postponed = True
                 delay = min(result.delay, planning.RETRY_MAX_SECONDS)
                 log.info("no budget slot available", **poll.log_fields, seconds=round(delay, 1))
                 self._postpone(run.message, poll, delay)
@@ -191,6 +197,7 @@ class Fetcher:
                 resume = self.leases.extend(poll, result.delay)
                 return Later.for_slot(result, msgspec.structs.replace(run.message, resume=resume))
             case RetryableError():
+                run.postponed = True
                 attempt = run.message.attempt
                 delay = planning.retry_delay(result, attempt)
                 log.warning("source postponed", **poll.log_fields, seconds=round(delay, 1), exc_info=result)
@@ -240,7 +247,8 @@ class Fetcher:
                 longest=self.rules.longest_backoff,
                 delay=refused.refusal.delay,
             )
-            log.warning("feed refused", feed=feed.place, kind=feed.kind, reason=reason, retry_at=retry_at)
+            name = public_place(feed.source, feed.place)
+            log.warning("feed refused", feed=name, kind=feed.kind, reason=reason, retry_at=retry_at)
 
     def _probe(self, run: FetchRun, source: str) -> bool:
         return self.health.probe(source, self.sources[source], run.budget)

@@ -72,7 +72,7 @@ drain() {
     # The service's state is not enough: one that is about to be restarted is not running, and processes may have outlived
     # their supervisord.
     if ! all_stopped; then
-        step "stop the tick, the ingress and the stages after their work in progress" stop_all
+        step "stop the tick, the ingress, the stream and the stages after their work in progress" stop_all
         [[ $dry_run ]] || await_all_stopped
     fi
 }

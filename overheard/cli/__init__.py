@@ -20,6 +20,11 @@ ENTRIES = {
     "demo": CommandEntry(
         f"{PACKAGE}.demo:demo", "Try Overheard on a simulated Reddit, without any setup.", HEADING_START
     ),
+    "listen": CommandEntry(
+        f"{PACKAGE}.listen:listen",
+        "Listen to Hacker News and other sources, without any setup.",
+        HEADING_START,
+    ),
     "check": CommandEntry(f"{PACKAGE}.check:check", "Check configuration, servers and credentials.", HEADING_START),
     "run": CommandEntry(f"{PACKAGE}.run:run", "Run everything in one process.", HEADING_START),
     "workspace": CommandEntry(
@@ -32,8 +37,12 @@ ENTRIES = {
     "query": CommandEntry(f"{PACKAGE}.queries:query", "Test a query on a text or a file of items.", HEADING_CONFIGURE),
     "channel": CommandEntry(f"{PACKAGE}.channels:channel", "List, test or enable channels.", HEADING_CONFIGURE),
     "mentions": CommandEntry(f"{PACKAGE}.mentions:mentions", "List mentions, or follow new ones.", HEADING_RESULTS),
+    "backfill": CommandEntry(
+        f"{PACKAGE}.backfill:backfill", "Find older mentions, where sources can be searched.", HEADING_RESULTS
+    ),
     "trigger": CommandEntry(f"{PACKAGE}.trigger:trigger", "Run a workspace now.", HEADING_RESULTS),
     "status": CommandEntry(f"{PACKAGE}.status:status", "Show system status and problems.", HEADING_OPERATE),
+    "source": CommandEntry(f"{PACKAGE}.sources:source", "List sources and check whether they answer.", HEADING_OPERATE),
     "gap": CommandEntry(f"{PACKAGE}.gaps:gap", "List gaps: posts and comments that were missed.", HEADING_OPERATE),
     "dead-letters": CommandEntry(
         f"{PACKAGE}.dead_letters:dead_letters_group", "List, show, replay or drop failed messages.", HEADING_OPERATE

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from overheard.errors import InvalidInput
-from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec
+from overheard.sources.registry import SOURCES
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, parse_address, pasted
 
 # "==" is not a separator: a query may contain it.
 NAMED_QUERY = re.compile(r"([A-Za-z0-9][\w.-]*)=(?!=)(.*)", re.DOTALL)
@@ -41,13 +42,21 @@ def channels(instant: Iterable[str], digest: Iterable[str]) -> tuple[ChannelSpec
 
 
 def watches(texts: Iterable[str]) -> tuple[WatchSpec, ...]:
-    """Parse ``reddit:python``. Raises InvalidInput if there is no source."""
-    specs = []
+    """Parse ``reddit:python``, or addresses from a browser. Raises InvalidInput, with a line for each other text."""
+    specs, problems = [], []
     for text in texts:
         source, colon, place = text.partition(":")
-        if not colon:
-            raise InvalidInput(f"--watch {text!r}: write SOURCE:PLACE, as in reddit:python")
-        specs.append(WatchSpec(source, (place,)))
+        try:
+            # A host may have a port: then it is an address, unless a source has its name.
+            if colon and not place.startswith("//") and (source in SOURCES or not parse_address(text)):
+                specs.append(WatchSpec(source, (place,)))
+            else:
+                found = pasted(text)
+                specs.append(WatchSpec(found.source, (found.place,)))
+        except InvalidInput as error:
+            problems.append(str(error))
+    if problems:
+        raise InvalidInput("\n".join(problems))
     return tuple(specs)
 
 

@@ -19,7 +19,7 @@ from overheard.db import workspaces
 from overheard.notices import PublicMention
 from overheard.operations.tail import MentionTail, all_mentions, newest_mentions
 from overheard.operations.wording import ago
-from overheard.sources.registry import author_label, place_label
+from overheard.sources.registry import byline, place_label
 
 REDDIT = "https://www.reddit.com"
 TABLE_ROWS = 50  # without --limit
@@ -96,7 +96,7 @@ def _where(mention: PublicMention) -> Text:
 
 
 def _author(mention: PublicMention) -> str:
-    return one_line(author_label(mention.source, mention.author))
+    return one_line(byline(mention.source, mention.author))
 
 
 def _summary(mention: PublicMention) -> Text:

@@ -14,12 +14,12 @@ from overheard.cli.root import WrongUsage
 from overheard.cli.workspace_files import warn_partial
 from overheard.db import heartbeats
 from overheard.errors import InvalidInput
-from overheard.items import FeedKind
+from overheard.items import ALL, FeedKind
 from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import SavedWorkspace
 from overheard.sources.registry import place_label, source_type
-from overheard.workspaces import DEFAULT_DIGEST, DEFAULT_EVERY, WorkspaceSpec
+from overheard.workspaces import DEFAULT_DIGEST, DEFAULT_EVERY, WatchSpec, WorkspaceSpec
 
 KIND_CHOICES: dict[str, tuple[str, ...]] = {
     "posts": ("posts",),
@@ -30,10 +30,25 @@ KIND_CHOICES: dict[str, tuple[str, ...]] = {
 
 @click.command
 @click.argument("slug")
+@click.argument("pages", nargs=-1, metavar="[URL]…")
 @click.option("--name", default="", help="Display name.  [default: the slug]")
 @click.option("--subreddit", "-s", multiple=True, help="Subreddit to watch; all: all of Reddit. Repeatable.")
+@click.option("--hackernews", is_flag=True, help="Watch Hacker News.")
 @click.option(
-    "--watch", multiple=True, metavar="SOURCE:PLACE", help="A place of any source, e.g. reddit:rust. Repeatable."
+    "--feed", multiple=True, metavar="URL", help="RSS, Atom or JSON feed; quote a URL with ? or &. Repeatable."
+)
+@click.option("--bluesky", is_flag=True, help="Watch Bluesky.")
+@click.option(
+    "--mastodon",
+    multiple=True,
+    metavar="PLACE",
+    help="Server, or hashtag on a server: mastodon.social/#tag. Repeatable.",
+)
+@click.option(
+    "--stackexchange", multiple=True, metavar="SITE/TAG", help="Tag on a site: stackoverflow/postgresql. Repeatable."
+)
+@click.option(
+    "--watch", multiple=True, metavar="SOURCE:PLACE", help="Place of any source: replay:all. Also a URL. Repeatable."
 )
 @click.option("--query", "-q", multiple=True, required=True, metavar="[NAME=]QUERY", help="Query to match. Repeatable.")
 @click.option("--channel", "-c", multiple=True, metavar="[NAME=]URL", help="Instant channel. Repeatable.")
@@ -55,12 +70,16 @@ KIND_CHOICES: dict[str, tuple[str, ...]] = {
 def add(context: click.Context, /, slug: str, **options: Any) -> None:
     """Create a workspace.
 
+    URL is a page as copied from a browser's address bar: a subreddit, a tag on Stack Overflow, a repository on GitHub,
+    a YouTube channel, a feed … It becomes what it stands for. Put it into quotes if it has a ? or &.
+
     A channel's URL is https://… for a signed webhook, or one of Apprise: slack://…, discord://…, mailto://… and 130
     more services.
 
     \b
-      overheard workspace add acme --subreddit python --subreddit selfhosted \\
+      overheard workspace add acme --hackernews --subreddit python --subreddit selfhosted \\
           --query 'brand="acme db" OR acmedb' --channel 'team=https://example.com/hook'
+      overheard workspace add bolt https://lobste.rs/t/databases --query bolt
     """
     # Often the first command of all: there may be no database yet.
     with running_process(context, create=True) as running:
@@ -73,8 +92,12 @@ def add(context: click.Context, /, slug: str, **options: Any) -> None:
 
 
 def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
-    if not options["subreddit"] and not options["watch"]:
-        raise InvalidInput("missing option: give --subreddit or --watch")
+    watch = _watches(options)
+    if not options["subreddit"] and not watch:
+        raise InvalidInput(
+            "nothing to watch: give a URL, --subreddit, --hackernews, --feed, --bluesky, --mastodon, --stackexchange or"
+            " --watch"
+        )
     return WorkspaceSpec(
         slug=slug,
         name=options["name"],
@@ -82,10 +105,21 @@ def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
         every=options["every"],
         digest=options["digest"],
         subreddits=options["subreddit"],
-        watch=arguments.watches(options["watch"]),
+        watch=watch,
         kinds=KIND_CHOICES[options["kinds"]],  # type: ignore[arg-type]
         query=arguments.queries(options["query"]),
         channel=arguments.channels(options["channel"], options["digest_channel"]),
+    )
+
+
+def _watches(options: dict[str, Any]) -> tuple[WatchSpec, ...]:
+    """Return the watches of all options but --subreddit, in the order of the help."""
+    whole = [source for source in ("hackernews", "bluesky") if options[source]]
+    named = {"feeds": options["feed"], "mastodon": options["mastodon"], "stackexchange": options["stackexchange"]}
+    return (
+        *(WatchSpec(source, (ALL,)) for source in whole),
+        *(WatchSpec(source, places) for source, places in named.items() if places),
+        *arguments.watches((*options["pages"], *options["watch"])),
     )
 
 

@@ -15,7 +15,8 @@ from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, Save
 from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
 
 REDACTED_HEADER = """\
-# Channel URLs are redacted and secrets left out. For a file that can be imported: overheard export --secrets
+# Channel URLs and feeds' tokens are redacted, and secrets left out. For a file that can be imported:
+# overheard export --secrets
 """
 
 
@@ -69,15 +70,15 @@ def _contents(spec: WorkspaceSpec) -> str:
 
 @click.command
 @click.argument("slugs", nargs=-1, metavar="[SLUG]…")
-@click.option("--secrets", is_flag=True, help="Include channel URLs and secrets: keep the file private.")
+@click.option("--secrets", is_flag=True, help="Include channel URLs, feeds' tokens and secrets: keep the file private.")
 @click.pass_context
 def export(context: click.Context, slugs: tuple[str, ...], secrets: bool) -> None:
     """Write workspaces (default: all) as TOML.
 
-    Channel URLs contain tokens: without --secrets they are redacted.
+    Channel URLs contain tokens, and feeds' URLs may: without --secrets they are redacted.
     """
     with running_process(context) as running:
         specs = workspaces.export(running.db, slugs, secrets=secrets)
-    if not secrets and any(spec.channel for spec in specs):
+    if not secrets and any(map(workspaces.is_redacted, specs)):
         click.echo(REDACTED_HEADER)
     click.echo(write(specs, ascii_only=not is_utf8()), nl=False)

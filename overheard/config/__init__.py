@@ -127,6 +127,7 @@ class MetricsSettings(SettingsSection):
 
 class RetentionSettings(SettingsSection):
     items_days: Days = 0
+    no_deletions_days: Days = 30
     mentions_days: Days = 90
     deliveries_days: Days = 30
     dead_letters_days: Days = 90

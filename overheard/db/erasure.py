@@ -132,8 +132,13 @@ def _delete_empty_digests(db: Db, digests: Sequence[str]) -> int:
 
 
 def written_by(source: str, author: str) -> Any:
-    """Return the condition of being an author's item. Names that differ only in case are the same author's."""
-    return (fn.LOWER(StoredItem.author) == author.lower()) & (StoredItem.source == source)
+    """Return the condition of being an author's item. Names that differ only in case are the same author's.
+
+    SQLite's LOWER, and PostgreSQL's in some locales, leaves characters beyond ASCII as they are: there, they have to be
+    given as they are stored.
+    """
+    spellings = {author.lower(), author.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")}
+    return fn.LOWER(StoredItem.author).in_(sorted(spellings)) & (StoredItem.source == source)
 
 
 def remember(db: Db, keys: Iterable[str], now: float) -> None:

@@ -14,7 +14,7 @@ from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
 from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Workspace
 from overheard.items import ALL, FeedKind
-from overheard.sources.registry import place_label
+from overheard.sources.registry import place_label, public_place, streamed
 
 ALERT_AFTER_REFUSALS = 3  # in a row, over an hour and a half: reported to the operator then, once
 INITIAL_BACKOFF_SECONDS = 1800.0  # before a refused feed is requested again; doubles with each refusal
@@ -227,13 +227,35 @@ def oldest_poll(db: Db, now: float) -> float | None:
 
 
 def has_unread(db: Db, workspace_id: int, since: float) -> bool:
-    """Return True if one of the workspace's feeds has not been read since ``since``, and may be read by now."""
+    """Return True if one of the workspace's feeds has not been read since ``since``, and may be read by now.
+
+    Feeds of streamed sources do not count: they are read all the time.
+    """
     query = (
         Feed.select(Feed.id)
         .join(Watch, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace == workspace_id, Feed.fresh_at < since, Feed.retry_at < since)
+        .where(
+            Watch.workspace == workspace_id,
+            Feed.fresh_at < since,
+            Feed.retry_at < since,
+            Feed.source.not_in(streamed()),
+        )
     )
     return bool(query.exists(db.peewee))
+
+
+def paused(db: Db, workspace_id: int, since: float) -> tuple[int, float | None]:
+    """Return how many healthy feeds of the workspace their publishers do not want to be read yet at ``since``.
+
+    And when the first of them may be read again; None without any.
+    """
+    query = (
+        Feed.select(fn.count(Feed.id.distinct()), fn.min(Feed.retry_at))
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .where(Watch.workspace == workspace_id, Feed.failures == 0, Feed.fresh_at < since, Feed.retry_at >= since)
+    )
+    count, first = query.tuples().execute(db.peewee)[0]
+    return int(count), first
 
 
 class FailingFeed(msgspec.Struct, frozen=True):
@@ -255,4 +277,8 @@ def failing(db: Db, limit: int) -> list[FailingFeed]:
         .order_by(Feed.id)  # not by name: that would sort them all, however many are refused
         .limit(limit)
     )
-    return sorted((FailingFeed(*row) for row in rows.tuples().execute(db.peewee)), key=lambda row: (row.name, row.kind))
+    found = (
+        FailingFeed(source, kind, public_place(source, place), *others)
+        for source, kind, place, *others in rows.tuples().execute(db.peewee)
+    )
+    return sorted(found, key=lambda row: (row.name, row.kind))

@@ -9,6 +9,8 @@ from peewee import fn
 
 from overheard.db.database import Db
 from overheard.db.models import Feed, Gap
+from overheard.items import place_key
+from overheard.sources.registry import public_place
 
 OPEN = "open"
 
@@ -41,11 +43,12 @@ def listing(db: Db, *, place: str | None = None, state: str | None = None, limit
     """Return the newest gaps, the last found first."""
     query = Gap.select(*COLUMNS).join(Feed, on=(Gap.feed == Feed.id))
     if place is not None:
-        query = query.where(Feed.place == place.lower())
+        query = query.where(Feed.place == place_key(place))
     if state is not None:
         query = query.where(Gap.state == state)
     rows = query.order_by(Gap.found_at.desc(), Gap.id.desc()).limit(limit)
-    return [GapRow(*row) for row in rows.tuples().execute(db.peewee)]
+    found = rows.tuples().execute(db.peewee)
+    return [GapRow(source, kind, public_place(source, place), *others) for source, kind, place, *others in found]
 
 
 def count_open(db: Db, since: float = 0.0) -> int:

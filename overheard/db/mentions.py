@@ -14,6 +14,7 @@ from overheard.db import visibility
 from overheard.db.database import Db
 from overheard.db.models import Mention, Query, StoredItem, Workspace
 from overheard.notices import PublicMention
+from overheard.sources.registry import public_place
 
 PAGE_MENTIONS = 200
 COLUMNS = (
@@ -84,7 +85,7 @@ def _public(row: Sequence[Any]) -> PublicMention:
         highlights=_HIGHLIGHTS.decode(highlights),
         id=str(key),
         source=source,
-        place=place,
+        place=public_place(source, place),
         thread=thread,
         thread_title=thread_title,
         url=url,

@@ -352,6 +352,28 @@ class Budget(Table):
     remaining = DoubleField(null=True)
 
 
+# How far a backfill has got in one place, from ``since`` until ``until``; its rows are deleted when all are done.
+# ``query``: the name of the only query; empty: all of them. ``position`` is the source's own text. ``oldest`` and
+# ``newest``: times of the items found so far.
+class Backfill(Table):
+    workspace = _of(Workspace, "backfills", index=False)
+    source = TextField()
+    place = TextField()
+    query = TextField(default="")
+    kinds = TextField()
+    since = DoubleField()
+    until = DoubleField()
+    position = TextField(null=True)
+    oldest = DoubleField(null=True)
+    newest = DoubleField(null=True)
+    items = IntegerField(default=0)
+    mentions = IntegerField(default=0)
+    finished_at = DoubleField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("workspace", "source", "place")
+
+
 # Incidents that are not reported to the operator yet. ``what`` is the place: a stage, a channel, a feed.
 class Incident(Table):
     kind = TextField()
@@ -392,6 +414,7 @@ TABLES: tuple[type[Table], ...] = (
     StoredPart,
     DeadLetter,
     Budget,
+    Backfill,
     Incident,
     Heartbeat,
 )

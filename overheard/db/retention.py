@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from peewee import JOIN, fn
 
+from overheard.config import RetentionSettings
 from overheard.db import groups
 from overheard.db.database import Db
 from overheard.db.erasure import AUTHOR_KEY_PREFIX, TOMBSTONE_SECONDS
@@ -29,6 +31,7 @@ from overheard.db.models import (
     StoredItem,
     Watch,
 )
+from overheard.sources.registry import SOURCES, source_type
 
 DELETE_BATCH_ROWS = 1000
 DAY_SECONDS = 86400.0
@@ -38,12 +41,40 @@ UNWATCHED_FEED_SECONDS = 7 * DAY_SECONDS  # a workspace edited back within a wee
 
 
 class RetentionAges(msgspec.Struct, frozen=True):
-    """How many days each kind of row is kept; 0 keeps it forever."""
+    """How many days each kind of row is kept; 0 keeps it forever.
+
+    ``no_deletions``: items of sources that do not report deletions.
+    """
 
     mentions: int
     deliveries: int
     dead_letters: int
     items: int = 0
+    no_deletions: int = 0
+
+    def item_days(self, source: str) -> int:
+        """Return how many days an item of a source is kept at most, whatever refers to it; 0: without limit."""
+        limits = [self.items, self.no_deletions if source_type(source).deletions == "none" else 0]
+        return min(filter(None, limits), default=0)
+
+    def kept_for(self, source: str) -> float:
+        """Return the age in seconds from which an item of a source is not stored.
+
+        Retention has deleted it, and its source may still list it: it must not be stored again, nor sent as news.
+        """
+        days = min(filter(None, (self.mentions, self.item_days(source))), default=0)
+        return days * DAY_SECONDS or math.inf
+
+
+def configured_ages(settings: RetentionSettings) -> RetentionAges:
+    """Return the ages of [retention]."""
+    return RetentionAges(
+        mentions=settings.mentions_days,
+        deliveries=settings.deliveries_days,
+        dead_letters=settings.dead_letters_days,
+        items=settings.items_days,
+        no_deletions=settings.no_deletions_days,
+    )
 
 
 class PrunedCounts(msgspec.Struct):
@@ -87,16 +118,13 @@ def _items(db: Db, ages: RetentionAges, now: float) -> PrunedCounts:
     """
     counts = PrunedCounts()
     if ages.items:
-        expired = (
-            StoredItem.select(StoredItem.id)
-            .where(StoredItem.stored_at < now - ages.items * DAY_SECONDS)
-            .limit(DELETE_BATCH_ROWS)
-        )
-        ids = [item for (item,) in expired.tuples().execute(db.peewee)]
-        counts.unsent = _unsent(db, Mention.item.in_(ids)) if ids else 0
-        counts.rows = counts.items = (
-            int(StoredItem.delete().where(StoredItem.id.in_(ids)).execute(db.peewee)) if ids else 0
-        )
+        _expired_items(db, StoredItem.stored_at < now - ages.items * DAY_SECONDS, counts)
+    if ages.no_deletions:
+        oldest = now - ages.no_deletions * DAY_SECONDS
+        # By ``checked_at``, which has an index with the source. It is the time of storing until an item is looked up,
+        # and these sources do not look items up.
+        silent = StoredItem.source.in_(_without_deletions()) & (StoredItem.checked_at < oldest)
+        _expired_items(db, silent & (StoredItem.stored_at < oldest), counts)
     if ages.mentions:
         of_age = Mention.stored_at < now - ages.mentions * DAY_SECONDS
         too_old = Mention.stored_at < now - ages.mentions * DAY_SECONDS - UNSENT_GRACE_SECONDS
@@ -110,6 +138,22 @@ def _items(db: Db, ages: RetentionAges, now: float) -> PrunedCounts:
         counts.rows += len(items) + unreferenced
         counts.items += unreferenced
     return counts
+
+
+def _without_deletions() -> list[str]:
+    return [name for name, each in SOURCES.items() if each.deletions == "none"]
+
+
+def _expired_items(db: Db, expired: Any, counts: PrunedCounts) -> None:
+    """Delete a batch of items, with their mentions and deliveries, and add them to the counts."""
+    query = StoredItem.select(StoredItem.id).where(expired).limit(DELETE_BATCH_ROWS)
+    ids = [item for (item,) in query.tuples().execute(db.peewee)]
+    if not ids:
+        return
+    counts.unsent += _unsent(db, Mention.item.in_(ids))
+    deleted = int(StoredItem.delete().where(StoredItem.id.in_(ids)).execute(db.peewee))
+    counts.rows += deleted
+    counts.items += deleted
 
 
 def _deliveries(db: Db, ages: RetentionAges, now: float) -> int:

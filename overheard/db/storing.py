@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from peewee import fn
 
-from overheard.db import deliveries, erasure, groups
+from overheard.db import deliveries, edits, erasure, groups
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
@@ -25,6 +25,14 @@ from overheard.sources.registry import is_internal
 UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
 _TARGETS = msgspec.json.Decoder(list[PollTarget])
+
+
+KeptFor = Callable[[str], float]  # of a source: the age in seconds from which its items are not stored
+
+
+def kept_forever(source: str) -> float:
+    """Return infinity: items of any age are stored."""
+    return math.inf
 
 
 class StoreResult(msgspec.Struct, frozen=True):
@@ -43,15 +51,20 @@ class StoreResult(msgspec.Struct, frozen=True):
 
 
 def store(
-    db: Db, message: ItemsMatched, now: float, news_for: float = NEWS_MAX_AGE_SECONDS, kept_for: float = math.inf
+    db: Db,
+    message: ItemsMatched,
+    now: float,
+    news_for: float = NEWS_MAX_AGE_SECONDS,
+    kept_for: KeptFor = kept_forever,
 ) -> StoreResult:
     """Store one part of a poll, in one transaction; before that, in another one, erase what is gone.
 
     In two, because both lock items in the order of their keys; one transaction would lock them in two orders. Erasing
     comes first: after a crash in between, the part is stored again, and what is gone is refused by then.
 
-    1. Store the items, leaving known ones as they are; but no erased ones, and none older than ``kept_for`` seconds:
-       quiet listings still show what retention has deleted long ago.
+    1. Store the items, leaving known ones as they are unless their source says that they were edited; but no erased
+       ones, and none of a source that is older than its ``kept_for``: quiet listings still show what retention has
+       deleted long ago.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
     3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
        ``news_for`` seconds, which are not news.
@@ -62,9 +75,10 @@ def store(
         erased.add(erasure.erase_account(db, source, author, until, now))
     with db.transaction():
         created: list[NewMention] = []
-        entries = _accepted(db, message.items, now - kept_for)
+        entries = _accepted(db, message.items, now, kept_for)
         if entries:
             item_ids = _items(db, entries, now)
+            edits.update(db, [(item_ids[entry.item.key], entry) for entry in entries])
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
         gaps = _record_part(db, message.part, now)
@@ -75,8 +89,8 @@ def store(
     return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items)
 
 
-def _accepted(db: Db, entries: Sequence[MatchedItem], oldest: float) -> list[MatchedItem]:
-    young = [entry for entry in entries if entry.item.created_at >= oldest]
+def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: KeptFor) -> list[MatchedItem]:
+    young = [entry for entry in entries if now - entry.item.created_at <= kept_for(entry.item.source)]
     if not young:
         return []
     db.share_lock(erasure.STORE_LOCK_KEY)  # before the check: erasing waits for us, or its tombstones are visible

@@ -24,6 +24,7 @@ from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
 from overheard.operations import reddit_clients
 from overheard.operations.reddit_clients import ClientState
+from overheard.operations.source_reports import SourceReport, source_reports
 from overheard.sources.reddit.names import SOURCE
 from overheard.sources.registry import is_internal
 
@@ -89,6 +90,7 @@ class DatabaseState(VitalSigns, frozen=True, kw_only=True):
     backlog: DeliveryBacklog | None
     canary: canaries.CanaryState | None
     unreadable_schedules: list[schedules.UnreadableSchedule]
+    source_reports: list[SourceReport]
 
     @property
     def watched_sources(self) -> list[str]:
@@ -160,4 +162,5 @@ def database_state(db: Db, config: Config, now: float) -> DatabaseState:
         backlog=delivery_backlog.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),
         canary=canaries.state(db),
         unreadable_schedules=schedules.unreadable_schedules(db),
+        source_reports=source_reports(db, config, now),
     )

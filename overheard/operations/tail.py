@@ -36,7 +36,7 @@ def newest_mentions(db: Db, workspace: str | None, since: float | None, limit: i
 
 
 class MentionTail:
-    """An endless iterator over mentions stored since it was created, each once.
+    """The mentions stored since it was created, each once: those that are new, or all in an endless iterator.
 
     Ids are taken in ascending order but become visible in the order of commits. So each poll reads the ids of the last
     ``VISIBLE_SECONDS`` again, and the ids already yielded are remembered for that long.
@@ -56,15 +56,19 @@ class MentionTail:
                 self._seen[number] = self._db.clock()
             yield mention
 
+    def new(self) -> Iterator[PublicMention]:
+        """Yield those stored since the last time."""
+        recent = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
+        for number, mention in recent:
+            if number not in self._seen:
+                self._seen[number] = self._db.clock()
+                yield mention
+        self._forget(self._db.clock() - VISIBLE_SECONDS)
+
     def __iter__(self) -> Iterator[PublicMention]:
         pause = threading.Event()
         while True:
-            recent = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
-            for number, mention in recent:
-                if number not in self._seen:
-                    self._seen[number] = self._db.clock()
-                    yield mention
-            self._forget(self._db.clock() - VISIBLE_SECONDS)
+            yield from self.new()
             pause.wait(POLL_SECONDS)
 
     def _forget(self, before: float) -> None:

@@ -29,6 +29,17 @@ class RequestedRun(msgspec.Struct, frozen=True):
     run: str | None
 
 
+class CompletedRun(msgspec.Struct, frozen=True):
+    """A complete run: its new mentions, and how many feeds were left out because their publishers want no poll yet.
+
+    ``next_poll_at``: when the first of them may be read again; None without any.
+    """
+
+    mentions: int
+    paused_feeds: int
+    next_poll_at: float | None
+
+
 def request_run(running: RunningProcess, workspace: str) -> RequestedRun:
     """Request a run of a workspace (slug or number). Raises NotFound, Unavailable, and Conflict if it is paused.
 
@@ -52,16 +63,23 @@ def request_run(running: RunningProcess, workspace: str) -> RequestedRun:
     return RequestedRun(row.id, row.slug, at, last, run)
 
 
-def wait(db: Db, requested: RequestedRun, timeout: float) -> int | None:
-    """Wait for the end of the run; return the number of new mentions, or None after ``timeout`` seconds."""
+def wait(db: Db, requested: RequestedRun, timeout: float) -> CompletedRun | None:
+    """Wait for the end of the run and return its result, or None after ``timeout`` seconds.
+
+    A feed that its publisher does not want to be read yet (ttl, Cache-Control, [sources.feeds] min_interval) is as
+    fresh as it can be, so the run does not wait for it.
+    """
     # Monotonic: a clock that is set meanwhile must not end the wait, or prolong it.
     deadline = time.monotonic() + timeout
     pause = threading.Event()
+    # Before the wait: a poll of this run sets the time of the next one, too.
+    paused_feeds, next_poll_at = feeds.paused(db, requested.workspace_id, requested.at)
     while not _is_done(db, requested):
         if time.monotonic() > deadline:
             return None
         pause.wait(POLL_SECONDS)
-    return mentions.count(db, requested.workspace_id, after_id=requested.last_mention)
+    new = mentions.count(db, requested.workspace_id, after_id=requested.last_mention)
+    return CompletedRun(new, paused_feeds, next_poll_at)
 
 
 def _is_done(db: Db, requested: RequestedRun) -> bool:

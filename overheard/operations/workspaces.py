@@ -13,7 +13,7 @@ import msgspec
 
 from overheard import schedule
 from overheard.channels import ChannelOptions
-from overheard.channels.redact import redact
+from overheard.channels.redact import HIDDEN, redact
 from overheard.channels.registry import is_signed
 from overheard.channels.signing import new_secret
 from overheard.db import channels, mentions, refreshes, workspace_specs, workspaces
@@ -25,6 +25,7 @@ from overheard.matching.language import problem_with
 from overheard.operations.channels import options
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
+from overheard.sources.registry import public_place
 from overheard.workspaces import ChannelSpec, LimitCheck, WorkspaceSpec, read, validated
 
 ALL_IS_PARTIAL = (
@@ -113,6 +114,11 @@ def export(db: Db, slugs: Sequence[str], *, secrets: bool) -> list[WorkspaceSpec
     return specs if secrets else [_redacted(spec) for spec in specs]
 
 
+def is_redacted(spec: WorkspaceSpec) -> bool:
+    """Return True if an exported workspace lacks something that its import needs."""
+    return bool(spec.channel) or any(HIDDEN in place for _, places, _ in spec.watches for place in places)
+
+
 def details(db: Db, slug: str) -> WorkspaceDetails:
     """Return a workspace with redacted channel URLs. Raises NotFound."""
     row = workspaces.by_name(db, slug)
@@ -142,7 +148,11 @@ def set_active(db: Db, slug: str, active: bool) -> None:
 
 def _redacted(spec: WorkspaceSpec) -> WorkspaceSpec:
     channels = tuple(msgspec.structs.replace(channel, url=redact(channel.url)) for channel in spec.channel)
-    return msgspec.structs.replace(spec, channel=channels)
+    watch = tuple(
+        msgspec.structs.replace(each, places=tuple(public_place(each.source, place) for place in each.places))
+        for each in spec.watch
+    )
+    return msgspec.structs.replace(spec, channel=channels, watch=watch)
 
 
 def _options(running: RunningProcess) -> ChannelOptions:

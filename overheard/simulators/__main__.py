@@ -50,6 +50,17 @@ SIMULATORS = {
         '[sources.hackernews]\nurl = "{url}"\nsearch_url = "{url}"\n',
         _first_number,
     ),
+    "bluesky": SimulatorEntry(
+        "overheard.simulators.bluesky.simulator:BlueskySimulator", '[sources.bluesky]\nurl = "{url}"\n'
+    ),
+    "mastodon": SimulatorEntry(
+        "overheard.simulators.mastodon.simulator:MastodonSimulator",
+        '[sources.mastodon]\nallow_private = true\n\nand in a watch of mastodon: places = ["{url}"]\n',
+    ),
+    "stackexchange": SimulatorEntry(
+        "overheard.simulators.stackexchange.simulator:StackExchangeSimulator",
+        '[sources.stackexchange]\nurl = "{url}"\nkey = "simulated-key"\n',
+    ),
 }
 
 
@@ -62,14 +73,14 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopping.set())
     entry = SIMULATORS[options.simulator]
     simulator: Launchable = resolve_name(entry.factory)(**entry.options())
-    for _ in range(options.history):
-        simulator.add_sample()
     try:
         simulator.start(options.port, options.host)
     except OSError as error:
         sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error.strerror}\n")
         return 1
     try:
+        for _ in range(options.history):
+            simulator.add_sample()
         sys.stdout.write(f"A simulator of {options.simulator} at {simulator.url}; in pipeline.toml:\n\n")
         sys.stdout.write(entry.settings.replace("{url}", simulator.url) + "\nStop it with Ctrl-C.\n")
         sys.stdout.flush()
@@ -93,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8081, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument("--rate", type=_rate, default=1.0, help="new items a second, 0 for none (%(default)s)")
-    parser.add_argument("--history", type=int, default=0, help="items to add before starting (%(default)s)")
+    parser.add_argument("--history", type=int, default=0, help="items to add at the start (%(default)s)")
     return parser
 
 

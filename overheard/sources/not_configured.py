@@ -15,10 +15,10 @@ class NotConfiguredSource(SingleFeedSource):
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
-        self._reason = reason
+        self.reason = reason
 
     def read(self, *_: Any, **__: Any) -> NoReturn:
         """Raise RetryableError, naming the missing setting."""
-        raise RetryableError(self._reason, delay=NOT_CONFIGURED_RETRY_SECONDS)
+        raise RetryableError(self.reason, delay=NOT_CONFIGURED_RETRY_SECONDS)
 
     probe = look_up = read

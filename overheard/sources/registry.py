@@ -15,11 +15,13 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
 from overheard.sources.bluesky import names as bluesky
+from overheard.sources.feeds import names as feeds
 from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
 from overheard.sources.source_type import RequestBudget, SourceType
+from overheard.sources.stackexchange import names as stackexchange
 
 log = get_logger(__name__)
 
@@ -31,6 +33,15 @@ def _reddit_budget(config: Config) -> RequestBudget:
     return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
 
 
+def _reddit_missing(config: Config) -> str | None:
+    rules = config.sources.reddit
+    return None if rules.clients and rules.user_agent else reddit.MISSING_SETTING
+
+
+def _replay_missing(config: Config) -> str | None:
+    return None if config.sources.replay.path else "[sources.replay] path is not set"
+
+
 def _hackernews_budget(config: Config) -> RequestBudget:
     per_second = config.sources.hackernews.requests_per_second
     return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
@@ -40,6 +51,13 @@ def _mastodon_budget(config: Config) -> RequestBudget | None:
     return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
+def _stackexchange_budget(config: Config) -> RequestBudget | None:
+    key = config.sources.stackexchange.key.get_secret_value()
+    return RequestBudget(
+        stackexchange.budget_key(key), stackexchange.requests_per_minute(key), stackexchange.BURST_REQUESTS
+    )
+
+
 SOURCES: dict[str, SourceType] = {
     each.name: each
     for each in (
@@ -47,6 +65,8 @@ SOURCES: dict[str, SourceType] = {
             name=reddit.SOURCE,
             feeds=("posts", "comments"),
             factory="overheard.sources.reddit.source:open_source",
+            missing_setting=_reddit_missing,
+            searchable=True,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
@@ -62,20 +82,34 @@ SOURCES: dict[str, SourceType] = {
             name=hackernews.SOURCE,
             feeds=("items",),
             factory="overheard.sources.hackernews.source:open_source",
+            undivided=True,
+            title="Hacker News",
+            searchable=True,
             fresh_for=hackernews.FRESH_SECONDS,
             deletions="lookup",
             budget=_hackernews_budget,
             lookup_size=hackernews.LOOKUP_ITEMS,
             check_place=hackernews.check_place,
             check_author=hackernews.check_author,
-            place_prefix=hackernews.PLACE_PREFIX,
             item_id=hackernews.ITEM_ID,
             item_id_words=hackernews.ITEM_ID_WORDS,
+        ),
+        SourceType(
+            name=feeds.SOURCE,
+            feeds=("items",),
+            factory="overheard.sources.feeds.source:open_source",
+            many_servers=True,
+            check_place=feeds.check_place,
+            public_place=feeds.public_place,
+            item_id=feeds.ITEM_ID,
+            item_id_words=feeds.ITEM_ID_WORDS,
         ),
         SourceType(
             name=bluesky.SOURCE,
             feeds=("items",),
             factory="overheard.sources.bluesky.source:open_source",
+            undivided=True,
+            title="Bluesky",
             streamed=True,
             deletions="stream",
             check_place=bluesky.check_place,
@@ -98,8 +132,21 @@ SOURCES: dict[str, SourceType] = {
             item_id_words="the uri of a status, such as https://mastodon.social/users/ann/statuses/1",
         ),
         SourceType(
+            name=stackexchange.SOURCE,
+            feeds=("posts", "comments"),
+            factory="overheard.sources.stackexchange.source:open_source",
+            deletions="lookup",
+            budget=_stackexchange_budget,
+            lookup_size=stackexchange.LOOKUP_ITEMS,
+            check_place=stackexchange.check_place,
+            license=stackexchange.LICENSE,
+            item_id=stackexchange.ITEM_ID,
+            item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
+        ),
+        SourceType(
             name="replay",
             feeds=("items",),
+            missing_setting=_replay_missing,
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),
@@ -119,9 +166,20 @@ def place_label(source: str, place: str) -> str:
     return source_type(source).place_label(place)
 
 
+def public_place(source: str, place: str) -> str:
+    """Return a place without the secrets that it may hold: what leaves Overheard."""
+    return source_type(source).public_place(place)
+
+
 def author_label(source: str, author: str | None) -> str:
     """Return an author as users write the name, such as u/alice. None: the account or the item was deleted."""
     return source_type(source).author_label(author) if author else "[deleted]"
+
+
+def byline(source: str, author: str | None) -> str:
+    """Return who to name beside a text of theirs: the author, and the license if the text is shown under one."""
+    license = source_type(source).license
+    return f"{author_label(source, author)}, {license}" if license else author_label(source, author)
 
 
 def bare_permalink(source: str, permalink: str) -> str:

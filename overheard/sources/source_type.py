@@ -16,6 +16,7 @@ from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
 Deletions = Literal["lookup", "stream", "none"]
 
 PLACE_MAX_CHARS = 100
+AUTHOR_MAX_CHARS = 500  # feeds have names of several people in one
 
 
 def check_any_place(text: str) -> str:
@@ -27,8 +28,8 @@ def check_any_place(text: str) -> str:
 
 def check_any_author(text: str) -> str:
     """Return the author unchanged. Raises InvalidInput if it is blank, too long or not printable."""
-    if not text.strip() or len(text) > PLACE_MAX_CHARS or not text.isprintable():
-        raise InvalidInput(f"{text[:PLACE_MAX_CHARS]!r} cannot be the name of an author")
+    if not text.strip() or len(text) > AUTHOR_MAX_CHARS or not text.isprintable():
+        raise InvalidInput(f"{text[:AUTHOR_MAX_CHARS]!r} cannot be the name of an author")
     return text
 
 
@@ -59,10 +60,13 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     what they are looked up by, given an item's id and ``url``. ``check_place`` returns a place's canonical name or
     raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its ids, described by
     ``item_id_words`` in error messages. ``license``: of its texts, to be named beside the author. ``place_prefix`` is
-    shown before a place's name; if it is empty, the source's name and a colon. ``internal``: Overheard's own,
-    workspaces cannot watch it.
+    shown before a place's name; if it is empty, the source's name and a colon. ``public_place`` returns a place without
+    the secrets that it may hold; to apply it twice changes nothing more. ``internal``: Overheard's own, workspaces
+    cannot watch it.
 
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
+    ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
+    and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
@@ -73,6 +77,10 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     factory: str
     internal: bool = False
     many_servers: bool = False
+    undivided: bool = False
+    title: str = ""
+    missing_setting: Callable[[Config], str | None] = lambda config: None
+    searchable: bool = False
     streamed: bool = False
     fresh_for: float = math.inf
     deletions: Deletions = "none"
@@ -82,15 +90,25 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     check_place: Callable[[str], str] = check_any_place
     check_author: Callable[[str], str] = check_any_author
     place_prefix: str = ""
+    public_place: Callable[[str], str] = str
     author_label: Callable[[str], str] = str
     license: str = ""
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
 
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Return what it can do, in fixed words."""
+        optional = {"lookup": self.lookup_size is not None, "search": self.searchable}
+        return ("stream" if self.streamed else "list", *(word for word, has in optional.items() if has))
+
     def place_label(self, place: str) -> str:
-        """Return a place as users write it, such as r/python or replay:python."""
-        return f"{self.place_prefix or f'{self.name}:'}{place}"
+        """Return a place as users write it, such as r/python or replay:python; an address, without its secrets."""
+        if self.undivided:
+            return self.title
+        shown = self.public_place(place)
+        return shown if "://" in shown else f"{self.place_prefix or f'{self.name}:'}{shown}"
 
     def feeds_for(self, kinds: Collection[FeedKind]) -> dict[FeedKind, tuple[ItemKind, ...]]:
         """Return the feeds that contain ``kinds`` (``posts``, ``comments``), each with the item kinds to watch."""

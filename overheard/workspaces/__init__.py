@@ -1,5 +1,6 @@
 """Workspace specs: what a workspace consists of, its validation, and the TOML file of ``import`` and ``export``."""
 
+from overheard.workspaces.pasted_urls import parse_address, pasted
 from overheard.workspaces.spec import (
     DEFAULT_DIGEST,
     DEFAULT_EVERY,
@@ -27,6 +28,8 @@ __all__ = [
     "WatchSpec",
     "WatchedFeed",
     "WorkspaceSpec",
+    "parse_address",
+    "pasted",
     "read",
     "validated",
     "watch_fields",

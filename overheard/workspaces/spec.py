@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from overheard.items import KINDS_IN, FeedKind, ItemKind, place_key
-from overheard.sources.registry import SOURCES
+from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind, place_key
+from overheard.sources.registry import SOURCES, source_type
 
 WatchKind = Literal["posts", "comments"]
 KINDS: tuple[WatchKind, ...] = ("posts", "comments")
@@ -34,10 +34,10 @@ class ChannelSpec(msgspec.Struct, frozen=True):
 
 
 class WatchSpec(msgspec.Struct, frozen=True):
-    """Places of one source. ``kinds`` default to the workspace's."""
+    """Places of one source; all of it by default, if it has no others. ``kinds`` default to the workspace's."""
 
     source: str
-    places: tuple[str, ...]
+    places: tuple[str, ...] = ()
     kinds: tuple[WatchKind, ...] | None = None
 
 
@@ -69,8 +69,13 @@ class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Return (source, places, kinds) of each watch, the shorthand first."""
         shorthand = [(SHORTHAND_SOURCE, self.subreddits, self.kinds)] if self.subreddits else []
         return shorthand + [
-            (watch.source, watch.places, self.kinds if watch.kinds is None else watch.kinds) for watch in self.watch
+            (watch.source, self.places_of(watch), self.kinds if watch.kinds is None else watch.kinds)
+            for watch in self.watch
         ]
+
+    def places_of(self, watch: WatchSpec) -> tuple[str, ...]:
+        """Return the places of one of its watches; those of a source that has no places but ``all`` need no name."""
+        return watch.places or ((ALL,) if source_type(watch.source).undivided else ())
 
     @property
     def feeds(self) -> list[WatchedFeed]:

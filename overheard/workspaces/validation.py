@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -11,6 +12,7 @@ from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES, watchable
+from overheard.sources.source_type import check_any_place
 from overheard.workspaces.parts import (
     NAME_MAX_CHARS,
     SCHEDULE_MAX_CHARS,
@@ -21,7 +23,9 @@ from overheard.workspaces.parts import (
     text_problems,
     too_long,
 )
-from overheard.workspaces.spec import WorkspaceSpec, watch_fields
+from overheard.workspaces.pasted_sites import PLACES_ARE_ADDRESSES
+from overheard.workspaces.pasted_urls import place_from
+from overheard.workspaces.spec import KINDS, WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 # A generated file may have the same mistake in every row. Chosen, not measured.
@@ -59,14 +63,16 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
             check(text)
         except InvalidInput as error:
             yield f"{field}: {error}"
-    yield from _watch_problems(spec)
+    yield from dict.fromkeys(_watch_problems(spec))
+    yield from _source_problems(spec)
+    known = msgspec.structs.replace(spec, watch=tuple(watch for watch in spec.watch if watch.source in watchable()))
     # [limits] comes before the parts are checked one by one: parsing a hundred thousand queries takes minutes. It
-    # counts feeds, so the sources have to be valid first; places, of which there may be as many, come after it.
-    if blocking := list(_source_problems(spec)) or list(check_limits(spec)):
-        yield from blocking
+    # counts the feeds of the sources that are known; places, of which there may be as many, come after it.
+    if exceeded := list(check_limits(known)):
+        yield from exceeded
         return
     # Each once, as several watches may name the same wrong place.
-    yield from dict.fromkeys(_place_problems(spec))
+    yield from dict.fromkeys(_place_problems(known))
     yield from name_problems("query", (query.name for query in spec.query))
     yield from name_problems("channel", (channel.name for channel in spec.channel))
     for query in spec.query:
@@ -90,10 +96,16 @@ def _watch_problems(spec: WorkspaceSpec) -> Iterator[str]:
     if not spec.kinds:
         yield 'kinds: "posts", "comments" or both'
     for watch in spec.watch:
-        if not watch.places:
-            yield f"watch of {quoted(watch.source)}: places: name at least one"
+        where = f"watch of {quoted(watch.source)}"
+        if not spec.places_of(watch):
+            yield f"{where}: places: name at least one"
         if watch.kinds == ():
-            yield f'watch of {quoted(watch.source)}: kinds: "posts", "comments" or both'
+            yield f'{where}: kinds: "posts", "comments" or both'
+    for source, _, kinds in spec.watches:
+        # A watch that nothing is read of would look as if nothing was ever found.
+        if source in SOURCES and kinds and not SOURCES[source].feeds_for(kinds):
+            has = msgspec.json.encode(SOURCES[source].kinds_read(KINDS)).decode()
+            yield f"watch of {source}: kinds: it has no {' and '.join(kinds)}; write kinds = {has} in this watch"
 
 
 def _source_problems(spec: WorkspaceSpec) -> Iterator[str]:
@@ -109,17 +121,27 @@ def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
         where = "subreddits" if places is spec.subreddits else f"watch of {source}: places"
         for place in places:
             try:
-                SOURCES[source].check_place(place)
+                canonical_place(source, place)
             except InvalidInput as error:
                 yield f"{where}: {error}"
+
+
+def canonical_place(source: str, text: str) -> str:
+    """Return a place as its source writes it; an address from a browser may stand for one. Raises InvalidInput."""
+    check = SOURCES[source].check_place
+    if check is check_any_place:  # an address is a place as any other text: of what was recorded of a feed
+        return check(text)
+    # A name is what it says; but a host may be a place of some sources, and a page of another at the same time.
+    if "://" not in text and source not in PLACES_ARE_ADDRESSES:
+        with suppress(InvalidInput):
+            return check(text)
+    return check(place_from(source, text))
 
 
 def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
     """Return a valid workspace with a name, and with its places as their sources write them."""
     watched = (
-        (source, SOURCES[source].check_place(place), kinds)
-        for source, places, kinds in spec.watches
-        for place in places
+        (source, canonical_place(source, place), kinds) for source, places, kinds in spec.watches for place in places
     )
     return msgspec.structs.replace(spec, name=spec.name or spec.slug, **watch_fields(watched))
 

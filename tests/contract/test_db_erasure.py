@@ -202,7 +202,9 @@ def test_an_item_older_than_retention_is_not_stored(world: World, db: Db, clock:
         world.item(1, created_at=clock() - 7 * DAY_SECONDS - 1),
         world.item(2, created_at=clock() - 7 * DAY_SECONDS),
     )
-    stored = storing.store(db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=7 * DAY_SECONDS)
+    stored = storing.store(
+        db, world.matched((old, (acme,)), (young, (acme,))), clock(), kept_for=lambda source: 7 * DAY_SECONDS
+    )
     assert world.rows(StoredItem, "ref") == [("t3_2",)]
     assert stored.mentions == 1
 
@@ -383,8 +385,8 @@ def test_the_result_of_a_recheck_is_stored(world: World, db: Db, clock: Clock, t
     told(3)
     first, second, third = ids(db, "t3_1", "t3_2", "t3_3")
     now = clock.advance(100)
-    rechecks.mark_absent(db, [first, second], now)
-    rechecks.mark_absent(db, [first], clock.advance(100))
+    rechecks.mark_absent(db, [first, second], now, now)
+    rechecks.mark_absent(db, [first], clock.advance(100), clock())
     rechecks.mark_present(db, [second], clock())
     rechecks.mark_unknown(db, [third], clock())
     assert world.rows(StoredItem, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]
@@ -400,6 +402,18 @@ def test_a_requested_recheck_comes_first(world: World, db: Db, clock: Clock, tol
     for name in ("t3_9", "t3_\x00", "\ud800"):
         with pytest.raises(NotFound):
             rechecks.claim_requested(db, "reddit", name, clock())
+
+
+def test_a_changed_item_is_rechecked_early(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
+    told(3)
+    one, two, three = ids(db, "t3_1", "t3_2", "t3_3")
+    rechecks.mark_present(db, [one, two, three], clock())
+    StoredItem.update(checked_at=5.0).where(StoredItem.id == three).execute(db.peewee)
+    before = clock() - 100
+    unknown = [f"t3_x{number}" for number in range(1000)]
+    rechecks.hurry(db, "reddit", ["t3_2", *unknown, "t3_3"], before)
+    rechecks.hurry(db, "hackernews", ["t3_1"], before)
+    assert world.rows(StoredItem, "id", "checked_at") == [(one, clock()), (two, before), (three, 5.0)]
 
 
 def test_only_changed_text_is_updated(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
@@ -492,3 +506,22 @@ def test_a_forgotten_author_stays_forgotten(world: World, db: Db, clock: Clock) 
     retention.prune(db, RetentionAges(90, 90, 90), clock.advance(30 * DAY_SECONDS))
     storing.store(db, world.matched((world.item(1, author="ada"), (world.workspace(),))), clock())
     assert world.counts()["StoredItem"] == 0
+
+
+def test_an_account_that_is_gone_takes_what_it_wrote_until_then(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
+    acme = told(2, author="Leaving")
+    told(1, first=3, author="other")
+    twin = world.item(1, source="replay", author="leaving")
+    later = world.item(4, author="leaving", created_at=clock() + 10)
+    storing.store(db, world.matched((twin, (acme,)), (later, (acme,)), poll="more"), clock())
+    gone = msgspec.structs.replace(world.matched(poll="gone"), gone_authors=(("reddit", "leaving", clock() + 5),))
+    assert storing.store(db, gone, clock()).erased == 2
+    left = {("reddit", "t3_3"), ("reddit", "t3_4"), ("replay", "t3_1")}
+    assert set(world.rows(StoredItem, "source", "ref")) == left
+    storing.store(db, world.matched((world.item(1, author="leaving"), (acme,)), poll="late copy"), clock())
+    assert set(world.rows(StoredItem, "source", "ref")) == left, "a late copy is refused"
+    back = world.item(5, author="leaving")
+    storing.store(db, world.matched((back, (acme,)), poll="back"), clock())
+    assert ("reddit", "t3_5") in world.rows(StoredItem, "source", "ref"), "the account may come back"

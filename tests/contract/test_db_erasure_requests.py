@@ -59,6 +59,21 @@ def test_nothing_of_an_author_is_left(world: World, db: Db, clock: Clock, monkey
     assert erasure_requests.erase_author(db, "reddit", "sOME-one", clock()) == ErasedCounts()
 
 
+@pytest.mark.parametrize(
+    "name", ["Ada@mastodon.example", "did:plc:z72i7hdynmk6r22z27h6tvur", "Ärger, Øystein & Ç. 鈴木"]
+)
+def test_authors_of_any_source_are_found_as_their_names_are_shown(
+    world: World, db: Db, clock: Clock, name: str
+) -> None:
+    acme = world.workspace()
+    storing.store(db, world.matched((world.item(1, author=name), (acme,))), clock())
+    assert erasure_requests.count_author(db, "mastodon", name).items == 0, "of this source only"
+    assert erasure_requests.erase_author(db, "reddit", name, clock()).items == 1
+    storing.store(db, world.matched((world.item(2, author=name.upper()), (acme,)), poll="b"), clock())
+    assert world.counts()["StoredItem"] == 0
+    assert name.lower() not in all_text(world)
+
+
 def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     item, other = world.item(1, author="Ada"), world.item(2, author="bob")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -27,6 +28,8 @@ from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, 
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import DAY_SECONDS, DELETE_BATCH_ROWS, RetentionAges
 from overheard.errors import InvalidInput
+from overheard.sources.registry import SOURCES
+from overheard.sources.source_type import SourceType
 from overheard.workspaces import ChannelSpec
 from tests.fixtures import Clock, Race, World
 
@@ -550,6 +553,45 @@ def test_old_items_are_pruned_even_if_mentioned(world: World, db: Db, clock: Clo
     gone = retention.prune(db, RetentionAges(90, 30, 90, items=50), clock.advance(11 * DAY_SECONDS))
     assert gone.items == 1
     assert world.counts() | {"StoredItem": 1, "Mention": 1} == world.counts()
+
+
+def silent(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a source that does not report deletions."""
+    monkeypatch.setitem(SOURCES, "silent", SourceType(name="silent", feeds=("items",), factory=""))
+    return "silent"
+
+
+def test_items_of_a_source_without_deletions_have_their_own_days(
+    world: World, db: Db, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, acme = silent(monkeypatch), world.workspace(channels={"team": "digest"})
+    item = world.item(1)
+    of_both = ((item, (acme,)), (msgspec.structs.replace(item, source=source, place="python"), (acme,)))
+    storing.store(db, world.matched(of_both[0]), clock())
+    # As store leaves it: nothing has watched the silent source, so its mention is put there by hand.
+    row = StoredItem.select().dicts().get(db.peewee) | {"id": None, "source": source}
+    copy = StoredItem.insert({key: value for key, value in row.items() if key != "id"}).execute(db.peewee)
+    mention = Mention.select().dicts().get(db.peewee)
+    Mention.insert({**{k: v for k, v in mention.items() if k != "id"}, "item": copy}).execute(db.peewee)
+
+    keep = RetentionAges(90, 30, 90, no_deletions=30)
+    assert retention.prune(db, keep, clock.advance(29 * DAY_SECONDS)).items == 0
+    assert retention.prune(db, keep, clock.advance(2 * DAY_SECONDS)).items == 1
+    assert world.rows(StoredItem, "source") == [("reddit",)]
+    assert world.counts() | {"Mention": 1, "Delivery": 1} == world.counts()
+
+
+@pytest.mark.parametrize(("items", "no_deletions", "days"), [(0, 30, 30), (7, 30, 7), (60, 30, 30), (60, 0, 60)])
+def test_the_shorter_of_the_two_ages_of_items_counts(
+    items: int, no_deletions: int, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = silent(monkeypatch)
+    ages = RetentionAges(90, 30, 90, items=items, no_deletions=no_deletions)
+    assert ages.item_days(source) == days
+    assert ages.kept_for(source) == days * DAY_SECONDS
+    assert ages.item_days("reddit") == items
+    assert ages.kept_for("reddit") == (items or 90) * DAY_SECONDS
+    assert RetentionAges(0, 0, 0).kept_for("reddit") == math.inf
 
 
 def test_pruned_items_are_counted(world: World, db: Db, clock: Clock) -> None:

@@ -322,6 +322,62 @@ def test_a_gap_becomes_a_row_with_its_bounds_when_the_cursor_moves(
     assert (gaps.count_open(db), gaps.count_open(db, clock())) == (1, 0)
 
 
+def test_a_poll_s_further_gaps_become_rows_too(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
+    world.workspace()
+    [target] = polled("p")
+    found = tuple(GapBounds("hole", (str(number), 5.0), (str(number + 2), 6.0)) for number in range(1500))
+    target = msgspec.structs.replace(target, missed=GapBounds("outdated"), gaps=found)
+    stored = storing.store(db, world.matched(poll="p", targets=(target,)), clock())
+    assert stored.gaps == (("reddit", "outdated"), *[("reddit", "hole")] * 1500)
+    assert gaps.count_open(db) == 1501
+    rows = {(row.from_item, row.from_at, row.to_item, row.to_at, row.reason) for row in gaps.listing(db, limit=2000)}
+    assert {(None, None, None, None, "outdated"), ("1499", 5.0, "1501", 6.0, "hole")} <= rows
+
+
+def test_a_backlog_moves_the_cursor_and_leaves_the_feed_as_old_as_it_was(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
+    acme = world.workspace()
+    storing.store(db, world.matched(poll="first", targets=polled("first", cursor="1")), clock())
+    fresh_at = clock()
+    clock.advance(60)
+    [target] = polled("p", cursor="2")
+    target = msgspec.structs.replace(target, behind=True)
+    storing.store(db, world.matched(poll="p", targets=(target,)), clock())
+    group = world.group()
+    assert (group.cursor, group.poll, group.lease_until, world.feed().fresh_at) == ("2", None, 0, fresh_at)
+    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock())
+
+
+def test_a_backlog_is_stale_even_while_a_poll_reads_it(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
+    acme = world.workspace()
+    polled("p")
+    since = clock()
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=since)
+    assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=since, in_progress=True)
+
+
+def test_a_feed_is_not_read_before_its_source_wants_it(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
+    acme = world.workspace()
+    [target] = polled("p")
+    target = msgspec.structs.replace(target, retry_at=clock() + 900)
+    storing.store(db, world.matched(poll="p", targets=(target,)), clock())
+    feed = world.feed()
+    assert (feed.failures, feed.reason, feed.retry_at) == (0, None, clock() + 900)
+    clock.advance(899)
+    assert feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock()) == []
+    assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock(), in_progress=True)
+    assert feeds.oldest_fresh(db, clock()) is None
+    clock.advance(1)
+    assert len(feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())) == 1
+
+
 def test_a_target_without_a_group_is_ignored(world: World, db: Db, clock: Clock) -> None:
     world.workspace()
     storing.store(db, world.matched(targets=(PollTarget(10**9, (5,), "", 5.0),)), clock())

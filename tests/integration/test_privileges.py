@@ -25,6 +25,8 @@ from overheard.db import migrate
 from overheard.db.database import open_database
 from overheard.db.models import TABLES, DeadLetter, RefreshDemand
 from overheard.errors import ConfigError
+from overheard.simulators.bluesky import BlueskySimulator
+from overheard.workspaces import WatchSpec
 from tests.servers.farm import Farm
 from tests.servers.listeners import listeners, started_with
 from tests.servers.rabbitmq import SCRIPTS
@@ -109,6 +111,16 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
         assert done.returncode == 0, done.stdout + done.stderr
     behind = overheard(farm, "migrate")
     assert (behind.returncode, behind.stdout) == (0, "The database was already up to date.\n")
+
+
+def test_the_stream_works_with_the_least_privileged_users(farm: Farm) -> None:
+    with BlueskySimulator() as simulator:
+        farm.settings["SOURCES__BLUESKY__URL"] = simulator.url
+        farm.workspace("sky", subreddits=(), watch=(WatchSpec("bluesky", ("all",)),), every="1d")
+        farm.actors("match", "store", "notify", name="actors")
+        farm.start("stream", "producers", "stream", "bluesky")
+        assert simulator.wait_for_connections(1, 30)
+        farm.wait_for_items({simulator.add_post("needle")}, seconds=60)
 
 
 def test_rabbitmqadmin_publishes_as_the_trigger_user(farm: Farm, rabbit: ShippedRabbit) -> None:

@@ -116,6 +116,14 @@ def age(farm: Farm, hours: float, *where: Any) -> None:
         farm.db.release()
 
 
+def recheck(farm: Farm, times: int) -> None:
+    """Have the items looked up now, again and again; a failure would postpone the next time by a minute."""
+    for _ in range(times):
+        seen = asked(farm)
+        age(farm, 1)
+        farm.wait(lambda seen=seen: asked(farm) > seen)
+
+
 def asked(farm: Farm) -> int:
     """Return the number of requests that looked stored items up."""
     return farm.simulator.counts()["by_endpoint"].get("info", 0)
@@ -192,17 +200,14 @@ def test_a_transient_error_of_reddit_is_not_a_deletion(farm: Farm) -> None:
     farm.simulator.faults.html(status=200, times=1, path="/api/info")
     farm.simulator.faults.truncate(times=1, path="/api/info")
     since = asked(farm)
-    for _ in range(6):  # each failure postpones the recheck by a minute: skip it
-        seen = asked(farm)
-        age(farm, 1)
-        farm.wait(lambda seen=seen: asked(farm) > seen)
+    recheck(farm, times=6)
     farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR / 2))
     assert asked(farm) >= since + 6
     farm.simulator.set_subreddit("python", "private")
-    seen = asked(farm)
-    farm.wait(lambda: asked(farm) > seen + 2)
+    recheck(farm, times=3)
     assert count(farm, StoredItem, StoredItem.absent_since.is_null(False)) == 5
     farm.simulator.set_subreddit("python", "public")
+    age(farm, 1)
     farm.wait(lambda: not count(farm, StoredItem, StoredItem.absent_since.is_null(False)))
     assert count(farm, StoredItem) == len(posted)
     assert not count(farm, DeadLetter)

@@ -110,7 +110,7 @@ def test_a_stop_finishes_work_in_progress_and_a_start_resumes(farm: Farm, base: 
     farm.sink.always = slowly
     farm.settings |= {"NOTIFY__TIMEOUT": "20", "NOTIFY__LEASE": "30"}  # longer than all the others take to end
     with Supervised(farm, base) as supervised:
-        supervised.wait(supervised.well, "the first start")
+        supervised.wait(supervised.answering, "the first start")
         posted = farm.post(3)
         assert under_way.wait(30)
         stopping = threading.Thread(target=supervised.terminate)
@@ -131,7 +131,7 @@ def test_a_stop_finishes_work_in_progress_and_a_start_resumes(farm: Farm, base: 
         assert order[-1].startswith("notify_0")
 
         supervised.start()
-        supervised.wait(supervised.well, "the second start")
+        supervised.wait(supervised.answering, "the second start")
         settle(farm, posted | more, repeats=0)
 
 

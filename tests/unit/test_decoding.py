@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from overheard.decoding import converter
+from overheard.decoding import converter, decode_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,3 +64,21 @@ def test_a_converter_converts_and_refuses() -> None:
     assert to_pair({"left": 1, "right": "x"}) == Pair(1, "x")
     with pytest.raises(msgspec.ValidationError, match="left"):
         to_pair({"left": "1", "right": "x"})
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a": [1, null]}', {"a": [1, None]}),
+        (b'["\\ud800", "x"]', ["\ud800", "x"]),
+        (b"[1e999, 1]", [float("inf"), 1]),
+    ],
+)
+def test_what_one_value_has_costs_no_other(body: bytes, value: object) -> None:
+    assert decode_json(body) == value
+
+
+@pytest.mark.parametrize("body", [b"", b"secret", b"[1", b"[" * 100_000, b"\xff\xfe", b"9" * 100_000, b"{}{}"])
+def test_what_is_not_json_is_a_value_error_that_repeats_nothing(body: bytes) -> None:
+    with pytest.raises(ValueError, match="it is not JSON"):
+        decode_json(body)

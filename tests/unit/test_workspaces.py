@@ -151,7 +151,7 @@ def inline(value: Any) -> str:
         ({"kinds": ["links"]}, ["workspace acme", "kinds"]),
         ({"quiet": True}, ["workspace acme", "quiet"]),
         ({"kinds": ["items"]}, ["workspace acme", "kinds", "valid: posts, comments"]),
-        ({"watch": [{"source": "redit", "places": ["x"]}]}, ["watch: source 'redit' is not known; valid: reddit, re"]),
+        ({"watch": [{"source": "redit", "places": ["x"]}]}, ["watch: source 'redit' is not known; valid: reddit"]),
         ({"watch": [{"source": "canary", "places": ["x"]}]}, ["watch: source 'canary' is not known; valid: reddit"]),
         ({"watch": [{"source": "reddit", "places": ["a b"]}]}, ["watch of reddit: places: 'a b' cannot be the name"]),
         ({"watch": [{"source": "replay", "places": ["a\x00b"]}]}, ["watch of replay: places: ", "cannot be the name"]),

@@ -10,7 +10,7 @@ from overheard.channels.rendering.excerpt import excerpt
 from overheard.channels.rendering.safe_templates import Flavour, checked_link, environment
 from overheard.channels.rendering.sanitize import defuse, one_line
 from overheard.notices import Notice, PublicMention
-from overheard.sources.registry import author_label, place_label
+from overheard.sources.registry import byline, place_label
 
 FitsLimit = Callable[[str], bool]
 
@@ -127,7 +127,7 @@ def _view(mention: PublicMention, width: int) -> dict[str, Any]:
     permalink = REDDIT + mention.permalink if mention.permalink.startswith("/") else mention.permalink
     return {
         "place": place_label(mention.source, mention.place),
-        "author": author_label(mention.source, mention.author),
+        "author": byline(mention.source, mention.author),
         "kind": mention.kind,
         "title": excerpt(mention.title, spans["title"], TITLE_MAX_CHARS if width > 0 else SHORT_TITLE_MAX_CHARS),
         "excerpt": excerpt(mention.body, spans["body"], width),

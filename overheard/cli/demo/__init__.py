@@ -6,9 +6,9 @@ import queue
 import socket
 import sys
 import tempfile
-import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from overheard.channels.signing import new_secret
 from overheard.cli.demo.receiver import webhook_receiver
 from overheard.cli.demo.screen import DemoScreen
 from overheard.cli.durations import DurationParam
+from overheard.cli.live import run_live
 from overheard.config import Config
 from overheard.embedded import Pipeline
+from overheard.notices import PublicMention
 from overheard.observability import log
 from overheard.operations import workspaces
 from overheard.process import RunningProcess
@@ -100,37 +102,17 @@ def _demo(seconds: float | None, rate: float) -> int:
         # After the header, so that no mention is printed above it.
         traffic.start()
         stack.callback(traffic.stop)
-        exit_code = _work(pipeline, screen, arrived, None if seconds is None else started + seconds)
+        until = None if seconds is None else started + seconds
+        exit_code = run_live(pipeline, screen, partial(_show_next, screen, arrived), until)
     screen.summary()
     return exit_code
 
 
-def _work(
-    pipeline: Pipeline, screen: DemoScreen, arrived: queue.SimpleQueue[dict[str, Any]], until: float | None
-) -> int:
-    """Run the pipeline in a thread and update the screen until ``until``, Ctrl-C or a failure; return the exit code."""
-    exit_codes: list[int] = []
-    stop = pipeline.running.stop
-
-    def run() -> None:
-        try:
-            exit_codes.append(pipeline.run())
-        finally:
-            # Also if the pipeline fails: else the screen would wait for mentions that never come.
-            stop.set()
-
-    thread = threading.Thread(target=run, name="pipeline")
-    thread.start()
-    with screen.live():
-        while not stop.is_set() and (until is None or time.monotonic() < until):
-            try:
-                # With a timeout, so that the counters move and Ctrl-C is noticed while no mention arrives.
-                screen.show(arrived.get(timeout=0.2))
-            except queue.Empty:
-                screen.refresh()
-    stop.set()
-    thread.join()
-    return exit_codes[0] if exit_codes else 1
+def _show_next(screen: DemoScreen, arrived: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Show the next event that the webhook receives within a moment."""
+    # With a timeout, so that the counters move and Ctrl-C is noticed while no mention arrives.
+    with suppress(queue.Empty):
+        screen.show(msgspec.convert(arrived.get(timeout=0.2)["data"], PublicMention))
 
 
 def _configuration(folder: Path, reddit: str) -> Config:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from overheard.cli import source_table
 from overheard.cli.durations import rfc3339
 from overheard.operations.database_state import DatabaseState
 from overheard.operations.facts import SystemState
@@ -40,6 +41,7 @@ DATABASE_KEYS: dict[str, Callable[[DatabaseState], Any]] = {
         **_with_iso_times(stored.reddit),
         "failing_seconds": stored.reddit.failing_for(stored.at),
     },
+    "sources": lambda stored: [source_table.as_json(report) for report in stored.source_reports],
     "channels": lambda stored: stored.channels,
     "sick_channels": lambda stored: _with_iso_times(stored.unhealthy_channels),
     "deliveries": lambda stored: _with_iso_times(stored.deliveries),

@@ -14,6 +14,7 @@ from rich.text import Text
 from overheard.channels.rendering.sanitize import clean
 from overheard.cli import output
 from overheard.cli.output import Column, one_line
+from overheard.cli.source_table import source_columns
 from overheard.cli.status.programs import programs_table
 from overheard.operations import reddit_clients
 from overheard.operations.database_state import DatabaseState
@@ -44,6 +45,8 @@ def render(view: View, *, problems_first: bool = False) -> Iterator[RenderableTy
     if (stored := view.facts.stored or view.last_known) is not None:
         style = "" if view.facts.stored is not None else "dim"
         yield from ("", Padding(output.facts_table(_lines(stored, view.facts.now)), 0, style=style))
+        if watched := [report for report in stored.source_reports if report.is_watched]:
+            yield from ("", output.table(watched, source_columns(view.facts.now)))
     if (programs := programs_table(view.facts)) is not None:
         yield from ("", programs)
     if stored is not None and stored.refused:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Self
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -21,7 +22,7 @@ from .connection import Subscriber
 from .event_log import EventLog
 from .faults import StreamFault, StreamFaults
 from .samples import SAMPLES
-from .subscriptions import V1_PATH, V2_PATH, RefusedSubscription, subscription
+from .subscriptions import V1_PATH, V2_PATH, RefusedSubscription, Subscription, subscription
 
 POSTS = "app.bsky.feed.post"
 _KEY_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"  # of record keys, which are times in base 32
@@ -30,8 +31,9 @@ _KEY_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"  # of record keys, which are ti
 class BlueskySimulator:
     """A simulated Jetstream server. Thread-safe; also a context manager that starts and stops the server.
 
-    `look_back`: seconds for which events can be had again. `protocols`: those that it speaks; the path of another one
-    is answered with a 404. `clock`: seconds since the epoch; `advance()` adds to it.
+    `look_back`: seconds for which events can be had again. `first_seq`: the number of the first event. `protocols`:
+    those that it speaks; the path of another one is answered with a 404. `clock`: seconds since the epoch; `advance()`
+    adds to it.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class BlueskySimulator:
         look_back: float = 36 * 3600.0,
         protocols: tuple[str, ...] = ("v1", "v2"),
         keep: int = 200_000,
-        first_seq: int = 1,
+        first_seq: int | None = None,
         seed: int = 0,
     ) -> None:
         self._clock = clock
@@ -56,8 +58,11 @@ class BlueskySimulator:
         self._connected = Condition()
         self._targets: list[str] = []
         self._open = 0
+        self._wanted: WeakKeyDictionary[ServerConnection, Subscription] = WeakKeyDictionary()
         self.faults = StreamFaults()
-        self.log = EventLog(self.now, look_back, keep, first_seq)
+        # Numbers go on increasing when the simulator is restarted: clients remember how far they have read.
+        first = int(clock() * 1000) - 1_700_000_000_000 if first_seq is None else first_seq
+        self.log = EventLog(self.now, look_back, keep, first)
 
     # -- what happens on Bluesky
 
@@ -199,18 +204,17 @@ class BlueskySimulator:
         if spoken not in self._protocols:
             return _http(404, "404 page not found\n")
         try:
-            subscription(request.path, self.log, self.now())
+            # Here, before the client knows that it is connected: it may expect all that happens from then on.
+            self._wanted[connection] = subscription(request.path, self.log, self.now())
         except RefusedSubscription as refused:
             return _http(refused.status, refused.body)
         return None
 
     def _serve(self, connection: ServerConnection) -> None:
-        target = connection.request.path if connection.request is not None else ""
-        wanted = subscription(target, self.log, self.now())
         self._count(1)
         try:
             fault = self.faults.take(refusing=False)
-            Subscriber(connection, wanted, self.log, fault, self._stopping).serve()
+            Subscriber(connection, self._wanted[connection], self.log, fault, self._stopping).serve()
         finally:
             self._count(-1)
 

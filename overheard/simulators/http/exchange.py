@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-Manner = Literal["send", "slow", "hang", "truncate", "reset"]
+Manner = Literal["send", "slow", "hang", "drip", "raw", "truncate", "reset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class SimulatedRequest:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResponse:
-    """`manner` is how it reaches the client: sent, sent `seconds` late, truncated, or not at all.
+    """`manner` is how it is sent: at once, `seconds` late, one byte every `seconds`, truncated, or not at all.
 
+    `raw`: the text is everything that is sent, status line and headers included; with `seconds`, one byte at a time.
     `whole_length`: Content-Length is that of the whole body even if it is truncated. `violation`: the request exceeded
     the rate limit.
     """

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from .exchange import SimulatedResponse
 
-FailureKind = Literal["fail", "timeout", "truncate", "html", "body", "reset", "slow", "ratelimit"]
+FailureKind = Literal["fail", "timeout", "truncate", "html", "body", "reset", "slow", "drip", "raw", "ratelimit"]
 
 _HTML = "<!doctype html>\n<html><head><title>simulator</title></head><body>Our CDN was unable to reach"
 _HTML += " our servers</body></html>\n"
@@ -41,6 +41,8 @@ class InjectedFailure:
     body        `text` and additional `headers`, with `status`: whatever a server could send
     timeout     nothing for `seconds`, then the connection is closed without a response
     slow        the correct response, `seconds` late
+    drip        the correct response, its body one byte every `seconds`
+    raw         `text` instead of a whole HTTP response, one byte every `seconds` (0: at once), then the end
     truncate    half of the correct body; Content-Length is that of the whole body (`whole_length`) or of the half
     reset       the connection is reset without a response
     ratelimit   the correct response with `headers` instead of the three x-ratelimit ones (none: without any)
@@ -68,8 +70,10 @@ class InjectedFailure:
             return SimulatedResponse(0, "", manner="hang", seconds=self.seconds)
         if self.kind == "reset":
             return SimulatedResponse(0, "", manner="reset")
-        if self.kind == "slow":
-            return replace(answer, manner="slow", seconds=self.seconds)
+        if self.kind == "raw":
+            return SimulatedResponse(0, self.text, manner="raw", seconds=self.seconds)
+        if self.kind in ("slow", "drip"):
+            return replace(answer, manner=self.kind, seconds=self.seconds)
         if self.kind == "truncate":
             return replace(answer, manner="truncate", whole_length=self.whole_length)
         kept = {name: value for name, value in answer.headers.items() if not name.startswith("x-ratelimit-")}
@@ -118,6 +122,14 @@ class InjectedFailures:
     def slow(self, seconds: float, times: int = 1, path: str | None = None) -> None:
         """Answer correctly, `seconds` late."""
         self.inject(InjectedFailure("slow", times, path, seconds=seconds))
+
+    def drip(self, seconds: float = 0.05, times: int = 1, path: str | None = None) -> None:
+        """Answer correctly, but send the body one byte every `seconds`."""
+        self.inject(InjectedFailure("drip", times, path, seconds=seconds))
+
+    def raw(self, text: str | bytes, times: int = 1, path: str | None = None, *, seconds: float = 0.0) -> None:
+        """Send these bytes instead of an HTTP response, one every `seconds` (0: all at once), and close."""
+        self.inject(InjectedFailure("raw", times, path, seconds=seconds, text=text))
 
     def truncate(self, times: int = 1, path: str | None = None, *, whole_length: bool = True) -> None:
         """Truncate the body; with `whole_length=False` the truncated body looks complete to HTTP."""

@@ -101,10 +101,13 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
             self.server.stopping.wait(answer.seconds)
         if answer.manner == "reset":
             self._reset()
+        elif answer.manner == "raw":
+            self._write(_bytes(answer), answer.seconds)
+            self.close_connection = True
         elif answer.manner == "hang" or self.server.stopping.is_set():
             self.close_connection = True
         else:
-            self._send(answer, close=answer.manner == "truncate")
+            self._send(answer, close=answer.manner in ("truncate", "drip"))
 
     def _body(self) -> bytes | None:
         length = self.headers.get("content-length", "0")
@@ -113,7 +116,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, answer: SimulatedResponse, *, close: bool) -> None:
-        body = answer.text.encode() if isinstance(answer.text, str) else answer.text
+        body = _bytes(answer)
         sent = body[: len(body) // 2] if answer.manner == "truncate" else body
         self.send_response(answer.status)
         if "content-type" not in answer.headers:
@@ -128,8 +131,19 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         if self.command != "HEAD" and answer.status != 304:
-            self.wfile.write(sent)
+            self._write(sent, answer.seconds if answer.manner == "drip" else 0.0)
         self.wfile.flush()
+
+    def _write(self, sent: bytes, seconds: float) -> None:
+        """Write bytes: all at once, or one every `seconds` until the client disconnects or the server stops."""
+        if not seconds:
+            self.wfile.write(sent)
+            return
+        for byte in sent:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            if self.server.stopping.wait(seconds):
+                return
 
     def _reset(self) -> NoReturn:
         # With a linger time of 0, close() sends RST. The files keep the socket open, so they are closed first.
@@ -138,3 +152,7 @@ class SimulatorRequestHandler(BaseHTTPRequestHandler):
         self.wfile.close()
         self.connection.close()
         raise ConnectionResetError("injected")
+
+
+def _bytes(answer: SimulatedResponse) -> bytes:
+    return answer.text.encode() if isinstance(answer.text, str) else answer.text

@@ -24,6 +24,10 @@ class Resumption(msgspec.Struct, frozen=True):
     cursor: StreamCursor
     outdated: bool = False
 
+    def is_repeated(self, event: StreamEvent) -> bool:
+        """Return True if the first event is the one at the cursor, by its number, and so is stored already."""
+        return not self.outdated and event.seq is not None and event.seq == self.cursor.seq
+
     def gap_before(self, event: StreamEvent) -> ListingGap | None:
         """Return what is missing if ``event`` is the first one."""
         late = event.at - self.cursor.at > CLAMPED_SECONDS

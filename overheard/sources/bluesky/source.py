@@ -16,12 +16,12 @@ from overheard.sources import Page, StreamedSource
 from overheard.sources.bluesky.batch import EventBatch, Resumption
 from overheard.sources.bluesky.client import JetstreamServer, JetstreamSocket
 from overheard.sources.bluesky.cursor import StreamCursor, decoded
-from overheard.sources.bluesky.events import StreamNotice, UnreadableFrame, decode
+from overheard.sources.bluesky.events import StreamEvent, StreamNotice, UnreadableFrame, decode
 from overheard.sources.bluesky.names import SOURCE
 
 log = get_logger(__name__)
 
-BATCH_SECONDS = 1.0  # from the first reading of the socket: every post waits half of it on average
+BATCH_SECONDS = 0.8  # from the first event of a page on: while there are many, each waits half of it on average
 QUIET_SECONDS = 5.0  # without any event, until an empty page shows that the stream is being read
 STOP_CHECK_SECONDS = 0.2  # how soon a reading notices that it has to end
 UP_TO_DATE_SECONDS = 5.0  # what is not older has no backlog behind it
@@ -38,12 +38,16 @@ class BlueskyConnection:
         *,
         metrics: ProcessMetrics,
         clock: Clock,
+        batch_seconds: float,
+        quiet_seconds: float,
     ) -> None:
         self._socket = socket
         self._cursor = cursor
         self._resumption = resumption
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
         self._clock = clock
+        self._batch_seconds = batch_seconds
+        self._quiet_seconds = quiet_seconds
         self._ended: RetryableError | None = None
 
     def read(self, stop: threading.Event) -> Page:
@@ -67,10 +71,11 @@ class BlueskyConnection:
 
     def _collect(self, batch: EventBatch, stop: threading.Event) -> bool:
         """Receive until the batch is full or its time is over; return True if nothing more was waiting."""
-        began, drained = time.monotonic(), False
+        until, began, drained = time.monotonic() + self._quiet_seconds, False, False
         while not (stop.is_set() or batch.full or self._ended):
-            left = began + (BATCH_SECONDS if batch.count else QUIET_SECONDS) - time.monotonic()
-            if left <= 0:
+            if batch.count and not began:
+                until, began = time.monotonic() + self._batch_seconds, True
+            if (left := until - time.monotonic()) <= 0:
                 break
             try:
                 frame = self._socket.receive(min(left, STOP_CHECK_SECONDS))
@@ -84,7 +89,7 @@ class BlueskyConnection:
 
     def _take(self, frame: bytes, batch: EventBatch) -> None:
         try:
-            told = decode(frame, self._socket.protocol)
+            told = decode(frame)
         except UnreadableFrame as error:
             batch.unreadable.append(str(error))
             return
@@ -94,8 +99,11 @@ class BlueskyConnection:
             if told.ended:
                 self._ended = RetryableError("it has ended the stream with an error")
             return
-        if self._resumption is not None:
-            batch.gap, self._resumption = self._resumption.gap_before(told), None
+        resumed, self._resumption = self._resumption, None
+        if resumed is not None:
+            batch.gap = resumed.gap_before(told)
+            if resumed.is_repeated(told):
+                told = StreamEvent(told.time_us, told.seq)
         batch.add(told)
 
     def close(self) -> None:
@@ -108,10 +116,20 @@ class BlueskySource(StreamedSource):
 
     name = SOURCE
 
-    def __init__(self, server: JetstreamServer, metrics: ProcessMetrics, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        server: JetstreamServer,
+        metrics: ProcessMetrics,
+        *,
+        clock: Clock,
+        batch_seconds: float = BATCH_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
         self._server = server
         self._metrics = metrics
         self._clock = clock
+        self._batch_seconds = batch_seconds
+        self._quiet_seconds = quiet_seconds
 
     def connect(self, cursor: str | None) -> BlueskyConnection:
         """Connect; see ``StreamedSource``. A cursor of another server is of no use, and what follows it is a gap."""
@@ -122,7 +140,15 @@ class BlueskySource(StreamedSource):
         log.info("stream connected", source=SOURCE, protocol=socket.protocol, resumed=is_ours)
         start = before if before is not None and is_ours else StreamCursor(host=host, time_us=began_us, seen=False)
         resumption = None if before is None else Resumption(before, outdated=outdated or not is_ours)
-        return BlueskyConnection(socket, start, resumption, metrics=self._metrics, clock=self._clock)
+        return BlueskyConnection(
+            socket,
+            start,
+            resumption,
+            metrics=self._metrics,
+            clock=self._clock,
+            batch_seconds=self._batch_seconds,
+            quiet_seconds=self._quiet_seconds,
+        )
 
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> BlueskySource:

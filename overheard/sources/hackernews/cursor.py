@@ -35,7 +35,8 @@ class ReadingState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     """A cursor; with ``max_item`` (as of the reading's start), a position.
 
     ``last_at``: when the newest item that was read was created. ``begun_at`` and ``count``: of this reading, and its
-    numbers so far. ``credible``: ``max_item`` was seen to have an item.
+    numbers so far. ``given_up``: the holes that this reading has given up. ``credible``: ``max_item`` was seen to have
+    an item.
     """
 
     next: int
@@ -44,6 +45,7 @@ class ReadingState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     max_item: int = 0
     begun_at: float = 0.0
     count: int = 0
+    given_up: tuple[Hole, ...] = ()
     credible: bool = False
 
     @property

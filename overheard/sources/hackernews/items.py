@@ -7,16 +7,15 @@ item as documented is an ``UnreadableItem``: it costs only itself.
 from __future__ import annotations
 
 import html
-import json
 
 import msgspec
 
-from overheard.decoding import converter
+from overheard.decoding import converter, decode_json
 from overheard.errors import RetryableError
 from overheard.items import ALL, Item
 from overheard.sources.hackernews.names import SOURCE, permalink
 from overheard.sources.html_text import html_to_text
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import sanitized, web_address
 
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 NAME_MAX_CHARS = 100  # of an author; Hacker News allows 15
@@ -75,29 +74,30 @@ _UPDATES = msgspec.json.Decoder(HackerNewsUpdates)
 
 
 def parse_item(body: bytes, number: int) -> Answer:
-    """Return an item. Raises RetryableError when the answer is not JSON, or is another item."""
-    try:
-        item = _decode(body)
-    except msgspec.ValidationError as error:
-        return UnreadableItem(str(error))
-    except NOT_JSON:
-        raise RetryableError("its answer is not JSON") from None
-    if item is not None and item.id != number:
-        return UnreadableItem("its `id` is that of another item")
-    return item
-
-
-def _decode(body: bytes) -> HackerNewsItem | None:
+    """Return an item. Raises RetryableError when the answer is not JSON, or says nothing of this number."""
     item: HackerNewsItem | None
     try:
         item = _ITEM.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        # msgspec refuses lone surrogates, which an item's text may have.
-        decoded = json.loads(body)
-        item = None if decoded is None else _to_raw(decoded)
+    except NOT_JSON:
+        return _unusual(body, number)
+    if item is not None and item.id != number:
+        raise RetryableError("its answer is another item")
     return item
+
+
+def _unusual(body: bytes, number: int) -> Answer:
+    try:
+        decoded = decode_json(body)
+    except ValueError:
+        raise RetryableError("its answer is not JSON") from None
+    if not isinstance(decoded, dict) or decoded.get("id") != number:
+        raise RetryableError("its answer is not an item")  # an error of a proxy, for example
+    try:
+        return _to_raw(decoded)
+    except msgspec.ValidationError as error:
+        return UnreadableItem(str(error))
+    except UnicodeError:
+        return UnreadableItem("a text where a number belongs")
 
 
 def parse_max_item(body: bytes) -> int:
@@ -168,9 +168,9 @@ def title_of(title: str | None) -> str:
 
 def author_of(name: str | None) -> str | None:
     """Return the author's name; None without one."""
-    return sanitized(name)[:NAME_MAX_CHARS] if name else None
+    return sanitized(name or "").strip()[:NAME_MAX_CHARS] or None
 
 
 def url_of(url: str | None) -> str:
     """Return the address that a story links to; empty if it has none that a browser opens."""
-    return sanitized(url) if url and url.startswith(("http://", "https://")) else ""
+    return web_address(url or "")

@@ -14,7 +14,7 @@ import msgspec
 
 from overheard.clock import Clock
 from overheard.observability.log import get_logger
-from overheard.sources import ListingGap, RequestTokens
+from overheard.sources import RequestTokens
 from overheard.sources.hackernews.client import HackerNewsClient
 from overheard.sources.hackernews.concurrent_requests import AnswerBatch, ConcurrentRequests
 from overheard.sources.hackernews.cursor import (
@@ -23,7 +23,6 @@ from overheard.sources.hackernews.cursor import (
     MAX_HOLES,
     Hole,
     ReadingState,
-    gaps_of,
 )
 from overheard.sources.hackernews.items import Answer, HackerNewsItem, UnreadableItem
 
@@ -46,7 +45,6 @@ class PageAnswers(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[HackerNewsItem]
     unreadable: list[UnreadableItem]
-    gaps: tuple[ListingGap, ...]
     state: ReadingState
     goes_on: bool
     ended: bool
@@ -151,8 +149,12 @@ class PageReader:
 
     def _page(self, before: ReadingState, after: ReadingState, batch: AnswerBatch) -> PageAnswers:
         given_up = self._given_up(after.holes, batch)
-        known = {hole.number for hole in before.holes}
-        answers = [batch.answers[number] for number in sorted(batch.answers) if number < after.next or number in known]
+        after = msgspec.structs.replace(
+            after,
+            holes=tuple(hole for hole in after.holes if hole not in given_up),
+            given_up=(*after.given_up, *given_up),
+        )
+        answers = [batch.answers[number] for number in sorted(batch.answers) if number < after.next]
         left = after.next <= after.max_item
         # Without a failure, what has no item is above all items, or not there yet: the next poll will see.
         stuck = after.next == before.next and batch.exhausted is None and batch.failure is None
@@ -160,8 +162,7 @@ class PageReader:
         return PageAnswers(
             items=[answer for answer in answers if isinstance(answer, HackerNewsItem)],
             unreadable=[answer for answer in answers if isinstance(answer, UnreadableItem)],
-            gaps=gaps_of(given_up),
-            state=msgspec.structs.replace(after, holes=tuple(hole for hole in after.holes if hole not in given_up)),
+            state=after,
             goes_on=left and not stuck,
             ended=over or stuck or not left,
         )

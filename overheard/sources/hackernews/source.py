@@ -23,7 +23,7 @@ from overheard.sources import (
 )
 from overheard.sources.hackernews.client import HackerNewsClient
 from overheard.sources.hackernews.concurrent_requests import ConcurrentRequests
-from overheard.sources.hackernews.cursor import ReadingState, decode_state
+from overheard.sources.hackernews.cursor import ReadingState, decode_state, gaps_of
 from overheard.sources.hackernews.items import PART, HackerNewsItem, ItemRoot, UnreadableItem, to_item
 from overheard.sources.hackernews.names import ITEM_ID, LOOKUP_ITEMS, SOURCE
 from overheard.sources.hackernews.reader import PageAnswers, PageReader
@@ -95,7 +95,7 @@ class HackerNewsSource(SingleFeedSource):
 
     def _page(self, request: ReadRequest, answers: PageAnswers, budget: RequestTokens, *, first: bool) -> Page:
         state = answers.state
-        lost = request.cursor is not None and request.position is None and decode_state(request.cursor) is None
+        lost = request.cursor is not None and decode_state(request.cursor) is None
         return Page(
             items=self._items(answers.items, answers.unreadable, budget, self._root_requests(answers)),
             gone=tuple(str(raw.id) for raw in answers.items if raw.gone),
@@ -103,7 +103,7 @@ class HackerNewsSource(SingleFeedSource):
             position=None if answers.ended else state.position,
             complete=not answers.goes_on,
             cursor=state.cursor,
-            gaps=(*answers.gaps, *([ListingGap("outdated")] if lost else [])),
+            gaps=(*gaps_of(state.given_up), *([ListingGap("outdated")] if lost else [])),
             behind=answers.goes_on,
         )
 

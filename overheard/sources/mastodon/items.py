@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from overheard.decoding import converter
+from overheard.decoding import converter, decode_json
 from overheard.items import Item
 from overheard.sources.html_text import html_to_text
 from overheard.sources.mastodon.names import SOURCE, TimelinePlace
@@ -63,8 +63,6 @@ class _Status(msgspec.Struct):
 
 
 _to_status = converter(_Status)
-_ENTRIES = msgspec.json.Decoder(list[Any])
-_ENTRY = msgspec.json.Decoder(dict[str, Any])
 
 
 class ParsedStatus(msgspec.Struct, frozen=True):
@@ -77,17 +75,20 @@ class ParsedStatus(msgspec.Struct, frozen=True):
 
 def decode_timeline(body: bytes) -> list[Any] | None:
     """Return the entries of a timeline; None if the body is not a JSON array."""
-    try:
-        return _ENTRIES.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+    entries = _decoded(body)
+    return entries if isinstance(entries, list) else None
 
 
 def decode_status(body: bytes) -> dict[str, Any] | None:
     """Return a status; None if the body is not a JSON object."""
+    entry = _decoded(body)
+    return entry if isinstance(entry, dict) else None
+
+
+def _decoded(body: bytes) -> object:
     try:
-        return _ENTRY.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return decode_json(body)
+    except ValueError:
         return None
 
 

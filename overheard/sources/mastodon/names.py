@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from overheard.errors import InvalidInput
 from overheard.net.addresses import parse_address
@@ -41,8 +42,9 @@ class TimelinePlace(NamedTuple):
         return self.server.partition("://")[2]
 
     def __str__(self) -> str:
-        """Return the place as it is written: without the scheme unless it is plain HTTP."""
-        server = self.server.removeprefix("https://")
+        """Return the place as it is written: without the scheme, unless the address would not be read as one then."""
+        bare = self.server.removeprefix("https://")
+        server = self.server if _needs_scheme(urlsplit(self.server).hostname or "") else bare
         return server if self.tag is None else f"{server}/#{self.tag}"
 
 
@@ -86,10 +88,14 @@ def _server(text: str, scheme: str | None, host: str) -> str:
         target = parse_target(f"{wanted}://{host}/", allow_private=True)
     except InvalidInput:
         raise _invalid(text) from None
-    if scheme is None and ("." not in target.host or parse_address(target.host) is not None):
+    if scheme is None and _needs_scheme(target.host):
         raise _invalid(text)
     name = f"[{target.host}]" if ":" in target.host else target.host.rstrip(".")
     return f"{wanted}://{name}" + ("" if target.port == DEFAULT_PORTS[wanted] else f":{target.port}")
+
+
+def _needs_scheme(host: str) -> bool:
+    return "." not in host or parse_address(host) is not None
 
 
 def _tag(text: str, tag: str) -> str:

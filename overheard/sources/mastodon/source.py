@@ -62,9 +62,10 @@ class MastodonSource(SingleFeedSource):
             raise ValueError(f"at most {LOOKUP_ITEMS} items per request, not {len(ids)}")
         pages = {item_id: page or item_id for item_id, _, page in (name.partition(" ") for name in ids)}
         results: dict[str, Item | LookupWord] = {}
+        silent: set[str] = set()  # servers; one of them costs one timeout
         for item_id, page in pages.items():
             try:
-                results[item_id] = self._look_up(item_id, page, budget)
+                results[item_id] = self._look_up(item_id, page, silent, budget)
             except BudgetExhausted:
                 if not results:
                     raise
@@ -137,10 +138,10 @@ class MastodonSource(SingleFeedSource):
             log.warning("skipped statuses that cannot be read", count=wrong.total(), first=next(iter(wrong)))
         return list({each.item.id: each.item for each in parsed if each.item is not None}.values())
 
-    def _look_up(self, item_id: str, page: str, budget: RequestTokens) -> Item | LookupWord:
-        """Return the status as it is now, or what is known of it."""
+    def _look_up(self, item_id: str, page: str, silent: set[str], budget: RequestTokens) -> Item | LookupWord:
+        """Return the status as it is now, or what is known of it. Add its server to ``silent`` if that has failed."""
         address = STATUS_ADDRESS.fullmatch(page)
-        if address is None:
+        if address is None or address[1] in silent:
             return "unknown"
         try:
             server = parse_place(address[1])
@@ -148,6 +149,7 @@ class MastodonSource(SingleFeedSource):
         except Unavailable:
             raise  # our database, which holds the budget
         except (InvalidInput, RetryableError, PermanentError):
+            silent.add(address[1])
             return "unknown"
         entry = items.decode_status(response.body)
         if response.status in (404, 410):

@@ -14,7 +14,7 @@ from overheard.decoding import converter
 from overheard.errors import RetryableError
 from overheard.items import Item, ItemKind
 from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_of_permalink
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import sanitized, web_address
 
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 # A ValidationError names fields and types, never values, so its text may be logged. A lone surrogate is a UnicodeError.
@@ -111,7 +111,7 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
         post = _to_post(child.data)
         body = post.selftext or ""
         item = msgspec.structs.replace(
-            _item(kind, post, post.name, body), title=sanitized(post.title), url=sanitized(post.url or "")
+            _item(kind, post, post.name, body), title=sanitized(post.title), url=_link(post.url or "")
         )
         # Without an author, the placeholder is Reddit's own; with one, the author may have typed it.
         return ParsedChild(
@@ -138,6 +138,11 @@ def is_text_removed(item: Item) -> bool:
     return item.body in REMOVED_BODIES or item.body.startswith(ERASED_BY_REDDIT)
 
 
+def _link(url: str) -> str:
+    """Return what a post links to. A crosspost has the path of the other post."""
+    return web_address(SITE + url if url.startswith("/") and not url.startswith("//") else url)
+
+
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
         raise msgspec.ValidationError("its `name` is not a fullname of its kind")
@@ -146,12 +151,13 @@ def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     # It is appended to Reddit's address, and without a slash in front could change the host.
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
         raise msgspec.ValidationError("its `permalink` is not a path")
+    author = sanitized(data.author or "").strip()
     return Item(
         source=SOURCE,
         id=data.name,
         kind=kind,
         place=sanitized(data.subreddit),
-        author=None if data.author in (None, "", "[deleted]") else sanitized(data.author),
+        author=None if author in ("", "[deleted]") else author,
         body=sanitized(body),
         permalink=SITE + sanitized(data.permalink),
         thread=thread,

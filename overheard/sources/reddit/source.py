@@ -24,7 +24,7 @@ from overheard.sources import (
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
-from overheard.sources.reddit.names import LOOKUP_ITEMS, SOURCE
+from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, SOURCE
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 from overheard.sources.reddit.search import SearchReader
@@ -40,7 +40,7 @@ NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are know
 MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query
 
-NO_CREDENTIALS = """[sources.reddit] client_id and user_agent are not set: without them Reddit cannot be read.
+NO_CREDENTIALS = f"""{MISSING_SETTING}: without them Reddit cannot be read.
   1. Take an app of the type "script" from https://www.reddit.com/prefs/apps (Reddit rarely approves new ones)
   2. Put its id and secret into pipeline.toml, [sources.reddit] client_id and client_secret, or into the environment:
        export OVERHEARD_SOURCES__REDDIT__CLIENT_ID=…

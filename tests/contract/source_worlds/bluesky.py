@@ -20,7 +20,8 @@ class BlueskyWorld:
     def __enter__(self) -> Self:
         self.simulator.start()
         server = JetstreamServer(self.simulator.url, self._protocol, self.simulator.now)
-        self.source = BlueskySource(server, new_metrics(), clock=self.simulator.now)
+        waits = {"batch_seconds": 0.2, "quiet_seconds": 2.0}
+        self.source = BlueskySource(server, new_metrics(), clock=self.simulator.now, **waits)
         return self
 
     def __exit__(self, *_: object) -> None:

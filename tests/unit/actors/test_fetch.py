@@ -8,21 +8,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.fetch.fetcher import Fetcher
+from actors.fetch import planning
+from actors.fetch.fetcher import TURN_GAP_SECONDS, TURN_SECONDS, Fetcher
 from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
 from overheard.chunking import CHUNK_MAX_BYTES
 from overheard.config import FetchSettings
-from overheard.db import canaries, feeds, groups, refreshes, source_health, storing, workspaces
+from overheard.db import canaries, feeds, groups, rechecks, refreshes, source_health, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, Workspace
+from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, StoredItem, Workspace
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
-from overheard.sources import ClientOutcome, GroupLimit, Page, ReadRequest
+from overheard.sources import ClientOutcome, GroupLimit, ListingGap, Page, ReadRequest
 from overheard.sources.canary import CanarySource
+from overheard.sources.hackernews.reader import READING_NUMBERS
+from overheard.sources.hackernews.source import BACKLOG_ROOT_FRACTION
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.registry import SOURCES
 from tests.fixtures import Clock, Metric, Sent, World
@@ -1293,3 +1296,195 @@ def test_interleaved_polls_posts_and_lost_parts_miss_nothing(
             stored |= {item.id for part in parts for item in part.items}
     assert stored == {item.id for item in reddit.items}
     assert world.rows(Gap) == []
+
+
+# -- sources that read forward
+
+
+class Forward(Reddit):
+    """A source that counts: its pages are scripted. A page that is an error is raised."""
+
+    def __init__(self, *pages: Page | Exception) -> None:
+        super().__init__()
+        self.pages = list(pages)
+        self.requested: list[ReadRequest] = []
+
+    def read(self, request: ReadRequest, budget: Any) -> Page:
+        self.requested.append(request)
+        page = self.pages.pop(0)
+        if isinstance(page, Exception):
+            raise page
+        return page
+
+
+@pytest.fixture
+def forward(stage: Stage) -> Forward:
+    source = Forward()
+    stage.sources["reddit"] = source
+    return source
+
+
+def test_a_backlog_is_followed_by_another_poll_when_it_is_stored(world: World, stage: Stage, forward: Forward) -> None:
+    acme = world.workspace()
+    forward.pages += [
+        Page(items=(world.item(1),), cursor="1", complete=False, behind=True),
+        Page(items=(world.item(2),), cursor="2", complete=False, behind=True),
+        Page(items=(world.item(3),), cursor="3"),
+    ]
+    stage.fetcher.fetch(stage.message(acme), Budget())
+    part, following = stage.sent
+    assert stage.sent.delays == [None, 0.25], "soon"
+    assert (following.behind, following.attempt, following.resume) == (True, 0, None)
+    stage.sent.take()
+
+    [again] = stage.resume(following)
+    assert isinstance(again, FetchWorkspace), "the cursor moves when store is done, and not before"
+    assert (again.behind, again.attempt) == (True, 1)
+    assert len(forward.requested) == 1
+
+    stage.store([part])
+    assert (world.group().cursor, world.feed().fresh_at) == ("1", 0)
+    part, following = stage.resume(again)
+    assert following.attempt == 0, "each poll of a backlog is followed as soon as the first"
+    stage.store([part])
+    part, check = stage.resume(following)
+    stage.store([part])
+    assert [request.cursor for request in forward.requested] == [None, "1", "2"]
+    assert (world.group().cursor, world.feed().fresh_at) == ("3", stage.clock())
+    assert stage.resume(check) == [], "all is read"
+
+
+def test_a_backlog_that_waited_for_the_budget_is_followed_too(world: World, stage: Stage, forward: Forward) -> None:
+    acme = world.workspace()
+    forward.pages += [
+        Page(items=(world.item(1),), position="p", complete=False, cursor="1", behind=True),
+        BudgetExhausted("reddit:x", delay=5.0, slot=1000.0),
+        Page(items=(world.item(2),), cursor="2", complete=False, behind=True),
+    ]
+    later = stage.fetcher.fetch(stage.message(acme), Budget())
+    assert isinstance(later, Later)
+    assert isinstance(later.message, FetchWorkspace)
+    [first] = stage.sent.take()
+    second, following = stage.resume(later.message)
+    assert forward.requested[-1].position == "p"
+    assert following.behind
+    stage.store([first, second])
+    assert (world.group().cursor, world.feed().fresh_at) == ("2", 0)
+
+
+def test_a_failure_in_a_backlog_keeps_what_was_stored(world: World, stage: Stage, forward: Forward) -> None:
+    acme = world.workspace()
+    forward.pages += [
+        Page(items=(world.item(1),), cursor="1", complete=False, behind=True),
+        RetryableError("503"),
+        Page(items=(world.item(2),), cursor="2"),
+    ]
+    part, following = stage.fetch(acme)
+    stage.store([part])
+    [retry] = stage.resume(following)
+    stage.clock.advance(2)
+    stage.store(stage.resume(retry)[:1])
+    assert [request.cursor for request in forward.requested] == [None, "1", "1"]
+    assert world.group().cursor == "2"
+
+
+def test_a_day_of_hacker_news_is_read_within_half_an_hour(world: World, stage: Stage, forward: Forward) -> None:
+    """10,400 items at ten requests a second, of which some are for parents: what the chain adds has to be little."""
+    acme = world.workspace()
+    readings = 10_400 // READING_NUMBERS + 1
+    for number in range(readings):
+        last = number == readings - 1
+        forward.pages.append(Page(items=(world.item(number),), cursor=str(number), complete=last, behind=not last))
+    sent, delays = stage.fetch(acme), 0.0
+    while forward.pages:
+        part, following = sent
+        [again] = stage.resume(following)  # it comes before store is done
+        stage.store([part])
+        delays += planning.freshness_check_delay(0) + planning.freshness_check_delay(following.attempt)
+        sent = stage.resume(again)
+    requests = 10_400 * (1 + BACKLOG_ROOT_FRACTION) + 2 * readings
+    assert requests / 10 + delays < 30 * 60
+
+
+def test_gaps_that_a_source_reports_are_recorded_with_the_cursor(world: World, stage: Stage, forward: Forward) -> None:
+    acme = world.workspace()
+    gaps_found = (ListingGap("hole", ("1", 5.0), ("3", 6.0)), ListingGap("outdated"))
+    forward.pages.append(Page(items=(), cursor="9", gaps=gaps_found))
+    parts = stage.fetch(acme)
+    assert world.rows(Gap) == []
+    stage.store(parts)
+    columns = ("reason", "from_item", "from_at", "to_item", "to_at", "found_at")
+    assert world.rows(Gap, *columns) == [
+        ("hole", "1", 5.0, "3", 6.0, stage.clock()),
+        ("outdated", None, None, None, None, stage.clock()),
+    ]
+
+
+def test_the_gaps_of_a_poll_are_those_of_its_last_page(world: World, stage: Stage, forward: Forward) -> None:
+    """A source carries them in its position: a poll may end with any page."""
+    acme = world.workspace()
+    first, second = ListingGap("hole", ("1", 5.0), ("3", 6.0)), ListingGap("hole", ("7", 5.0), ("9", 6.0))
+    forward.pages += [
+        Page(items=(), position="p", complete=False, cursor="1", gaps=(first,)),
+        Page(items=(), cursor="2", gaps=(first, second)),
+    ]
+    stage.run(acme)
+    assert world.rows(Gap, "from_item", "to_item") == [("1", "3"), ("7", "9")]
+
+
+def test_a_feed_is_left_alone_for_as_long_as_its_source_wants(world: World, stage: Stage, forward: Forward) -> None:
+    acme = world.workspace()
+    forward.pages += [Page(items=(), cursor="1", pause=900.0), Page(items=(), cursor="2")]
+    stage.run(acme)
+    assert world.feed().retry_at == stage.clock() + 900
+    stage.clock.advance(899)
+    assert stage.run(acme) == []
+    assert stage.run(acme, reason="trigger") == []
+    assert len(forward.requested) == 1
+    stage.clock.advance(1)
+    stage.run(acme)
+    assert (len(forward.requested), world.feed().retry_at) == (2, 0)
+
+
+def test_items_that_changed_are_rechecked_early(world: World, stage: Stage, forward: Forward) -> None:
+    acme = world.workspace()
+    forward.pages += [Page(items=(), cursor="1"), Page(items=(), cursor="2", changed=("t3_rs", "t3_unknown"))]
+    stage.run(acme)
+    items = [world.item(1000), world.item(1001)]
+    storing.store(stage.db, world.matched(*((item, (acme,)) for item in items), poll="other"), stage.clock())
+    stage.clock.advance(300)
+    stage.run(acme)
+    before = stage.clock() - rechecks.EARLY_FRACTION * 86400.0
+    assert world.rows(StoredItem, "ref", "checked_at") == [("t3_rs", before), ("t3_rt", stage.clock() - 300)]
+    assert rechecks.due(stage.db, "reddit", before, stage.clock())
+
+
+def test_a_workspace_with_many_slow_feeds_is_read_in_turns(world: World, stage: Stage, forward: Forward) -> None:
+    names = [f"sub{number}" for number in range(5)]
+    acme = world.workspace(subreddits=names)
+    stage.rules = stage.fetcher.rules = stage.fetcher.leases.rules = FetchSettings(group_size=1)
+    forward.pages += [Page(items=(), cursor="1")] * 5
+
+    class Slow(Budget):
+        def acquire(self) -> None: ...
+
+    def read(request: ReadRequest, budget: Any) -> Page:
+        stage.clock.advance(TURN_SECONDS / 2)
+        return Forward.read(forward, request, budget)
+
+    forward.read = read  # type: ignore[method-assign]
+    message = stage.message(acme)
+    turns = []
+    while True:
+        later = stage.fetcher.fetch(message, Slow())
+        turns.append(len(stage.sent))
+        stage.store(stage.sent.take())
+        if later is None:
+            break
+        assert isinstance(later, Later)
+        assert later.delay == TURN_GAP_SECONDS
+        assert isinstance(later.message, FetchWorkspace)
+        message = later.message
+        assert world.row(RefreshDemand, (acme, "reddit")).served_at == 0, "the demand is open until all is read"
+    assert turns == [2, 2, 1]
+    assert sorted(place for request in forward.requested for place in request.places) == names

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from actors.fetch import fetcher as fetcher_module
 from actors.fetch.fetcher import Fetcher
 from overheard.config import FetchSettings
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
+from overheard.errors import FeedRefused
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Rejected
@@ -23,7 +26,10 @@ PATIENCE = 20.0
 
 
 class MemorySource:
-    """A source without new items. It hangs while ``gate`` is closed; ``requests`` counts those that began."""
+    """A source without new items. It hangs while ``gate`` is closed; ``requests`` counts those that began.
+
+    With ``seconds`` each request takes as long; feeds that begin with ``refused`` are on servers that do not answer.
+    """
 
     group_limit = GroupLimit(places=10)
 
@@ -32,11 +38,34 @@ class MemorySource:
         self.gate = threading.Event()
         self.requests = threading.Semaphore(0)
         self.names: list[str] = []
+        self.seconds = 0.0
+        self.refused: str | None = None
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
 
     def read(self, request: ReadRequest, budget: Any) -> Page:
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
         self.names += request.places
         self.requests.release()
+        try:
+            return self._read(request.places)
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def probe(self, budget: Any) -> None:
+        """Nothing is wrong with the source."""
+
+    def _read(self, places: tuple[str, ...]) -> Page:
+        if self.seconds:
+            self.gate.set()
+            threading.Event().wait(self.seconds)
         assert self.gate.wait(PATIENCE)
+        if self.refused is not None and places[0].startswith(self.refused):
+            raise FeedRefused("timeout", places, delay=3600.0)
         return Page(items=(), cursor="{}")
 
 
@@ -70,7 +99,7 @@ def fetcher(
     )
 
 
-def message(workspace_id: int, source: str, clock: Clock) -> FetchWorkspace:
+def message(workspace_id: int, source: str, clock: Callable[[], float]) -> FetchWorkspace:
     return FetchWorkspace(workspace_id=workspace_id, source=source, fresh_since=clock(), reason="due")
 
 
@@ -113,6 +142,74 @@ def test_a_source_that_hangs_holds_half_of_the_threads_and_the_others_flow(
         assert {rig.next()[0].workspace_id for _ in hung} == set(hung)
         assert sorted(hanging.names) == [f"reddit{number}" for number in range(6)]
         assert (rig.count("retried"), rig.count("dead")) == (0, 0)
+
+
+def test_a_source_with_many_messages_holds_no_other_up(
+    world: World, fetcher: Fetcher, hanging: MemorySource, healthy: MemorySource, clock: Clock, sqlite_db: Db
+) -> None:
+    """The flood is in the queue before the others come, and its source takes a moment for each of its feeds."""
+    flood, others = workspaces(world, "reddit", 40), workspaces(world, "memory", 5)
+    hanging.seconds = 0.3
+    done: list[str] = []
+
+    def handle(what: Any, slot: Any) -> Any:
+        with sqlite_db.session():
+            outcome = fetcher.fetch(what, None)  # type: ignore[arg-type]
+        if outcome is None:
+            done.append(what.source)
+        return outcome
+
+    with Rig("memory://", quick("fetch", threads=4, max_retries=0), handler=handle) as rig:
+        for workspace in flood:
+            rig.sender.send(message(workspace, "reddit", clock))
+        for workspace in others:
+            rig.sender.send(message(workspace, "memory", clock))
+        while done.count("memory") < len(others):
+            rig.next()
+        assert done.count("reddit") <= len(flood) // 2, "they do not wait for the whole flood"
+        hanging.seconds = 0.0
+        for _ in range(len(flood) + len(others) - len(done)):
+            rig.next()
+        assert hanging.most_at_once == 2, "two of four threads"
+        assert (rig.count("retried"), rig.count("dead")) == (0, 0)
+
+
+def test_servers_that_hang_leave_others_of_their_source_a_turn(
+    world: World, sqlite_db: Db, sent: Sent, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workspaces watch only servers that hang, and hold all threads of the source, turn by turn."""
+    monkeypatch.setattr(fetcher_module, "TURN_SECONDS", 1.0)
+    source = MemorySource("memory")
+    source.gate.set()
+    source.refused = "hung"
+    source.seconds = 0.7  # longer than a thread waits for a share
+    world.clock.now = time.time()
+    hung = [world.workspace(f"hung-{slug}", subreddits=[f"hung-{slug}{n}" for n in range(30)]) for slug in "ab"]
+    well = world.workspace("well", subreddits=["well"])
+    Feed.update(source="memory").execute(sqlite_db.peewee)
+    FeedGroup.update(source="memory").execute(sqlite_db.peewee)
+    fetcher = Fetcher(
+        db=sqlite_db,
+        sources={"memory": source},
+        send=sent,
+        clock=time.time,
+        rules=FetchSettings(threads=4, group_size=1),
+        recheck_within=86400.0,
+        metrics=metrics,
+    )
+
+    def handle(what: Any, slot: Any) -> Any:
+        with sqlite_db.session():
+            return fetcher.fetch(what, None)  # type: ignore[arg-type]
+
+    with Rig("memory://", quick("fetch", threads=4, max_retries=0), handler=handle) as rig:
+        for workspace in hung:
+            rig.sender.send(message(workspace, "memory", time.time))
+        assert source.requests.acquire(timeout=PATIENCE)
+        assert source.requests.acquire(timeout=PATIENCE)
+        rig.sender.send(message(well, "memory", time.time))
+        assert rig.next()[0].workspace_id == well
+        assert len(source.names) < 30, f"{len(source.names)} of 60 feeds that hang were read before"
 
 
 def test_a_message_for_an_unknown_source_is_rejected(fetcher: Fetcher, clock: Clock) -> None:

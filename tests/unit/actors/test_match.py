@@ -79,6 +79,17 @@ def test_a_part_without_matches_is_sent_on(world: World, matcher: Matcher, sent:
     assert list(sent) == [ItemsMatched(part=PollPart(poll="p", part=4, parts=5, targets=(target,)), items=())]
 
 
+def test_what_is_gone_goes_with_the_first_piece(
+    world: World, matcher: Matcher, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.workspace(queries={"x": "acme"})
+    texts = tuple(world.item(number, title="acme", body="x" * 300_000) for number in (1, 2))
+    gone, authors = (("reddit", "t3_9"),), (("reddit", "someone", 5.0),)
+    part = PollPart(poll="p", part=0, parts=1)
+    matcher.match(ItemsFetched(part=part, items=texts, gone=gone, gone_authors=authors))
+    assert [(message.gone, message.gone_authors) for message in sent] == [(gone, authors), ((), ())]
+
+
 def test_an_item_with_very_many_matches_is_sent_in_pieces(
     matcher: Matcher, sent: Sent, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ class Reddit:
         self.items: dict[str, Item] = {}
         self.gone: set[str] = set()
         self.unreadable: set[str] = set()
+        self.unanswered: set[str] = set()
         self.requests: list[list[str]] = []
         self.failure: Exception | None = None
 
@@ -49,12 +50,13 @@ class Reddit:
         if self.failure is not None:
             raise self.failure
         self.requests.append(list(names))
-        known = self.items.keys() - self.gone
+        known = self.items.keys() - self.gone - self.unanswered
         absent = set(names) - self.items.keys() if not self.unreadable else set()
         return LookupResult(
-            tuple(self.items[name] for name in names if name in known and name not in self.unreadable),
+            tuple(self.items[name] for name in names if name in known - self.unreadable - self.unanswered),
             tuple(name for name in names if name in self.gone),
             tuple(name for name in names if name in absent),
+            tuple(name for name in names if name in self.unanswered),
         )
 
 
@@ -290,6 +292,42 @@ def test_a_recheck_that_waits_keeps_its_claim_and_its_slot(
     assert reddit.requests == [["t3_1"]]
 
 
+def test_what_the_budget_does_not_reach_is_looked_up_a_moment_later(
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, clock: Clock
+) -> None:
+    for number in (1, 2):
+        stored(number)
+    stored_at = clock()
+    clock.advance(13 * HOUR)
+    reddit.unanswered = {"t3_2"}
+    run()
+    assert (row(db, "t3_1").checked_at, row(db, "t3_2").checked_at) == (clock(), stored_at)
+    assert not rechecks.due(db, "reddit", stored_at, clock.advance(NO_BUDGET_PAUSE_SECONDS))
+    assert rechecks.due(db, "reddit", stored_at, clock.advance(1))
+    reddit.unanswered = set()
+    run(message=RecheckItems(source="reddit"))
+    assert row(db, "t3_2").checked_at == clock()
+
+
+def test_an_item_is_looked_up_by_the_name_that_its_source_makes(
+    stored: Callable[..., Item],
+    db: Db,
+    sent: Sent,
+    clock: Clock,
+    metrics: ProcessMetrics,
+    permit: Allowance,
+) -> None:
+    stored(1)
+    uri, page = "https://remote.example/objects/1", "https://mastodon.example/@bob@remote.example/7"
+    ItemTable.update(source="mastodon", ref=uri, url=page).execute(db.peewee)
+    source = Reddit()
+    rules = RecheckSettings()
+    rechecker = Rechecker(db=db, sources={"mastodon": source}, send=sent, clock=clock, rules=rules, metrics=metrics)
+    clock.advance(13 * HOUR)
+    rechecker.recheck(RecheckItems(source="mastodon"), permit)  # type: ignore[arg-type]
+    assert source.requests == [[f"{uri} {page}"]]
+
+
 @pytest.mark.parametrize(("age", "urgent"), [(12.5, False), (17.9, False), (18, True), (50, True)])
 def test_a_recheck_is_urgent_after_three_quarters_of_its_time(
     stored: Callable[..., Item], run: Callable[..., Any], permit: Allowance, clock: Clock, age: float, urgent: bool
@@ -302,6 +340,19 @@ def test_a_recheck_is_urgent_after_three_quarters_of_its_time(
 
 
 # -- by hand
+
+
+def test_items_without_an_answer_are_looked_up_soon_again(
+    run: Callable[..., Any], reddit: Reddit, db: Db, stored: Callable[..., Item], clock: Clock, metric: Metric
+) -> None:
+    """A source with a request for each item may run out of tokens in between."""
+    one, two = stored(1), stored(2)
+    ItemTable.update(checked_at=5.0).execute(db.peewee)
+    reddit.unanswered = {two.id}
+    run()
+    assert (row(db, one.id).checked_at, row(db, two.id).checked_at) == (clock(), 5.0)
+    assert (row(db, two.id).lease_until, row(db, two.id).absent_since) == (clock() + NO_BUDGET_PAUSE_SECONDS, None)
+    assert metric("items_rechecked_total") == 1
 
 
 def test_a_message_without_ids_continues_until_nothing_is_due(

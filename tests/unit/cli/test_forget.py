@@ -98,7 +98,7 @@ def test_forgetting_an_author_of_another_source_keeps_namesakes(
     assert "overheard forget --author alice --source replay --undo" in result.stdout
     assert "is stored again" in run("forget", "--author", "alice", "--source", "replay", "--undo").stdout
     refused = run("forget", "--author", "alice", "--source", "redit", "--yes")
-    assert (refused.exit_code, "'reddit', 'replay'" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "'reddit', " in refused.stderr) == (2, True)
 
 
 def test_the_undo_command_is_quoted_for_the_shell(run: Run, mention: Callable[..., None]) -> None:

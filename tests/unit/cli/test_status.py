@@ -82,8 +82,8 @@ def test_without_a_workspace_it_exits_with_0_and_warnings(run: Run, running: Run
 def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
     assert list(facts(run)) == [
         "healthy", "troubles", "at", "last_tick_at", "workspaces", "waiting_longest", "oldest_work_seconds", "feeds",
-        "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "channels", "sick_channels", "deliveries",
-        "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
+        "feed_lag_seconds", "coverage_gaps", "failing_feeds", "reddit", "sources", "channels", "sick_channels",
+        "deliveries", "dead_letters", "canary", "queues", "door", "processes", "database_fault", "bus_fault",
         "supervised", "supervisor_fault", "backed_up",
     ]  # fmt: skip
     away = facts(run, OVERHEARD_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:1/overheard")
@@ -179,7 +179,10 @@ def test_a_refused_client_of_several_is_named_and_not_severe(
     assert problems_of(run) == []
 
 
-def test_a_source_of_any_name_that_is_down_is_severe(run: Run, acme: int, running: RunningProcess) -> None:
+def test_a_source_of_any_name_that_is_down_is_severe(
+    run: Run, acme: int, running: RunningProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERHEARD_SOURCES__REPLAY__PATH", "items.jsonl")
     db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)
@@ -465,6 +468,34 @@ def test_trigger_wait_warns_of_channels_that_receive_nothing(run: Run, acme: int
     assert result.stderr.startswith("! channel team is failing (500: [2Jgone for good); its deliveries wait")
     channels.disable(db, channel, "410", now)
     assert run("trigger", "acme", "--wait").stderr.startswith("! channel team is disabled (410); it receives nothing")
+
+
+def test_trigger_wait_says_which_feeds_their_publishers_do_not_let_be_read_yet(
+    run: Run, acme: int, running: RunningProcess
+) -> None:
+    db, now = running.db, running.clock()
+    # Both were read a minute ago, and may be read again in a quarter of an hour.
+    models.Feed.update(fresh_at=now - 60, retry_at=now + 900).execute(db.peewee)
+    result = run("trigger", "acme", "--wait")
+    assert result.exit_code == 0, result.output
+    assert "acme: 0 new mentions in 0." in result.stdout
+    assert "2 feeds are as fresh as the publisher allows; next poll in 15 min (20" in result.stdout
+    (feed, _) = models.Feed.select().order_by(models.Feed.id).execute(db.peewee)
+    models.Feed.update(failures=1).where(models.Feed.id == feed.id).execute(db.peewee)
+    assert "1 feed is as fresh as the publisher allows" in run("trigger", "acme", "--wait").stdout
+    models.Feed.update(failures=1).execute(db.peewee)
+    assert "as fresh as" not in run("trigger", "acme", "--wait").stdout, "they are refused"
+
+
+def test_trigger_wait_waits_for_other_feeds_than_those_that_are_paused_or_streamed(
+    run: Run, acme: int, running: RunningProcess
+) -> None:
+    db, now = running.db, running.clock()
+    posts = models.Feed.kind == "posts"
+    models.Feed.update(fresh_at=now - 60, retry_at=now + 900).where(posts).execute(db.peewee)
+    assert run("trigger", "acme", "--wait", "--timeout", "0.01").exit_code == 1
+    models.Feed.update(source="bluesky").where(~posts).execute(db.peewee)
+    assert run("trigger", "acme", "--wait", "--timeout", "0.01").exit_code == 0
 
 
 def test_trigger_refuses_unknown_and_paused_workspaces(run: Run, acme: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,10 @@ import pytest
 from overheard import canary, input_files
 from overheard.db import canaries, channels, heartbeats, models, workspace_specs, workspaces
 from overheard.process import RunningProcess
-from overheard.sources.registry import SOURCES
+from overheard.sources.registry import SOURCES, watchable
 from overheard.sources.source_type import SourceType
 from overheard.workspaces import WatchSpec
+from tests.project import ROOT
 
 from .conftest import Run, lines, rows
 
@@ -147,6 +150,111 @@ def test_limits_count_the_feeds_of_all_sources(run: Run, folder: Path) -> None:
     assert run("import", "acme.toml", OVERHEARD_LIMITS__FEEDS="5").exit_code == 0
 
 
+def test_add_watches_every_source_by_its_own_option(run: Run, running: RunningProcess) -> None:
+    result = run(
+        *("workspace", "add", "acme", "-q", "x", "--hackernews", "--bluesky", "--subreddit", "python"),
+        *("--feed", "https://example.org/Feed.xml?b=c&d", "--feed", "https://lobste.rs", "--stackexchange"),
+        *("stackoverflow/postgresql", "--mastodon", "mastodon.social/#tag", "--mastodon", "fosstodon.org"),
+    )
+    assert result.exit_code == 0, result.output
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
+    assert {(watch.source, watch.places) for watch in spec.watch} == {
+        ("reddit", ("python",)), ("hackernews", ("all",)), ("bluesky", ("all",)),
+        ("feeds", ("https://example.org/Feed.xml?b=c&d", "https://lobste.rs/newest.rss")),
+        ("stackexchange", ("stackoverflow/postgresql",)),
+        ("mastodon", ("fosstodon.org", "mastodon.social/#tag")),
+    }  # fmt: skip
+    exported = run("export", "--secrets").stdout
+    run("workspace", "remove", "acme", "--yes")
+    assert run("import", "-", input=exported).exit_code == 0
+    assert run("export", "--secrets").stdout == exported
+
+
+def test_add_watches_what_pasted_addresses_stand_for(run: Run, running: RunningProcess) -> None:
+    result = run(
+        *("workspace", "add", "acme", "https://www.reddit.com/r/Rust/new/", "https://stackoverflow.com/tags/rust"),
+        *("https://github.com/rust-lang/rust", "-q", "x", "--watch", "https://news.ycombinator.com/newest"),
+        *("--watch", "lobste.rs/t/rust", "--watch", "feeds:https://example.org/feed.xml"),
+        *("--subreddit", "https://old.reddit.com/r/golang/"),
+    )
+    assert result.exit_code == 0, result.output
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
+    assert {(watch.source, watch.places) for watch in spec.watch} == {
+        ("reddit", ("golang", "rust")), ("stackexchange", ("stackoverflow/rust",)), ("hackernews", ("all",)),
+        ("feeds", (
+            "https://example.org/feed.xml", "https://github.com/rust-lang/rust/releases.atom",
+            "https://lobste.rs/t/rust.rss",
+        )),
+    }  # fmt: skip
+
+
+def test_add_names_every_address_that_stands_for_nothing(run: Run, running: RunningProcess) -> None:
+    result = run("workspace", "add", "acme", "https://x.com/acme", "https://www.youtube.com/@acme", "-q", "x")
+    assert result.exit_code == 2
+    assert "cannot read x.com" in result.stderr
+    assert "Copy channel ID" in result.stderr
+    assert workspaces.overview(running.db) == []
+
+
+def test_import_reports_every_place_that_is_wrong(run: Run, running: RunningProcess) -> None:
+    watches = (
+        ("redit", "rust"), ("reddit", "a b"), ("reddit", "https://lobste.rs/"), ("hackernews", "newest"),
+        ("feeds", "example"), ("stackexchange", "a b/c"), ("bluesky", "someone"), ("mastodon", "a b"),
+    )  # fmt: skip
+    file = '[[workspace]]\nslug = "acme"\n' + "".join(
+        f'[[workspace.watch]]\nsource = "{source}"\nplaces = ["{place}"]\n' for source, place in watches
+    )
+    result = run("import", "-", input=file)
+    assert result.exit_code == 2
+    found = [line.strip() for line in result.stderr.splitlines()]
+    assert len(found) == len(watches), result.stderr
+    assert "source 'redit' is not known; valid: reddit" in found[0]
+    for line, (source, place) in zip(found[1:], watches[1:], strict=True):
+        assert line.startswith(f"stdin: workspace acme: watch of {source}: places: "), (line, place)
+    assert 'write source = "feeds", places = ["https://lobste.rs/newest.rss"]' in result.stderr
+
+
+def test_a_watch_of_a_source_without_places_names_none(run: Run, running: RunningProcess) -> None:
+    file = '[[workspace]]\nslug = "acme"\nkinds = ["posts"]\n[[workspace.watch]]\nsource = "hackernews"\n'
+    assert run("import", "-", input=file + '[[workspace.watch]]\nsource = "bluesky"\n').exit_code == 0
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
+    assert {(watch.source, watch.places, watch.kinds) for watch in spec.watch} == {
+        ("hackernews", ("all",), ("posts",)), ("bluesky", ("all",), ("posts",)),
+    }  # fmt: skip
+    refused = run("import", "-", input=file.replace("hackernews", "feeds"))
+    assert (refused.exit_code, "watch of 'feeds': places: name at least one" in refused.stderr) == (2, True)
+
+
+def test_a_watch_of_kinds_that_its_source_does_not_have_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "dummy", SourceType(name="dummy", feeds=("posts",), factory="none:none"))
+    file = '[[workspace]]\nslug = "acme"\nkinds = ["comments"]\n[[workspace.watch]]\nsource = "dummy"\nplaces = ["x"]\n'
+    refused = run("import", "-", input=file)
+    assert refused.exit_code == 2
+    assert 'watch of dummy: kinds: it has no comments; write kinds = ["posts"] in this watch' in refused.stderr
+    assert run("import", "-", input=file + 'kinds = ["posts", "comments"]\n').exit_code == 0
+
+
+def test_the_readmes_examples_of_what_to_watch_can_be_saved(run: Run, running: RunningProcess, folder: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("### What to watch\n")[2].partition("\n### ")[0]
+    (commands,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    (file,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    for command in commands.replace("\\\n", " ").splitlines():
+        result = run(*shlex.split(command)[1:])
+        assert result.exit_code == 0, result.output
+    options = re.findall(r"\| `(--[^`]+)` \|", section)
+    assert len(options) == len(watchable())
+    for number, option in enumerate(options):
+        result = run("workspace", "add", f"w{number}", "-q", "x", *shlex.split(option))
+        assert result.exit_code == 0, result.output
+    assert run("import", "-", input=file).exit_code == 0
+    spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
+    assert {(watch.source, watch.places) for watch in spec.watch} == {
+        ("hackernews", ("all",)), ("mastodon", ("fosstodon.org/#postgres", "mastodon.social/#postgres")),
+        ("feeds", ("https://github.com/postgres/postgres/releases.atom", "https://lobste.rs/newest.rss")),
+        ("stackexchange", ("dba/postgresql", "stackoverflow/postgresql")),
+    }  # fmt: skip
+
+
 def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, running: RunningProcess) -> None:
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", "team=https://example.com/d")
     (row,) = channels.listing(running.db)
@@ -169,10 +277,10 @@ def test_add_prints_the_secret_of_a_webhook_and_the_next_steps(run: Run, running
         (["acme", "-s", "python", "-q", "x", "--every", "1s"], "too often"),
         (["acme", "-s", "python", "-q", "x", "--timezone", "Berlin"], "Europe/Berlin"),
         (["acme", "-s", "python", "-q", "x", "-c", "nonsense"], "channel"),
-        (["acme", "-q", "x"], "give --subreddit or --watch"),
+        (["acme", "-q", "x"], "nothing to watch: give a URL, --subreddit"),
         (["acme", "-q", "x", "--watch", "python"], "write SOURCE:PLACE"),
-        (["acme", "-q", "x", "--watch", "redit:python"], "source 'redit' is not known; valid: reddit, replay"),
-        (["acme", "-q", "x", "--watch", "canary:overheard-canary"], "valid: reddit, replay"),
+        (["acme", "-q", "x", "--watch", "redit:python"], "source 'redit' is not known; valid: reddit"),
+        (["acme", "-q", "x", "--watch", "canary:overheard-canary"], "valid: reddit"),
         (["acme", "-s", "python"], "Missing option"),
     ],
 )

@@ -14,6 +14,8 @@ from overheard.db.models import StoredItem
 from overheard.db.rechecks import RECHECK_LEASE_SECONDS
 from overheard.errors import Unavailable
 from overheard.observability.metrics import ProcessMetrics
+from overheard.sources.registry import SOURCES
+from overheard.sources.source_type import SourceType
 from producers.rechecks import Rechecks
 from tests.fixtures import Clock, Metric, Sent, World
 
@@ -145,3 +147,26 @@ def test_overdue_items_are_counted_once_a_minute(
     clock.advance(1)
     step.send_due()
     assert metric("recheck_overdue_items") == 0
+
+
+def test_a_source_with_very_many_items_due_takes_no_other_s_turn(
+    stored: Callable[[int], None],
+    make: Callable[..., Rechecks],
+    sent: Sent,
+    clock: Clock,
+    db: Db,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [f"other{number}" for number in range(7)]
+    for name in others:
+        monkeypatch.setitem(
+            SOURCES, name, SourceType(name=name, feeds=("items",), factory="", deletions="lookup", lookup_size=1)
+        )
+    stored(2000)
+    for number, name in enumerate(others, start=1):
+        StoredItem.update(source=name).where(StoredItem.id == number).execute(db.peewee)
+    clock.advance(12 * HOUR)
+    step = make()
+    for _ in range(4):
+        assert step.send_due() <= 5
+    assert {message.source for message in sent} == {"reddit", *others}

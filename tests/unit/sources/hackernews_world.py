@@ -1,4 +1,4 @@
-"""Shared by the tests of the Hacker News source: its simulator on a clock that is stepped, and a source."""
+"""Shared by the tests of the Hacker News source: its simulator on a stepped clock, and a source that reads it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class HackerNewsDesk:
         self.cursor = pages[-1].cursor
         for page in pages:
             self.found |= {item.id for item in page.items}
-            self.gaps += page.gaps
+        self.gaps += pages[-1].gaps
 
     def ids(self, *, since: float = 0.0) -> list[int]:
         """Make one reading; return the numbers of its items."""

@@ -52,6 +52,25 @@ def altered(thing: dict[str, Any], **data: Any) -> dict[str, Any]:
     return other
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://example.org/x", "https://example.org/x"),
+        ("HTTP://example.org/x ", "HTTP://example.org/x"),
+        ("/r/linux/comments/2def/other/", "https://www.reddit.com/r/linux/comments/2def/other/"),  # a crosspost
+        ("//example.org/", ""),
+        ("javascript:alert(1)", ""),
+        ("https://example.org/\n", "https://example.org/"),
+        ("https://example.org/\u202e", ""),
+        ("", ""),
+    ],
+)
+def test_a_post_links_to_the_web_or_to_nothing(url: str, shown: str) -> None:
+    [read] = parse_children([altered(POST, url=url)], "post")
+    assert read.item is not None
+    assert read.item.url == shown
+
+
 def test_a_post() -> None:
     [read] = parse_children([POST], "post")
     assert read.item is not None

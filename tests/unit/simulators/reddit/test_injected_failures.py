@@ -132,6 +132,21 @@ def test_slow_answers_are_correct(simulator, read):
     assert time.monotonic() - begun >= 0.2
 
 
+def test_a_dripping_answer_is_correct_and_slow(simulator, bare):
+    simulator.faults.drip(0.001)
+    begun = time.monotonic()
+    answer = bare.get("r/all/new")
+    assert answer.json()["kind"] == "Listing"
+    assert time.monotonic() - begun >= 0.001 * len(answer.content)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001])
+def test_raw_bytes_are_sent_as_they_are(simulator, bare, seconds):
+    simulator.faults.raw(b"HTTP/1.1 200 Fine\r\nX-Odd: \xff\r\n\r\n{", seconds=seconds)
+    answer = bare.get("r/all/new")
+    assert (answer.status_code, answer.reason, answer.headers["x-odd"], answer.content) == (200, "Fine", "\xff", b"{")
+
+
 def test_odd_and_missing_ratelimit_headers(simulator, bare):
     simulator.faults.ratelimit({"x-ratelimit-used": "1.0"})
     simulator.faults.ratelimit()

@@ -70,7 +70,11 @@ def test_deleted_and_dead_items_are_reported_and_not_emitted(read_desk: HackerNe
 
 def test_one_bad_item_costs_only_itself(read_desk: HackerNewsDesk) -> None:
     numbers = [read_desk.simulator.add_story(f"Story {number}") for number in range(4)]
-    bad = ['{"id": "x"}', f'{{"id": {numbers[2]}, "type": "story"}}', '{"id": 1, "type": "story", "time": 5}']
+    bad = [
+        f'{{"id": {numbers[0]}, "type": "story", "time": "\\ud800"}}',
+        f'{{"id": {numbers[1]}, "type": []}}',
+        f'{{"id": {numbers[2]}, "type": "story"}}',
+    ]
     for number, text in zip(numbers, bad, strict=False):
         read_desk.simulator.faults.body(text, path=f"/item/{number}")
     assert read_desk.ids() == [numbers[3]]
@@ -79,7 +83,18 @@ def test_one_bad_item_costs_only_itself(read_desk: HackerNewsDesk) -> None:
     ) == len(bad)
     read_desk.clock.advance(HOLE_SECONDS)
     assert read_desk.ids() == []
-    assert read_desk.gaps == [], "it was there, and is no hole"
+    assert read_desk.gaps == [], "it is there: not a hole"
+
+
+@pytest.mark.parametrize("text", ["[]", "17", '"x"', '{"error": "x"}', '{"id": "x"}', '{"id": 1, "time": 5}'])
+def test_an_answer_that_says_nothing_of_the_item_is_asked_for_again(read_desk: HackerNewsDesk, text: str) -> None:
+    """It may come from a proxy: skipping the numbers would lose their items."""
+    numbers = [read_desk.simulator.add_story(f"Story {number}") for number in range(3)]
+    read_desk.simulator.faults.body(text, path=f"/item/{numbers[1]}")
+    assert read_desk.ids() == [numbers[0], numbers[2]]
+    read_desk.clock.advance(60)
+    assert read_desk.ids() == [numbers[1]]
+    assert read_desk.gaps == []
 
 
 def test_texts_that_cannot_be_stored_are_made_so(read_desk: HackerNewsDesk) -> None:

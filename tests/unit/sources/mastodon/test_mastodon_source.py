@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from overheard.errors import BudgetExhausted, FeedRefused
-from overheard.simulators.mastodon import MastodonSimulator
+from overheard.simulators.mastodon import MastodonSimulator, render
 from overheard.sources import Page, ReadRequest
 from overheard.sources.mastodon.names import lookup_name
 from overheard.sources.mastodon.source import MastodonSource
@@ -121,6 +122,15 @@ def test_a_bad_status_costs_nothing_else(server: MastodonSimulator) -> None:
     assert texts([page]) == ["good"]
     for name in ("items_unreadable_total", "items_opted_out_total"):
         assert metrics.registry.get_sample_value(f"overheard_{name}", {"source": "mastodon"}) == 1
+
+
+@pytest.mark.parametrize("body", [r'"\ud800"', "NaN", "1e999"], ids=repr)
+def test_bad_json_inside_of_a_status_costs_nothing_else(server: MastodonSimulator, body: str) -> None:
+    server.publish("good")
+    server.publish("bad", fields={"card": "RUBBISH"})
+    original = json.dumps([render.status_json(status, "a.example") for status in server.statuses.page(None, 40, {})])
+    server.faults.body(original.replace('"RUBBISH"', body).encode("latin-1"))
+    assert texts(read(source_of(), place_of(server))) == ["bad", "good"]
 
 
 def test_each_server_has_its_own_budget_and_its_count_is_passed_on(server: MastodonSimulator) -> None:
@@ -250,8 +260,17 @@ def test_a_server_that_fails_leaves_its_statuses_unknown(server: MastodonSimulat
     result = source.look_up(names, RecordingBudget())
     assert (result.items, result.gone, result.unanswered) == ((), (), ())
     assert result.absent == (names[1].partition(" ")[0],), "a web page is not Mastodon's answer: it has to be confirmed"
-    # The rest of a dead server's, and what is not on a server of Mastodon.
+    # What is not on a server of Mastodon is not asked for.
     assert source.look_up(["https://remote.example/objects/1"], RecordingBudget()).items == ()
+
+
+def test_a_server_that_does_not_answer_costs_one_request(server: MastodonSimulator) -> None:
+    source, names = looked_up(server, "ann", "bob", "cat")
+    server.faults.reset()
+    budget = RecordingBudget()
+    result = source.look_up(names, budget)
+    assert (result.items, result.gone, result.absent, result.unanswered, budget.taken) == ((), (), (), (), 1)
+    assert len(source.look_up(names, budget).items) == 3
 
 
 def test_an_author_who_opts_out_later_is_gone(server: MastodonSimulator) -> None:

@@ -1,0 +1,217 @@
+"""Backfill: search a source's past for a workspace, and store what its queries match as mentions that are not sent."""
+
+from __future__ import annotations
+
+import math
+import threading
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from overheard.clock import Clock
+from overheard.db import backfills, storing, workspaces
+from overheard.db.backfills import BackfillSearch
+from overheard.db.database import Db
+from overheard.db.retention import RetentionAges
+from overheard.errors import BudgetExhausted, Conflict, NotFound, PermanentError, RetryableError, Unavailable
+from overheard.items import Item
+from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
+from overheard.matching.search_words import search_words
+from overheard.messages import ItemsFetched, ItemsMatched, PollPart, WorkspaceMatch
+from overheard.sources import ItemSearch, RequestTokens, SearchRequest
+
+NOTHING_IS_NEWS = -math.inf  # the age from which items are not sent: any
+RETRY_MIN_SECONDS = 1.0  # after an error of the source, doubling to a minute; chosen, not measured
+RETRY_MAX_SECONDS = 60.0
+MAX_TRIES = 10  # in a row without an answer, about six minutes: by then it is an outage
+BUDGET_WAIT_SECONDS = 5.0  # between two tries to get a spare token, at the longest
+
+Match = Callable[[ItemsFetched], list[ItemsMatched]]  # as the match stage does
+Report = Callable[[BackfillSearch, str], None]  # how far a search has got, and what is to be said about it
+TRUNCATED = "its search does not show everything: some items of this time are missing"
+
+
+class SearchableSource(NamedTuple):
+    """A source that can be searched, and the budget from which its requests come."""
+
+    search: ItemSearch
+    permit: RequestTokens
+
+
+class BackfillPlan(msgspec.Struct, frozen=True):
+    """What a backfill has to do. ``resumed``: an earlier one was interrupted. ``unsearchable``: sources that cannot."""
+
+    workspace_id: int
+    slug: str
+    query_ids: frozenset[int]
+    words: tuple[str, ...]
+    searches: tuple[BackfillSearch, ...]
+    resumed: bool
+    unsearchable: tuple[str, ...]
+
+
+class BackfillInterrupted(RetryableError):
+    """The source does not answer; the backfill can be resumed."""
+
+
+def plan(
+    db: Db, slug: str, searchable: Collection[str], *, since: float, now: float, query: str | None, ages: RetentionAges
+) -> BackfillPlan:
+    """Plan a backfill, or resume the plan of an interrupted one. Raises NotFound, Conflict.
+
+    No search goes back further than retention: what is older would not be stored.
+    """
+    row = workspaces.by_name(db, slug)
+    if not row.active:
+        raise Conflict(f"workspace {slug} is paused, and nothing is matched for it\noverheard workspace resume {slug}")
+    texts = backfills.queries_of(db, row.id, query)
+    if not texts:
+        names = ", ".join(backfills.query_names(db, row.id))
+        raise NotFound(f"workspace {slug} has no query {query!r}; it has: {names}" if query else f"{slug} has no query")
+    watched = backfills.watched_sources(db, row.id)
+    found = backfills.watched(db, row.id, [source for source in watched if source in searchable], since)
+    kept = [replace(search, since=max(search.since, now - ages.kept_for(search.source))) for search in found]
+    resumed, searches = backfills.resume(db, row.id, query or "", kept)
+    return BackfillPlan(
+        workspace_id=row.id,
+        slug=row.slug,
+        query_ids=frozenset(texts),
+        words=search_words(parsed) if (parsed := _parsed(texts)) else (),
+        searches=tuple(searches),
+        resumed=resumed,
+        unsearchable=tuple(source for source in watched if source not in searchable),
+    )
+
+
+def _parsed(texts: Mapping[int, str]) -> list[ParsedQuery]:
+    """Return the queries; none if one of them cannot be parsed: it is not matched either."""
+    try:
+        return [parse_stored(text)[0] for text in texts.values()]
+    except QuerySyntaxError:
+        return []
+
+
+class Backfiller:
+    """Searches page by page. ``match`` is the match stage's own work; everything else is as in the store stage.
+
+    Items are stored before the search advances: after a crash a page is read again, and nothing is missed (I2).
+    """
+
+    def __init__(
+        self,
+        *,
+        db: Db,
+        sources: Mapping[str, SearchableSource],
+        match: Match,
+        clock: Clock,
+        ages: RetentionAges,
+        stop: threading.Event,
+    ) -> None:
+        self.db = db
+        self.clock = clock
+        self.sources = sources
+        self.match = match
+        self.ages = ages
+        self.stop = stop
+
+    def run(self, plan: BackfillPlan, report: Report) -> bool:
+        """Do all searches; return False if the process was stopped. ``report`` gets each step, with a note if
+        there is something to say about it.
+
+        Raises BackfillInterrupted, Conflict (another process is at work on it), Unavailable, PermanentError.
+        """
+        for search in plan.searches:
+            if not self._run(plan, search, report):
+                return False
+        backfills.clear(self.db, plan.workspace_id)
+        return True
+
+    def _run(self, plan: BackfillPlan, search: BackfillSearch, report: Report) -> bool:
+        tries = 0
+        while search.finished_at is None:
+            if self.stop.is_set():
+                return False
+            try:
+                after, note = self.step(plan, search)
+            except BudgetExhausted as exhausted:
+                self.stop.wait(min(exhausted.delay, BUDGET_WAIT_SECONDS))
+                continue
+            except Unavailable:
+                raise  # our database, which holds the budget: not an error of the source
+            except RetryableError as error:
+                tries += 1
+                if tries == MAX_TRIES:
+                    raise BackfillInterrupted(f"{search.source} does not answer: {error}") from error
+                delay = error.delay if error.delay is not None else RETRY_MIN_SECONDS * 2.0**tries
+                report(search, f"{error}; next try in {min(delay, RETRY_MAX_SECONDS):.0f} s")
+                self.stop.wait(min(delay, RETRY_MAX_SECONDS))
+                continue
+            except PermanentError as error:
+                after, note = replace(search, finished_at=self.clock()), f"it cannot be searched: {error}"
+            if not backfills.advance(self.db, plan.workspace_id, search, after):
+                raise Conflict(f"another backfill of {plan.slug} is running")
+            search, tries = after, 0
+            report(search, note)
+        return True
+
+    def step(self, plan: BackfillPlan, search: BackfillSearch) -> tuple[BackfillSearch, str]:
+        """Search a page and store what it has; return how far the search has got, and a note.
+
+        Raises what sources raise.
+        """
+        if search.since >= search.until:
+            return replace(search, finished_at=self.clock()), ""
+        source, permit = self.sources[search.source]
+        page = source.search(
+            SearchRequest(
+                kinds=search.kinds,
+                places=(search.place,),
+                since=search.since,
+                until=search.until,
+                words=plan.words,
+                position=search.position,
+            ),
+            permit,
+        )
+        # A source may search by the day, or by words of its own: only these items are asked for.
+        items = tuple(
+            item for item in page.items if item.kind in search.kinds and search.since <= item.created_at < search.until
+        )
+        times = [item.created_at for item in items]
+        after = replace(
+            search,
+            position=page.position,
+            oldest=min([*times, *filter(None, [search.oldest])], default=None),
+            newest=max([*times, *filter(None, [search.newest])], default=None),
+            items=search.items + len(items),
+            mentions=search.mentions + self._store(plan, items) if items else search.mentions,
+            finished_at=None if page.position is not None else self.clock(),
+        )
+        return after, TRUNCATED if page.truncated else ""
+
+    def _store(self, plan: BackfillPlan, items: tuple[Item, ...]) -> int:
+        """Match the items and store those of this workspace; return how many mentions are new."""
+        # A poll of its own, of one part and without targets: it moves no cursor.
+        part = PollPart(poll=f"backfill-{uuid.uuid4()}", part=0, parts=1)
+        mentions = 0
+        for matched in self.match(ItemsFetched(part=part, items=items)):
+            kept = [(entry, self._own(plan, entry.matches)) for entry in matched.items]
+            own = replace(matched, items=tuple(replace(entry, matches=matches) for entry, matches in kept if matches))
+            now = self.clock()
+            stored = storing.store(self.db, own, now, NOTHING_IS_NEWS, self.ages.kept_for)
+            mentions += stored.mentions
+        return mentions
+
+    def _own(self, plan: BackfillPlan, matches: tuple[WorkspaceMatch, ...]) -> tuple[WorkspaceMatch, ...]:
+        """Return the matches of this workspace, if one of the wanted queries is among them.
+
+        Its other queries that match stay: the mention is stored once, and has to name them all.
+        """
+        return tuple(
+            match
+            for match in matches
+            if match.workspace_id == plan.workspace_id and not plan.query_ids.isdisjoint(match.query_ids)
+        )

@@ -1,0 +1,1 @@
+"""Stack Exchange: questions and answers of its sites, by tag."""
