@@ -5,6 +5,7 @@ A ``backoff`` is binding: a request before its end is answered by a ``throttle_v
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import StackExchangeSettings
+from overheard.decoding import converter, decode_json
 from overheard.errors import FeedRefused, LoginRefused, RetryableError
 from overheard.sources import RequestTokens
 from overheard.sources.http import HttpResponse, OperatorHttp
@@ -26,7 +28,7 @@ THROTTLED_SECONDS = 300.0
 LOGIN_RETRY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0  # the quota is renewed at midnight UTC
 AVAILABLE_IN = re.compile(r"available in (\d{1,7}) second")
-BAD_PARAMETER, THROTTLE_VIOLATION = 400, 502
+BAD_PARAMETER, NO_METHOD, THROTTLE_VIOLATION = 400, 404, 502
 TRANSIENT_ERRORS = (409, 500, 503)
 KEY_ERRORS = (401, 402, 403, 405, 406)
 
@@ -42,7 +44,7 @@ class ResponseWrapper(msgspec.Struct):
     error_message: str = ""
 
 
-_WRAPPER = msgspec.json.Decoder(ResponseWrapper)
+_to_wrapper = converter(ResponseWrapper)
 
 
 class StackExchangeClient:
@@ -64,7 +66,10 @@ class StackExchangeClient:
         response = self._http.get(self._url + VERSION + method, {**params, **key})
         wrapper = _decoded(response)
         if wrapper is None:
-            raise transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
+            error = transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
+            if error.delay is not None:
+                budget.block(error.delay)
+            raise error
         self._pass_on(wrapper, budget)
         if wrapper.error_id is not None or response.status != 200 or wrapper.items is None:
             raise self._error(wrapper, response, budget, place)
@@ -75,13 +80,14 @@ class StackExchangeClient:
         self._http.close()
 
     def _pass_on(self, wrapper: ResponseWrapper, budget: RequestTokens) -> None:
-        if wrapper.backoff is not None and wrapper.backoff > 0:
+        backoff, remaining = _finite(wrapper.backoff), _finite(wrapper.quota_remaining)
+        if backoff is not None and backoff > 0:
             # It is about one method; but the same few methods are all that is used here.
-            budget.block(wrapper.backoff + BACKOFF_MARGIN_SECONDS)
-        if wrapper.quota_remaining is not None:
+            budget.block(backoff + BACKOFF_MARGIN_SECONDS)
+        if remaining is not None:
             until_midnight = DAY_SECONDS - self._clock() % DAY_SECONDS
-            budget.observe(max(wrapper.quota_remaining, 0.0), until_midnight)
-            if wrapper.quota_remaining < 1:
+            budget.observe(max(remaining, 0.0), until_midnight)
+            if remaining < 1:
                 budget.block(until_midnight)
 
     def _error(
@@ -90,7 +96,7 @@ class StackExchangeClient:
         code = wrapper.error_id if wrapper.error_id is not None else response.status
         if code == THROTTLE_VIOLATION or response.status == 429:
             found = AVAILABLE_IN.search(wrapper.error_message)
-            seconds = float(found[1]) if found else wrapper.backoff or THROTTLED_SECONDS
+            seconds = float(found[1]) if found else _finite(wrapper.backoff) or THROTTLED_SECONDS
             budget.block(seconds + BACKOFF_MARGIN_SECONDS)
             return RetryableError("it limits our requests (throttle_violation)", delay=seconds)
         if code in KEY_ERRORS or (code == BAD_PARAMETER and "key" in wrapper.error_message.lower()):
@@ -99,6 +105,8 @@ class StackExchangeClient:
             )
         if code == BAD_PARAMETER:
             return FeedRefused("no such site", (place,))
+        if code == NO_METHOD:
+            return FeedRefused("no such method", (place,))
         if code in TRANSIENT_ERRORS or (error := transient_error(response, self._clock)) is None:
             return RetryableError(f"it answers with error {code}")
         return error
@@ -106,6 +114,10 @@ class StackExchangeClient:
 
 def _decoded(response: HttpResponse) -> ResponseWrapper | None:
     try:
-        return _WRAPPER.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _to_wrapper(decode_json(response.body))
+    except ValueError:
         return None
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
