@@ -57,6 +57,10 @@ SIMULATORS = {
         "overheard.simulators.mastodon.simulator:MastodonSimulator",
         '[sources.mastodon]\nallow_private = true\n\nand in a watch of mastodon: places = ["{url}"]\n',
     ),
+    "stackexchange": SimulatorEntry(
+        "overheard.simulators.stackexchange.simulator:StackExchangeSimulator",
+        '[sources.stackexchange]\nurl = "{url}"\nkey = "simulated-key"\n',
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Feeds in XML, spoiled: entries that are no XML, and documents that attack parsers, over real HTTP.
+"""Feeds in XML, spoiled: entries that are not XML, and documents that attack parsers, over real HTTP.
 
 `test_source_bad_input.py` has the rest: failures of servers, and spoiled entries of a JSON Feed.
 """

@@ -9,6 +9,7 @@ FILTERS = ("default", "withbody", "none", "total")
 SORTS = ("activity", "creation", "votes")
 PAGE_MAX_WITHOUT_KEY = 25
 DAY_SECONDS = 86_400
+NO_BOUND = 2**63
 
 
 class ApiError(Exception):
@@ -37,10 +38,10 @@ class ListParameters:
     size: int
     with_body: bool
     tags: tuple[str, ...]
-    since: int | None
-    until: int | None
-    least: int | None
-    most: int | None
+    since: int
+    until: int
+    least: int
+    most: int
 
 
 def parsed(query: Mapping[str, str], sites: Collection[str], keys: Collection[str]) -> ListParameters:
@@ -52,9 +53,8 @@ def parsed(query: Mapping[str, str], sites: Collection[str], keys: Collection[st
         raise bad_parameter("site is required")
     if site not in sites:
         raise bad_parameter(f"No site found for name `{site}`")
-    page = _number(query, "page") or 1
-    size = _number(query, "pagesize")
-    if page < 1 or not 0 <= (30 if size is None else size) <= 100:
+    page, size = _number(query, "page", 1), _number(query, "pagesize", 30)
+    if page < 1 or size > 100:
         raise bad_parameter("page" if page < 1 else "pagesize")
     if page > PAGE_MAX_WITHOUT_KEY and "key" not in query:
         raise ApiError(403, "access_denied", "page above 25 requires access token or app key")
@@ -67,20 +67,20 @@ def parsed(query: Mapping[str, str], sites: Collection[str], keys: Collection[st
         sort=sort,
         order=order,
         page=page,
-        size=30 if size is None else size,
+        size=size,
         with_body=filter_ == "withbody",
         tags=tuple(filter(None, query.get("tagged", "").split(";"))),
-        since=_number(query, "fromdate"),
-        until=_number(query, "todate"),
-        least=_number(query, "min"),
-        most=_number(query, "max"),
+        since=_number(query, "fromdate", 0),
+        until=_number(query, "todate", NO_BOUND),
+        least=_number(query, "min", 0),
+        most=_number(query, "max", NO_BOUND),
     )
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
-        return None
+        return default
     if not text.isascii() or not text.isdecimal():
         raise bad_parameter(name)
     return int(text)

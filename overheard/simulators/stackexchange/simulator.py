@@ -147,10 +147,8 @@ class StackExchangeSimulator(HttpSimulator):
         def fits(post: SimulatedPost) -> bool:
             key = post.active if wanted.sort == "activity" else post.created
             return (
-                (wanted.since is None or post.created >= wanted.since)
-                and (wanted.until is None or post.created <= wanted.until)
-                and (wanted.least is None or key >= wanted.least)
-                and (wanted.most is None or key <= wanted.most)
+                wanted.since <= post.created <= wanted.until
+                and wanted.least <= key <= wanted.most
                 # It is about questions only; answers have no tags.
                 and (post.question is not None or set(wanted.tags) <= set(post.tags))
             )

@@ -5,6 +5,7 @@ A ``backoff`` is binding: a request before its end is answered by a ``throttle_v
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +28,7 @@ THROTTLED_SECONDS = 300.0
 LOGIN_RETRY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0  # the quota is renewed at midnight UTC
 AVAILABLE_IN = re.compile(r"available in (\d{1,7}) second")
-BAD_PARAMETER, THROTTLE_VIOLATION = 400, 502
+BAD_PARAMETER, NO_METHOD, THROTTLE_VIOLATION = 400, 404, 502
 TRANSIENT_ERRORS = (409, 500, 503)
 KEY_ERRORS = (401, 402, 403, 405, 406)
 
@@ -79,13 +80,14 @@ class StackExchangeClient:
         self._http.close()
 
     def _pass_on(self, wrapper: ResponseWrapper, budget: RequestTokens) -> None:
-        if wrapper.backoff is not None and wrapper.backoff > 0:
+        backoff, remaining = _finite(wrapper.backoff), _finite(wrapper.quota_remaining)
+        if backoff is not None and backoff > 0:
             # It is about one method; but the same few methods are all that is used here.
-            budget.block(wrapper.backoff + BACKOFF_MARGIN_SECONDS)
-        if wrapper.quota_remaining is not None:
+            budget.block(backoff + BACKOFF_MARGIN_SECONDS)
+        if remaining is not None:
             until_midnight = DAY_SECONDS - self._clock() % DAY_SECONDS
-            budget.observe(max(wrapper.quota_remaining, 0.0), until_midnight)
-            if wrapper.quota_remaining < 1:
+            budget.observe(max(remaining, 0.0), until_midnight)
+            if remaining < 1:
                 budget.block(until_midnight)
 
     def _error(
@@ -94,7 +96,7 @@ class StackExchangeClient:
         code = wrapper.error_id if wrapper.error_id is not None else response.status
         if code == THROTTLE_VIOLATION or response.status == 429:
             found = AVAILABLE_IN.search(wrapper.error_message)
-            seconds = float(found[1]) if found else wrapper.backoff or THROTTLED_SECONDS
+            seconds = float(found[1]) if found else _finite(wrapper.backoff) or THROTTLED_SECONDS
             budget.block(seconds + BACKOFF_MARGIN_SECONDS)
             return RetryableError("it limits our requests (throttle_violation)", delay=seconds)
         if code in KEY_ERRORS or (code == BAD_PARAMETER and "key" in wrapper.error_message.lower()):
@@ -103,6 +105,8 @@ class StackExchangeClient:
             )
         if code == BAD_PARAMETER:
             return FeedRefused("no such site", (place,))
+        if code == NO_METHOD:
+            return FeedRefused("no such method", (place,))
         if code in TRANSIENT_ERRORS or (error := transient_error(response, self._clock)) is None:
             return RetryableError(f"it answers with error {code}")
         return error
@@ -111,5 +115,9 @@ class StackExchangeClient:
 def _decoded(response: HttpResponse) -> ResponseWrapper | None:
     try:
         return _to_wrapper(decode_json(response.body))
-    except (ValueError, msgspec.ValidationError):
+    except ValueError:
         return None
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None

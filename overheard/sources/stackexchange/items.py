@@ -26,7 +26,7 @@ class _Owner(msgspec.Struct):
     display_name: str | None = None
 
 
-class _Publication(msgspec.Struct, kw_only=True):
+class _PostFields(msgspec.Struct, kw_only=True):
     creation_date: int
     owner: _Owner | None = None
     body: str | None = None
@@ -35,12 +35,12 @@ class _Publication(msgspec.Struct, kw_only=True):
     last_edit_date: int | None = None
 
 
-class _Question(_Publication, kw_only=True):
+class _Question(_PostFields, kw_only=True):
     question_id: int
     tags: list[str] | None = None
 
 
-class _Answer(_Publication, kw_only=True):
+class _Answer(_PostFields, kw_only=True):
     answer_id: int
     question_id: int
 
@@ -115,7 +115,8 @@ def parse_answer(entry: object, place: str, site: str, titles: dict[int, str]) -
 def parse_active(entry: object) -> ActiveQuestion | None:
     """Parse a question for its activity only; None if it cannot be read."""
     try:
-        return _to_active(entry)
+        active = _to_active(entry)
+        return msgspec.structs.replace(active, title=sanitized(active.title))
     except UNREADABLE:
         return None
 

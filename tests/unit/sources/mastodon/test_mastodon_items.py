@@ -116,6 +116,6 @@ def test_numbers_as_ids_and_missing_uris_are_understood() -> None:
     assert item.id == "https://mastodon.social/statuses/113560000000000001"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"error": "x"}', b"[1, 2", b'["\xff"]', b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"error": "x"}', b"[1, 2", b"[" * 100_000])
 def test_only_an_array_is_a_timeline(body: bytes) -> None:
     assert decode_timeline(body) is None

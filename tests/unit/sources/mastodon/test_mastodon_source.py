@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from overheard.errors import BudgetExhausted, FeedRefused
-from overheard.simulators.mastodon import MastodonSimulator
+from overheard.simulators.mastodon import MastodonSimulator, render
 from overheard.sources import Page, ReadRequest
 from overheard.sources.mastodon.names import lookup_name
 from overheard.sources.mastodon.source import MastodonSource
@@ -121,6 +122,15 @@ def test_a_bad_status_costs_nothing_else(server: MastodonSimulator) -> None:
     assert texts([page]) == ["good"]
     for name in ("items_unreadable_total", "items_opted_out_total"):
         assert metrics.registry.get_sample_value(f"overheard_{name}", {"source": "mastodon"}) == 1
+
+
+@pytest.mark.parametrize("body", [r'"\ud800"', "NaN", "1e999"], ids=repr)
+def test_bad_json_inside_of_a_status_costs_nothing_else(server: MastodonSimulator, body: str) -> None:
+    server.publish("good")
+    server.publish("bad", fields={"card": "RUBBISH"})
+    original = json.dumps([render.status_json(status, "a.example") for status in server.statuses.page(None, 40, {})])
+    server.faults.body(original.replace('"RUBBISH"', body).encode("latin-1"))
+    assert texts(read(source_of(), place_of(server))) == ["bad", "good"]
 
 
 def test_each_server_has_its_own_budget_and_its_count_is_passed_on(server: MastodonSimulator) -> None:

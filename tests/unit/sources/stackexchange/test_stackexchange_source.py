@@ -171,6 +171,15 @@ def test_a_bad_question_costs_nothing_else(api: StackExchangeSimulator) -> None:
     assert metrics.registry.get_sample_value("overheard_items_unreadable_total", labels) == 1
 
 
+def test_lone_surrogates_cost_nothing(api: StackExchangeSimulator, source: StackExchangeSource) -> None:
+    question = api.ask(SITE, "one \ud800 two", "<p>three \ud800</p>")
+    answer = api.reply(question)
+    [page] = read(source)
+    assert (page.items[0].title, page.items[0].body) == ("one \ufffd two", "three \ufffd")
+    pages = read(source, kind="comments")
+    assert ids(pages) == [answer.number]
+
+
 def test_a_backoff_blocks_the_budget(api: StackExchangeSimulator, source: StackExchangeSource) -> None:
     api.back_off(17)
     budget = RecordingBudget()
@@ -211,6 +220,15 @@ def test_a_site_that_does_not_exist_is_refused_alone(source: StackExchangeSource
         read(source, "nosuchsite/x")
     assert (caught.value.reason, caught.value.names) == ("no such site", ("nosuchsite/x",))
     source.probe(RecordingBudget())
+
+
+def test_a_method_that_the_server_lacks_is_refused_alone(
+    api: StackExchangeSimulator, source: StackExchangeSource
+) -> None:
+    api.ask(SITE, "one")
+    api.faults.body('{"error_id": 404, "error_name": "no_method", "error_message": "no method found"}', status=400)
+    with pytest.raises(FeedRefused, match="no such method"):
+        read(source, kind="comments")
 
 
 def test_outages_are_transient(api: StackExchangeSimulator) -> None:
