@@ -18,6 +18,7 @@ from overheard.sources.stackexchange.names import SOURCE, item_id, site_host
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 MAX_POST_NUMBER = 10**18
 LINK_MAX_CHARS = 2_000
+NAME_MAX_CHARS = 200
 # A ValidationError names fields and types, never values, so its text may be logged.
 UNREADABLE = (msgspec.ValidationError, UnicodeError)
 
@@ -126,7 +127,8 @@ def _reason(error: Exception) -> str:
 
 
 def _author(owner: _Owner | None) -> str | None:
-    return sanitized(html.unescape(owner.display_name))[:200] if owner and owner.display_name else None
+    name = sanitized(html.unescape(owner.display_name)).strip() if owner and owner.display_name else ""
+    return name[:NAME_MAX_CHARS] or None
 
 
 def _number(number: int) -> int:

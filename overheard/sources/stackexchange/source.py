@@ -127,7 +127,7 @@ class StackExchangeSource(SingleFeedSource):
             for entry in entries
         ]
         seconds = [second for second in (_integer(entry, "creation_date") for entry in entries) if second is not None]
-        after = forward.advanced(before, seconds, more=wrapper.has_more and state is not None)
+        after = forward.advanced(before, self._until_now(seconds), more=wrapper.has_more and state is not None)
         return self._new(parsed, entries, "question_id" if questions else "answer_id", before, after)
 
     def _answers_of_tag(
@@ -141,7 +141,7 @@ class StackExchangeSource(SingleFeedSource):
         active = [each for each in map(items.parse_active, wrapper.items or []) if each is not None]
         after = forward.advanced(
             before,
-            [each.last_activity_date for each in active],
+            self._until_now([each.last_activity_date for each in active]),
             more=wrapper.has_more and state is not None,
         )
         # The overlap lists questions whose answers were read. It is worth a request only as long as caches may have
@@ -181,6 +181,11 @@ class StackExchangeSource(SingleFeedSource):
             answers_page=state.answers_page + 1 if more else 1,
         )
         return self._new(parsed, entries, "answer_id", state, after)
+
+    def _until_now(self, seconds: Sequence[int]) -> list[int]:
+        """Leave out dates in the future: a single wrong one would move the cursor past everything until then."""
+        latest = self._clock() + forward.OVERLAP_SECONDS  # the next reading begins so far back
+        return [second for second in seconds if second <= latest]
 
     def _new(
         self,

@@ -19,6 +19,7 @@ from overheard.simulators.http.exchange import SimulatedRequest, SimulatedRespon
 from overheard.simulators.http.simulator import HttpSimulator
 from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
+from overheard.simulators.stackexchange import StackExchangeSimulator
 from overheard.sources import ListingGap, ReadRequest, Source
 from overheard.sources.registry import SOURCES
 from tests.fixtures import MONDAY, Clock
@@ -214,6 +215,26 @@ class SpoiledMastodon(SpoiledWorld):
         self._mastodon.publish(f"<p>{text}</p>", tags=["python"])
 
 
+class SpoiledStackExchange(SpoiledWorld):
+    name = "stackexchange"
+    kind = "posts"
+    many = 2000  # a hundred on a page, and 25 pages without a key
+
+    def make_simulator(self) -> HttpSimulator:
+        self._stackexchange = StackExchangeSimulator(clock=self.clock, quota=1_000_000, compressed=False)
+        return self._stackexchange
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "timeout": TIMEOUT_SECONDS}
+
+    @property
+    def place(self) -> str:
+        return "stackoverflow/postgresql"
+
+    def publish(self, text: str) -> None:
+        self._stackexchange.ask("stackoverflow", f"title {text}", f"<p>body {text}</p>")
+
+
 SPOILED: dict[str, type[SpoiledWorld]] = {
-    each.name: each for each in (SpoiledReddit, SpoiledHackerNews, SpoiledMastodon)
+    each.name: each for each in (SpoiledReddit, SpoiledHackerNews, SpoiledMastodon, SpoiledStackExchange)
 }
