@@ -154,7 +154,9 @@ class Rechecker:
         }
         erased = erasure.erase_items(self.db, [*gone, *confirmed], now, nameless=authors)
         changed = sum(rechecks.update_text(self.db, before, item) for before, item in shown)
-        rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in confirmed], now)
+        # Due as soon as it can be confirmed: some sources report no deletion in another way.
+        sooner = max(EARLY_FRACTION * self.within_seconds - ABSENCE_CONFIRM_SECONDS, 0.0)
+        rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in confirmed], now, now - sooner)
         rechecks.mark_present(self.db, [before.id for before, _ in shown], now)
         unanswered = [by_ref[ref].id for ref in result.unanswered if ref in by_ref]
         rechecks.postpone(self.db, unanswered, held_until, now + NO_BUDGET_PAUSE_SECONDS)

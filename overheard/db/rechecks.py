@@ -155,11 +155,14 @@ def mark_present(db: Db, item_ids: Sequence[int], now: float) -> None:
     ).execute(db.peewee)
 
 
-def mark_absent(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Record that the source's answer has left the items out."""
-    StoredItem.update(checked_at=now, absent_since=fn.COALESCE(StoredItem.absent_since, now), lease_until=0).where(
-        StoredItem.id.in_(list(item_ids))
-    ).execute(db.peewee)
+def mark_absent(db: Db, item_ids: Sequence[int], now: float, checked_at: float) -> None:
+    """Record that the source's answer has left the items out.
+
+    They become due again as if they were last checked at ``checked_at``: a second answer has to confirm it.
+    """
+    StoredItem.update(
+        checked_at=checked_at, absent_since=fn.COALESCE(StoredItem.absent_since, now), lease_until=0
+    ).where(StoredItem.id.in_(list(item_ids))).execute(db.peewee)
 
 
 def mark_unknown(db: Db, item_ids: Sequence[int], now: float) -> None:

@@ -11,10 +11,12 @@ import msgspec
 from overheard.bus.public_exchange import INGRESS
 from overheard.config import Config
 from overheard.db.delivery_backlog import DeliveryBacklog
+from overheard.db.feeds import FailingFeed
 from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable_schedules
 from overheard.operations.database_state import OVERDUE_SECONDS, DatabaseState
 from overheard.operations.facts import BUS_LOGIN_REMEDY, RABBITMQ_ALARM, SystemState
 from overheard.operations.outages import Outage, outages
+from overheard.operations.source_reports import SourceReport
 from overheard.operations.wording import counted, span
 from overheard.process import NO_DATABASE_REMEDY
 from overheard.sources.reddit.names import SOURCE as REDDIT
@@ -41,7 +43,7 @@ def find(facts: SystemState, config: Config) -> list[Problem]:
     found += [*_supervised(facts), *_queries(facts)]
     if facts.stored is not None:
         stored = facts.stored
-        found += [*_tick(stored, config), *_flow(stored, config), *_outages(stored, config), *_minor(stored)]
+        found += [*_tick(stored, config), *_flow(stored, config), *_outages(stored), *_minor(stored)]
     # The sort is stable: causes, such as a server that is away, stay above their consequences.
     return sorted(found, key=lambda problem: not problem.severe)
 
@@ -123,17 +125,26 @@ def _backlog(backlog: DeliveryBacklog, now: float, config: Config) -> Problem:
     )
 
 
-def _outages(stored: DatabaseState, config: Config) -> Iterator[Problem]:
+def _outages(stored: DatabaseState) -> Iterator[Problem]:
     states = {name: source.state for name, source in stored.sources.items()}
-    has_credentials = config.sources.reddit.clients and config.sources.reddit.user_agent
-    if REDDIT in states and not has_credentials:
-        yield Problem(
-            True, "Reddit cannot be read: there are no credentials", "overheard check explains where to get them"
-        )
-        del states[REDDIT]
+    for report in stored.source_reports:
+        if report.source in states and not report.configured:
+            del states[report.source]  # its failures are the consequence
+            yield _not_configured(report)
     for each in outages(stored.canary, states, stored.clients, stored.at):
         if each.is_problem:
             yield _outage(each)
+
+
+def _not_configured(report: SourceReport) -> Problem:
+    if report.source == REDDIT:
+        message, remedy = (
+            "Reddit cannot be read: there are no credentials",
+            "overheard check explains where to get them",
+        )
+    else:
+        message, remedy = f"{report.source} cannot be read: {report.reason}", "set it, or remove its watches"
+    return Problem(True, message, remedy)
 
 
 def _outage(outage: Outage) -> Problem:
@@ -160,7 +171,8 @@ def _outage(outage: Outage) -> Problem:
             name = "Reddit" if outage.source == REDDIT else outage.source
             message = f"{name} has not been readable for {lasted}: {outage.where}"
             alert = "SourceLoginRefused" if outage.kind == "source login refused" else "SourceDown"
-            remedy = f"overheard check; see docs/runbook.md ({alert}); until then {name} is retried automatically"
+            command = "overheard check" if outage.source == REDDIT else f"overheard source check {outage.source}"
+            remedy = f"{command}; see docs/runbook.md ({alert}); until then {name} is retried automatically"
     return Problem(True, message, remedy)
 
 
@@ -240,14 +252,20 @@ def _backups(facts: SystemState) -> Iterator[Problem]:
         yield Problem(False, f"no backup has been made for {span(age)}", remedy)
 
 
+def _refused(listed: list[FailingFeed], number: int) -> str:
+    if {feed.source for feed in listed} == {REDDIT}:
+        return f"Reddit refuses {counted(number, 'feed')}"
+    return f"{counted(number, 'feed')} {'is' if number == 1 else 'are'} refused"
+
+
 def _minor(stored: DatabaseState) -> Iterator[Problem]:
     if stored.unreadable_schedules:
         yield Problem(False, unreadable_schedules(stored.unreadable_schedules), UNREADABLE_REMEDY)
     if number := stored.feeds["failing"]:
         yield Problem(
             False,
-            f"Reddit refuses {counted(number, 'feed')} (listed above)",
-            "remove private or deleted subreddits from their workspaces; all feeds are retried automatically",
+            f"{_refused(stored.refused, number)} (listed above)",
+            "remove what is private or gone from its workspaces; all feeds are retried automatically",
         )
     if number := stored.gaps_last_day:
         yield Problem(

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from overheard.config import Config
-from overheard.db import refreshes, source_facts, source_health
+from overheard.db import feeds, refreshes, source_facts, source_health
 from overheard.db.database import Db
 from overheard.db.source_health import SourceState
 from overheard.sources.registry import SOURCES, watchable
@@ -40,11 +40,11 @@ class SourceReport(msgspec.Struct, frozen=True):
 
 def source_reports(db: Db | None, config: Config, now: float) -> list[SourceReport]:
     """Return a report of each source that workspaces can watch; without a database, none is watched yet."""
-    fresh = source_facts.oldest_fresh(db, now) if db is not None else {}
     gaps = source_facts.open_gaps(db) if db is not None else {}
     watched = set(refreshes.watched_sources(db)) if db is not None else set()
     reports = []
     for name in watchable():
+        fresh_at = feeds.oldest_fresh(db, now, name) if db is not None and name in watched else None
         health = source_health.state(db, name) if db is not None else SourceState()
         state, since, reason = _state(SOURCES[name], config, health, now, watched=name in watched)
         reports.append(
@@ -54,7 +54,7 @@ def source_reports(db: Db | None, config: Config, now: float) -> list[SourceRepo
                 state=state,
                 since=since,
                 reason=reason,
-                lag_seconds=max(now - fresh[name], 0.0) if name in fresh else None,
+                lag_seconds=max(now - fresh_at, 0.0) if fresh_at is not None else None,
                 last_read_at=health.read_at,
                 gaps_open=gaps.get(name, 0),
                 capabilities=SOURCES[name].capabilities,

@@ -65,8 +65,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     cannot watch it.
 
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
-    ``undivided``: it has no places, only ``all``. ``missing_setting``: what it needs and is not set, None if it can be
-    read. ``searchable``: its past can be searched (``ItemSearch``).
+    ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
+    and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
     poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
     of a source with ``none`` have a retention of their own.
@@ -78,6 +78,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     internal: bool = False
     many_servers: bool = False
     undivided: bool = False
+    title: str = ""
     missing_setting: Callable[[Config], str | None] = lambda config: None
     searchable: bool = False
     streamed: bool = False
@@ -104,6 +105,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
 
     def place_label(self, place: str) -> str:
         """Return a place as users write it, such as r/python or replay:python; an address, without its secrets."""
+        if self.undivided:
+            return self.title
         shown = self.public_place(place)
         return shown if "://" in shown else f"{self.place_prefix or f'{self.name}:'}{shown}"
 

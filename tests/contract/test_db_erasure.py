@@ -385,8 +385,8 @@ def test_the_result_of_a_recheck_is_stored(world: World, db: Db, clock: Clock, t
     told(3)
     first, second, third = ids(db, "t3_1", "t3_2", "t3_3")
     now = clock.advance(100)
-    rechecks.mark_absent(db, [first, second], now)
-    rechecks.mark_absent(db, [first], clock.advance(100))
+    rechecks.mark_absent(db, [first, second], now, now)
+    rechecks.mark_absent(db, [first], clock.advance(100), clock())
     rechecks.mark_present(db, [second], clock())
     rechecks.mark_unknown(db, [third], clock())
     assert world.rows(StoredItem, "absent_since", "checked_at") == [(now, clock()), (None, clock()), (None, clock())]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from actors.recheck import Rechecker
+from actors.recheck import ABSENCE_CONFIRM_SECONDS, Rechecker
 from overheard.config import RecheckSettings
 from overheard.db import rechecks, storing
 from overheard.db.database import Db
 from overheard.db.models import StoredItem
+from overheard.db.rechecks import EARLY_FRACTION
 from overheard.messages import RecheckItems
 from overheard.observability.metrics import ProcessMetrics
 from overheard.permits import Reservation, SparePermit
@@ -16,6 +17,10 @@ from overheard.workspaces import WatchSpec
 from tests.contract.source_worlds import LOOKED_UP
 from tests.fixtures import Clock, Sent, World
 from tests.unit.sources.reddit_world import RecordingBudget
+
+DAY_SECONDS = 86_400.0
+# Sources whose answers leave deleted items out: a second answer has to confirm it.
+TOLD_BY_ABSENCE = ("stackexchange",)
 
 
 class SpareTokens:
@@ -53,14 +58,14 @@ def test_what_is_deleted_there_is_deleted_here(
     with LOOKED_UP[name]() as there:
         kept, deleted = there.add("posts", "python", "one"), there.add("posts", "python", "two")
         found = there.source.look_up([kept, deleted], RecordingBudget()).items
-        assert [item.id for item in found] == [kept, deleted]
+        assert {item.id for item in found} == {kept, deleted}
         place = found[0].place
         acme = world.save(world.spec(subreddits=(), watch=(WatchSpec(name, (place,)),)))
         storing.store(db, world.matched(*[(item, (acme,)) for item in found]), clock())
         assert world.counts()["Mention"] == 2
         there.delete(deleted)
 
-        clock.advance(RecheckSettings().within_hours * 3600.0)
+        clock.advance(DAY_SECONDS)
         rechecker = Rechecker(
             db=db, sources={name: there.source}, send=sent, clock=clock, rules=RecheckSettings(), metrics=metrics
         )
@@ -70,6 +75,13 @@ def test_what_is_deleted_there_is_deleted_here(
             tokens, f"{name}:x", f"recheck-{name}:x", wait=lambda seconds: None, on_wait=lambda seconds: None
         )
         assert rechecker.recheck(RecheckItems(source=name), permit) is None
+        if name in TOLD_BY_ABSENCE:
+            assert world.counts()["StoredItem"] == 2
+            clock.advance(ABSENCE_CONFIRM_SECONDS - 1)
+            assert not rechecks.due(db, name, clock() - EARLY_FRACTION * DAY_SECONDS, clock())
+            clock.advance(1)
+            assert rechecks.due(db, name, clock() - EARLY_FRACTION * DAY_SECONDS, clock())
+            assert rechecker.recheck(RecheckItems(source=name), permit) is None
         assert world.rows(StoredItem, "ref") == [(kept,)]
         assert world.counts() | {"Mention": 1, "Delivery": 1} == world.counts()
         assert rechecks.overdue(db, [name], clock() - 1) == 0

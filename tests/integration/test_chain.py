@@ -1,4 +1,4 @@
-"""The whole pipeline, with our own processes on a real RabbitMQ and a real PostgreSQL."""
+"""The whole pipeline, with our own processes on a real RabbitMQ and a real PostgreSQL; Reddit and Hacker News."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pika
 import pytest
 from peewee import SQL, fn
 
-from overheard.db.models import DeadLetter, Delivery, Feed, Mention, RefreshDemand
+from overheard.db.models import DeadLetter, Delivery, Feed, Mention, RefreshDemand, SourceStatus
 from overheard.simulators.reddit import RedditSimulator
-from tests.servers.farm import ALL_STAGES, Farm
+from tests.servers.farm import ALL_STAGES, HACKER_NEWS, Farm
 from tests.servers.rabbitmq import RabbitServer
 
 
@@ -20,6 +20,12 @@ from tests.servers.rabbitmq import RabbitServer
 def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
         yield farm
+
+
+def say(farm: Farm, count: int, first: int = 0) -> set[str]:
+    """Add items to both sources, half of ``count`` to each, and return their ids."""
+    half = count // 2
+    return farm.post(half, first=first) | farm.tell(count - half, first=first + half)
 
 
 def publish(url: str, key: str, body: bytes, **properties: object) -> None:
@@ -54,14 +60,14 @@ def test_an_event_of_another_client_ends_in_a_signed_webhook(farm: Farm, rabbit_
 
 @pytest.mark.parametrize("victim", ALL_STAGES[:4])
 def test_a_worker_killed_between_any_two_stages_loses_nothing(farm: Farm, victim: str) -> None:
-    farm.workspace()
+    farm.workspace(watch=(HACKER_NEWS,))
     farm.producer("ingress")
     farm.producer("tick")
     farm.actors(*(stage for stage in ALL_STAGES if stage != victim), name="others")
     wanted: set[str] = set()
     for round_ in range(3):
         farm.actors(victim)
-        wanted |= farm.post(20, first=20 * round_)
+        wanted |= say(farm, 20, first=20 * round_)
         # Kill it while it works: after one more request to Reddit the rest is between two stages.
         asked = farm.simulator.counts()["total"]
         farm.simulator.wait_for_requests(asked + 1, timeout=30)
@@ -95,18 +101,18 @@ def take_all(farm: Farm, queue: str, count: int) -> list[bytes]:
 
 
 def test_a_duplicated_and_shuffled_bus_adds_no_row(farm: Farm) -> None:
-    farm.workspace(subreddits=("python",), every="1d")
+    farm.workspace(subreddits=("python",), every="1d", watch=(HACKER_NEWS,))
     farm.producer("ingress")
     farm.producer("tick")
-    posted = farm.post(90)
+    posted = farm.post(90) | farm.tell(25)
     farm.actors("fetch")
-    bodies = take_all(farm, "match", 2)  # a poll of the posts, and one of the comments
+    bodies = take_all(farm, "match", 3)  # polls of the posts, of the comments, and of Hacker News
     connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
     for body in [*bodies, *reversed(bodies), *bodies]:
         connection.channel().basic_publish("", "match", body)
     connection.close()
     farm.actors("match")
-    thrice = take_all(farm, "store", 6)
+    thrice = take_all(farm, "store", 9)
     connection = pika.BlockingConnection(pika.URLParameters(farm.bus))
     for body in [*reversed(thrice), *thrice]:
         connection.channel().basic_publish("", "store", body)
@@ -120,14 +126,14 @@ def test_a_duplicated_and_shuffled_bus_adds_no_row(farm: Farm) -> None:
 
 
 def test_rabbitmq_restarted_in_the_middle_loses_nothing(farm: Farm, rabbit_server: RabbitServer) -> None:
-    farm.workspace()
+    farm.workspace(watch=(HACKER_NEWS,))
     farm.everything()
-    first = farm.post(10)
+    first = say(farm, 10)
     farm.wait_for_items(first)
     rabbit_server.kill9()
-    second = farm.post(10, first=10)
+    second = say(farm, 10, first=10)
     rabbit_server.start()
-    third = farm.post(10, first=20)
+    third = say(farm, 10, first=20)
     received = farm.wait_for_items(first | second | third, seconds=90)
     assert set(received) == first | second | third
 
@@ -136,7 +142,7 @@ def test_processes_that_start_before_rabbitmq_wait_for_it(tmp_path: Path, postgr
     server = RabbitServer()
     try:
         with Farm(tmp_path, bus=server.url, database=postgresql_url) as farm:
-            farm.workspace()
+            farm.workspace(watch=(HACKER_NEWS,))
             farm.everything()
             for name, line in (
                 ("actors", "cannot be reached yet"),
@@ -144,28 +150,49 @@ def test_processes_that_start_before_rabbitmq_wait_for_it(tmp_path: Path, postgr
                 ("tick", "tick failed"),
             ):
                 farm.wait(lambda: line in farm.log(name), lambda: f"{name} did not log it")  # noqa: B023
-            posted = farm.post(2)
+            posted = say(farm, 2)
             server.start()
             farm.wait_for_items(posted, seconds=60)
     finally:
         server.stop()
 
 
-def test_rate_limits_and_errors_of_reddit_cost_only_time(farm: Farm) -> None:
-    # Eight groups for eight faults: a group with several in a row would wait longer and longer.
+def test_rate_limits_and_errors_of_a_source_cost_only_time(farm: Farm) -> None:
+    # A group for each fault of Reddit: one with several in a row would wait longer and longer.
     farm.settings["FETCH__GROUP_SIZE"] = "1"
-    farm.workspace(subreddits=("python", "linux", "rust", "golang"))
+    farm.workspace(subreddits=("python", "linux", "rust", "golang"), watch=(HACKER_NEWS,))
     farm.everything()
-    farm.wait_for_items(farm.post(3))
+    farm.wait_for_items(say(farm, 4))
     farm.simulator.faults.fail(429, times=2, retry_after="1")
     farm.simulator.faults.fail(503, times=3)
-    farm.simulator.faults.html(status=200, times=1)
-    farm.simulator.faults.truncate(times=1)
+    farm.hackernews.faults.fail(429, retry_after="1")
+    farm.hackernews.faults.reset()
+    for faults in (farm.simulator.faults, farm.hackernews.faults):
+        faults.html(status=200, times=1)
+        faults.truncate(times=1)
     farm.simulator.faults.reset(times=1)
-    wanted = farm.post(5, first=3)
+    wanted = say(farm, 10, first=4)
     farm.wait_for_items(wanted, seconds=60)
     assert not farm.simulator.counts()["violations"]
     assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+
+
+def test_the_mentions_of_other_sources_arrive_while_reddit_refuses_the_key(farm: Farm) -> None:
+    farm.settings["REDDIT__CLIENT_SECRET"] = "revoked"
+    farm.workspace(watch=(HACKER_NEWS,))
+    farm.everything()
+    farm.wait_for_items(farm.tell(3))
+    refused = farm.post(3)
+    farm.wait(lambda: "Reddit refuses the login" in farm.log("actors"))
+    for round_ in range(1, 4):
+        farm.wait_for_items(farm.tell(3, first=10 * round_))
+    assert not refused & set(farm.received())
+    assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+    failing = [
+        farm.scalar(SourceStatus.select(SourceStatus.failing_since).where(SourceStatus.name == name)) is not None
+        for name in ("reddit", "hackernews")
+    ]
+    assert failing == [True, False]
 
 
 def test_two_fetch_processes_share_a_budget_and_never_exceed_it(
@@ -222,6 +249,7 @@ MALFORMED = [
 
 
 def test_malformed_events_are_parked_with_their_reasons(farm: Farm) -> None:
+    farm.settings["TICK__SWEEP_AFTER"] = "60"  # until then they stay in the queue, too
     farm.workspace(every="1d")
     farm.everything()
     farm.wait(lambda: farm.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
@@ -275,7 +303,7 @@ def test_two_ticks_side_by_side_ask_once(farm: Farm) -> None:
 
 
 def test_sigterm_ends_every_process_in_order(farm: Farm) -> None:
-    farm.workspace()
+    farm.workspace(watch=(HACKER_NEWS,))
     farm.everything()
-    farm.wait_for_items(farm.post(2))
+    farm.wait_for_items(say(farm, 2))
     assert [farm.terminate(name) for name in ("tick", "ingress", "actors")] == [0, 0, 0]

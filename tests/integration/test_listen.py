@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from overheard.simulators.bluesky import BlueskySimulator
+from overheard.simulators.feeds import FeedsSimulator
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.injected_failures import InjectedFailure
 from overheard.simulators.mastodon import MastodonSimulator
@@ -177,6 +178,25 @@ def test_several_sources_at_once(tmp_path: Path) -> None:
             for text in ("acme in the news", "acme in the sky", "server"):
                 listener.wait_for(text)
             assert listener.end() == 0, listener.err
+
+
+def test_feeds_are_listened_to_beside_hacker_news(tmp_path: Path) -> None:
+    with HackerNewsSimulator() as news, FeedsSimulator() as site:
+        news.add_story("nothing")
+        url, gone = site.add_feed("/acme.rss"), site.add_feed("/gone.rss")
+        site.add_entry("/acme.rss", title="Acme in a feed")
+        site.refuse_feed("/gone.rss")
+        environ = {
+            "OVERHEARD_SOURCES__HACKERNEWS__URL": news.url,
+            "OVERHEARD_SOURCES__HACKERNEWS__SEARCH_URL": news.url,
+            "OVERHEARD_SOURCES__FEEDS__ALLOW_PRIVATE": "true",
+        }
+        with listening(tmp_path, "acme", "--feed", url, "--feed", gone, **environ) as listener:
+            listener.wait_for("Acme in a feed")
+            listener.wait_for("/gone.rss cannot be read: ")
+            assert news.wait_for_requests(1, "maxitem", timeout=30)
+            assert listener.end() == 0, listener.err
+        assert url in listener.out.partition("[[workspace]]")[2]
 
 
 def test_a_source_that_comes_back_is_said(tmp_path: Path) -> None:

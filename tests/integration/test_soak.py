@@ -8,6 +8,7 @@ import pytest
 
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
+from tests.soak.oracle import is_story
 from tests.soak.plan import Plan
 from tests.soak.report import broken, tables
 from tests.soak.run import Soak
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 HURRIED = {
     "fetch.fresh_for": 0.5,
     "fetch.lease": 3,
+    "hackernews.requests_per_second": 1_000,
     "notify.lease": 9,
     "notify.per_minute": 60_000,
     "notify.timeout": 3,
@@ -36,6 +38,8 @@ def test_a_short_soak_loses_nothing(
         every="2s",
         digest_every="2s",
         digests=0.2,
+        hackernews=0.5,
+        hackernews_rate=5.0,
         kill_every=2.0,
         trigger_every=3.0,
         reddits_rate=7_000.0,
@@ -46,6 +50,7 @@ def test_a_short_soak_loses_nothing(
     (_, nothing_lost), *rest = tables(result)
     assert [figure for figure in nothing_lost if not figure.kept] == [], said
     assert result.books.expected
+    assert any(map(is_story, result.books.expected)), "and of Hacker News"
     assert result.killer.kills.total() >= 3
     assert result.digests & {slug for slug, _ in result.books.first}, "digests arrive too"
     assert [name for name in (figure.name for figure in broken(rest)) if not name.startswith(TIMED)] == [], said

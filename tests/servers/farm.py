@@ -1,4 +1,4 @@
-"""Overheard's processes, started as by an operator, with a Reddit simulator and a receiver."""
+"""Overheard's processes, started as by an operator, with simulators of Reddit and Hacker News, and a receiver."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from overheard import schedule
 from overheard.channels.signing import new_secret
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
+from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
-from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
 
 PYTHON = [sys.executable, "-W", "default", "-m"]
 ALL_STAGES = tuple(STAGES)
+HACKER_NEWS = WatchSpec("hackernews", ("all",))
 
 
 class Farm:
@@ -33,6 +35,7 @@ class Farm:
     ) -> None:
         self.folder = folder
         self.simulator = simulator or RedditSimulator(requests_per_minute=6000)
+        self.hackernews = HackerNewsSimulator()
         self.sink = HttpSink()
         self.secret = new_secret()
         self.bus = bus
@@ -43,6 +46,7 @@ class Farm:
 
     def __enter__(self) -> Self:
         self.simulator.start()
+        self.hackernews.start()
         self.sink.__enter__()
         migrate.migrate(self.db)
         return self
@@ -52,6 +56,7 @@ class Farm:
             self.kill9(name)
         self.db.release()
         self.sink.__exit__()
+        self.hackernews.stop()
         self.simulator.stop()
 
     @property
@@ -68,6 +73,10 @@ class Farm:
             "REDDIT__OAUTH_URL": self.simulator.url,
             "REDDIT__REQUESTS_PER_MINUTE": "6000",
             "REDDIT__TIMEOUT": "5",
+            "SOURCES__HACKERNEWS__URL": self.hackernews.url,
+            "SOURCES__HACKERNEWS__SEARCH_URL": self.hackernews.url,
+            "SOURCES__HACKERNEWS__REQUESTS_PER_SECOND": "1000",
+            "SOURCES__HACKERNEWS__TIMEOUT": "5",
             "TICK__INTERVAL": "0.2",
             "TICK__JITTER": "0",
             "TICK__SWEEP_AFTER": "2",
@@ -167,8 +176,15 @@ class Farm:
             for number in range(first, first + count)
         }
 
+    def tell(self, count: int, first: int = 0) -> set[str]:
+        """Add stories to Hacker News that match the query, and return their numbers."""
+        return {
+            str(self.hackernews.add_story(f"needle number {number}", "in the haystack"))
+            for number in range(first, first + count)
+        }
+
     def received(self) -> list[str]:
-        """Return the fullnames of all received items, in order, with signatures verified."""
+        """Return the ids of all received items, in order, with signatures verified."""
         requests = self.sink.wait_for(0)
         assert all(request.verified_by(self.secret) for request in requests)
         return [mention["item"] for request in requests for mention in mentions_in(request.json)]

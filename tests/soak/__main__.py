@@ -79,7 +79,17 @@ def _plan(options: argparse.Namespace) -> Plan:
     settings: dict[str, Any] = dict(options.set or ())
     if options.requests_per_minute is not None:
         settings["reddit.requests_per_minute"] = options.requests_per_minute
-    names = ("minutes", "workspaces", "subreddits", "rate", "every", "digest_every", "kill_every", "trigger_every")
+    names = (
+        "minutes",
+        "workspaces",
+        "subreddits",
+        "rate",
+        "hackernews_rate",
+        "every",
+        "digest_every",
+        "kill_every",
+        "trigger_every",
+    )
     chosen = {name: getattr(options, name) for name in (*names, "seed", "herd")}
     # The simulator's limit stays above a raised budget by the same margin, as if Reddit had granted it.
     most = float(settings.get("reddit.requests_per_minute", 95)) * Plan.reddits_rate / 95
@@ -97,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--workspaces", int, "how many workspaces")
     option("--subreddits", int, "how many subreddits they watch between them")
     option("--rate", float, "new items a second")
+    option("--hackernews-rate", float, "new items a second on Hacker News")
     option("--every", str, "how often each workspace is due")
     option("--digest-every", str, "how often digests are due")
     option("--kill-every", float, "seconds between two kills")

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+HACKER_NEWS = "hackernews"  # in place of a subreddit
 WORD = re.compile(r"[a-z]+")
 Pair = tuple[str, str]  # workspace's slug, item's fullname
 
@@ -36,29 +37,43 @@ class Wish:
 
 @dataclass(frozen=True)
 class Listener:
-    """A workspace: what it watches, its queries, and whether its channel is instant or digest."""
+    """A workspace: what it watches, its queries, and whether its channel is instant or digest.
+
+    ``hackernews``: it watches all of Hacker News, too.
+    """
 
     slug: str
     subreddits: tuple[str, ...]
     kinds: tuple[str, ...]  # posts, comments
     wishes: tuple[Wish, ...]
     digest: bool = False
+    hackernews: bool = False
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """The subreddits, and HACKER_NEWS if it is watched."""
+        return (*self.subreddits, HACKER_NEWS) if self.hackernews else self.subreddits
 
     def wants(self, said: Said) -> bool:
-        if said.kind not in self.kinds or said.subreddit not in self.subreddits:
+        if said.kind not in self.kinds or said.subreddit not in self.homes:
             return False
         return any(wish.holds(said.fields) for wish in self.wishes)
 
 
 @dataclass(frozen=True)
 class Said:
-    """An item of the simulator; ``at`` is the time at which it was added (epoch seconds)."""
+    """An item of one of the simulators; ``at`` is the time at which it was added (epoch seconds)."""
 
     name: str
     kind: str  # posts, comments
     subreddit: str
     fields: tuple[str, ...]
     at: float
+
+
+def is_story(pair: Pair) -> bool:
+    """Return True if the item is one of Hacker News: they have numbers."""
+    return pair[1].isdecimal()
 
 
 class Oracle:

@@ -12,6 +12,8 @@ from overheard.config import Config
 SHIPPED = (
     "fetch.fresh_for",
     "fetch.lease",
+    "hackernews.requests_per_second",
+    "hackernews.timeout",
     "notify.lease",
     "notify.per_minute",
     "notify.timeout",
@@ -23,6 +25,7 @@ SHIPPED = (
 )
 KINDS = 2  # posts and comments: feeds of each subreddit
 NORMAL_RATE = 2.0  # items a second: the simulator's default, see overheard/simulators/reddit/traffic.py
+HACKER_NEWS_RATE = 0.12  # items a second, on Hacker News itself
 REDDITS_RATE = 100.0  # requests per minute that the simulator allows, as Reddit does: averaged over ten minutes
 
 
@@ -41,6 +44,8 @@ class Plan:
     workspaces: int = 10_000
     subreddits: int = 2_000
     rate: float = 10 * NORMAL_RATE
+    hackernews: float = 0.1  # share of the workspaces that also watch Hacker News
+    hackernews_rate: float = 10 * HACKER_NEWS_RATE
     every: str = "5m"
     digest_every: str = "2m"
     digests: float = 0.05  # share of the workspaces whose channel gets digests
@@ -64,7 +69,8 @@ class Plan:
     @property
     def environment(self) -> dict[str, str]:
         """Return the settings as the farm's environment variables: ``TICK__INTERVAL`` …"""
-        return {key.upper().replace(".", "__"): str(value) for key, value in self.config.items()}
+        named = {key.replace("hackernews.", "sources.hackernews."): str(value) for key, value in self.config.items()}
+        return {key.upper().replace(".", "__"): value for key, value in named.items()}
 
     @property
     def interval(self) -> float:
@@ -92,6 +98,8 @@ class Plan:
             f"({'all at once' if self.herd else f'{self.workspaces / self.interval:.0f} runs/s'}), "
             f"{self.subreddits:,} subreddits ({KINDS} feeds each)\n"
             f"{self.rate:g} new items/s (the simulator's normal rate: {NORMAL_RATE:g}), "
+            f"{self.hackernews_rate:g} a second on Hacker News (its own rate: {HACKER_NEWS_RATE:g}), "
+            f"watched by {self.hackernews:.0%} of the workspaces, "
             f"kill -9 every {self.kill_every:g} s, a run by hand every {self.trigger_every:g} s, "
             f"for {self.minutes:g} minutes\n"
             f"[sources.reddit] requests_per_minute = {config['reddit.requests_per_minute']:g}; "

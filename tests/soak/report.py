@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from overheard.config import Config
 from tests.benchmarks.figures import Figure
 from tests.soak.gauges import DELAYED
+from tests.soak.oracle import is_story
 from tests.soak.result import SLOW, Result
 
 MOST_MB = 100.0  # of a stage's process, for 10,000 queries
@@ -25,6 +26,7 @@ def tables(result: Result) -> list[Table]:
     return [
         ("Nothing lost, nothing twice", _books(result)),
         ("Requests to Reddit", _requests(result)),
+        ("Hacker News", _hackernews(result)),
         ("Time and room", _time(result)),
         ("Processes: the longest life of each", _processes(result)),
     ]
@@ -89,6 +91,28 @@ def _requests(result: Result) -> list[Figure]:
         _info("further pages", done.pages - done.firsts),
         _most("pages read, against items / 100 + feeds / 50", done.pages, "", EFFICIENCY * least),
         _most("seconds between two readings of a feed", minutes * 60 / (cycles or 1e-9), "s", plan.interval),
+    ]
+
+
+def _hackernews(result: Result) -> list[Figure]:
+    reading, books, config = result.hackernews, result.books, Config().sources.hackernews
+    if reading is None:
+        return []
+    ours = {pair for pair in books.expected if is_story(pair)}
+    ages = sorted(books.first[pair] - books.expected[pair] for pair in ours & books.first.keys())
+    missing = _none if result.complete else _info
+    minutes = result.elapsed / 60
+    return [
+        _info("items said", reading.said),
+        _info("mentions to arrive", len(ours)),
+        missing("of them lost: never received", len(ours & books.lost)),
+        missing("of them lost: not in the database", len(ours & books.unstored)),
+        _most("requests in all", reading.requests, "", 60 * config.requests_per_second * minutes),
+        _info("requests a minute", reading.requests / minutes),
+        _info("requests for an item, for each that was said", reading.endpoints.get("item", 0) / max(reading.said, 1)),
+        _none("other answers than 200", sum(n for status, n in reading.statuses.items() if status != 200)),
+        _info("age at delivery, p50", _quantile(ages, 0.5), "s"),
+        _most("age at delivery, p99", _quantile(ages, 0.99), "s", result.plan.interval),
     ]
 
 

@@ -33,9 +33,22 @@ class Left:
     undelivered: int
 
 
+@dataclass(frozen=True)
+class HackerNewsReading:
+    """What was told on Hacker News, and the requests to it."""
+
+    said: int
+    requests: int
+    statuses: dict[int, int]
+    endpoints: dict[str, int]
+
+
 @dataclass
 class Result:
-    """``complete`` is False if the soak was interrupted: missing mentions may have been on their way."""
+    """``complete`` is False if the soak was interrupted: missing mentions may have been on their way.
+
+    ``said`` to ``window`` are of Reddit; the books are of both sources.
+    """
 
     plan: Plan
     complete: bool
@@ -52,6 +65,7 @@ class Result:
     database_mb: float
     slow: list[float]  # milliseconds
     errors: Counter[str]
+    hackernews: HackerNewsReading | None = None
     queries: int = 0
     imported: float = 0.0  # seconds
     seconds: float = 0.0  # of traffic

@@ -1,6 +1,6 @@
 """One soak, from empty servers to its results.
 
-1. A Reddit simulator with some history, a receiver, a database and a bus, all private.
+1. Simulators of Reddit and Hacker News with some history, a receiver, a database and a bus, all private.
 2. The workspaces come in as users bring them: `overheard import` of one file.
 3. Overheard's processes run as an operator starts them, while people talk, runs are asked for by hand, and one
    process after the other is killed.
@@ -26,7 +26,7 @@ from tests.soak.killer import Killer
 from tests.soak.oracle import Books, Oracle, Pair
 from tests.soak.plan import Plan
 from tests.soak.record import Record
-from tests.soak.result import Result, errors, left, note_slow, slow, stored
+from tests.soak.result import HackerNewsReading, Result, errors, left, note_slow, slow, stored
 from tests.soak.scene import Clock
 
 LOOK_EVERY = 2.0
@@ -70,6 +70,7 @@ class Soak:
         with farm:
             made = scene.make(plan)
             traffic = scene.history(simulator, clock, plan, made)
+            self.stories = scene.stories(farm.hackernews, plan, made)
             imported = self._import(farm, made)
             self.say(f"imported {plan.workspaces:,} workspaces in {imported:.1f} s")
             self.record = Record(farm.secret)
@@ -80,6 +81,7 @@ class Soak:
                 result = self._work(farm, traffic, Oracle(made.listeners))
             finally:
                 traffic.stop()
+                self.stories.stop()
                 self.gauges.close()
             result.imported = imported
             result.queries = sum(len(listener.wishes) for listener in made.listeners)
@@ -102,12 +104,15 @@ class Soak:
             scene.spread(farm, self.plan)
         self.killer.start_all()
         traffic.start()
+        self.stories.start()
         began = time.monotonic()
         self._soak(farm, traffic, began)
         traffic.stop()
+        self.stories.stop()
         seconds, ended = time.monotonic() - began, time.monotonic()
-        expected = {(slug, said.name): said.at for said in traffic.said for slug in oracle.audience(said)}
-        self.say(f"{len(traffic.said):,} items said, {len(expected):,} mentions to arrive")
+        all_said = [*traffic.said, *self.stories.said]
+        expected = {(slug, said.name): said.at for said in all_said for slug in oracle.audience(said)}
+        self.say(f"{len(all_said):,} items said, {len(expected):,} mentions to arrive")
         drained = self._drain(expected, ended)
         result = self._result(farm, traffic, expected)
         result.seconds, result.elapsed, result.drained = seconds, time.monotonic() - began, drained
@@ -133,7 +138,7 @@ class Soak:
                 self.gauges.look()
             if now >= tell:
                 tell = now + TELL_EVERY
-                self._tell(now, len(traffic.said))
+                self._tell(now, len(traffic.said) + len(self.stories.said))
         events.close()
 
     def _drain(self, expected: dict[Pair, float], ended: float) -> float | None:
@@ -165,7 +170,7 @@ class Soak:
         return f"queues: {', '.join(waiting) or 'empty'}"
 
     def _result(self, farm: Farm, traffic: world.Recorded, expected: dict[Pair, float]) -> Result:
-        counts = farm.simulator.counts()
+        counts, stories = farm.simulator.counts(), farm.hackernews.counters.snapshot(0, 0)
         return Result(
             plan=self.plan,
             complete=not self.stop.is_set(),
@@ -177,6 +182,9 @@ class Soak:
             reads=reads(farm.simulator),
             statuses=counts["by_status"],
             requests=counts["total"],
+            hackernews=HackerNewsReading(
+                len(self.stories.said), stories["total"], stories["by_status"], stories["by_endpoint"]
+            ),
             window=(counts["max_in_window"], counts["budget"]),
             left=left(farm, self.gauges.depth),
             database_mb=self.gauges.database_mb(),

@@ -1,4 +1,4 @@
-"""The set-up before the first process runs: servers, a Reddit with some history, and the workspaces."""
+"""The set-up before the first process runs: servers, Reddit and Hacker News with some history, and the workspaces."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from peewee import fn
 
 from overheard import workspaces
 from overheard.db.models import Workspace
+from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.reddit import RedditSimulator
 from tests.servers.farm import Farm
 from tests.servers.postgres import PostgresServer
@@ -20,6 +21,7 @@ from tests.soak import world
 from tests.soak.plan import Plan
 
 HISTORY = 2  # items per subreddit from before the workspaces existed
+STORIES_BEFORE = 60
 LONG_AGO = 3600.0
 
 
@@ -50,7 +52,8 @@ def servers() -> Iterator[tuple[RabbitServer, PostgresServer]]:
 
 def make(plan: Plan) -> world.World:
     """The world, with more to say than there will be time for."""
-    return world.make(plan, int(plan.subreddits * HISTORY + plan.rate * plan.seconds * 1.5))
+    count = int(plan.subreddits * HISTORY + plan.rate * plan.seconds * 1.5)
+    return world.make(plan, count, int(STORIES_BEFORE + plan.hackernews_rate * plan.seconds * 1.5))
 
 
 def history(simulator: RedditSimulator, clock: Clock, plan: Plan, made: world.World) -> world.Recorded:
@@ -63,6 +66,12 @@ def history(simulator: RedditSimulator, clock: Clock, plan: Plan, made: world.Wo
     clock.behind = 0.0
     traffic.said.clear()
     return traffic
+
+
+def stories(simulator: HackerNewsSimulator, plan: Plan, made: world.World) -> world.RecordedStories:
+    """The traffic to come on Hacker News, after what was told there before anybody listened."""
+    simulator.add_samples(STORIES_BEFORE, LONG_AGO)
+    return world.RecordedStories(simulator, plan, made.stories)
 
 
 def bring_in(farm: Farm, plan: Plan, made: world.World) -> float:

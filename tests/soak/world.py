@@ -6,12 +6,14 @@ import random
 import time
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any, cast
 
+from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.reddit import RedditSimulator
 from overheard.simulators.reddit.items import Post
 from overheard.simulators.reddit.traffic import SampleText, Traffic
-from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
-from tests.soak.oracle import Listener, Said, Wish
+from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
+from tests.soak.oracle import HACKER_NEWS, Listener, Said, Wish
 from tests.soak.plan import Plan
 
 UNWANTED = "qhiring"
@@ -24,6 +26,7 @@ SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "
 class World:
     listeners: list[Listener]
     texts: list[SampleText]
+    stories: list[SampleText]  # of Hacker News, and comments
 
 
 class Recorded(Traffic):
@@ -43,8 +46,31 @@ class Recorded(Traffic):
         return name
 
 
-def make(plan: Plan, count: int) -> World:
-    """Workspaces, and ``count`` texts of which some hold what one of them listens for."""
+class RecordedStories(Traffic):
+    """The same on Hacker News."""
+
+    def __init__(self, simulator: HackerNewsSimulator, plan: Plan, texts: list[SampleText]) -> None:
+        super().__init__(cast(Any, simulator), plan.seed, plan.hackernews_rate, texts=texts)
+        self._hackernews = simulator
+        self.said: list[Said] = []
+
+    def step(self) -> str:
+        at, text = time.time(), next(self._texts)
+        stories = self._posts[HACKER_NEWS]
+        fields: tuple[str, ...]
+        if text.title is not None or not stories:
+            fields = (text.title or text.text[:80], text.text)
+            name = str(self._hackernews.add_story(fields[0], fields[1], author=text.author))
+            stories.append(name)
+        else:
+            fields = (text.text,)
+            name = str(self._hackernews.add_comment(int(self._content.choice(stories)), text.text, author=text.author))
+        self.said.append(Said(name, "posts" if len(fields) == 2 else "comments", HACKER_NEWS, fields, at))
+        return name
+
+
+def make(plan: Plan, count: int, stories: int) -> World:
+    """Workspaces, and ``count`` texts of which some hold what one of them listens for; ``stories`` of Hacker News."""
     chance = random.Random(plan.seed)
     names = [f"soak{number:04d}" for number in range(plan.subreddits)]
     # As on Reddit, a few subreddits have most of the readers and of the traffic.
@@ -52,12 +78,13 @@ def make(plan: Plan, count: int) -> World:
     markers = [_marker(number) for number in range(max(50, plan.workspaces // 3))]
     listeners = [_listener(plan, number, names, weights, markers, chance) for number in range(plan.workspaces)]
     chance.shuffle(listeners)  # they come in no order, so that those who share a subreddit are due at any time
-    watchers: dict[str, list[Listener]] = {name: [] for name in names}
+    watchers: dict[str, list[Listener]] = {name: [] for name in (*names, HACKER_NEWS)}
     for listener in listeners:
-        for name in listener.subreddits:
+        for name in listener.homes:
             watchers[name].append(listener)
     homes = chance.choices(names, cum_weights=weights, k=count)
-    return World(listeners, [_text(plan, home, watchers[home], chance) for home in homes])
+    texts = [_text(plan, home, watchers[home], chance) for home in homes]
+    return World(listeners, texts, [_text(plan, HACKER_NEWS, watchers[HACKER_NEWS], chance) for _ in range(stories)])
 
 
 def specs(listeners: list[Listener], plan: Plan, sink: str, secret: str) -> list[WorkspaceSpec]:
@@ -68,6 +95,7 @@ def specs(listeners: list[Listener], plan: Plan, sink: str, secret: str) -> list
             every=plan.every,
             digest=plan.digest_every if listener.digest else "0 9 * * *",
             subreddits=listener.subreddits,
+            watch=(WatchSpec("hackernews", ("all",)),) if listener.hackernews else (),
             kinds=listener.kinds,  # type: ignore[arg-type]
             query=tuple(QuerySpec(f"q{number}", wish.text) for number, wish in enumerate(listener.wishes)),
             channel=(
@@ -85,8 +113,8 @@ def _listener(
     more = chance.choices(names, cum_weights=weights, k=chance.randint(0, 4))
     kinds = chance.choices([("posts", "comments"), ("posts",), ("comments",)], (80, 10, 10))[0]
     wishes = tuple(_wish(markers, chance) for _ in range(chance.choices((1, 2, 3), (30, 40, 30))[0]))
-    digest = chance.random() < plan.digests
-    return Listener(f"ws{number:05d}", tuple(dict.fromkeys((mine, *more))), kinds, wishes, digest)
+    digest, hackernews = chance.random() < plan.digests, chance.random() < plan.hackernews
+    return Listener(f"ws{number:05d}", tuple(dict.fromkeys((mine, *more))), kinds, wishes, digest, hackernews)
 
 
 def _wish(markers: list[str], chance: random.Random) -> Wish:

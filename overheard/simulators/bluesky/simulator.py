@@ -31,8 +31,9 @@ _KEY_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"  # of record keys, which are ti
 class BlueskySimulator:
     """A simulated Jetstream server. Thread-safe; also a context manager that starts and stops the server.
 
-    `look_back`: seconds for which events can be had again. `protocols`: those that it speaks; the path of another one
-    is answered with a 404. `clock`: seconds since the epoch; `advance()` adds to it.
+    `look_back`: seconds for which events can be had again. `first_seq`: the number of the first event. `protocols`:
+    those that it speaks; the path of another one is answered with a 404. `clock`: seconds since the epoch; `advance()`
+    adds to it.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class BlueskySimulator:
         look_back: float = 36 * 3600.0,
         protocols: tuple[str, ...] = ("v1", "v2"),
         keep: int = 200_000,
-        first_seq: int = 1,
+        first_seq: int | None = None,
         seed: int = 0,
     ) -> None:
         self._clock = clock
@@ -59,7 +60,9 @@ class BlueskySimulator:
         self._open = 0
         self._wanted: WeakKeyDictionary[ServerConnection, Subscription] = WeakKeyDictionary()
         self.faults = StreamFaults()
-        self.log = EventLog(self.now, look_back, keep, first_seq)
+        # Numbers go on increasing when the simulator is restarted: clients remember how far they have read.
+        first = int(clock() * 1000) - 1_700_000_000_000 if first_seq is None else first_seq
+        self.log = EventLog(self.now, look_back, keep, first)
 
     # -- what happens on Bluesky
 

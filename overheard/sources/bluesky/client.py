@@ -32,9 +32,10 @@ WAITING_FRAMES_MAX = 64
 
 SUBPROTOCOL = "xrpc.v1.json"
 PATHS: dict[Protocol, str] = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents"}
+# These limit commits; events of all accounts come anyway.
 PARAMETERS: dict[Protocol, list[tuple[str, str]]] = {
-    "v1": [("wantedCollections", POSTS)],  # events of accounts come anyway
-    "v2": [("collections", POSTS), ("kinds", "commit"), ("kinds", "account")],
+    "v1": [("wantedCollections", POSTS)],
+    "v2": [("collections", POSTS)],
 }
 # ImportError: a SOCKS proxy in the environment, without the library for it.
 FAILURES = (WebSocketException, OSError, EOFError, ValueError, ImportError)
@@ -101,7 +102,7 @@ def _refusal(response: Response, protocol: Protocol, clock: Clock) -> Exception:
     status, name = response.status_code, error_name(bytes(response.body or b""))
     if protocol == "v2" and status == 400 and name == "CursorTooOld":
         return CursorTooOld()
-    if 400 <= status < 500 and status not in (408, 425, 429):
+    if (400 <= status < 500 and status not in (408, 425, 429)) or status == 501:
         return NotSpoken(f"HTTP {status}")
     return RetryableError(f"HTTP {status}", delay=retry_after(response.headers, clock))
 

@@ -17,7 +17,6 @@ from overheard.sources.bluesky.posts import UNREADABLE, to_item
 
 Protocol = Literal["v1", "v2"]
 
-V2_TYPE = "network.bsky.jetstream.subscribeEvents#"
 SEQ_END = 10**15  # where cursors begin to be times
 TIME_US_END = 253_402_300_800_000_000  # the year 10000
 # States of an account that is not active, in which its posts remain: its server has technical problems.
@@ -70,56 +69,43 @@ class _AccountState(msgspec.Struct, frozen=True):
     status: str | None = None
 
 
-class _V1(msgspec.Struct, frozen=True):
-    did: str
-    time_us: int
-    kind: str = ""
-    commit: _Commit = _Commit()
-    account: _AccountState = _AccountState()
+class _Event(_Commit, frozen=True):
+    """An event of either version: v1 has ``kind`` and ``time_us``, and its commit one level lower than v2."""
 
-
-class _V2(_Commit, frozen=True):
     type: str = msgspec.field(name="$type", default="")
-    name: str = ""
-    seq: int = 0
+    kind: str = ""
     did: str = ""
+    seq: int | None = None
+    time_us: int = 0
     time: str = ""
+    name: str = ""
+    commit: _Commit | None = None
     account: _AccountState = _AccountState()
 
 
-class _V2Frame(msgspec.Struct, frozen=True):
-    type: str = msgspec.field(name="$type")
-    payload: _V2 = _V2()
+class _Frame(_Event, frozen=True):
+    payload: _Event | None = None  # v2
 
 
-_v1, _v2 = msgspec.json.Decoder(_V1), msgspec.json.Decoder(_V2Frame)
+_decoder = msgspec.json.Decoder(_Frame)
 
 
-def decode(frame: bytes, protocol: Protocol) -> StreamEvent | StreamNotice:
+def decode(frame: bytes) -> StreamEvent | StreamNotice:
     """Return what a frame says. Raises UnreadableFrame."""
     try:
-        return _decode_v1(frame) if protocol == "v1" else _decode_v2(frame)
+        outer = _decoder.decode(frame)
     except UNREADABLE as error:
         raise UnreadableFrame("not Unicode" if isinstance(error, UnicodeError) else str(error)) from None
-
-
-def _decode_v1(frame: bytes) -> StreamEvent:
-    event = _v1.decode(frame)
-    position = StreamEvent(_checked_time(event.time_us))
-    return _told(position, event.kind, event.did, event.commit, event.account)
-
-
-def _decode_v2(frame: bytes) -> StreamEvent | StreamNotice:
-    outer = _v2.decode(frame)
-    event, kind = outer.payload, outer.payload.type.removeprefix(V2_TYPE)
     if outer.type == "error":
         return StreamNotice(ended=True)
-    if outer.type == "message" and kind == "info":
+    event = outer.payload or outer
+    kind = event.kind or event.type.rpartition("#")[2]
+    if kind == "info":
         return StreamNotice(outdated=event.name == "OutdatedCursor")
-    if outer.type != "message" or not 0 < event.seq < SEQ_END:
-        raise UnreadableFrame("not a message with a sequence number")
-    position = StreamEvent(_checked_time(_microseconds(event.time)), event.seq)
-    return _told(position, kind, event.did, event, event.account)
+    if event.seq is not None and not 0 < event.seq < SEQ_END:
+        raise UnreadableFrame("its sequence number is not one")
+    position = StreamEvent(_checked_time(event.time_us or _microseconds(event.time)), event.seq)
+    return _told(position, kind, event.did, event.commit or event, event.account)
 
 
 def _told(position: StreamEvent, kind: str, did: str, commit: _Commit, account: _AccountState) -> StreamEvent:

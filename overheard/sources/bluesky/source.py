@@ -89,7 +89,7 @@ class BlueskyConnection:
 
     def _take(self, frame: bytes, batch: EventBatch) -> None:
         try:
-            told = decode(frame, self._socket.protocol)
+            told = decode(frame)
         except UnreadableFrame as error:
             batch.unreadable.append(str(error))
             return

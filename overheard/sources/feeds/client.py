@@ -106,7 +106,7 @@ class FeedClient:
         left = until - time.monotonic()
         if left <= 0:
             raise FeedRefused("no answer in time", (), delay=self.retry_seconds)
-        http = PublicHttp(user_agent=USER_AGENT, timeout=left, allow_private=settings.allow_private)
+        http = PublicHttp(user_agent=USER_AGENT, timeout=max(round(left, 1), 0.1), allow_private=settings.allow_private)
         tokens = budget.of(target.host)
         with self._hosts.held(target.host), self._refusing(target.host):
             tokens.acquire()

@@ -38,10 +38,10 @@ _HTML_ELEMENTS = frozenset(("html", "head", "body", "title", "meta", "div", "p")
 def parse(body: bytes, content_type: str, base: str) -> FeedDocument:
     """Return the feed in a response. ``base``: the URL for relative links. Raises UnreadableFeed."""
     text = decoded(body, content_type)
-    start = text[:200].lstrip()
+    start = text.lstrip()[:1]
     if not start:
         raise UnreadableFeed("an empty document, not a feed")
-    if start.startswith("{"):
+    if start == "{":
         return json_feed.parse(text, base)
     root, name = _first_element(text, 0)
     if name and (late := text.find("<?xml", root)) > 0 and name.lower() not in ("html", *xml_feed.ROOTS):

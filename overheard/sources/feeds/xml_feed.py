@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from heapq import nlargest
 from typing import Any
@@ -29,6 +30,7 @@ from overheard.sources.feeds.entries import (
     UnreadableFeed,
     absolute_link,
     one_line,
+    site_of,
 )
 from overheard.sources.feeds.times import parse_date, seconds_of
 from overheard.sources.html_text import html_to_text
@@ -39,7 +41,10 @@ ROOT_MAX_CHARS = 10_000  # of its start tag
 HEAD_MAX_CHARS = 100_000
 # A larger entry, or one with more elements, is reduced to its texts first (``xml_repair.reduced``).
 ENTRY_MAX_CHARS = 100_000
-ENTRY_MAX_TAGS = 5_000
+ENTRY_MAX_TAGS = 2_000
+NAMESPACES_MAX = 50  # of the root element
+LISTED_MAX = 20_000  # entries that are looked at, to find the newest
+PARSE_MAX_SECONDS = 10.0  # of computing, for a document; chosen, not measured: a thousand usual entries take one
 
 PERIOD_SECONDS = {"hourly": 3600.0, "daily": 86400.0, "weekly": 604800.0, "monthly": 2592000.0, "yearly": 31536000.0}
 
@@ -51,13 +56,17 @@ _DATE = re.compile(r"<(?:pubDate|published|updated|dc:date|date|modified|issued)
 
 
 class XmlParts(msgspec.Struct):
-    """A document in parts. ``root`` and ``channel`` are start tags, ``end`` the matching end tags."""
+    """A document in parts. ``root`` and ``channel`` are start tags, ``end`` the matching end tags.
+
+    ``unlisted``: entries beyond LISTED_MAX.
+    """
 
     root: str
     channel: str = ""
     end: str = ""
     head: str = ""
     entries: list[str] = []
+    unlisted: int = 0
     complete: bool = False
 
     def document(self, content: str) -> str:
@@ -68,19 +77,22 @@ class XmlParts(msgspec.Struct):
 def parse(text: str, start: int, root_name: str, base: str) -> FeedDocument:
     """Return the feed whose root element begins at ``start``. Raises UnreadableFeed."""
     parts = _Divider(text, start, root_name).divide()
-    feed = _parsed(parts, parts.head, base).feed
+    feed = _parsed(parts, parts.head).feed
     chosen, dropped = _newest(parts.entries)
     document = FeedDocument(
         entries=[],
         title=one_line(_text(feed, "title"), NAME_MAX_CHARS),
-        author=one_line(str(feed.get("author") or ""), NAME_MAX_CHARS),
+        author=one_line(_author(feed), NAME_MAX_CHARS),
         link=absolute_link(base, str(feed.get("link") or "")),
         update_seconds=_update_seconds(feed),
-        dropped=len(dropped),
+        dropped=len(dropped) + parts.unlisted,
         dropped_at=max((at for each in dropped if (at := _first_date(each)) is not None), default=None),
         cut_off=not parts.complete,
     )
+    until = time.thread_time() + PARSE_MAX_SECONDS
     for raw in chosen:
+        if time.thread_time() > until:
+            raise UnreadableFeed("a document that takes too long to parse")
         entry = _entry(parts, raw, base)
         if entry is None:
             document.unreadable += 1
@@ -94,8 +106,8 @@ class _Divider:
 
     def __init__(self, text: str, start: int, root_name: str) -> None:
         root = _START_TAG.match(text, start)
-        if root is None or len(root[0]) > ROOT_MAX_CHARS:
-            raise UnreadableFeed("its root element has no end, or is too long")
+        if root is None or len(root[0]) > ROOT_MAX_CHARS or root[0].count("xmlns") > NAMESPACES_MAX:
+            raise UnreadableFeed("its root element has no end, or is far too long")
         prefix, colon, local = root_name.rpartition(":")
         self._text = text
         self._kind = local.lower()
@@ -139,7 +151,10 @@ class _Divider:
     def _close_entry(self, end: int, *, whole: bool) -> None:
         if self._entry is not None:
             start, name = self._entry
-            self._parts.entries.append(self._text[start:end] + ("" if whole else f"</{name}>"))
+            if len(self._parts.entries) < LISTED_MAX:
+                self._parts.entries.append(self._text[start:end] + ("" if whole else f"</{name}>"))
+            else:
+                self._parts.unlisted += 1
         self._entry = None
 
     def _channel_tag(self, tag: re.Match[str], *, closing: bool) -> None:
@@ -195,7 +210,7 @@ def _entry(parts: XmlParts, raw: str, base: str) -> FeedEntry | None:
     """Return an entry; None if nothing of it can be read."""
     if len(raw) > ENTRY_MAX_CHARS or raw.count("<") > ENTRY_MAX_TAGS:
         raw = xml_repair.reduced(raw)
-    found = _parsed(parts, raw, base).entries
+    found = _parsed(parts, raw).entries
     try:
         entry = _converted(found[0], base) if found else None
     except (ValueError, TypeError, AttributeError, LookupError):  # a field of a form that no parser should return
@@ -203,7 +218,7 @@ def _entry(parts: XmlParts, raw: str, base: str) -> FeedEntry | None:
     return entry if entry is not None and entry.is_readable else None
 
 
-def _parsed(parts: XmlParts, content: str, base: str) -> Any:
+def _parsed(parts: XmlParts, content: str) -> Any:
     """Return what feedparser reads in a part of the document, repaired if it is not well-formed."""
     nothing = feedparser.FeedParserDict(feed=feedparser.FeedParserDict(), entries=[])
     document = parts.document(content)
@@ -215,7 +230,8 @@ def _parsed(parts: XmlParts, content: str, base: str) -> Any:
             document = repaired.document(xml_repair.reduced(content))
         if not xml_repair.is_well_formed(document):
             return nothing
-    headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
+    # Without a base: a guid must stay the same when the feed moves. ``_converted`` completes links.
+    headers = {"content-type": "application/xml; charset=utf-8"}
     try:
         return feedparser.parse(
             io.BytesIO(document.encode()), response_headers=headers, resolve_relative_uris=False, sanitize_html=False
@@ -228,8 +244,9 @@ def _converted(found: Any, base: str) -> FeedEntry:
     guid = sanitized(str(found.get("id") or "")[:GUID_MAX_CHARS]).strip()
     link = absolute_link(base, str(found.get("link") or "")) or absolute_link("", guid)
     comments = absolute_link(base, str(found.get("comments") or ""))
-    # Of a link that people discuss, the discussion is the entry's own page (Lobsters).
-    url = link if comments and comments == guid and comments != link else ""
+    # Of a link elsewhere that people discuss, the discussion is the entry's own page (Lobsters, Lemmy).
+    is_discussion = guid and f"{comments}/".startswith(f"{guid}/") and site_of(comments) != site_of(link)
+    url = link if is_discussion else ""
     content = next((each for each in found.get("content") or () if each.get("value")), None)
     return FeedEntry(
         guid=guid,
@@ -237,11 +254,16 @@ def _converted(found: Any, base: str) -> FeedEntry:
         url=url,
         title=" ".join(_text(found, "title").split()),
         body=(_plain(content) if content else "") or _text(found, "summary"),
-        author=one_line(str(found.get("author") or ""), NAME_MAX_CHARS),
+        author=one_line(_author(found), NAME_MAX_CHARS),
         tags=_labels(found),
         published=seconds_of(found.get("published_parsed") or found.get("created_parsed")),
         updated=seconds_of(dict.get(found, "updated_parsed")),  # its own get() falls back to published,
     )
+
+
+def _author(found: Any) -> str:
+    """Return the author's name, of `ann@example.org (Ann)`, too."""
+    return str((found.get("author_detail") or {}).get("name") or found.get("author") or "")
 
 
 def _text(found: Any, name: str) -> str:

@@ -93,6 +93,7 @@ def reduced(content: str) -> str:
 
 def _elements(content: str, start: int) -> Iterator[str]:
     seen: set[str] = set()
+    endless: set[str] = set()
     at = start
     while (found := _ELEMENT.search(content, at)) is not None:
         at = found.end()
@@ -107,8 +108,9 @@ def _elements(content: str, start: int) -> Iterator[str]:
             if attributes:
                 yield f"<{name}{attributes}/>"
             continue
-        end = _end_of(content, found[1], at)
+        end = None if name in endless else _end_of(content, found[1], at)
         if end is None:
+            endless.add(name)  # to look again and again would take a time that grows with the square of the text
             continue
         text, at = content[at : min(end, at + TEXT_MAX_CHARS)], end
         if name == "author" and "<" in text and "<![CDATA[" not in text:

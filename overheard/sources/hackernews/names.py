@@ -13,7 +13,6 @@ LOOKUP_ITEMS = 30  # for one message of the recheck stage; each is a request of 
 FRESH_SECONDS = 10.0  # a new item about every eight seconds: a poll that is older has missed one
 ITEM_ID = re.compile(r"[1-9][0-9]{0,17}")
 ITEM_ID_WORDS = "the number of a Hacker News item, such as 8863"
-PLACE_PREFIX = "HN "
 _AUTHOR = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
 

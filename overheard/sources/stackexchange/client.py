@@ -69,7 +69,10 @@ class StackExchangeClient:
             budget.block(error.delay or THROTTLED_SECONDS)
             raise error
         if wrapper is None:
-            raise transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
+            error = transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
+            if error.delay is not None:
+                budget.block(error.delay)
+            raise error
         self._pass_on(wrapper, budget)
         if wrapper.error_id is not None or response.status != 200 or wrapper.items is None:
             raise self._error(wrapper, response, budget, place)

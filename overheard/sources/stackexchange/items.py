@@ -18,7 +18,6 @@ from overheard.sources.stackexchange.names import SOURCE, item_id, site_host
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 MAX_POST_NUMBER = 10**18
 LINK_MAX_CHARS = 2_000
-NAME_MAX_CHARS = 200
 # A ValidationError names fields and types, never values, so its text may be logged.
 UNREADABLE = (msgspec.ValidationError, UnicodeError)
 
@@ -27,7 +26,7 @@ class _Owner(msgspec.Struct):
     display_name: str | None = None
 
 
-class _Publication(msgspec.Struct, kw_only=True):
+class _PostFields(msgspec.Struct, kw_only=True):
     creation_date: int
     owner: _Owner | None = None
     body: str | None = None
@@ -36,12 +35,12 @@ class _Publication(msgspec.Struct, kw_only=True):
     last_edit_date: int | None = None
 
 
-class _Question(_Publication, kw_only=True):
+class _Question(_PostFields, kw_only=True):
     question_id: int
     tags: list[str] | None = None
 
 
-class _Answer(_Publication, kw_only=True):
+class _Answer(_PostFields, kw_only=True):
     answer_id: int
     question_id: int
 
@@ -127,8 +126,8 @@ def _reason(error: Exception) -> str:
 
 
 def _author(owner: _Owner | None) -> str | None:
-    name = sanitized(html.unescape(owner.display_name)).strip() if owner and owner.display_name else ""
-    return name[:NAME_MAX_CHARS] or None
+    name = sanitized(html.unescape(owner.display_name or "")).strip() if owner else ""
+    return name[:200] or None
 
 
 def _number(number: int) -> int:

@@ -27,6 +27,7 @@ from overheard.sources.stackexchange.names import ITEM_ID, LOOKUP_ITEMS, SOURCE,
 log = get_logger(__name__)
 
 FIRST_READING = -1  # in place of the second in which a reading began
+CLOCK_SECONDS = 300.0  # by which the server's clock may be ahead
 TITLE_MAX_CHARS = 200  # of a title in a position
 
 
@@ -126,9 +127,14 @@ class StackExchangeSource(SingleFeedSource):
             else items.parse_answer(entry, str(place), place.site, {})
             for entry in entries
         ]
-        seconds = [second for second in (_integer(entry, "creation_date") for entry in entries) if second is not None]
-        after = forward.advanced(before, self._until_now(seconds), more=wrapper.has_more and state is not None)
+        seconds = [_integer(entry, "creation_date") for entry in entries]
+        after = forward.advanced(before, self._credible(seconds), more=wrapper.has_more and state is not None)
         return self._new(parsed, entries, "question_id" if questions else "answer_id", before, after)
+
+    def _credible(self, seconds: Sequence[int | None]) -> list[int]:
+        """Return the seconds that are not in the future: a cursor there would leave out all that follows."""
+        latest = self._clock() + CLOCK_SECONDS
+        return [second for second in seconds if second is not None and second <= latest]
 
     def _answers_of_tag(
         self, place: SitePlace, state: ForwardState | None, budget: RequestTokens
@@ -141,7 +147,7 @@ class StackExchangeSource(SingleFeedSource):
         active = [each for each in map(items.parse_active, wrapper.items or []) if each is not None]
         after = forward.advanced(
             before,
-            self._until_now([each.last_activity_date for each in active]),
+            self._credible([each.last_activity_date for each in active]),
             more=wrapper.has_more and state is not None,
         )
         # The overlap lists questions whose answers were read. It is worth a request only as long as caches may have
@@ -181,11 +187,6 @@ class StackExchangeSource(SingleFeedSource):
             answers_page=state.answers_page + 1 if more else 1,
         )
         return self._new(parsed, entries, "answer_id", state, after)
-
-    def _until_now(self, seconds: Sequence[int]) -> list[int]:
-        """Leave out dates in the future: a single wrong one would move the cursor past everything until then."""
-        latest = self._clock() + forward.OVERLAP_SECONDS  # the next reading begins so far back
-        return [second for second in seconds if second <= latest]
 
     def _new(
         self,

@@ -15,7 +15,7 @@ from overheard.simulators.http.injected_failures import InjectedFailures
 
 CANARY = "canary5678"
 MANY = 1_000  # more than any source requests in one reading
-DRIP_SECONDS = 0.1
+DRIP_SECONDS = 0.3
 TOO_LARGE_BYTES = 17 * 2**20  # above the limit of a response
 BOMB_BYTES = 256 * 2**20
 

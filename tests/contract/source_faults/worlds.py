@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Self
 
 from overheard.config import Config
 from overheard.items import ALL, FeedKind, Item, place_key
+from overheard.simulators.feeds import FeedsSimulator
+from overheard.simulators.feeds.feed import SimulatedFeed
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from overheard.simulators.http.simulator import HttpSimulator
@@ -25,7 +27,7 @@ from overheard.sources.registry import SOURCES
 from tests.fixtures import MONDAY, Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
 
-TIMEOUT_SECONDS = 0.5
+FEED_PATH = "/feed"
 MOST_PAGES = 500  # of one reading: more is one without end
 
 Rewrite = Callable[[SimulatedRequest, SimulatedResponse], SimulatedResponse]
@@ -47,15 +49,15 @@ class SpoiledReading:
 class SpoiledWorld:
     """A source that has read its feed once, and its simulator. ``rewrite`` changes its correct answers.
 
-    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone. ``many_servers``:
-    its feeds are on servers of their own, so that one which fails is refused and the source is not.
+    ``paths``: patterns of the requests that make up a reading, each of which can be spoiled alone.
     """
 
     name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]] = ("",)
-    many_servers: ClassVar[bool] = False
+    correct: ClassVar[str] = "respond"  # the simulator's method that returns a correct answer
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
+    timeout_seconds: ClassVar[float] = 1.0
     between_seconds: ClassVar[float] = 3600.0  # two readings: longer than the source waits
     kind: ClassVar[FeedKind]
 
@@ -66,8 +68,8 @@ class SpoiledWorld:
         self.cursor: str | None = None
         self.rewrite: Rewrite | None = None
         self.simulator = self.make_simulator()
-        self._answer = self.simulator.answer
-        self.simulator.answer = self._rewritten  # type: ignore[method-assign]
+        self._correct = getattr(self.simulator, self.correct)
+        setattr(self.simulator, self.correct, self._rewritten)
         self._tls = tls
         self._published = 0
 
@@ -130,6 +132,11 @@ class SpoiledWorld:
                     return reading
         raise AssertionError(f"a reading without end: {MOST_PAGES} pages")
 
+    @property
+    def many_servers(self) -> bool:
+        """True if its feeds are on servers of their own: one that fails is refused, and the source is not."""
+        return SOURCES[self.name].many_servers
+
     def unreadable(self) -> float:
         """Return how many items were counted as unreadable."""
         return self.metrics.registry.get_sample_value("overheard_items_unreadable_total", {"source": self.name}) or 0.0
@@ -141,14 +148,17 @@ class SpoiledWorld:
         return opened
 
     def _rewritten(self, request: SimulatedRequest) -> SimulatedResponse:
-        answer = self._answer(request)
+        answer = self._correct(request)
         if self.rewrite is None or answer.status != 200 or answer.manner != "send":
             return answer
-        return self.rewrite(request, answer)
+        # Another document: the server's name for the correct one is not its own.
+        named = {name: value for name, value in answer.headers.items() if name not in ("etag", "last-modified")}
+        return self.rewrite(request, replace(answer, headers=named))
 
 
 class SpoiledReddit(SpoiledWorld):
     name = "reddit"
+    correct = "answer"
     kind = "posts"
     place = "python"
 
@@ -164,7 +174,7 @@ class SpoiledReddit(SpoiledWorld):
             "user_agent": AGENT,
             "reddit_url": url,
             "oauth_url": url,
-            "timeout": TIMEOUT_SECONDS,
+            "timeout": self.timeout_seconds,
         }
 
     def publish(self, text: str) -> None:
@@ -187,7 +197,7 @@ class SpoiledHackerNews(SpoiledWorld):
         return self._hackernews
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {"url": url, "search_url": url, "timeout": TIMEOUT_SECONDS}
+        return {"url": url, "search_url": url, "timeout": self.timeout_seconds}
 
     def publish(self, text: str) -> None:
         self._hackernews.add_story(f"title {text}", f"body {text}")
@@ -195,7 +205,6 @@ class SpoiledHackerNews(SpoiledWorld):
 
 class SpoiledMastodon(SpoiledWorld):
     name = "mastodon"
-    many_servers = True
     kind = "items"
     many = 1000  # forty on a page
 
@@ -205,7 +214,7 @@ class SpoiledMastodon(SpoiledWorld):
 
     def settings(self, url: str) -> dict[str, Any]:
         self._place = f"{url}/#python"
-        return {"allow_private": True, "timeout": TIMEOUT_SECONDS}
+        return {"allow_private": True, "timeout": self.timeout_seconds}
 
     @property
     def place(self) -> str:
@@ -215,26 +224,58 @@ class SpoiledMastodon(SpoiledWorld):
         self._mastodon.publish(f"<p>{text}</p>", tags=["python"])
 
 
-class SpoiledStackExchange(SpoiledWorld):
-    name = "stackexchange"
-    kind = "posts"
-    many = 2000  # a hundred on a page, and 25 pages without a key
+class SpoiledFeeds(SpoiledWorld):
+    """JSON Feed; `test_feed_bad_input.py` spoils XML."""
+
+    name = "feeds"
+    kind = "items"
+    many = 3000  # in one window
 
     def make_simulator(self) -> HttpSimulator:
-        self._stackexchange = StackExchangeSimulator(clock=self.clock, quota=1_000_000, compressed=False)
-        return self._stackexchange
+        self._feeds = FeedsSimulator(self.clock)
+        return self._feeds
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {"url": url, "timeout": TIMEOUT_SECONDS}
+        self._feeds.add_feed(FEED_PATH, "json", window=self.many)
+        self._feeds.add_entry(FEED_PATH, "the first", "from before")
+        return {"allow_private": True, "min_interval": 60, "timeout": self.timeout_seconds}
+
+    @property
+    def feed(self) -> SimulatedFeed:
+        """The feed, whose settings may be changed."""
+        return self._feeds.feed(FEED_PATH)
 
     @property
     def place(self) -> str:
-        return "stackoverflow/postgresql"
+        return self._feeds.url_of(FEED_PATH)
 
     def publish(self, text: str) -> None:
-        self._stackexchange.ask("stackoverflow", f"title {text}", f"<p>body {text}</p>")
+        self._feeds.add_entry(FEED_PATH, f"title {text}", f"<p>body {text}</p>")
 
 
-SPOILED: dict[str, type[SpoiledWorld]] = {
-    each.name: each for each in (SpoiledReddit, SpoiledHackerNews, SpoiledMastodon, SpoiledStackExchange)
-}
+class SpoiledStackExchange(SpoiledWorld):
+    name = "stackexchange"
+    kind = "posts"
+    place = "stackoverflow/postgresql"
+    many = 3000  # a hundred on a page
+
+    def make_simulator(self) -> HttpSimulator:
+        self._stackexchange = StackExchangeSimulator(clock=self.clock, quota=1_000_000)
+        return self._stackexchange
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "timeout": self.timeout_seconds}
+
+    def publish(self, text: str) -> None:
+        self.clock.advance(1)  # a second with very many questions would need a key
+        self._stackexchange.ask("stackoverflow", f"title {text}", f"<p>body {text}</p>", tags=["postgresql"])
+
+
+ALL_SPOILED: tuple[type[SpoiledWorld], ...] = (
+    SpoiledReddit,
+    SpoiledHackerNews,
+    SpoiledFeeds,
+    SpoiledMastodon,
+    SpoiledStackExchange,
+)
+SPOILED = {each.name: each for each in ALL_SPOILED}

@@ -22,6 +22,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import source_checks
 from overheard.process import RunningProcess
 from overheard.simulators.bluesky import BlueskySimulator
+from overheard.simulators.feeds import FeedsSimulator
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
@@ -213,7 +214,28 @@ def test_each_watched_server_of_mastodon_is_asked(run: Run, monkeypatch: pytest.
         assert run("source", "check", place).exit_code == 0
         (row,) = lines(run("source", "check", "--format", "json").stdout)
     assert (row["source"], row["state"]) == ("mastodon", "failing")
-    assert row["reason"].startswith(f"1 place cannot be read: mastodon:{away} (")
+    assert row["reason"].startswith(f"1 place cannot be read: {away} (")
+
+
+def test_each_watched_feed_is_asked_and_its_secret_is_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERHEARD_SOURCES__FEEDS__ALLOW_PRIVATE", "true")
+    with FeedsSimulator() as simulator:
+        good, gone = simulator.add_feed("/feed.xml"), simulator.url_of("/gone.xml?token=t0kent0kent0ken")
+        assert run("workspace", "add", "acme", "-q", "x", "--feed", good, "--feed", gone).exit_code == 0
+        assert run("source", "check", good).exit_code == 0
+        result = run("source", "check", "feeds", "--format", "json")
+    (row,) = lines(result.stdout)
+    assert (result.exit_code, row["source"], row["state"]) == (1, "feeds", "failing")
+    assert row["reason"].startswith("1 place cannot be read: http://127.0.0.1")
+    assert "404" in row["reason"]
+    assert "t0ken" not in result.output
+    assert "t0ken" not in run("source", "check", "https://a.example/?token=t0kent0ken").output
+
+
+def test_status_names_a_watched_source_without_its_setting(run: Run) -> None:
+    assert run("workspace", "add", "acme", "--watch", "replay:all", "-q", "x").exit_code == 0
+    result = run("status")
+    assert (result.exit_code, "✗ replay cannot be read: [sources.replay] path is not set" in result.stdout) == (1, True)
 
 
 def test_capabilities_are_those_of_the_sources(reddit: None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,8 +243,6 @@ def test_capabilities_are_those_of_the_sources(reddit: None, folder: Path, monke
     config = load(None, os.environ)
     for name in watchable():
         entry = SOURCES[name]
-        if name in ("feeds", "stackexchange"):  # placeholders
-            continue
         opened = resolve_name(entry.factory)(config, ProcessMetrics(CollectorRegistry()), system_clock)
         assert ("lookup" in entry.capabilities) == isinstance(opened, ItemLookup), name
         assert ("search" in entry.capabilities) == isinstance(opened, ItemSearch), name

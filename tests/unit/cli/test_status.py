@@ -179,7 +179,10 @@ def test_a_refused_client_of_several_is_named_and_not_severe(
     assert problems_of(run) == []
 
 
-def test_a_source_of_any_name_that_is_down_is_severe(run: Run, acme: int, running: RunningProcess) -> None:
+def test_a_source_of_any_name_that_is_down_is_severe(
+    run: Run, acme: int, running: RunningProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERHEARD_SOURCES__REPLAY__PATH", "items.jsonl")
     db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(db.peewee)

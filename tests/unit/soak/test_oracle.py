@@ -11,13 +11,14 @@ import pytest
 
 from tests.soak.__main__ import tell
 from tests.soak.gauges import Life, Reads, Sample
-from tests.soak.oracle import Arrival, Books, Listener, Oracle, Said, Wish
+from tests.soak.oracle import HACKER_NEWS, Arrival, Books, Listener, Oracle, Said, Wish
 from tests.soak.plan import Plan
 from tests.soak.report import broken, tables
-from tests.soak.result import Left, Result
+from tests.soak.result import HackerNewsReading, Left, Result
 
 ACME = Listener("acme", ("python",), ("posts", "comments"), (Wish(("qone",)), Wish(("qtwo qtwo", "qsix"), "qhiring")))
 BOLT = Listener("bolt", ("python", "rust"), ("comments",), (Wish(("qone",)),))
+CITE = Listener("cite", ("rust",), ("posts",), (Wish(("qone",)),), hackernews=True)
 PAIR, LATER = ("acme", "t3_1"), ("acme", "t3_2")
 
 
@@ -32,10 +33,13 @@ PAIR, LATER = ("acme", "t3_1"), ("acme", "t3_2")
         ("posts", "python", ("", "it is qtwo qtwo"), {"acme"}),
         ("posts", "python", ("it is qtwo", "qtwo"), set()),
         ("posts", "python", ("qsix", "we are qhiring"), set()),
+        ("posts", HACKER_NEWS, ("On Qone.", ""), {"cite"}),
+        ("comments", HACKER_NEWS, ("so qone it is",), set()),
+        ("posts", HACKER_NEWS, ("qtwo", "qtwo"), set()),
     ],
 )
 def test_who_must_hear_of_it(kind: str, subreddit: str, fields: tuple[str, ...], audience: set[str]) -> None:
-    assert Oracle([ACME, BOLT]).audience(Said("t3_1", kind, subreddit, fields, 0.0)) == audience
+    assert Oracle([ACME, BOLT, CITE]).audience(Said("t3_1", kind, subreddit, fields, 0.0)) == audience
 
 
 def arrival(id: str = "msg_1", item: str = "t3_1", at: float = 5.0) -> Arrival:
@@ -94,6 +98,19 @@ def test_what_goes_wrong_is_seen(row: str, fields: dict[str, Any]) -> None:
     wrong = result(**fields)
     assert [figure.name for figure in broken(tables(wrong))] == [row]
     assert tell(wrong) == 1
+
+
+def reading(**fields: Any) -> HackerNewsReading:
+    return HackerNewsReading(**({"said": 1, "requests": 3, "statuses": {200: 3}, "endpoints": {"item": 1}} | fields))
+
+
+def test_what_goes_wrong_with_hacker_news_is_seen_by_itself() -> None:
+    story = ("acme", "40000001")
+    lost = Books({PAIR: 1.0, story: 1.0}, [arrival()], Counter([PAIR, story]))
+    names = [figure.name for figure in broken(tables(result(books=lost, hackernews=reading())))]
+    assert names == ["lost: never received", "of them lost: never received"]
+    wrong = result(hackernews=reading(statuses={200: 2, 429: 1}))
+    assert [figure.name for figure in broken(tables(wrong))] == ["other answers than 200"]
 
 
 @pytest.mark.parametrize(

@@ -59,17 +59,17 @@ def test_any_html_has_a_text_that_can_be_stored(parts: list[str]) -> None:
     "html",
     [
         "<div>" * 50_000,
-        "".join(f"<font size={number}>" for number in range(4_000)) + "<p>x" * 20_000,
-        "".join(f"<B a={number}>" for number in range(4_000)) + "<p>x" * 20_000,
+        "<p>" + "".join(f"<font size={number}>" for number in range(1_200)) + "<p>x" * 4_800,
+        "<p>" + "".join(f"<B a={number}>" for number in range(1_200)) + "<p>x" * 4_800,
         "<a href=x><table><td>" * 10_000 + "x...",
         "<b><div>" * 20_000 + "</b>" * 20_000,
         "<p " + " ".join(f"a{number}=1" for number in range(50_000)),
         "<" * 5_000_000,
         "&lt;" * 1_000_000,
     ],
-    ids=lambda html: html[:12],
+    ids=lambda html: html[:14],
 )
 def test_hostile_html_costs_little(html: str) -> None:
     began = time.process_time()
     assert len(html_to_text(html)) <= TEXT_MAX_CHARS
-    assert time.process_time() - began < 20, "the square of the input would take minutes, and gigabytes"
+    assert time.process_time() - began < 6, "the square of the input would take minutes, and gigabytes"

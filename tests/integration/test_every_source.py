@@ -1,0 +1,112 @@
+"""A workspace that watches every source, while Reddit refuses the key: the mentions of all others arrive."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from peewee import fn
+
+from overheard.db.models import DeadLetter, Gap, Mention, StoredItem
+from overheard.simulators.bluesky import BlueskySimulator
+from overheard.simulators.feeds import FeedsSimulator
+from overheard.simulators.mastodon import MastodonSimulator
+from overheard.simulators.stackexchange import StackExchangeSimulator
+from overheard.workspaces import WatchSpec
+from tests.servers.farm import HACKER_NEWS, Farm
+
+FEED = "/feed.xml"
+KEYLESS = ("bluesky", "feeds", "hackernews", "mastodon", "stackexchange")
+
+
+class EverySource:
+    """A farm whose workspace watches every source; ``say`` publishes an item on each that needs no key."""
+
+    def __init__(self, folder: Path, open_: ExitStack) -> None:
+        bluesky = open_.enter_context(BlueskySimulator())
+        feeds = open_.enter_context(FeedsSimulator())
+        mastodon = open_.enter_context(MastodonSimulator(allowed=100_000))
+        stackexchange = open_.enter_context(StackExchangeSimulator(quota=100_000))
+        feeds.add_feed(FEED)
+        settings = {
+            "SOURCES__BLUESKY__URL": bluesky.url,
+            "SOURCES__FEEDS__ALLOW_PRIVATE": "true",
+            "SOURCES__FEEDS__MIN_INTERVAL": "1",
+            "SOURCES__MASTODON__ALLOW_PRIVATE": "true",
+            "SOURCES__STACKEXCHANGE__URL": stackexchange.url.rstrip("/"),
+            "REDDIT__CLIENT_SECRET": "revoked",
+        }
+        database = f"sqlite:///{folder}/overheard.db"
+        self.farm = open_.enter_context(Farm(folder, bus="memory://", database=database, **settings))
+        self.farm.workspace(
+            watch=(
+                HACKER_NEWS,
+                WatchSpec("bluesky", ("all",)),
+                WatchSpec("feeds", (feeds.url_of(FEED),)),
+                WatchSpec("mastodon", (f"{mastodon.url.rstrip('/')}/#python",)),
+                WatchSpec("stackexchange", ("stackoverflow/postgresql",)),
+            )
+        )
+        self.bluesky = bluesky
+        self._publish: dict[str, Callable[[str], object]] = {
+            "bluesky": bluesky.add_post,
+            "feeds": lambda text: feeds.add_entry(FEED, text),
+            "hackernews": self.farm.hackernews.add_story,
+            "mastodon": lambda text: mastodon.publish(f"<p>{text}</p>", tags=["python"]),
+            "stackexchange": lambda text: stackexchange.ask("stackoverflow", text),
+        }
+
+    def say(self, text: str) -> None:
+        for source in KEYLESS:
+            self._publish[source](f"{text} on {source}")
+
+    def mentioned(self, text: str) -> set[str]:
+        """Return the sources whose item with this text has arrived at the receiver."""
+        bodies = [request.json for request in self.farm.sink.wait_for(0)]
+        return {
+            body["data"]["source"]
+            for body in bodies
+            if f"{text} on {body['data']['source']}" in f"{body['data']['title']} {body['data']['body']}"
+        }
+
+    def wait_for(self, text: str) -> None:
+        self.farm.wait(
+            lambda: self.mentioned(text) == set(KEYLESS),
+            lambda: f"only {self.mentioned(text)} have arrived",
+            60,
+        )
+
+
+@pytest.fixture
+def every(tmp_path: Path) -> Iterator[EverySource]:
+    with ExitStack() as open_:
+        yield EverySource(tmp_path, open_)
+
+
+def test_all_sources_without_a_key_are_heard_while_reddits_is_refused(every: EverySource) -> None:
+    farm = every.farm
+    farm.start("run", "overheard.cli", "run")
+    assert every.bluesky.wait_for_connections(1, 30)
+    refused = farm.post(2)
+    every.say("a needle")
+    every.wait_for("a needle")
+    every.say("another needle")
+    every.wait_for("another needle")
+    assert not refused & set(farm.received())
+    assert farm.scalar(Mention.select(fn.count(Mention.id))) == 2 * len(KEYLESS)
+    assert farm.scalar(StoredItem.select(fn.count(StoredItem.id))) == 2 * len(KEYLESS)
+    assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
+    assert not farm.scalar(Gap.select(fn.count(Gap.id)))
+    listed = subprocess.run(
+        [sys.executable, "-m", "overheard.cli", "source", "list", "--format", "json"],
+        env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    states = {row["source"]: row["state"] for row in map(json.loads, listed.stdout.splitlines())}
+    assert {name: states[name] for name in KEYLESS} == dict.fromkeys(KEYLESS, "ok"), listed.stderr
+    assert states["reddit"] == "revoked"
+    assert farm.terminate("run") == 0
