@@ -22,6 +22,8 @@ from overheard.sources.mastodon.timeline import PAGE_STATUSES, TimelineState
 
 log = get_logger(__name__)
 
+FUTURE_SECONDS = 86_400.0  # by which a clock, a server's or ours, may be wrong; chosen, not measured
+
 LookupWord = Literal["gone", "absent", "unknown"]
 
 
@@ -32,6 +34,7 @@ class MastodonSource(SingleFeedSource):
 
     def __init__(self, config: Config, metrics: ProcessMetrics, clock: Clock) -> None:
         self._client = MastodonClient(config.sources.mastodon, clock)
+        self._clock = clock
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
         self._opted_out = metrics.items_opted_out.labels(SOURCE)
 
@@ -115,7 +118,13 @@ class MastodonSource(SingleFeedSource):
         gaps: tuple[ListingGap, ...],
     ) -> Page:
         before = state or TimelineState()
-        ids = [local for local in map(items.local_id, entries) if local is not None]
+        # An id of the future would hide everything until then behind the cursor.
+        latest = timeline.id_of(self._clock() + FUTURE_SECONDS)
+        ids = [
+            local
+            for local in map(items.local_id, entries)
+            if local is not None and not (local.isdecimal() and int(local) > latest)
+        ]
         after = timeline.after_page(before, timeline.start_of(before), ids)
         if state is None:  # the newest page: what is older is not news
             after.follows = ""

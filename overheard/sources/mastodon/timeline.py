@@ -52,6 +52,11 @@ def order(local_id: str) -> tuple[int, str]:
     return len(local_id), local_id
 
 
+def id_of(moment: float) -> int:
+    """Return the number of a status written at a moment (seconds since the epoch)."""
+    return int(moment * 1000) << SNOWFLAKE_BITS
+
+
 def start_of(state: TimelineState) -> str:
     """Return the id after which a reading begins."""
     if state.follows:

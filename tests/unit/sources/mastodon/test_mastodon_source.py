@@ -79,7 +79,7 @@ def test_a_reading_that_ends_early_goes_on_from_its_cursor(server: MastodonSimul
 def test_a_status_that_arrives_late_is_found_behind_the_cursor(
     server: MastodonSimulator, every: float, late_by: float
 ) -> None:
-    source = source_of()
+    source = source_of(clock=server.now)
     for number in range(150):
         server.publish(f"old {number}")
         server.advance(every)
@@ -131,6 +131,16 @@ def test_bad_json_inside_of_a_status_costs_nothing_else(server: MastodonSimulato
     original = json.dumps([render.status_json(status, "a.example") for status in server.statuses.page(None, 40, {})])
     server.faults.body(original.replace('"RUBBISH"', body).encode("latin-1"))
     assert texts(read(source_of(), place_of(server))) == ["bad", "good"]
+
+
+def test_an_id_of_the_future_does_not_move_the_cursor(server: MastodonSimulator) -> None:
+    source = source_of(clock=server.now)
+    server.publish("one")
+    server.publish("wrong", created=START + 10**8)
+    [page] = read(source, place_of(server))
+    server.advance(10)
+    server.publish("two")
+    assert "two" in texts(read(source, place_of(server), page.cursor))
 
 
 def test_each_server_has_its_own_budget_and_its_count_is_passed_on(server: MastodonSimulator) -> None:

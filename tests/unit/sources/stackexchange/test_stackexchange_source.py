@@ -171,6 +171,20 @@ def test_a_bad_question_costs_nothing_else(api: StackExchangeSimulator) -> None:
     assert metrics.registry.get_sample_value("overheard_items_unreadable_total", labels) == 1
 
 
+@pytest.mark.parametrize("kind", ["posts", "comments"])
+def test_a_date_in_the_future_does_not_move_the_cursor(
+    api: StackExchangeSimulator, source: StackExchangeSource, kind: FeedKind
+) -> None:
+    wrong = api.ask(SITE, "wrong", created=START + 10**9)
+    cursor = read(source, kind=kind)[-1].cursor
+    api.advance(1000)
+    question = api.ask(SITE, "right")
+    answer = api.reply(question)
+    expected = question if kind == "posts" else answer
+    assert ids(read(source, kind=kind, cursor=cursor)) == [expected.number]
+    assert wrong.number != expected.number
+
+
 def test_lone_surrogates_cost_nothing(api: StackExchangeSimulator, source: StackExchangeSource) -> None:
     question = api.ask(SITE, "one \ud800 two", "<p>three \ud800</p>")
     answer = api.reply(question)
