@@ -116,10 +116,8 @@ class SystemGauges:
         )
         for source, vitals in current.sources.items():
             failing = vitals.state.failing_for(current.at)
-            # Without a lag no feed has been read yet: NaN, because 0 would look like one that was just read.
-            lag = math.nan if vitals.lag is None else vitals.lag
             refused = vitals.state.revoked and failing > 0
-            values = (not failing, vitals.state.read_at or 0.0, failing, refused, lag, vitals.overdue)
+            values = (not failing, vitals.state.read_at or 0.0, failing, refused, vitals.lag or 0.0, vitals.overdue)
             for gauge, value in zip(by_source, values, strict=True):
                 gauge.labels(source).set(value)
         # A source that is not watched any more is neither up nor down.

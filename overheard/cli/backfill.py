@@ -20,7 +20,7 @@ from overheard.db.backfills import BackfillSearch
 from overheard.db.retention import configured_ages
 from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.operations import backfill as operation
-from overheard.operations.backfill import Backfiller, BackfillInterrupted, BackfillPlan, Match, SearchableSource
+from overheard.operations.backfill import Backfiller, BackfillPlan, Match, SearchableSource
 from overheard.operations.wording import counted
 from overheard.permits import BudgetNeed
 from overheard.process import RunningProcess
@@ -105,11 +105,7 @@ def _backfill(
         db=running.db, sources=found, match=matching(running), clock=running.clock, ages=ages, stop=running.stop
     )
     with BackfillScreen(plan).shown() as screen:
-        try:
-            done = filler.run(plan, screen.report)
-        except BackfillInterrupted as error:
-            screen.note(str(error))
-            done = False
+        done = filler.run(plan, screen.report)
     totals = screen.totals
     print_line(
         ("✓ " if done else "! ", "green" if done else "yellow"),

@@ -25,7 +25,7 @@ OUTCOME_STYLES = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": 
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def check(context: click.Context, format: str) -> None:
-    """Check configuration, servers, Reddit, clock and disk, and show how to fix what fails.
+    """Check configuration, servers, watched sources, clock and disk, and show how to fix what fails.
 
     Nothing is changed, and no database is created. The exit code is 1 if a check fails, 2 if it is the configuration.
     """

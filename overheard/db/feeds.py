@@ -189,11 +189,12 @@ def states(db: Db) -> dict[str, int]:
     return {"ok": total - failing_now - new_now, "failing": failing_now, "new": new_now}
 
 
-def oldest_fresh(db: Db, source: str, now: float, *, unmet_after: float | None = None) -> float | None:
+def oldest_fresh(db: Db, now: float, source: str | None = None, *, unmet_after: float | None = None) -> float | None:
     """Return when the least recently read healthy feed of an active workspace was read; None if there is none.
 
-    Feeds that their source does not want to be read yet are left out. ``unmet_after``: only feeds of which a workspace
-    has demanded a reading so many seconds later, or more: until then, an earlier one may serve it.
+    Of one source, or of all. Feeds that their source does not want to be read yet are left out. ``unmet_after``: only
+    feeds of which a workspace has demanded a reading so many seconds later, or more: until then, an earlier one may
+    serve it.
     """
     watched = (
         Watch.select(Watch.feed)
@@ -201,23 +202,18 @@ def oldest_fresh(db: Db, source: str, now: float, *, unmet_after: float | None =
         .where(Watch.feed == Feed.id, Workspace.active)
     )
     if unmet_after is not None:
-        of_workspace = (RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == source)
+        of_workspace = (RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == Feed.source)
         unmet = (RefreshDemand.demanded_at > Feed.fresh_at + unmet_after) & (RefreshDemand.demanded_at <= now)
         watched = watched.join(RefreshDemand, on=of_workspace & unmet)
     query = (
         Feed.select(Feed.fresh_at)
         .where(
-            visibility.IS_PUBLIC_FEED,
-            Feed.source == source,
-            Feed.failures == 0,
-            Feed.fresh_at > 0,
-            Feed.retry_at <= now,
-            fn.EXISTS(watched),
+            visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, Feed.retry_at <= now, fn.EXISTS(watched)
         )
         .order_by(Feed.fresh_at)
         .limit(1)
     )
-    return db.scalar_time(query)
+    return db.scalar_time(query if source is None else query.where(Feed.source == source))
 
 
 def oldest_poll(db: Db, now: float) -> float | None:

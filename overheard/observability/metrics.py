@@ -110,7 +110,7 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.source_lag = gauge(
             "source_lag_seconds",
-            "Time since the poll of the source's least recently polled healthy feed.",
+            "Time since the poll of the source's least recently polled healthy feed; 0: none was polled yet.",
             SET_BY_TICK,
             source=SOURCE_NAMES,
         )

@@ -26,12 +26,12 @@ from overheard.sources import ItemSearch, RequestTokens, SearchRequest
 NOTHING_IS_NEWS = -math.inf  # the age from which items are not sent: any
 RETRY_MIN_SECONDS = 1.0  # after an error of the source, doubling to a minute; chosen, not measured
 RETRY_MAX_SECONDS = 60.0
-MAX_TRIES = 10  # in a row without an answer, about six minutes: by then it is an outage
+MAX_TRIES = 6  # in a row without an answer, about a minute: by then it is an outage
 BUDGET_WAIT_SECONDS = 5.0  # between two tries to get a spare token, at the longest
 
 Match = Callable[[ItemsFetched], list[ItemsMatched]]  # as the match stage does
 Report = Callable[[BackfillSearch, str], None]  # how far a search has got, and what is to be said about it
-TRUNCATED = "its search does not show everything: some items of this time are missing"
+TRUNCATED = "its search does not show everything: some items may be missing"
 
 
 class SearchableSource(NamedTuple):
@@ -51,10 +51,6 @@ class BackfillPlan(msgspec.Struct, frozen=True):
     searches: tuple[BackfillSearch, ...]
     resumed: bool
     unsearchable: tuple[str, ...]
-
-
-class BackfillInterrupted(RetryableError):
-    """The source does not answer; the backfill can be resumed."""
 
 
 def plan(
@@ -118,14 +114,19 @@ class Backfiller:
         self.stop = stop
 
     def run(self, plan: BackfillPlan, report: Report) -> bool:
-        """Do all searches; return False if the process was stopped. ``report`` gets each step, with a note if
-        there is something to say about it.
+        """Do all searches; return False if the process was stopped, or a source does not answer.
 
-        Raises BackfillInterrupted, Conflict (another process is at work on it), Unavailable, PermanentError.
+        ``report`` gets each step, with a note if there is something to say about it. A source that is down stops no
+        other source. Raises Conflict (another process is at work on it) and Unavailable.
         """
+        down: set[str] = set()
         for search in plan.searches:
-            if not self._run(plan, search, report):
-                return False
+            if search.source not in down and not self._run(plan, search, report):
+                if self.stop.is_set():
+                    return False
+                down.add(search.source)
+        if down:
+            return False
         backfills.clear(self.db, plan.workspace_id)
         return True
 
@@ -144,7 +145,8 @@ class Backfiller:
             except RetryableError as error:
                 tries += 1
                 if tries == MAX_TRIES:
-                    raise BackfillInterrupted(f"{search.source} does not answer: {error}") from error
+                    report(search, f"{search.source} does not answer: {error}")
+                    return False
                 delay = error.delay if error.delay is not None else RETRY_MIN_SECONDS * 2.0**tries
                 report(search, f"{error}; next try in {min(delay, RETRY_MAX_SECONDS):.0f} s")
                 self.stop.wait(min(delay, RETRY_MAX_SECONDS))

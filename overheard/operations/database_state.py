@@ -137,8 +137,8 @@ def _source_vitals(db: Db, source: str, now: float, fresh_for: float) -> SourceV
 
     return SourceVitals(
         source_health.state(db, source),
-        lag=age(feeds.oldest_fresh(db, source, now)),
-        overdue=age(feeds.oldest_fresh(db, source, now, unmet_after=fresh_for)) or 0.0,
+        lag=age(feeds.oldest_fresh(db, now, source)),
+        overdue=age(feeds.oldest_fresh(db, now, source, unmet_after=fresh_for)) or 0.0,
     )
 
 

@@ -37,15 +37,19 @@ OpenBudget = Callable[[str], RequestTokens]  # called with the budget's key
 WatchedPlace = tuple[FeedKind, str]
 
 
-def check(running: RunningProcess, db: Db | None, name: str | None, open_budget: OpenBudget) -> Iterator[SourceReport]:
+def check(
+    running: RunningProcess, db: Db | None, name: str | None, open_budget: OpenBudget, *, without: str | None = None
+) -> Iterator[SourceReport]:
     """Ask the source of this name, or the sources that have a watched place of this name; yield their live reports.
 
-    Without a name, ask all watched sources. ``db`` is None if there is none yet. Nothing is recorded.
-    Raises InvalidInput for a name that is neither.
+    Without a name, ask all watched sources, but not ``without``. ``db`` is None if there is none
+    yet. Nothing is recorded. Raises InvalidInput for a name that is neither.
     """
     reports = {each.source: each for each in source_reports(db, running.config, running.clock())}
     watched = {source: source_facts.watched_places(db, source) if db is not None else [] for source in reports}
     for source, places in _targets(name, watched, reports).items():
+        if source == without:
+            continue
         report = reports[source]
         state, reason = _ask(running, source, places, open_budget)
         since = report.since if state == report.state else None

@@ -44,7 +44,7 @@ def source_reports(db: Db | None, config: Config, now: float) -> list[SourceRepo
     watched = set(refreshes.watched_sources(db)) if db is not None else set()
     reports = []
     for name in watchable():
-        fresh_at = feeds.oldest_fresh(db, name, now) if db is not None and name in watched else None
+        fresh_at = feeds.oldest_fresh(db, now, name) if db is not None and name in watched else None
         health = source_health.state(db, name) if db is not None else SourceState()
         state, since, reason = _state(SOURCES[name], config, health, now, watched=name in watched)
         reports.append(

@@ -50,6 +50,11 @@ SIMULATORS = {
         '[sources.hackernews]\nurl = "{url}"\nsearch_url = "{url}"\n',
         _first_number,
     ),
+    "feeds": SimulatorEntry(
+        "overheard.simulators.feeds:FeedsSimulator",
+        "[sources.feeds]\nallow_private = true\nmin_interval = 5\n\n"
+        'and in a watch of feeds: places = ["{url}feed.xml"]\n',
+    ),
     "bluesky": SimulatorEntry(
         "overheard.simulators.bluesky.simulator:BlueskySimulator", '[sources.bluesky]\nurl = "{url}"\n'
     ),

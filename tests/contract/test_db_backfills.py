@@ -24,12 +24,12 @@ from overheard.operations.backfill import (
     MAX_TRIES,
     TRUNCATED,
     Backfiller,
-    BackfillInterrupted,
     BackfillPlan,
     SearchableSource,
 )
 from overheard.permits import UnlimitedPermit
 from overheard.sources import RequestTokens, SearchPage, SearchRequest
+from overheard.workspaces import WatchSpec
 from tests.fixtures import Clock, Sent, World
 
 FOREVER = RetentionAges(0, 0, 0)
@@ -78,6 +78,7 @@ class Desk:
         self.world, self.db, self.clock = world, db, clock
         self.metrics = metrics
         self.archive = Archive([])
+        self.others: dict[str, Archive] = {}
         self.stop = Stop()
         self.reports: list[tuple[BackfillSearch, str]] = []
 
@@ -96,7 +97,8 @@ class Desk:
             self.reports.append((search, note))
             after_report()
 
-        sources = {"reddit": SearchableSource(self.archive, UnlimitedPermit())}
+        archives = {"reddit": self.archive, **self.others}
+        sources = {name: SearchableSource(archive, UnlimitedPermit()) for name, archive in archives.items()}
         filler = Backfiller(
             db=self.db, sources=sources, match=self._match, clock=self.clock, ages=FOREVER, stop=self.stop
         )
@@ -245,12 +247,16 @@ def test_a_passing_fault_is_tried_again(desk: Desk, world: World) -> None:
     assert desk.found() == ["t3_1"]
 
 
-def test_a_lasting_fault_interrupts_it(desk: Desk, world: World) -> None:
-    world.workspace()
+def test_a_lasting_fault_interrupts_it_and_stops_no_other_source(desk: Desk, world: World, db: Db) -> None:
+    world.workspace(subreddits=["python", "rust"], watch=(WatchSpec("replay", ("all",)),))
     desk.publish(100)
     desk.archive.failures = [RetryableError("HTTP 503")] * MAX_TRIES
-    with pytest.raises(BackfillInterrupted, match="reddit does not answer: HTTP 503"):
-        desk.run()
+    desk.others["replay"] = other = Archive([])
+    plan = backfill.plan(db, "acme", ["reddit", "replay"], since=0.0, now=desk.clock(), query=None, ages=FOREVER)
+    assert not desk.run(plan)
+    assert [note for _, note in desk.reports if "does not" in note] == ["reddit does not answer: HTTP 503"]
+    assert len(desk.archive.requests) == 0, "rust is not tried either"
+    assert len(other.requests) == 1
     assert desk.plan().resumed
 
 

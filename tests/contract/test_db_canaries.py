@@ -146,7 +146,7 @@ def test_no_listing_or_count_has_the_canary(world: World, db: Db, clock: Clock) 
     assert list(mentions.listing(db)) == []
     assert feeds.states(db) == {"ok": 0, "failing": 0, "new": 0}
     Feed.update(fresh_at=5, failures=1).execute(db.peewee)
-    assert (feeds.oldest_fresh(db, "canary", clock()), feeds.failing(db, 9)) == (None, [])
+    assert (feeds.oldest_fresh(db, clock()), feeds.failing(db, 9)) == (None, [])
     # It shows when named.
     assert [mention.item for _, mention in mentions.listing(db, workspace=canary.WORKSPACE)] == [name]
     assert [channel.name for channel in channels.listing(db, canary.WORKSPACE)] == ["null"]

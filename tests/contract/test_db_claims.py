@@ -405,14 +405,14 @@ def test_a_demand_waits_for_a_reading_that_began_after_it(world: World, db: Db, 
 
 def test_feeds_are_counted_by_state(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(subreddits=["a", "b"])
-    assert feeds.oldest_fresh(db, "reddit", clock()) is None
+    assert feeds.oldest_fresh(db, clock()) is None
     assert feeds.has_unread(db, acme, clock())
     Feed.update(fresh_at=clock()).where(Feed.place == "a").execute(db.peewee)
     FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("a").id).execute(db.peewee)
     Feed.update(retry_at=clock() + 5, failures=1).where(Feed.place == "b").execute(db.peewee)
     Feed.insert(source="reddit", kind="posts", place="unwatched", created_at=0.0, fresh_at=1.0).execute(db.peewee)
     assert feeds.states(db) == {"ok": 1, "failing": 1, "new": 0}
-    assert feeds.oldest_fresh(db, "reddit", clock()) == clock()
+    assert feeds.oldest_fresh(db, clock()) == clock()
     assert not feeds.has_unread(db, acme, clock()), "a refused feed is not waited for"
 
 

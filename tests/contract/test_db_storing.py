@@ -596,3 +596,40 @@ def test_a_transaction_that_fails_stores_nothing(
     storing.store(db, message, clock())
     assert world.group().cursor == "2000"
     assert world.counts()["Delivery"] == 1
+
+
+def test_an_edited_item_gets_its_new_text_and_its_deliveries_are_not_repeated(
+    world: World, db: Db, clock: Clock
+) -> None:
+    acme, other = world.workspace(), world.workspace("other")
+    item = world.item()
+    storing.store(db, world.matched((item, (acme,))), clock())
+    edited = msgspec.structs.replace(item, title="Now on acme", edited_at=clock.advance(60))
+    result = storing.store(db, world.matched((edited, (acme, other)), poll="second"), clock())
+
+    [row] = world.rows(StoredItem)
+    assert (row["title"], row["body"], row["edited_at"]) == ("Now on acme", item.body, clock())
+    assert [mention["highlights"] for mention in world.rows(Mention)] == ['[["title",3,7]]'] * 2
+    assert result.mentions == 1, "the edit matches another workspace's query now"
+    assert len(world.rows(Delivery)) == 2
+
+
+def test_only_a_newer_edit_replaces_a_text(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace()
+    item = world.item(title="third", edited_at=clock() + 2)
+    storing.store(db, world.matched((item, (acme,))), clock())
+    for number, (title, edited_at) in enumerate([("first", None), ("second", clock() + 1), ("same time", clock() + 2)]):
+        older = msgspec.structs.replace(item, title=title, edited_at=edited_at)
+        storing.store(db, world.matched((older, (acme,)), poll=f"late {number}"), clock())
+    [row] = world.rows(StoredItem)
+    assert row["title"] == "third"
+
+
+def test_an_edit_without_a_match_removes_the_highlights_of_the_old_text(world: World, db: Db, clock: Clock) -> None:
+    acme, other = world.workspace(), world.workspace("other")
+    item = world.item()
+    storing.store(db, world.matched((item, (acme, other))), clock())
+    edited = msgspec.structs.replace(item, title="acme", edited_at=clock.advance(60))
+    storing.store(db, world.matched((edited, (acme,)), poll="second"), clock())
+    highlights = {mention["workspace"]: mention["highlights"] for mention in world.rows(Mention)}
+    assert highlights == {acme: '[["title",3,7]]', other: "[]"}

@@ -59,7 +59,9 @@ def test_a_killed_run_resumes_where_the_last_stored_page_ended(tmp_path: Path, s
         assert farm.terminate("run", 10) == 0
 
 
-def test_what_is_deleted_there_is_erased_here(tmp_path: Path, simulator: BlueskySimulator) -> None:
+def test_what_is_deleted_there_is_erased_here_and_edits_are_taken_over(
+    tmp_path: Path, simulator: BlueskySimulator
+) -> None:
     with watching(tmp_path, simulator, **embedded(tmp_path)) as farm:
         farm.start("run", "overheard.cli", "run")
         assert simulator.wait_for_connections(1, 30)
@@ -74,6 +76,8 @@ def test_what_is_deleted_there_is_erased_here(tmp_path: Path, simulator: Bluesky
         returned = simulator.add_post("needle again", "did:plc:leaving")
         farm.wait_for_items({returned})
         assert count(farm, StoredItem, StoredItem.ref.in_([kept, returned])) == 2
+        simulator.edit_post(kept, "needle, edited")
+        farm.wait(lambda: count(farm, StoredItem, StoredItem.body == "needle, edited") == 1)
 
 
 def test_nothing_is_connected_until_somebody_watches(tmp_path: Path, simulator: BlueskySimulator) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from overheard.db.database import Db
 from overheard.errors import Unavailable
-from overheard.operations.checks import machine, reddit, servers, workspaces
+from overheard.operations.checks import machine, reddit, servers, sources, workspaces
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.process import RunningProcess
 
@@ -38,6 +38,8 @@ def run(running: RunningProcess, path: Path | None, *, budget: reddit.OpenBudget
     yield "bus", servers.bus(config)
     for outcome_of_client in reddit.reddit(running, budget if database.ready else None):
         yield "Reddit", outcome_of_client
+    if database.ready:
+        yield from sources.watched(running, budget)
     for part, check in CHECKS.items():
         if (outcome := _outcome(check, running, running.db if database.ready else None)) is not None:
             yield part, outcome

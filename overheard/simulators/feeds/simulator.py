@@ -37,6 +37,7 @@ def html_error(status: int, message: str) -> str:
 class FeedsSimulator(HttpSimulator):
     """Feeds by their targets, such as `/feed.xml` or `/feed?token=abc`: any other target is a 404.
 
+    `/feed.xml` is there from the beginning.
     Responses have an ETag and a Last-Modified (not with `validators=False`), and requests that name either are
     answered by 304 while nothing has changed.
     """
@@ -44,7 +45,7 @@ class FeedsSimulator(HttpSimulator):
     def __init__(self, clock: Callable[[], float] = time.time, *, validators: bool = True) -> None:
         super().__init__(clock, html_error)
         self._validators = validators
-        self._feeds: dict[str, SimulatedFeed] = {}
+        self._feeds = {SAMPLE_FEED: SimulatedFeed(changed_at=self.now())}
         self._fixed: dict[str, _Fixed] = {}
         self._lock = RLock()
         self._count = 0
@@ -86,8 +87,6 @@ class FeedsSimulator(HttpSimulator):
 
     def add_sample(self) -> str:
         """Publish one invented entry."""
-        if SAMPLE_FEED not in self._feeds:
-            self.add_feed()
         number = self._count + 1
         return self.add_entry(title=f"Release {number} of Acme DB", body=f"<p>Acme DB {number} is out.</p>")
 

@@ -25,6 +25,7 @@ class StackExchangeSimulator(HttpSimulator):
 
     sites, keys             the sites and keys that exist
     quota                   requests a day without a key; with one there are QUOTA_WITH_KEY
+    compressed              compress all responses, as the API does
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class StackExchangeSimulator(HttpSimulator):
         sites: Sequence[str] = ("stackoverflow", "superuser", "unix"),
         keys: Sequence[str] = ("simulated-key",),
         quota: int = QUOTA,
+        compressed: bool = True,
     ) -> None:
         super().__init__(clock, lambda status, message: json.dumps(_error(ApiError(status, "error", message))))
         self.posts = SimulatedPosts()
         self._sites = tuple(sites)
         self._keys = tuple(keys)
         self._quota = quota
+        self._compressed = compressed
         self._used: dict[tuple[str, int], int] = {}  # by key and day
         self._backoffs: list[tuple[str | None, int]] = []  # still to be asked for: of a method, and how long
         self._until: dict[str, float] = {}  # by method
@@ -108,7 +111,8 @@ class StackExchangeSimulator(HttpSimulator):
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         """Answer any request, compressed even if the client has not asked for it."""
         answer = super().answer(request)
-        if f"{request.path}/".startswith(PREFIX) or not answer.text or "content-encoding" in answer.headers:
+        is_control = f"{request.path}/".startswith(PREFIX)
+        if is_control or not self._compressed or not answer.text or "content-encoding" in answer.headers:
             return answer
         body = answer.text.encode() if isinstance(answer.text, str) else answer.text
         packed = gzip.compress(body, compresslevel=1)

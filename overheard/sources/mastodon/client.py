@@ -17,9 +17,11 @@ from overheard.sources.mastodon.names import TimelinePlace
 from overheard.sources.response_errors import RATE_LIMITED_RETRY_SECONDS, transient_error
 from overheard.sources.retry_after import finite_number, retry_after, server_time
 
-SERVER_RETRY_SECONDS = (
-    120.0  # after a server did not answer, or answered with an error of its own; chosen, not measured
-)
+# Chosen, not measured. After an error of a server, or a connection that failed at once; and after a request that took
+# long, which holds a thread each time.
+SERVER_RETRY_SECONDS = 60.0
+SILENT_SERVER_RETRY_SECONDS = 300.0
+LONG_FRACTION = 0.5  # of the timeout
 WINDOW_MAX_SECONDS = 900.0  # of the rate limit; a reset further away is a mistake of the server
 TOKEN_STATUSES = (401, 403, 422)
 
@@ -29,8 +31,13 @@ class MastodonClient:
 
     def __init__(self, settings: MastodonSettings, clock: Clock) -> None:
         self._allow_private = settings.allow_private
+        self._timeout = settings.timeout
         self._clock = clock
         self._http = PublicHttp(user_agent=USER_AGENT, timeout=settings.timeout, allow_private=settings.allow_private)
+
+    def retry_seconds(self, took: float) -> float:
+        """Return when to try again after a request without an answer that took so many seconds."""
+        return SILENT_SERVER_RETRY_SECONDS if took >= LONG_FRACTION * self._timeout else SERVER_RETRY_SECONDS
 
     def get(self, server: TimelinePlace, path: str, budget: RequestTokens) -> HttpResponse:
         """Return the server's response. Raises RetryableError, BudgetExhausted or PermanentError (private network)."""

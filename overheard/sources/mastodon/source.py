@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -86,12 +87,14 @@ class MastodonSource(SingleFeedSource):
     ) -> list[Any]:
         path = "/api/v1/timelines/" + ("public" if server.tag is None else f"tag/{quote(server.tag, safe='')}")
         path += f"?limit={PAGE_STATUSES}" + (f"&min_id={timeline.start_of(state)}" if state is not None else "")
+        began = time.monotonic()
         try:
             response = self._client.get(server, path, budget)
         except Unavailable:
             raise  # our database, which holds the budget
         except RetryableError:
-            raise FeedRefused("no answer", (place,), delay=SERVER_RETRY_SECONDS) from None
+            delay = self._client.retry_seconds(time.monotonic() - began)
+            raise FeedRefused("no answer", (place,), delay=delay) from None
         except PermanentError as error:
             raise FeedRefused(str(error), (place,)) from None
         refusal = self._client.refusal(response, place)

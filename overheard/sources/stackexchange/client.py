@@ -65,6 +65,9 @@ class StackExchangeClient:
         key = {"key": self._key} if self._key else {}
         response = self._http.get(self._url + VERSION + method, {**params, **key})
         wrapper = _decoded(response)
+        if response.status == 429 and (error := transient_error(response, self._clock)) is not None:
+            budget.block(error.delay or THROTTLED_SECONDS)
+            raise error
         if wrapper is None:
             error = transient_error(response, self._clock) or RetryableError("it sends no JSON of its API")
             if error.delay is not None:
@@ -94,7 +97,7 @@ class StackExchangeClient:
         self, wrapper: ResponseWrapper, response: HttpResponse, budget: RequestTokens, place: str
     ) -> RetryableError | FeedRefused:
         code = wrapper.error_id if wrapper.error_id is not None else response.status
-        if code == THROTTLE_VIOLATION or response.status == 429:
+        if code == THROTTLE_VIOLATION:
             found = AVAILABLE_IN.search(wrapper.error_message)
             seconds = float(found[1]) if found else _finite(wrapper.backoff) or THROTTLED_SECONDS
             budget.block(seconds + BACKOFF_MARGIN_SECONDS)

@@ -17,6 +17,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.observability.metrics_server import MetricsServer
 from overheard.operations.checks import machine
 from overheard.process import RunningProcess
+from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, RedditSimulator
 from tests.project import ROOT
 
@@ -256,6 +257,21 @@ def test_stored_schedules_that_are_no_longer_valid_are_a_warning(run: Run, runni
     assert found["what"] in [trouble["what"] for trouble in status["troubles"]]
     new = run("workspace", "add", "new", "-s", "python", "-q", "a=b", "--every", "0 22-4 * * *")
     assert (new.exit_code, refused in new.stderr) == (2, True)
+
+
+def test_watched_sources_are_asked(run: Run, reddit: dict[str, str]) -> None:
+    reddit["OVERHEARD_SOURCES__MASTODON__ALLOW_PRIVATE"] = "true"
+    watches = ("--hackernews", "--mastodon", "http://127.0.0.1:1", "-s", "python")
+    assert run("workspace", "add", "acme", "-q", "a=b", *watches).exit_code == 0
+    with HackerNewsSimulator() as simulator:
+        found = results(run, OVERHEARD_SOURCES__HACKERNEWS__URL=simulator.url, **reddit)
+    assert (found["hackernews"]["outcome"], found["hackernews"]["what"]) == ("ok", "it answers")
+    assert found["mastodon"]["outcome"] == "warning", "one server of many"
+    assert "1 place cannot be read: http://127.0.0.1:1 (" in found["mastodon"]["what"]
+    assert found["Reddit"]["outcome"] == "ok"
+    assert not {"reddit", "bluesky"} & found.keys()
+    away = run("check", OVERHEARD_SOURCES__HACKERNEWS__URL="http://127.0.0.1:1", **reddit)
+    assert (away.exit_code, "✗ hackernews" in away.stdout) == (1, True)
 
 
 def test_without_credentials_reddit_is_only_a_warning_if_it_is_not_watched(run: Run) -> None:

@@ -155,6 +155,9 @@ def test_a_revoked_client_leaves_the_turn_and_returns_by_itself(
     assert 60 <= tried[-1] - tried[-2] <= 63, "hourly at last, with an ordinary request"
     assert len(tried) <= 7
     assert requests(simulator)[1] == 1, "a revoked client costs nothing but its logins"
+    for _ in range(6):
+        read(source)
+    assert set(TURN.choices[-3:]) == {(client_name("a"), client_name("c"))}, "nor is it chosen"
     simulator.restore("b")
     for _ in range(70):
         read(source)
