@@ -111,8 +111,8 @@ def _hackernews(result: Result) -> list[Figure]:
         _info("requests a minute", reading.requests / minutes),
         _info("requests for an item, for each that was said", reading.endpoints.get("item", 0) / max(reading.said, 1)),
         _none("other answers than 200", sum(n for status, n in reading.statuses.items() if status != 200)),
-        _info("age at delivery, p50", _quantile(ages, 0.5), "s"),
-        _most("age at delivery, p99", _quantile(ages, 0.99), "s", result.plan.interval),
+        *([_info("age at delivery, p50", _quantile(ages, 0.5), "s")] if ages else []),
+        *([_most("age at delivery, p99", _quantile(ages, 0.99), "s", result.plan.interval)] if ages else []),
     ]
 
 
