@@ -24,6 +24,7 @@ from overheard.cli.demo.screen import DemoScreen
 from overheard.cli.durations import DurationParam
 from overheard.cli.live import run_live
 from overheard.config import Config
+from overheard.decoding import converter
 from overheard.embedded import Pipeline
 from overheard.notices import PublicMention
 from overheard.observability import log
@@ -32,6 +33,7 @@ from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator, Traffic
 from overheard.workspaces import ChannelSpec, read
 
+_to_mention = converter(PublicMention)
 WORKSPACES = """
 [[workspace]]
 slug = "acme"
@@ -112,7 +114,7 @@ def _show_next(screen: DemoScreen, arrived: queue.SimpleQueue[dict[str, Any]]) -
     """Show the next event that the webhook receives within a moment."""
     # With a timeout, so that the counters move and Ctrl-C is noticed while no mention arrives.
     with suppress(queue.Empty):
-        screen.show(msgspec.convert(arrived.get(timeout=0.2)["data"], PublicMention))
+        screen.show(_to_mention(arrived.get(timeout=0.2)["data"]))
 
 
 def _configuration(folder: Path, reddit: str) -> Config:
