@@ -71,5 +71,5 @@ ALIASES = {"dead": "dead-letters"}  # the command's name until 2026-11: scripts 
 @click.version_option(__version__, "--version", message="overheard %(version)s")
 @click.pass_context
 def cli(context: click.Context, config: Path | None) -> None:
-    """Overheard watches Reddit for your queries and notifies your channels of every match."""
+    """Overheard watches Hacker News, Reddit, feeds and more for your queries, and notifies your channels of matches."""
     context.obj = {"config": config}
