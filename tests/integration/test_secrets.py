@@ -123,6 +123,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
     settings = {
         "REDDIT__CLIENT_SECRET": secret,
         "REDDIT__USERNAME": "canary",
+        "SOURCES__STACKEXCHANGE__KEY": canaries.plant("stackexchange key"),
         "REDDIT__PASSWORD": password,
         "LOG__LEVEL": "DEBUG",
         "NOTIFY__TIMEOUT": "1",
@@ -139,7 +140,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
 def secrets_of(farm: Farm, canaries: Canaries) -> None:
     """Plant the canaries of [alerts]; fail if the configuration has a secret without a canary."""
     planted = {"bus.url", "database.url", "alerts.url", "alerts.secret"}
-    planted |= {"sources.reddit.client_secret", "sources.reddit.password"}
+    planted |= {"sources.reddit.client_secret", "sources.reddit.password", "sources.stackexchange.key"}
     fields = {
         f"{section}.{key}"
         for section, table in SECTIONS.items()
