@@ -17,7 +17,7 @@ CANARY = "canary5678"
 MANY = 1_000  # more than any source requests in one reading
 DRIP_SECONDS = 0.3
 TOO_LARGE_BYTES = 17 * 2**20  # above the limit of a response
-BOMB_BYTES = 256 * 2**20
+BOMB_BYTES = 64 * 2**20
 
 Spoil = Callable[[InjectedFailures, str], None]  # of requests whose target matches a pattern
 
