@@ -139,8 +139,8 @@ def test_a_connection_without_an_event_resumes_at_its_beginning(
 
 
 def test_a_reading_that_is_cut_is_behind(simulator: BlueskySimulator, metrics: ProcessMetrics) -> None:
-    source = source_of(simulator, metrics, batch_seconds=3.0)
-    cursor = begun(source, simulator)
+    cursor = begun(source_of(simulator, metrics), simulator)
+    source = source_of(simulator, metrics, batch_seconds=2.0)
     for number in range(700):
         simulator.add_post(f"text {number}")
     simulator.advance(60)
