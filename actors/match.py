@@ -22,6 +22,7 @@ from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, Workspac
 from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
+from overheard.sources.registry import is_edit
 
 log = get_logger(__name__)
 
@@ -58,13 +59,13 @@ class Matcher:
         self._refused_queries: dict[int, tuple[int, bool]] = {}
 
     def match(self, message: ItemsFetched) -> None:
-        """Match one part of a poll, and send it on with the items that matched.
+        """Match one part of a poll, and send it on with the items that matched, and those that were edited.
 
         A part without any match is sent on too: cursors move only when store has received every part of a poll.
         """
         self.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
-        bind(matched=len(matched))
+        bind(matched=sum(bool(entry.matches) for entry in matched))
         entries = [part for entry in matched for part in split_matches(entry)]
         pieces = chunks(entries, matched_size)
         for number, piece in enumerate(pieces):
@@ -87,7 +88,7 @@ class Matcher:
         for hit in self._index.match(item.fields, place_watchers, source_watchers):
             by_workspace[hit.owner].append(hit.key)
             spans[hit.owner].update(hit.highlights)
-        if not by_workspace:
+        if not by_workspace and not is_edit(item):
             return None
         return MatchedItem(
             item,

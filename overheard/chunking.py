@@ -68,5 +68,7 @@ def _match_size(match: WorkspaceMatch) -> int:
 def split_matches(entry: MatchedItem) -> list[MatchedItem]:
     """Split an item with very many or very large matches into several entries of the same item."""
     matches = entry.matches
+    if not matches:
+        return [entry]
     slices = [matches[start : start + MATCHES_MAX] for start in range(0, len(matches), MATCHES_MAX)]
     return [MatchedItem(entry.item, chunk) for part in slices for chunk in chunks(part, _match_size)]

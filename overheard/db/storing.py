@@ -62,9 +62,9 @@ def store(
     In two, because both lock items in the order of their keys; one transaction would lock them in two orders. Erasing
     comes first: after a crash in between, the part is stored again, and what is gone is refused by then.
 
-    1. Store the items, leaving known ones as they are unless their source says that they were edited; but no erased
-       ones, and none of a source that is older than its ``kept_for``: quiet listings still show what retention has
-       deleted long ago.
+    1. Store the items that matched, leaving known ones as they are; but no erased ones, and none of a source that is
+       older than its ``kept_for``: quiet listings still show what retention has deleted long ago. Replace the text of
+       known ones that were edited since, whether they match or not.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
     3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
        ``news_for`` seconds, which are not news.
@@ -75,10 +75,13 @@ def store(
         erased.add(erasure.erase_account(db, source, author, until, now))
     with db.transaction():
         created: list[NewMention] = []
-        entries = _accepted(db, message.items, now, kept_for)
-        if entries:
+        accepted = _accepted(db, message.items, now, kept_for)
+        entries = [entry for entry in accepted if entry.matches]
+        if accepted:
             item_ids = _items(db, entries, now)
-            edits.update(db, [(item_ids[entry.item.key], entry) for entry in entries])
+            unmatched = _known(db, [entry.item.key for entry in accepted if not entry.matches])
+            rows = {**unmatched, **item_ids}
+            edits.update(db, [(rows[entry.item.key], entry) for entry in accepted if entry.item.key in rows])
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
         gaps = _record_part(db, message.part, now)
@@ -107,11 +110,19 @@ def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]
     while missing:  # again if retention has deleted one between the two statements
         for keys in _batches(missing):
             _add_items(db, rows=[_item_row(by_key[key], now) for key in keys])
-            for source in sorted({source for source, _ in keys}):
-                known = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
-                ids.update({(source, ref): row for ref, row in known})
+            ids.update(_known(db, keys))
         missing = [key for key in missing if key not in ids]
     return ids
+
+
+def _known(db: Db, keys: Sequence[Key]) -> dict[Key, int]:
+    """Return the rows of those of the items that are stored."""
+    known: dict[Key, int] = {}
+    for some in _batches(sorted(keys)):
+        for source in sorted({source for source, _ in some}):
+            rows = _known_items(db, source=source, refs=[ref for each, ref in some if each == source])
+            known.update({(source, ref): row for ref, row in rows})
+    return known
 
 
 @compiled

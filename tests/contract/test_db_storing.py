@@ -633,3 +633,17 @@ def test_an_edit_without_a_match_removes_the_highlights_of_the_old_text(world: W
     storing.store(db, world.matched((edited, (acme,)), poll="second"), clock())
     highlights = {mention["workspace"]: mention["highlights"] for mention in world.rows(Mention)}
     assert highlights == {acme: '[["title",3,7]]', other: "[]"}
+
+
+def test_an_edit_that_matches_nothing_replaces_what_is_stored_and_is_not_stored_itself(
+    world: World, db: Db, clock: Clock
+) -> None:
+    acme = world.workspace()
+    item, unknown = world.item(), world.item(1001, edited_at=clock() + 60)
+    storing.store(db, world.matched((item, (acme,))), clock())
+    edited = msgspec.structs.replace(item, title="taken back", body="", edited_at=clock.advance(60))
+    storing.store(db, world.matched((edited, ()), (unknown, ()), poll="second"), clock())
+    [row] = world.rows(StoredItem)
+    assert (row["ref"], row["title"], row["body"]) == (item.id, "taken back", "")
+    [mention] = world.rows(Mention)
+    assert mention["highlights"] == "[]"
