@@ -49,7 +49,7 @@ class SourceRun:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._publish, daemon=True)
         self.farm = Farm(folder, bus="memory://", database=f"sqlite:///{folder}/o.db")
-        self.farm.settings |= {"TICK__INTERVAL": "5", "FETCH__FRESH_FOR": "60", "FETCH__LEASE": "20"}
+        self.farm.settings |= {"TICK__INTERVAL": "5", "FETCH__FRESH_FOR": "10", "FETCH__LEASE": "20"}
         self.farm.settings |= {"LOG__LEVEL": "WARNING", **rig.settings}
 
     def __enter__(self) -> SourceRun:

@@ -1,4 +1,4 @@
-"""A workspace that watches every source, while Reddit refuses the key: the mentions of all others arrive."""
+"""Sources beside each other: what happens to one of them, or to one of its servers, delays none of the others."""
 
 from __future__ import annotations
 
@@ -110,3 +110,42 @@ def test_all_sources_without_a_key_are_heard_while_reddits_is_refused(every: Eve
     assert {name: states[name] for name in KEYLESS} == dict.fromkeys(KEYLESS, "ok"), listed.stderr
     assert states["reddit"] == "revoked"
     assert farm.terminate("run") == 0
+
+
+HANGING_FEEDS = 8
+FEED_TIMEOUT_SECONDS = 4
+# Above the timeout of one feed, and far below that of all of them together.
+WITHIN_SECONDS = 15
+
+
+def test_a_feed_server_that_hangs_delays_no_other(tmp_path: Path) -> None:
+    """Its feeds come first in the workspace, and each request to it would hang until the timeout."""
+    paths = [f"/{number}.xml" for number in range(HANGING_FEEDS)]
+    settings = {
+        "SOURCES__FEEDS__ALLOW_PRIVATE": "true",
+        "SOURCES__FEEDS__MIN_INTERVAL": "1",
+        "SOURCES__FEEDS__TIMEOUT": str(FEED_TIMEOUT_SECONDS),
+    }
+    with (
+        FeedsSimulator() as healthy,
+        FeedsSimulator().start(host="127.0.0.2") as hanging,
+        Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db", **settings) as farm,
+    ):
+        healthy.add_feed(FEED)
+        feeds = WatchSpec("feeds", (*[hanging.add_feed(path) for path in paths], healthy.url_of(FEED)))
+        hanging.faults.timeout(60, times=10_000)
+        farm.workspace(watch=(HACKER_NEWS, feeds))
+        farm.start("run", "overheard.cli", "run")
+        assert hanging.wait_for_requests(1, timeout=30)
+        for round_ in range(3):
+            told = farm.tell(1, first=round_)
+            healthy.add_entry(FEED, f"needle {round_}")
+            farm.wait(lambda told=told: told <= set(farm.received()), lambda: "Hacker News waits", WITHIN_SECONDS)
+            farm.wait(
+                lambda round_=round_: f"needle {round_}" in titles(farm), lambda: "the feed waits", WITHIN_SECONDS
+            )
+        assert farm.terminate("run") == 0
+
+
+def titles(farm: Farm) -> list[str]:
+    return [request.json["data"]["title"] for request in farm.sink.wait_for(0)]
