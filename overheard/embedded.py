@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from actors.wiring import Wiring, permits, threads
@@ -16,6 +16,8 @@ from overheard.bus.health import WorkerHealth
 from overheard.bus.memory_events import MemoryEvents
 from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
+from overheard.db import groups
+from overheard.errors import Unavailable
 from overheard.process import RunningProcess
 from overheard.sources.registry import streamed
 from overheard.stages import STAGES, Stage
@@ -74,6 +76,7 @@ class Pipeline:
         """
         for stage in self.stages:
             register(self.broker, stage, self.wiring.work(stage))
+        self._release_groups()
         with ExitStack() as background:
             background.enter_context(self._in_thread("tick", lambda: tick.run(self.ticker, self.running.stop)))
             if (consumer := self.consumer) is not None:
@@ -92,6 +95,12 @@ class Pipeline:
         if code:
             self.running.gave_up("run")
         return 1 if self._failed else code
+
+    def _release_groups(self) -> None:
+        """Free what the process that ran before has held: on memory://, its messages have ended with it."""
+        if self.running.config.bus.embedded:
+            with suppress(Unavailable), self.running.db.session():  # the leases expire anyway
+                groups.release_all(self.running.db)
 
     def close(self) -> None:
         """Close all connections."""

@@ -200,6 +200,14 @@ def release(db: Db, poll: str) -> None:
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
+def release_all(db: Db) -> None:
+    """Free all groups: the messages of all polls are lost, because they were in the memory of a process that has ended.
+
+    If one of the polls is under way after all, its group is read twice, and the later reading counts.
+    """
+    FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll.is_null(False)).execute(db.peewee)
+
+
 def postpone(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
     """Hand the poll's group to the poll ``later``, which begins at ``until``: the source cannot be read just now.
 

@@ -16,7 +16,15 @@ from overheard.db import backfills, storing, workspaces
 from overheard.db.backfills import BackfillSearch
 from overheard.db.database import Db
 from overheard.db.retention import RetentionAges
-from overheard.errors import BudgetExhausted, Conflict, NotFound, PermanentError, RetryableError, Unavailable
+from overheard.errors import (
+    BudgetExhausted,
+    Conflict,
+    LoginRefused,
+    NotFound,
+    PermanentError,
+    RetryableError,
+    Unavailable,
+)
 from overheard.items import Item
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
 from overheard.matching.search_words import search_words
@@ -144,7 +152,8 @@ class Backfiller:
                 raise  # our database, which holds the budget: not an error of the source
             except RetryableError as error:
                 tries += 1
-                if tries == MAX_TRIES:
+                # A refused login is not a passing fault: it may take days.
+                if tries == MAX_TRIES or isinstance(error, LoginRefused):
                     report(search, f"{search.source} does not answer: {error}")
                     return False
                 delay = error.delay if error.delay is not None else RETRY_MIN_SECONDS * 2.0**tries

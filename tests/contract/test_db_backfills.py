@@ -15,7 +15,7 @@ from overheard.db.backfills import LATE_ITEMS_SECONDS, BackfillSearch
 from overheard.db.database import Db
 from overheard.db.models import Backfill, Delivery, Feed, FeedGroup, Mention
 from overheard.db.retention import DAY_SECONDS, RetentionAges
-from overheard.errors import BudgetExhausted, Conflict, FeedRefused, NotFound, RetryableError
+from overheard.errors import BudgetExhausted, Conflict, FeedRefused, LoginRefused, NotFound, RetryableError
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
@@ -258,6 +258,15 @@ def test_a_lasting_fault_interrupts_it_and_stops_no_other_source(desk: Desk, wor
     assert len(desk.archive.requests) == 0, "rust is not tried either"
     assert len(other.requests) == 1
     assert desk.plan().resumed
+
+
+def test_a_refused_login_interrupts_it_at_once(desk: Desk, world: World) -> None:
+    world.workspace()
+    desk.publish(100)
+    desk.archive.failures = [LoginRefused("Reddit refuses the login", delay=3600.0)]
+    assert not desk.run()
+    assert desk.stop.waited == []
+    assert [note for _, note in desk.reports] == ["reddit does not answer: Reddit refuses the login"]
 
 
 def test_without_a_spare_token_it_waits(desk: Desk, world: World) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+from overheard.db.models import FeedGroup
 from tests.servers.farm import Farm
 
 
@@ -24,6 +26,18 @@ def test_a_killed_embedded_run_loses_nothing(tmp_path: Path) -> None:
         assert set(received) == wanted
         farm.wait(lambda: farm.log("run").count("Overheard is running") > before)  # signals are handled from then on
         assert farm.terminate("run") == 0
+
+
+def test_what_the_last_run_has_held_is_read_at_once(tmp_path: Path) -> None:
+    """On memory:// its messages have ended with it: no poll will use these leases."""
+    with Farm(tmp_path, bus="memory://", database=f"sqlite:///{tmp_path}/overheard.db") as farm:
+        farm.workspace()
+        with farm.db.session():
+            FeedGroup.update(poll="lost", lease_until=time.time() + 3600.0).execute(farm.db.peewee)
+            farm.db.release()
+        farm.start("run", "overheard.cli", "run")
+        posted = farm.post(3)
+        assert set(farm.wait_for_items(posted)) == posted
 
 
 def test_without_credentials_run_logs_a_remedy_and_keeps_running(tmp_path: Path) -> None:

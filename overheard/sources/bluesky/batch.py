@@ -13,8 +13,8 @@ from overheard.sources.bluesky.events import StreamEvent
 # Chosen, not measured: a second of the stream at its busiest has 36 posts, so only a reading that catches up is cut.
 BATCH_MAX_POSTS = 500
 BATCH_MAX_BYTES = 4 << 20
-# A server without what followed the cursor starts later, which v1 does not tell. With the overlap, an event from before
-# the cursor comes first; a busier stream than this has no silence that is as long.
+# Without an event at the cursor to begin with, a first one that is later than this means that some are missing: even a
+# quiet stream has no silence that is as long.
 CLAMPED_SECONDS = 60.0
 
 
@@ -30,7 +30,11 @@ class Resumption(msgspec.Struct, frozen=True):
 
     def gap_before(self, event: StreamEvent) -> ListingGap | None:
         """Return what is missing if ``event`` is the first one."""
-        late = event.at - self.cursor.at > CLAMPED_SECONDS
+        if event.seq is None and self.cursor.seen:
+            # By time, and with an overlap: if the server still had the event at the cursor, it would not begin later.
+            late = event.time_us > self.cursor.time_us
+        else:
+            late = event.at - self.cursor.at > CLAMPED_SECONDS
         if late or (self.outdated and self.cursor.seen):
             until = event.item.id if event.item is not None else str(event.time_us)
             return ListingGap("outdated", self.cursor.bound, (until, event.at))

@@ -113,3 +113,9 @@ def test_what_is_missing_is_told_once_and_not_falsely(seconds: int, outdated: bo
     if gap is not None:
         assert gap.since == (START.item, START.at)
         assert gap.until == (item("1").id, first.at)
+
+
+@pytest.mark.parametrize(("seconds", "missing"), [(-4, False), (0, False), (1, True)])
+def test_by_time_only_the_event_at_the_cursor_has_to_come_again(seconds: int, missing: bool) -> None:
+    first = msgspec.structs.replace(event(seconds * 1_000_000, item=item("1")), seq=None)
+    assert (Resumption(START.without_seq()).gap_before(first) is not None) == missing
