@@ -27,6 +27,7 @@ BLOCKED_PORTS = frozenset({
 # fmt: on
 
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 BLOCKED_PORT_MESSAGE = "port {} belongs to another protocol; use 443, 80 or one above 1023"
 
 
@@ -37,6 +38,11 @@ class HttpTarget(NamedTuple):
     host: str
     port: int
     path: str
+
+    @property
+    def server(self) -> str:
+        """Return the host, with a port if it is not the scheme's own: what tells one server from another."""
+        return self.host if self.port == DEFAULT_PORTS[self.scheme] else f"{self.host}:{self.port}"
 
 
 def parse_target(url: str, *, allow_private: bool) -> HttpTarget:
@@ -55,7 +61,7 @@ def parse_target(url: str, *, allow_private: bool) -> HttpTarget:
     if "#" in url:
         raise InvalidInput("url: has a part after '#', which is never sent; remove it (or write %23)")
     host = _host(parts.hostname or "")
-    port = {"http": 80, "https": 443}[parts.scheme] if port is None else port
+    port = DEFAULT_PORTS[parts.scheme] if port is None else port
     if not allow_private:
         _refuse_private(host, port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -21,7 +21,6 @@ from overheard.errors import RetryableError
 from overheard.items import Item
 from overheard.simulators.bluesky import BlueskySimulator, StreamFault, connection
 from overheard.sources import ListingGap
-from overheard.sources.bluesky import client
 from overheard.sources.bluesky.client import Choice, JetstreamServer
 from overheard.sources.bluesky.source import BlueskyConnection, BlueskySource
 from tests.contract.source_faults import poison
@@ -49,10 +48,11 @@ class StreamReader:
 
     def __enter__(self) -> Self:
         self.simulator.start()
-        server = JetstreamServer(self.simulator.url, self._protocol, self.simulator.now)
+        # Short waits for the server: a silence of a second is a long one.
+        server = JetstreamServer(self.simulator.url, self._protocol, self.simulator.now, ping_seconds=0.5)
         self.metrics = new_metrics()
         self.source = BlueskySource(
-            server, self.metrics, clock=self.simulator.now, batch_seconds=0.05, quiet_seconds=0.2
+            server, self.metrics, clock=self.simulator.now, batch_seconds=0.02, quiet_seconds=0.2
         )
         self.wait_for(self.add())
         return self
@@ -107,12 +107,6 @@ class StreamReader:
         self.gaps += page.gaps
         self.cursor = page.cursor
         return True
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the wait for a server that does not answer, so that a silence of seconds is a long one."""
-    monkeypatch.setattr(client, "PING_SECONDS", 0.5)
 
 
 @pytest.fixture(params=["v1", "v2"])

@@ -64,11 +64,17 @@ class EventLog:
             return self._events[index].seq if index < len(self._events) else self._next_seq
 
     def read(self, seq: int, count: int, seconds: float) -> list[LoggedEvent]:
-        """Return up to `count` events from `seq` on; wait up to `seconds` for the first."""
+        """Return up to `count` events from `seq` on; wait up to `seconds` for the first, or until `wake()`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._next_seq > seq, seconds)
+            if self._next_seq <= seq:
+                self._changed.wait(seconds)
             start = bisect_left(self._events, seq, key=attrgetter("seq"))
             return list(islice(self._events, start, start + count))
+
+    def wake(self) -> None:
+        """End all waiting in `read()`."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _forget(self, count: int) -> None:
         if count > 0:

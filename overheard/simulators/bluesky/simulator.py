@@ -154,6 +154,7 @@ class BlueskySimulator:
         server, self._server = self._server, None
         if server is not None:
             self._stopping.set()
+            self.log.wake()
             server.shutdown()
 
     def __enter__(self) -> Self:

@@ -52,7 +52,9 @@ class CursorTooOld(Exception):
 class JetstreamSocket:
     """A connection to ``url``, in the version ``protocol``. ``receive`` waits at most some seconds for a frame."""
 
-    def __init__(self, url: str, protocol: Protocol, cursor: StreamCursor | None, *, clock: Clock) -> None:
+    def __init__(
+        self, url: str, protocol: Protocol, cursor: StreamCursor | None, *, clock: Clock, ping_seconds: float
+    ) -> None:
         """Connect. Raises NotSpoken, CursorTooOld, and RetryableError."""
         self.protocol = protocol
         given = [] if cursor is None else [("cursor", cursor.parameter(protocol))]
@@ -66,8 +68,8 @@ class JetstreamSocket:
                     compression=None,  # it would cost the server more than anything else
                     user_agent_header=USER_AGENT,
                     open_timeout=OPEN_SECONDS,
-                    ping_interval=PING_SECONDS,
-                    ping_timeout=PING_SECONDS,
+                    ping_interval=ping_seconds,
+                    ping_timeout=ping_seconds,
                     close_timeout=CLOSE_SECONDS,
                     max_size=FRAME_MAX_BYTES,
                     max_queue=WAITING_FRAMES_MAX,
@@ -124,9 +126,10 @@ Choice = Literal["auto", "v1", "v2"]
 class JetstreamServer:
     """Opens connections. ``choice``: the version to use; ``auto`` is v2 unless the server refuses it."""
 
-    def __init__(self, url: str, choice: Choice, clock: Clock) -> None:
+    def __init__(self, url: str, choice: Choice, clock: Clock, *, ping_seconds: float = PING_SECONDS) -> None:
         self.url = url
         self._clock = clock
+        self._ping_seconds = ping_seconds
         self._choices: list[Protocol] = ["v2", "v1"] if choice == "auto" else [choice]
 
     def open(self, cursor: StreamCursor | None) -> tuple[JetstreamSocket, bool]:
@@ -146,9 +149,12 @@ class JetstreamServer:
 
     def _open(self, protocol: Protocol, cursor: StreamCursor | None) -> tuple[JetstreamSocket, bool]:
         try:
-            return JetstreamSocket(self.url, protocol, cursor, clock=self._clock), False
+            return self._socket(protocol, cursor), False
         except CursorTooOld:
             if cursor is None or cursor.seq is None:
                 raise RetryableError("it refuses its own cursor") from None
         # By time, it begins with the oldest that it has.
-        return JetstreamSocket(self.url, protocol, cursor.without_seq(), clock=self._clock), True
+        return self._socket(protocol, cursor.without_seq()), True
+
+    def _socket(self, protocol: Protocol, cursor: StreamCursor | None) -> JetstreamSocket:
+        return JetstreamSocket(self.url, protocol, cursor, clock=self._clock, ping_seconds=self._ping_seconds)

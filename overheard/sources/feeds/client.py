@@ -107,12 +107,12 @@ class FeedClient:
         if left <= 0:
             raise FeedRefused("no answer in time", (), delay=self.retry_seconds)
         http = PublicHttp(user_agent=USER_AGENT, timeout=max(round(left, 1), 0.1), allow_private=settings.allow_private)
-        tokens = budget.of(target.host)
-        with self._hosts.held(target.host), self._refusing(target.host):
+        tokens = budget.of(target.server)
+        with self._hosts.held(target.server), self._refusing(target.server):
             tokens.acquire()
             response = http.get(target, _headers(cursor))
         if (error := transient_error(response, self._clock)) is not None and response.status >= 400:
-            raise self._transient(target.host, response, error, tokens)
+            raise self._transient(target.server, response, error, tokens)
         if response.status in (200, *PERMANENT, *TEMPORARY) or (
             response.status == 304 and _headers(cursor).keys() > {"Accept"}
         ):

@@ -35,8 +35,13 @@ _ALTERNATE = re.compile(r"<link\b[^<>]{0,2000}", re.IGNORECASE)
 _HTML_ELEMENTS = frozenset(("html", "head", "body", "title", "meta", "div", "p"))
 
 
-def parse(body: bytes, content_type: str, base: str) -> FeedDocument:
-    """Return the feed in a response. ``base``: the URL for relative links. Raises UnreadableFeed."""
+def parse(
+    body: bytes, content_type: str, base: str, *, max_seconds: float = xml_feed.PARSE_MAX_SECONDS
+) -> FeedDocument:
+    """Return the feed in a response. ``base``: the URL for relative links. Raises UnreadableFeed.
+
+    ``max_seconds``: of computing, for the entries.
+    """
     text = decoded(body, content_type)
     start = text.lstrip()[:1]
     if not start:
@@ -48,7 +53,7 @@ def parse(body: bytes, content_type: str, base: str) -> FeedDocument:
         root, name = _first_element(text, late)  # after a warning of the publisher's software
     local = name.rpartition(":")[2].lower()
     if local in xml_feed.ROOTS:
-        return xml_feed.parse(text, root, name, base)
+        return xml_feed.parse(text, root, name, base, max_seconds=max_seconds)
     raise UnreadableFeed(_web_page(text) if local in _HTML_ELEMENTS else "not RSS, Atom or JSON Feed")
 
 

@@ -74,8 +74,8 @@ class XmlParts(msgspec.Struct):
         return f"{self.root}{self.channel}{content}{self.end}"
 
 
-def parse(text: str, start: int, root_name: str, base: str) -> FeedDocument:
-    """Return the feed whose root element begins at ``start``. Raises UnreadableFeed."""
+def parse(text: str, start: int, root_name: str, base: str, *, max_seconds: float = PARSE_MAX_SECONDS) -> FeedDocument:
+    """Return the feed whose root element begins at ``start``. Raises UnreadableFeed, also after ``max_seconds``."""
     parts = _Divider(text, start, root_name).divide()
     feed = _parsed(parts, parts.head).feed
     chosen, dropped = _newest(parts.entries)
@@ -89,7 +89,7 @@ def parse(text: str, start: int, root_name: str, base: str) -> FeedDocument:
         dropped_at=max((at for each in dropped if (at := _first_date(each)) is not None), default=None),
         cut_off=not parts.complete,
     )
-    until = time.thread_time() + PARSE_MAX_SECONDS
+    until = time.thread_time() + max_seconds
     for raw in chosen:
         if time.thread_time() > until:
             raise UnreadableFeed("a document that takes too long to parse")

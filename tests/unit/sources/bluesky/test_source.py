@@ -139,8 +139,8 @@ def test_a_connection_without_an_event_resumes_at_its_beginning(
 
 
 def test_a_reading_that_is_cut_is_behind(simulator: BlueskySimulator, metrics: ProcessMetrics) -> None:
-    source = source_of(simulator, metrics, batch_seconds=3.0)
-    cursor = begun(source, simulator)
+    cursor = begun(source_of(simulator, metrics), simulator)
+    source = source_of(simulator, metrics, batch_seconds=2.0)
     for number in range(700):
         simulator.add_post(f"text {number}")
     simulator.advance(60)
@@ -235,11 +235,10 @@ def test_a_bad_post_costs_no_neighbour(simulator: BlueskySimulator, source: Blue
     assert metric("items_unreadable_total", source="bluesky") == 3
 
 
-def test_a_server_that_falls_silent_is_noticed(
-    simulator: BlueskySimulator, source: BlueskySource, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_falls_silent_is_noticed(simulator: BlueskySimulator, metrics: ProcessMetrics) -> None:
     assert 2 * client.PING_SECONDS <= 20
-    monkeypatch.setattr(client, "PING_SECONDS", 0.3)
+    server = JetstreamServer(simulator.url, "auto", simulator.now, ping_seconds=0.1)
+    source = BlueskySource(server, metrics, clock=simulator.now, batch_seconds=0.05, quiet_seconds=0.5)
     simulator.faults.inject(StreamFault("silence", seconds=60))
     with pytest.raises(RetryableError, match="did not answer a ping"):
         read_on(source, None)

@@ -225,6 +225,16 @@ def test_a_host_that_is_down_is_not_asked_for_each_of_its_feeds() -> None:
         assert len(reader.requests()) == 1
 
 
+def test_a_server_that_hangs_does_not_stop_another_on_the_same_machine() -> None:
+    with FeedReader(timeout=0.3) as reader, FeedReader() as other:
+        reader.simulator.faults.timeout(30)
+        with pytest.raises(FeedRefused, match=r"within 0\.3 s"):
+            reader.read()
+        other.feed()
+        other.simulator.add_entry()
+        assert len(reader.read(other.url(), after=1).items) == 1, "its port is another one"
+
+
 def test_one_request_per_host_is_in_flight(reader: FeedReader) -> None:
     reader.simulator.add_entry()
     reader.simulator.faults.slow(0.5)
