@@ -18,6 +18,8 @@ from tests.contract.source_faults.items import unusable
 from tests.contract.source_faults.responses import CANARY
 from tests.contract.source_faults.worlds import FEED_PATH, SpoiledFeeds
 
+pytestmark = pytest.mark.thorough
+
 READ_SECONDS = 10.0
 XML: tuple[FeedFormat, ...] = ("rss", "rdf", "atom")
 SECRET_FILE = "/etc/passwd"

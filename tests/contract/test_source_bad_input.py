@@ -29,6 +29,8 @@ from tests.contract.source_faults.responses import CANARY, OUTAGES, RETRY_AFTER,
 from tests.contract.source_faults.worlds import SPOILED, SpoiledReading, SpoiledWorld
 from tests.servers.waiting import wait_for
 
+pytestmark = pytest.mark.thorough
+
 ATTEMPT_SECONDS = 20.0  # of a reading that fails: some requests with a timeout of a second, on a busy machine
 MEMORY_MB = 200  # a response has at most 16 MiB, and is decompressed, decoded and copied
 LONGEST_DELAY_SECONDS = 86_400.0

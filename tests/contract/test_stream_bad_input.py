@@ -28,6 +28,8 @@ from tests.contract.source_faults.items import unusable
 from tests.contract.source_faults.responses import CANARY, FORMS, RETRY_AFTER
 from tests.unit.sources.reddit_world import new_metrics
 
+pytestmark = pytest.mark.thorough
+
 FAILS_WITHIN_SECONDS = 15.0  # with a ping of half a second
 CONNECTIONS_MAX = 20  # until everything has come
 

@@ -25,6 +25,8 @@ from overheard.sources import GroupLimit, Page, ReadRequest
 from overheard.sources.reddit.listing_reader import STOP_RUN_ITEMS, ListingReader, merge_cursors
 from tests.fixtures import Sent, World
 
+pytestmark = pytest.mark.thorough
+
 PAGE_SIZE, DEPTH, GROUP_SIZE = 5, 30, 4
 FEEDS = "abcdef"
 MONTH = 30 * 86400.0

@@ -10,6 +10,8 @@ import pytest
 from overheard.sources.feeds import document, xml_feed
 from overheard.sources.feeds.entries import ENTRIES_MAX, FeedDocument, UnreadableFeed
 
+pytestmark = pytest.mark.thorough
+
 BASE = "https://blog.example/feed.xml"
 PARSE_SECONDS = 2.0  # at most, and then the entry that is being parsed
 CPU_SECONDS = PARSE_SECONDS + 10.0

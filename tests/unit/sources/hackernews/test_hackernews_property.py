@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from overheard.errors import BudgetExhausted, RetryableError
 from overheard.sources import Page
 from overheard.sources.hackernews.cursor import HOLE_SECONDS
 from tests.unit.sources.hackernews_world import HackerNewsDesk
+
+pytestmark = pytest.mark.thorough
 
 FAULT_FRACTION = 0.05
 
