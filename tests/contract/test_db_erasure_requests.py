@@ -79,7 +79,12 @@ def test_a_forgotten_author_does_not_come_back_until_it_is_undone(world: World, 
     item, other = world.item(1, author="Ada"), world.item(2, author="bob")
     storing.store(db, world.matched((item, (acme,)), poll="a"), clock())
     erasure_requests.erase_author(db, "reddit", "ADA", clock())
-    both = [(item, (acme,)), (other, (acme,)), (world.item(3, author="aDa"), (acme,)), (world.item(4, author=None), ())]
+    both = [
+        (item, (acme,)),
+        (other, (acme,)),
+        (world.item(3, author="aDa"), (acme,)),
+        (world.item(4, author=None), (acme,)),
+    ]
     storing.store(db, world.matched(*both, poll="b"), clock.advance(30 * 86400))
     assert world.rows(StoredItem, "author") == [("bob",), (None,)]
     assert erasure_requests.allow_author(db, "reddit", "ada")
