@@ -13,6 +13,8 @@ import pytest
 
 from .conftest import FOREIGN
 
+pytestmark = pytest.mark.servers  # each test runs several processes
+
 ROOT = Path(__file__).parents[3]
 ACME = f"""
 [[workspace]]
