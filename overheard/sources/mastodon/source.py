@@ -52,9 +52,24 @@ class MastodonSource(SingleFeedSource):
             raise FeedRefused("missing", (place,)) from None
         text = request.position or request.cursor
         state = timeline.decode_state(text) if text else None
-        entries = self._entries(place, server, state, budget, known=text is not None)
+        now = self._clock()
+        start = timeline.start_of(state, now) if state is not None else None
+        entries = self._entries(place, server, start, budget, known=text is not None)
         gaps = (ListingGap("outdated"),) if text and state is None else ()
-        return self._page(entries, state, place, server, gaps)
+        after = timeline.after_page(state or TimelineState(), start or "0", self._ids(entries), now)
+        if state is None:  # the newest page: what is older is not news
+            after.follows = ""
+        known = frozenset(state.seen) if state is not None else frozenset()
+        fresh = [entry for entry in entries if items.local_id(entry) not in known]
+        cursor = timeline.encode_state(after)
+        return Page(
+            items=tuple(self._items(fresh, place, server)),
+            position=cursor if after.follows else None,
+            complete=not after.follows,
+            cursor=cursor,
+            gaps=gaps,
+            behind=bool(after.follows),
+        )
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
         """Look up statuses, each in one request to the server that it was read from (``names.lookup_name``).
@@ -86,10 +101,10 @@ class MastodonSource(SingleFeedSource):
         )
 
     def _entries(
-        self, place: str, server: TimelinePlace, state: TimelineState | None, budget: RequestTokens, *, known: bool
+        self, place: str, server: TimelinePlace, start: str | None, budget: RequestTokens, *, known: bool
     ) -> list[Any]:
         path = "/api/v1/timelines/" + ("public" if server.tag is None else f"tag/{quote(server.tag, safe='')}")
-        path += f"?limit={PAGE_STATUSES}" + (f"&min_id={timeline.start_of(state)}" if state is not None else "")
+        path += f"?limit={PAGE_STATUSES}" + ("" if start is None else f"&min_id={start}")
         began = time.monotonic()
         try:
             response = self._client.get(server, path, budget)
@@ -109,36 +124,11 @@ class MastodonSource(SingleFeedSource):
             raise FeedRefused("not Mastodon", (place,), delay=SERVER_RETRY_SECONDS if known else None)
         return entries
 
-    def _page(
-        self,
-        entries: list[Any],
-        state: TimelineState | None,
-        place: str,
-        server: TimelinePlace,
-        gaps: tuple[ListingGap, ...],
-    ) -> Page:
-        before = state or TimelineState()
+    def _ids(self, entries: Sequence[object]) -> list[str]:
         # An id of the future would hide everything until then behind the cursor.
         latest = timeline.id_of(self._clock() + FUTURE_SECONDS)
-        ids = [
-            local
-            for local in map(items.local_id, entries)
-            if local is not None and not (local.isdecimal() and int(local) > latest)
-        ]
-        after = timeline.after_page(before, timeline.start_of(before), ids)
-        if state is None:  # the newest page: what is older is not news
-            after.follows = ""
-        known = frozenset(before.seen)
-        fresh = [entry for entry in entries if items.local_id(entry) not in known]
-        cursor = timeline.encode_state(after)
-        return Page(
-            items=tuple(self._items(fresh, place, server)),
-            position=cursor if after.follows else None,
-            complete=not after.follows,
-            cursor=cursor,
-            gaps=gaps,
-            behind=bool(after.follows),
-        )
+        found = (local for local in map(items.local_id, entries) if local is not None)
+        return [local for local in found if not (local.isdecimal() and int(local) > latest)]
 
     def _items(self, entries: Sequence[object], place: str, server: TimelinePlace) -> list[Item]:
         parsed = [items.parse_status(entry, place, server) for entry in entries]

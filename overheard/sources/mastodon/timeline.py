@@ -16,7 +16,12 @@ SNOWFLAKE_BITS = 16
 # Always half a page: on a quiet timeline that reaches back hours or days, and still leaves room for what is new.
 OVERLAP_STATUSES = PAGE_STATUSES // 2
 OVERLAP_MS = 3_600_000  # on a busy one, an hour …
-SEEN_IDS = 200  # … but not more than five pages, of the 20 requests a minute that a server allows
+SHORT_OVERLAP_STATUSES = 200  # … but mostly not more than five pages, of the 20 requests a minute of a server
+# Every few minutes a reading sweeps further back. That takes 25 of the 90 requests that are allowed in five minutes: as
+# many as two or three of the busiest timelines of a server leave to each other. What arrives later than so many others
+# is missed, and nothing shows it: a server does not tell when a status has arrived.
+SEEN_IDS = 1000
+SWEEP_SECONDS = 240.0
 QUIET_OVERLAP_MS = 24 * 3_600_000  # of a timeline that has had fewer statuses than OVERLAP_STATUSES
 
 
@@ -24,11 +29,18 @@ class TimelineState(msgspec.Struct, omit_defaults=True):
     """A decoded cursor or position. ``seen``: the ids read last, in order. ``longest``: the most on one page so far.
 
     ``follows``: the id after which the next page begins, if the reading has not reached the end; empty: it has.
+    ``swept_at``: when a reading last began as far back as ``seen`` goes (epoch seconds).
     """
 
     seen: list[str] = []
     longest: int = 0
     follows: str = ""
+    swept_at: float = 0.0
+
+    def sweeps(self, now: float) -> bool:
+        """Return True if a reading that begins now goes back as far as it can."""
+        # A negative age: the clock was set back.
+        return not self.follows and not 0 <= now - self.swept_at < SWEEP_SECONDS
 
 
 _STATE = msgspec.json.Decoder(TimelineState)
@@ -57,8 +69,8 @@ def id_of(moment: float) -> int:
     return int(moment * 1000) << SNOWFLAKE_BITS
 
 
-def start_of(state: TimelineState) -> str:
-    """Return the id after which a reading begins."""
+def start_of(state: TimelineState, now: float) -> str:
+    """Return the id after which a reading begins, or goes on."""
     if state.follows:
         return state.follows
     seen = state.seen
@@ -69,9 +81,10 @@ def start_of(state: TimelineState) -> str:
     start = min(by_count, _earlier(top, OVERLAP_MS, by_count), key=order)
     if len(seen) < PAGE_STATUSES:
         return start
-    # No further than SEEN_IDS statuses go back: after a first reading that is more than it has read, by its rate.
-    reach = _ms_between(seen[0], top) * SEEN_IDS // len(seen)
-    return max(start, _earlier(top, reach, seen[0]), key=order)
+    # No further than so many statuses go back: after a first reading that is more than it has read, by its rate.
+    count = SEEN_IDS if state.sweeps(now) else SHORT_OVERLAP_STATUSES
+    by_rate = _earlier(top, _ms_between(seen[0], top) * count // len(seen), seen[0])
+    return max(start, seen[-count] if len(seen) >= count else by_rate, key=order)
 
 
 def _ms_between(older: str, newer: str) -> int:
@@ -86,11 +99,11 @@ def _earlier(local_id: str, ms: int, otherwise: str) -> str:
     return str(max(0, int(local_id) - (ms << SNOWFLAKE_BITS)))
 
 
-def after_page(state: TimelineState, start: str, ids: list[str]) -> TimelineState:
+def after_page(state: TimelineState, start: str, ids: list[str], now: float) -> TimelineState:
     """Return the state after a page of ``ids`` that began after ``start``, with ``follows`` if there may be more."""
     longest = min(max(state.longest, len(ids)), PAGE_STATUSES)
     last = max(ids, key=order, default=start)
     # A page shorter than the server's longest is the last one. An id that does not lead on would lead in circles.
     more = bool(ids) and len(ids) >= longest and order(last) > order(start)
     seen = sorted({*state.seen, *ids}, key=order)[-SEEN_IDS:]
-    return TimelineState(seen, longest, last if more else "")
+    return TimelineState(seen, longest, last if more else "", now if state.sweeps(now) else state.swept_at)

@@ -91,6 +91,23 @@ def test_a_status_that_arrives_late_is_found_behind_the_cursor(
     assert texts(read(source, place_of(server), again[-1].cursor)) == []
 
 
+def test_a_status_that_arrives_ten_minutes_late_on_a_busy_timeline_is_found_by_a_sweep(
+    server: MastodonSimulator,
+) -> None:
+    """A status every second, and a reading every minute, within the 300 requests in 15 minutes of the server."""
+    source, cursor, found = source_of(clock=server.now), None, []
+    for minute in range(25):
+        for second in range(60):
+            server.publish(f"{minute}:{second}")
+            server.advance(1)
+        if minute % 4 == 2:
+            server.federate(f"late {minute}", late_by=600)
+        pages = read(source, place_of(server), cursor)
+        cursor = pages[-1].cursor
+        found += [text for text in texts(pages) if text.startswith("late")]
+    assert found == [f"late {minute}" for minute in range(2, 23, 4)]
+
+
 def test_a_tag_is_a_feed_of_its_own_with_replies(server: MastodonSimulator) -> None:
     source = source_of()
     post = server.publish("<p>one</p>", tags=["Python"])
