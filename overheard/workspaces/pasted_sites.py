@@ -75,7 +75,13 @@ def _hacker_news(address: Address) -> PastedWatch:
 
 
 def _bluesky(address: Address) -> PastedWatch:
-    return feed(address.url) if address.parts[-1:] == ("rss",) else PastedWatch("bluesky", ALL)
+    match address.parts:
+        case ("profile", name):
+            return feed(f"https://bsky.app/profile/{name}/rss")
+        case (*_, "rss"):
+            return feed(address.url)
+        case _:
+            return PastedWatch("bluesky", ALL)
 
 
 def _lobsters(address: Address) -> PastedWatch:

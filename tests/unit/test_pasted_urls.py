@@ -58,6 +58,7 @@ VIDEOS = "https://www.youtube.com/feeds/videos.xml"
         ("https://mastodon.social/public/local", "mastodon", "mastodon.social"),
         ("https://mastodon.social/@Gargron", "feeds", "https://mastodon.social/@Gargron.rss"),
         ("https://bsky.app/search?q=acme", "bluesky", "all"),
+        ("https://bsky.app/profile/a.example", "feeds", "https://bsky.app/profile/a.example/rss"),
         ("https://bsky.app/profile/a.example/rss", "feeds", "https://bsky.app/profile/a.example/rss"),
         ("https://lemmy.world/c/rust@programming.dev", "feeds",
          "https://lemmy.world/feeds/c/rust@programming.dev.xml?sort=New"),
