@@ -24,6 +24,7 @@ SILENT_SERVER_RETRY_SECONDS = 300.0
 LONG_FRACTION = 0.5  # of the timeout
 WINDOW_MAX_SECONDS = 900.0  # of the rate limit; a reset further away is a mistake of the server
 TOKEN_STATUSES = (401, 403, 422)
+NOT_PUBLIC = "its address is not public: only the operator can permit that ([sources.mastodon] allow_private)"
 
 
 class MastodonClient:
@@ -40,17 +41,17 @@ class MastodonClient:
         return SILENT_SERVER_RETRY_SECONDS if took >= LONG_FRACTION * self._timeout else SERVER_RETRY_SECONDS
 
     def get(self, server: TimelinePlace, path: str, budget: RequestTokens) -> HttpResponse:
-        """Return the server's response. Raises RetryableError, BudgetExhausted or PermanentError (private network)."""
+        """Return the server's response. Raises RetryableError, BudgetExhausted or PermanentError (NOT_PUBLIC)."""
         try:
             target = parse_target(server.server + path, allow_private=self._allow_private)
         except InvalidInput:
-            raise PermanentError("private network") from None
+            raise PermanentError(NOT_PUBLIC) from None
         tokens = budget.of(server.host)
         tokens.acquire()
         try:
             response = self._http.get(target, {"Accept": "application/json"})
         except EgressRefused:
-            raise PermanentError("private network") from None
+            raise PermanentError(NOT_PUBLIC) from None
         self._observe(response, tokens)
         return response
 

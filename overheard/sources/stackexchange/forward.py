@@ -23,8 +23,8 @@ class ForwardState(msgspec.Struct, omit_defaults=True):
     ``newest``: the latest second read. ``seen``: the numbers read last. ``more``: the reading has not reached the end;
     it goes on in the second ``newest``, with ``page``.
     ``active``: the questions of the overlap, with the second of their latest activity. ``questions``: those whose
-    answers are to be read next, with their titles: from ``answers_page`` on, and from the second ``start`` on, in which
-    the whole reading began.
+    answers are to be read next: from ``answers_page`` on, and from the second ``start`` on, in which the whole reading
+    began. No text is in a state: it is stored, and sent in messages, where erasing does not look.
     """
 
     newest: int = 0
@@ -32,7 +32,7 @@ class ForwardState(msgspec.Struct, omit_defaults=True):
     more: bool = False
     page: int = 1
     active: dict[str, int] = {}
-    questions: dict[str, str] = {}
+    questions: list[int] = []
     start: int = 0
     answers_page: int = 1
 

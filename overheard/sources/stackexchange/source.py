@@ -23,12 +23,12 @@ from overheard.sources.stackexchange.client import StackExchangeClient
 from overheard.sources.stackexchange.forward import PAGE_ENTRIES, ForwardState
 from overheard.sources.stackexchange.items import ActiveQuestion, ParsedEntry
 from overheard.sources.stackexchange.names import ITEM_ID, LOOKUP_ITEMS, SOURCE, SitePlace, parse_place
+from overheard.sources.stackexchange.question_titles import QuestionTitles
 
 log = get_logger(__name__)
 
 FIRST_READING = -1  # in place of the second in which a reading began
 CLOCK_SECONDS = 300.0  # by which the server's clock may be ahead
-TITLE_MAX_CHARS = 200  # of a title in a position
 
 
 class StackExchangeSource(SingleFeedSource):
@@ -39,6 +39,7 @@ class StackExchangeSource(SingleFeedSource):
     def __init__(self, config: Config, metrics: ProcessMetrics, clock: Clock) -> None:
         self._client = StackExchangeClient(config.sources.stackexchange, clock)
         self._clock = clock
+        self._titles = QuestionTitles()
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
@@ -158,6 +159,7 @@ class StackExchangeSource(SingleFeedSource):
             for each in active
             if before.active.get(str(each.question_id)) != each.last_activity_date or each.last_activity_date > settled
         ]
+        self._titles.add(place.site, wanted)
         return [], msgspec.structs.replace(
             after,
             active={
@@ -175,15 +177,15 @@ class StackExchangeSource(SingleFeedSource):
         window = {"order": "desc"} if first else {"order": "asc", "fromdate": str(state.start)}
         params = window | {"site": place.site, "sort": "creation", "filter": "withbody"}
         params |= {"pagesize": str(PAGE_ENTRIES), "page": str(state.answers_page)}
-        method = f"/questions/{';'.join(state.questions)}/answers"
+        method = f"/questions/{';'.join(map(str, state.questions))}/answers"
         wrapper = self._client.get(method, params, budget, str(place))
         entries = wrapper.items or []
-        titles = {int(number): title for number, title in state.questions.items()}
+        titles = self._titles.of(place.site, state.questions)
         parsed = [items.parse_answer(entry, str(place), place.site, titles) for entry in entries]
         more = wrapper.has_more and bool(entries) and not first
         after = msgspec.structs.replace(
             state,
-            questions=state.questions if more else {},
+            questions=state.questions if more else [],
             answers_page=state.answers_page + 1 if more else 1,
         )
         return self._new(parsed, entries, "answer_id", state, after)
@@ -242,12 +244,8 @@ def _params(place: SitePlace, sort: str, state: ForwardState | None) -> dict[str
     return params | {"order": "asc", bound: str(forward.start_date(state)), "page": str(state.page)}
 
 
-def _answered(active: Sequence[ActiveQuestion]) -> dict[str, str]:
-    return {
-        str(each.question_id): each.title[:TITLE_MAX_CHARS]
-        for each in active
-        if each.question_id > 0 and each.answer_count != 0
-    }
+def _answered(active: Sequence[ActiveQuestion]) -> list[int]:
+    return [each.question_id for each in active if each.question_id > 0 and each.answer_count != 0]
 
 
 def _integer(entry: object, name: str) -> int | None:

@@ -248,7 +248,7 @@ def test_what_is_not_an_answer_of_mastodon_is_refused(server: MastodonSimulator)
 def test_private_networks_are_refused_unless_they_are_allowed(server: MastodonSimulator) -> None:
     budget = RecordingBudget()
     for place in (place_of(server), "http://localhost:8080/#x"):
-        with pytest.raises(FeedRefused, match="private network") as caught:
+        with pytest.raises(FeedRefused, match="not public") as caught:
             read(source_of(allow_private=False), place, budget=budget)
         assert caught.value.delay is None
     assert server.recent_requests() == []

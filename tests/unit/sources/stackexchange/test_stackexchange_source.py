@@ -121,6 +121,8 @@ def test_answers_of_a_tag_are_comments_even_of_old_questions(
     [item] = [item for page in pages for item in page.items]
     assert (item.id, item.kind, item.body) == (f"stackoverflow/a/{new.number}", "comment", "new")
     assert (item.thread, item.thread_title) == (f"stackoverflow/q/{old.number}", "Old & new")
+    states = [page.position or page.cursor for page in pages]
+    assert not any("Old" in state for state in states), "erasing does not look into cursors"
 
 
 def test_answers_of_a_quiet_tag_cost_one_request(api: StackExchangeSimulator, source: StackExchangeSource) -> None:
