@@ -19,7 +19,7 @@ from overheard.operations import workspaces
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import SavedWorkspace
 from overheard.sources.registry import place_label, source_type
-from overheard.workspaces import DEFAULT_DIGEST, DEFAULT_EVERY, WatchSpec, WorkspaceSpec
+from overheard.workspaces import DEFAULT_DIGEST, DEFAULT_EVERY, WatchSpec, WorkspaceSpec, validated
 
 KIND_CHOICES: dict[str, tuple[str, ...]] = {
     "posts": ("posts",),
@@ -92,12 +92,32 @@ def add(context: click.Context, /, slug: str, **options: Any) -> None:
 
 
 def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
-    watch = _watches(options)
+    """Return the workspace. Raises InvalidInput: for an address that stands for nothing, with all other problems."""
+    try:
+        pages = arguments.watches((*options["pages"], *options["watch"]))
+    except InvalidInput as error:
+        raise InvalidInput("\n".join([str(error), *_other_problems(slug, options)])) from None
+    watch = (*_watches(options), *pages)
     if not options["subreddit"] and not watch:
         raise InvalidInput(
             "nothing to watch: give a URL, --subreddit, --hackernews, --feed, --bluesky, --mastodon, --stackexchange or"
             " --watch"
         )
+    return _spec_with(slug, options, watch)
+
+
+def _other_problems(slug: str, options: dict[str, Any]) -> list[str]:
+    """Return what else is wrong, beside the addresses; without another watch, that none is named would be, too."""
+    try:
+        spec = _spec_with(slug, options, _watches(options))
+        if spec.watches:
+            validated(spec)
+    except InvalidInput as error:
+        return [str(error)]
+    return []
+
+
+def _spec_with(slug: str, options: dict[str, Any], watch: tuple[WatchSpec, ...]) -> WorkspaceSpec:
     return WorkspaceSpec(
         slug=slug,
         name=options["name"],
@@ -113,13 +133,12 @@ def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:
 
 
 def _watches(options: dict[str, Any]) -> tuple[WatchSpec, ...]:
-    """Return the watches of all options but --subreddit, in the order of the help."""
+    """Return the watches of the options that name a source, but for --subreddit, in the order of the help."""
     whole = [source for source in ("hackernews", "bluesky") if options[source]]
     named = {"feeds": options["feed"], "mastodon": options["mastodon"], "stackexchange": options["stackexchange"]}
     return (
         *(WatchSpec(source, (ALL,)) for source in whole),
         *(WatchSpec(source, places) for source, places in named.items() if places),
-        *arguments.watches((*options["pages"], *options["watch"])),
     )
 
 

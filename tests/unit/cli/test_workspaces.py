@@ -196,6 +196,24 @@ def test_add_names_every_address_that_stands_for_nothing(run: Run, running: Runn
     assert workspaces.overview(running.db) == []
 
 
+def test_add_reports_wrong_addresses_with_all_that_is_wrong_in_options(run: Run, running: RunningProcess) -> None:
+    urls = ("https://www.youtube.com/@someone", "https://www.reddit.com/wiki/x")
+    result = run("workspace", "add", "acme", *urls, "--mastodon", "a b", "--feed", "example", "-q", "a or b")
+    assert result.exit_code == 2
+    for text in (
+        "Copy channel ID",
+        "not a subreddit",
+        "watch of mastodon: places:",
+        "watch of feeds: places:",
+        "query",
+    ):
+        assert text in result.stderr
+    alone = run("workspace", "add", "acme", *urls, "-q", "a")
+    assert alone.exit_code == 2
+    assert "name at least one" not in alone.stderr
+    assert workspaces.overview(running.db) == []
+
+
 def test_import_reports_every_place_that_is_wrong(run: Run, running: RunningProcess) -> None:
     watches = (
         ("redit", "rust"), ("reddit", "a b"), ("reddit", "https://lobste.rs/"), ("hackernews", "newest"),
