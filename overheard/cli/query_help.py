@@ -1,0 +1,50 @@
+"""``overheard query help``: the query language by example."""
+
+from __future__ import annotations
+
+import click
+from rich.text import Text
+
+from overheard.cli import output
+from overheard.cli.output import Column, print_line
+from overheard.operations.query_topics import CHEAT_SHEET, TOPICS, QueryTopic
+
+SEPARATOR = " · "
+FORM_COLUMNS = (
+    Column("Query", lambda form: Text("   ".join(form.written), style="bold"), {"ratio": 3}),
+    Column("Meaning", lambda form: form.meaning, {"ratio": 3}),
+    Column("Topic", lambda form: Text(form.topic, style="dim"), {"justify": "right"}),
+)
+COLUMNS = (
+    Column("Query", lambda example: Text(example.query, style="bold"), {"ratio": 2}),
+    Column("Finds", lambda example: SEPARATOR.join(example.finds), {"ratio": 3}),
+    Column("Does not find", lambda example: Text(SEPARATOR.join(example.misses), style="dim"), {"ratio": 2}),
+)
+
+
+@click.command
+@click.argument("topic", required=False, type=click.Choice(list(TOPICS)))
+def help(topic: str | None) -> None:
+    """Show the query language by example: an overview, or one TOPIC.
+
+    A text in an example is the body of a comment, or an item's fields ("title: Acme is fast; author: alice"), named as
+    in a file for `overheard query test --file`; ⏎ is a new line.
+    """
+    if topic:
+        _print_topic(TOPICS[topic])
+        return
+    print_line(("The query language", "bold"))
+    print_line()
+    output.print_table(output.table(CHEAT_SHEET, FORM_COLUMNS, header=False))
+    print_line()
+    print_line(("Examples of each: overheard query help TOPIC. Topics:", "dim"))
+    for name, each in TOPICS.items():
+        print_line(f"  {name:<10}", (each.title, "dim"))
+
+
+def _print_topic(topic: QueryTopic) -> None:
+    print_line((topic.title, "bold"))
+    if topic.about:
+        print_line((topic.about, "dim"))
+    print_line()
+    output.print_table(output.table(topic.examples, COLUMNS))
