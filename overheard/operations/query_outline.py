@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from overheard.matching.tree import (
@@ -104,7 +104,7 @@ def also_found_as(term: Term) -> list[str]:
     return [spelling for spelling in dict.fromkeys(others) if spelling != first]
 
 
-def _group(name: str, parts: Iterator[Node] | tuple[Node, ...] | list[Node], depth: int) -> Iterator[Line]:
+def _group(name: str, parts: Sequence[Node], depth: int) -> Iterator[Line]:
     for number, part in enumerate(parts):
         if not number:
             yield Line(depth, f"{name}:")
