@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice, pairwise
 
-from overheard.matching.text import affixes, spans, widened, words
+from overheard.matching.symbols import affixes, widened
+from overheard.matching.text import read, spans
 from overheard.matching.tree import Term
 
 Highlight = tuple[str, int, int]
@@ -34,7 +35,7 @@ class Document:
         self._texts = fields
         self.words: list[str] = []
         for text in fields.values():
-            self.words += words(text)
+            self.words += read(text)[0]
             self.words.append(_GAP)
         self._bitmasks: dict[tuple[str, str, str], int] = {}
         self._positions_by_affixes: dict[str, dict[tuple[str, str], list[int]]] = {}
