@@ -74,12 +74,14 @@ class Blocks:
             self._break(start)
             self._item_column = 0
         self._depth = depth
-        if self._reads_as_code(start, at, end):
+        first = _skip_spaces(self._text, at, end)
+        column = len(self._text[at:first].expandtabs(4))
+        indented = column - self._item_column >= 4
+        if self._reads_as_code(start, first, end, column, indented):
             return
-        self._indented_code = False
-        at = self._without_item_marks(start, at, end)
-        if not self._reads_as_leaf(start, at, end):
-            self._extend(start, at, end)
+        content = self._without_item_marks(start, at, first, end)
+        if (indented and content == first) or not self._reads_as_leaf(start, content, end):
+            self._extend(start, content, end)
 
     def _unquoted(self, start: int, end: int, max_depth: int) -> tuple[int, int]:
         """Ignore the quote marks of a line; return where its content starts, and how deep it is quoted."""
@@ -107,12 +109,10 @@ class Blocks:
         else:
             self._break(start)
 
-    def _reads_as_code(self, start: int, at: int, end: int) -> bool:
+    def _reads_as_code(self, start: int, first: int, end: int, column: int, indented: bool) -> bool:
         """Read a line of an indented block: four columns further in than the text around it."""
-        first = _skip_spaces(self._text, at, end)
-        column = len(self._text[at:first].expandtabs(4))
         if self._paragraph is None:
-            if column - self._item_column >= 4:
+            if indented:
                 if not self._indented_code:
                     self._break(start)
                 self._indented_code = True
@@ -122,14 +122,14 @@ class Blocks:
                 self._item_column = 0
         if self._indented_code:
             self._break(start)
+        self._indented_code = False
         return False
 
-    def _without_item_marks(self, start: int, at: int, end: int) -> int:
+    def _without_item_marks(self, start: int, line: int, at: int, end: int) -> int:
         """Ignore the marks of list items, and of quotes in them; return where the text of the line starts."""
-        text, line = self._text, at
-        at = _skip_spaces(text, at, end)
+        text = self._text
         for _ in range(_MAX_NESTING):
-            if text[at : at + 1] == ">" and at > line and (quote := _QUOTE.match(text, at, end)):
+            if self._item_column and text[at : at + 1] == ">" and (quote := _QUOTE.match(text, at, end)):
                 self._mask.ignore(at, quote.end())
                 at = _skip_spaces(text, quote.end(), end)
                 continue

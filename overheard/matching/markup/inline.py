@@ -7,6 +7,7 @@ are the same. Each step either moves on, or takes something off a stack, so that
 import re
 import unicodedata
 from bisect import bisect_left
+from typing import NamedTuple
 
 from overheard.matching.markup.html_tags import mask_tag
 from overheard.matching.markup.links import (
@@ -25,7 +26,17 @@ _MARK = re.compile(
     rf"{ESCAPE}|&gt;!|{ENTITY}|``*|<|!\[|!<|!&lt;|\[|\]|>!|\*\**|__*|~~~*|\^\^*"
     r"|://|w(?=[wW]{2}\.)|W(?=[wW]{2}\.)"  # BARE of links.py
 )
+_MAX_OPENERS = 8  # looked at for one closing run; bounds the time, chosen above what people write
 _TICKS = re.compile("``*")
+
+
+class _Opener(NamedTuple):
+    """What is left of a run of marks that can open emphasis."""
+
+    start: int
+    end: int
+    length: int  # of the whole run
+    closes: bool  # as well
 
 
 class Inline:
@@ -39,7 +50,7 @@ class Inline:
 
     def read(self, start: int, end: int) -> None:
         self._start, self._end = start, end
-        self._openers: dict[str, list[tuple[int, int]]] = {"*": [], "_": [], "~": []}  # runs of marks: (start, end)
+        self._openers: dict[str, list[_Opener]] = {"*": [], "_": [], "~": []}
         self._brackets: list[tuple[int, int]] = []
         self._first_link = 0  # brackets below cannot open a link, because they contain one
         self._spoilers: list[tuple[int, int]] = []
@@ -86,20 +97,25 @@ class Inline:
         return end
 
     def _read_emphasis(self, sign: str, at: int, end: int) -> None:
-        if sign == "~" and end - at != 2:
+        length = end - at
+        if sign == "~" and length != 2:
             return
         opens, closes = self._flanking(sign, at, end)
         openers = self._openers[sign]
-        while closes and at < end and openers:
-            start, stop = openers.pop()
-            length = min(stop - start, end - at)
-            self._mask.ignore(stop - length, stop)
-            self._mask.ignore(at, at + length)
-            at += length
-            if start < stop - length:
-                openers.append((start, stop - length))
+        while closes and at < end:
+            place = _opener(openers, length, opens)
+            if place is None:
+                break
+            opener = openers[place]
+            used = min(opener.end - opener.start, end - at)
+            self._mask.ignore(opener.end - used, opener.end)
+            self._mask.ignore(at, at + used)
+            at += used
+            del openers[place:]
+            if opener.start < opener.end - used:
+                openers.append(opener._replace(end=opener.end - used))
         if opens and at < end:
-            openers.append((at, end))
+            openers.append(_Opener(at, end, length, closes))
 
     def _flanking(self, sign: str, at: int, end: int) -> tuple[bool, bool]:
         """Return whether a run of marks can open and close emphasis, by CommonMark's rules."""
@@ -181,14 +197,24 @@ class Inline:
 
     def _read_superscript(self, at: int, end: int) -> None:
         """Ignore ^ before a word. Behind one it separates: Acme^TM is the word Acme, with TM set higher."""
-        before_is_space = at == self._start or not self._text[at - 1].isalnum()
-        if before_is_space and end < self._end and not self._text[end].isspace():
+        starts_word = at == self._start or self._text[at - 1].isspace() or self._text[at - 1] in "([{\"'"
+        if starts_word and end < self._end and not self._text[end].isspace():
             self._mask.ignore(at, end)
 
     def _read_spoiler_end(self, at: int, end: int) -> None:
         if self._spoilers:
             self._mask.ignore(*self._spoilers.pop())
             self._mask.ignore(at, end)
+
+
+def _opener(openers: list[_Opener], length: int, opens: bool) -> int | None:
+    """Return the index of the last run that a closing run of this length matches."""
+    for place in range(len(openers) - 1, max(-1, len(openers) - 1 - _MAX_OPENERS), -1):
+        opener = openers[place]
+        # CommonMark's rule of three keeps the * of "**f*ck**" from closing the ** before it.
+        if not (opens or opener.closes) or (opener.length + length) % 3 or not (opener.length % 3 or length % 3):
+            return place
+    return None
 
 
 def _is_sign(char: str) -> bool:
