@@ -1,0 +1,77 @@
+"""The texts of an item without markup, for regular expressions; each character knows where it comes from."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import re2
+
+from overheard.matching.layout import Layout, Section
+from overheard.matching.markup import BREAK
+from overheard.matching.text import INVISIBLE
+from overheard.matching.tree import FieldName, Pattern
+
+MEMORY_BYTES = 8 << 20  # for one expression: RE2 refuses to compile, or slows down, rather than to take more
+
+
+class PlainText(NamedTuple):
+    """One section of a field without markup. ``origins``: where in the field each of its characters stands.
+
+    ``links``: the spans of its addresses, in its own characters.
+    """
+
+    field: FieldName
+    text: str
+    origins: list[int]
+    links: list[tuple[int, int]]
+
+    def span(self, start: int, end: int) -> tuple[str, int, int]:
+        """Return the span in the field of a part that is not empty."""
+        return self.field, self.origins[start], self.origins[end - 1] + 1
+
+    def search(self, pattern: Pattern) -> Iterator[tuple[str, int, int]]:
+        """Yield the spans of an expression's matches in the field; empty ones are left out."""
+        for found in compiled(pattern.regex, pattern.case).finditer(self.text):
+            start, end = found.span()
+            if start < end and pattern.where.in_links in (None, self._in_link(start)):
+                yield self.span(start, end)
+
+    def _in_link(self, at: int) -> bool:
+        return any(start <= at < end for start, end in self.links)
+
+
+def plain_texts(layout: Layout) -> list[PlainText]:
+    """Return the sections of an item's fields without markup."""
+    return list(map(_plain, layout.sections))
+
+
+def _plain(section: Section) -> PlainText:
+    parts: list[str] = []
+    origins: list[int] = []
+    for run in _visible().finditer(section.masked):
+        parts.append(run[0])
+        origins += range(run.start() + section.offset, run.end() + section.offset)
+    # RE2 reads UTF-8, which has no halves of surrogate pairs.
+    text = "".join(parts).replace(BREAK, "\n").encode("utf-8", "replace").decode()
+    links = ((bisect_left(origins, start), bisect_left(origins, end)) for start, end in section.links)
+    return PlainText(section.field, text, origins, [(start, end) for start, end in links if start < end])
+
+
+@cache
+def _visible() -> re.Pattern[str]:
+    return re.compile(f"[^{INVISIBLE}]+")
+
+
+@lru_cache(maxsize=2048)
+def compiled(regex: str, case: bool) -> Any:
+    """Return a compiled expression. Raises re2.error."""
+    options = re2.Options()
+    options.case_sensitive = case
+    options.max_mem = MEMORY_BYTES
+    options.log_errors = False
+    # (?m): a line is what people see as one.
+    return re2.compile(f"(?m){regex}", options=options)
