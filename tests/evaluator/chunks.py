@@ -14,6 +14,7 @@ from tests.evaluator.spellings import (
     has_borders,
     is_allowed,
     is_one_of,
+    is_space,
     sign_before,
     signs_behind,
 )
@@ -88,7 +89,7 @@ def same(wanted: ReadWord, folded: str, accented: str, exact: Exact) -> bool:
 def between(wanted: str, gap: str, exact: Exact) -> bool:
     """Return True for the same signs: a hyphen may be another one, or white space; an apostrophe may be another one."""
     if is_one_of(wanted, HYPHENS):
-        return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and gap != "" and gap.isspace())
+        return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and is_space(gap))
     if is_one_of(wanted, APOSTROPHES):
         return is_one_of(gap, APOSTROPHES)
     return gap == wanted

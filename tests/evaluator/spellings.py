@@ -33,35 +33,46 @@ def places_of(spelling: Spelling, paragraph: Paragraph, exact: Collection[str]) 
         for last in stretches(spelling, paragraph, first, exact)
         if (place := place_with_signs(spelling, paragraph, first, last)) is not None
         and is_apart(spelling, paragraph, first, last)
-        and reads(spelling, paragraph, place)
     ]
 
 
 def stretches(spelling: Spelling, paragraph: Paragraph, first: int, exact: Collection[str]) -> list[int]:
     """Return where the words of a spelling end that begin at this word."""
-    words = paragraph.words
     length = len(spelling.words)
     ends = []
-    if first + length <= len(words) and all(
-        is_word(paragraph, first + number, wanted, exact if number == 0 else {"numbers"})
-        for number, wanted in enumerate(spelling.words)
+    if first + length <= len(paragraph.words) and all(
+        is_word(spelling, number, paragraph, first + number, exact) for number in range(length)
     ):
         gaps = [paragraph.gap(first + number + 1) for number in range(length - 1)]
         if not spelling.between or all(map(separates, spelling.between, gaps)):
             ends.append(first + length)
     if length == 1 and spelling.joinable:
         for form in forms(paragraph, first):
-            if form.form == spelling.words[0] and is_allowed(form.by, exact) and first + form.length not in ends:
-                ends.append(first + form.length)
+            written = "".join(word.written for word in paragraph.words[first : first + form.length])
+            if form.length > 1 and form.form == spelling.words[0] and is_allowed(form.by, exact):
+                ends += [first + form.length] if says(spelling, 0, written) else []
     return ends
 
 
-def is_word(paragraph: Paragraph, at: int, wanted: str, exact: Collection[str]) -> bool:
+def is_word(spelling: Spelling, number: int, paragraph: Paragraph, at: int, exact: Collection[str]) -> bool:
     """Return True for this word, and for the v2 of v2.0 where 2 is wanted."""
-    if paragraph.words[at].folded == wanted:
+    word, wanted = paragraph.words[at], spelling.words[number]
+    if word.folded == wanted and says(spelling, number, word.written):
         return True
-    versions = [form.form for form in forms(paragraph, at) if form.length == 1]
-    return wanted in versions and "numbers" not in exact
+    if not spelling.joinable or "numbers" in exact:
+        return False
+    return any(
+        form.length == 1 and form.form == wanted and says(spelling, number, word.written[1:])
+        for form in forms(paragraph, at)
+    )
+
+
+def says(spelling: Spelling, number: int, written: str) -> bool:
+    """Return True if the text says what the query wrote, where that counts."""
+    if not spelling.originals:
+        return True
+    said = unicodedata.normalize("NFC", written)
+    return (said.casefold() if spelling.any_case else said) == spelling.originals[number]
 
 
 def is_allowed(by: str, exact: Collection[str]) -> bool:
@@ -73,10 +84,25 @@ def separates(wanted: str | None, gap: str) -> bool:
     if wanted is None:
         return True
     if wanted == "-":
-        return is_one_of(gap, HYPHENS) or (gap != "" and gap.isspace())
-    if wanted == "'":
-        return is_one_of(gap, APOSTROPHES)
-    return gap == wanted
+        return is_one_of(gap, HYPHENS) or is_space(gap)
+    if wanted == "\u2010":
+        return is_one_of(gap, HYPHENS)
+    return plain_gap(gap) == wanted
+
+
+def is_space(gap: str) -> bool:
+    return gap != "" and gap.isspace()
+
+
+def plain_gap(gap: str) -> str:
+    """Return the signs between two words with one form of apostrophe, and white space as one space."""
+    signs = ""
+    for char in gap:
+        if char.isspace():
+            signs += "" if signs.endswith(" ") else " "
+        else:
+            signs += "'" if char in APOSTROPHES else char
+    return signs
 
 
 def is_one_of(gap: str, signs: str) -> bool:
@@ -134,33 +160,3 @@ def has_borders(paragraph: Paragraph, first: int, last: int) -> bool:
     elif first and is_one_of(before, HYPHENS):
         return False
     return not (last < len(words) and behind == "." and words[last].folded[0].isalpha())
-
-
-def reads(spelling: Spelling, paragraph: Paragraph, place: Place) -> bool:
-    """Return True if the text says what the spelling was written as, where that counts."""
-    if not spelling.original:
-        return True
-    said = "".join(
-        text
-        for number in range(place.first, place.last + 1)
-        for text in (
-            signs_within(paragraph, number, place),
-            paragraph.words[number].written if number < place.last else "",
-        )
-    )
-    if spelling.any_case:
-        return comparable(said) == comparable(spelling.original)
-    return said == spelling.original
-
-
-def signs_within(paragraph: Paragraph, gap: int, place: Place) -> str:
-    """Return the part of a gap that belongs to a place, white space as one space."""
-    signs = ""
-    for char, at in paragraph.gaps[gap]:
-        if place.start <= at < place.end and not (char.isspace() and signs.endswith(" ")):
-            signs += " " if char.isspace() else char
-    return signs
-
-
-def comparable(text: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -229,7 +229,7 @@ def term(text: str, **further: object) -> Term:
         (Pattern("^b$"), "a\n\nb", "b"),
         (Pattern("acme", case=True), "Acme", None),
         (Domain("acme.com"), "www.acme[.]com/x and me@acme.com not acme.com.org", "www.acme[.]com|acme.com"),
-        (Term((word("rust", original="Rust", joinable=False),)), "Rust rust", "Rust"),
+        (Term((word("rust", originals=("Rust",), joinable=False),)), "Rust rust", "Rust"),
         (And((term("a"), Not(term("b")))), "a", "a"),
         (Or((term("a"), Not(term("b")))), "c", ""),
         (And((term("a"), Attribute("kind", "post"))), "a", "a"),
