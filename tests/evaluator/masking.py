@@ -161,8 +161,11 @@ class Masking:
             return self.entity(at, end)
         if char == "<":
             return self.tag(at, end)
-        if text[at : at + 2] in (">!", "!<"):
-            self.put(at, at + 2, IGNORED)
+        if text[at : at + 2] == ">!":
+            close = text.find("!<", at + 2, end)
+            if close > 0:
+                self.put(at, at + 2, IGNORED)
+                self.put(close, close + 2, IGNORED)
             return at + 2
         if char == "[" or text[at : at + 2] == "![":
             return self.link(at, end)
