@@ -99,7 +99,8 @@ def lines(draw: st.DrawFn, words: Vocabulary, least: int = 0, most: int = 7, wit
             separator = " "
         text += separator + word
         plain = now_plain
-    return text + draw(st.sampled_from(("", "", ".", "!"))) if text and plain else text
+    # 2. would be the first item of a list.
+    return text + draw(st.sampled_from(("", "", ".", "!"))) if text[-1:].isalpha() and plain else text
 
 
 def separator_fits(text: str, separator: str, word: str) -> bool:
