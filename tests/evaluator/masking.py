@@ -88,6 +88,7 @@ class Masking:
             self.out[newline] = BREAK
 
     def mark_code(self, start: int, end: int) -> None:
+        self.addresses_within(start, end)
         for at in range(start, end):
             self.code[at] = True
 
@@ -188,9 +189,19 @@ class Masking:
             if other == size:
                 self.put(at, at + size, IGNORED)
                 self.put(close, close + size, IGNORED)
+                self.addresses_within(at + size, close)
                 return close + size
             close += other or 1
         return at + size
+
+    def addresses_within(self, at: int, end: int) -> None:
+        """Note the addresses in code: what is not markup may still be an address."""
+        while at < end:
+            if begins_address(self.text, at):
+                stop = address_end(self.text, at, end)
+                self.addresses.append((at, stop))
+                at = stop
+            at += 1
 
     def entity(self, at: int, end: int) -> int:
         close = self.text.find(";", at, min(end, at + 12))
