@@ -151,12 +151,9 @@ class Document:
             return self._layout.span(first, last)
         pairs = [spelling.affixes for piece in term.pieces for spelling in getattr(piece, "spellings", ())]
         required = [affixes for affixes in pairs if affixes]
-        return self._layout.with_symbols(
-            first,
-            last,
-            before=bool(before) and any(affixes[0][0] == before for affixes in required),
-            behind=bool(behind) and any(affixes[-1][1] == behind for affixes in required),
-        )
+        wants_before = any(affixes[0][0] == before for affixes in required)
+        wants_behind = any(affixes[-1][1] == behind for affixes in required)
+        return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")
 
     def _starts(self, terms: Iterable[Term]) -> int:
         found = 0

@@ -7,8 +7,10 @@ from functools import cache
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
+from overheard.matching.folding import intern_all
 from overheard.matching.query_errors import error_at, no_word_error, start_of, unexpected_token_error
-from overheard.matching.text import affixes, intern_all, spans, words
+from overheard.matching.symbols import affixes
+from overheard.matching.text import read
 from overheard.matching.tree import And, Node, Or, Term, combined, negated
 
 MAX_TERMS = 200
@@ -121,12 +123,13 @@ class _TreeBuilder(Transformer[Token, Node]):
 
 def _make_term(token: Token) -> Term:
     text = str(token) if token.type == "WORD" else token[1:-1]
-    folded = intern_all(words(text))
+    found, separators = read(text)
+    folded = intern_all(found)
     if not folded:
         raise _EmptyTerm(token)
-    # Without symbols none can be required: as in most queries, which then need no spans.
+    # Without symbols none can be required: as in most queries.
     plain = text.replace(" ", "").isalnum()
-    symbols = () if plain else tuple(affixes(text, span) for span in spans(text))
+    symbols = () if plain else tuple(map(affixes, separators, separators[1:], ["", *found]))
     # One string instead of two where they are equal: most of a million queries are plain lower-case words.
     return Term(folded, symbols if any(map(any, symbols)) else (), folded[0] if text == folded[0] else text)
 

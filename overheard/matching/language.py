@@ -27,7 +27,7 @@ from lark import Token
 from overheard.matching.grammar import MAX_DEPTH, MAX_TERMS, TERM_TOKENS, build_tree, tokenize
 from overheard.matching.query_errors import QuerySyntaxError, error_at, start_of
 from overheard.matching.rarity import anchors
-from overheard.matching.text import word_count, words
+from overheard.matching.text import read, word_count
 from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term
 from overheard.matching.unsupported_syntax import unsupported
 
@@ -114,7 +114,7 @@ def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
     for token in tokens:
         if token.type not in TERM_TOKENS:
             continue
-        count = word_count(words(token))
+        count = word_count(read(token)[0])
         total += count
         if count > MAX_PHRASE_WORDS:
             message = f"a phrase of {count} words, {MAX_PHRASE_WORDS} are allowed"

@@ -15,11 +15,15 @@ from itertools import chain
 from typing import NamedTuple
 
 from overheard.items import Item
+from overheard.matching.folding import fold_keeping_accents
 from overheard.matching.markup import BREAK, flow
+from overheard.matching.scripts import visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.spelling import joined_by, literal
-from overheard.matching.text import affixes, read, spans, variants, visible
+from overheard.matching.symbols import affixes, widened
+from overheard.matching.text import read, spans
 from overheard.matching.tree import FieldName, Variation, Where
+from overheard.matching.variants import variants
 
 Texts = dict[FieldName, str]
 
@@ -185,16 +189,13 @@ class Layout:
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
         left, right = self._separators[at]
-        return affixes(left, right, at > 0 and bool(self.words[at - 1]))
+        return affixes(left, right, self.words[at - 1] if at else GAP)
 
-    def with_symbols(self, first: int, last: int, before: bool, behind: bool) -> tuple[FieldName, int, int]:
-        """Return ``span``, widened by the symbols right before or behind it; markup may stand in between."""
+    def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
+        """Return ``span``, widened by the symbols right before or behind it; "" for none."""
         section = self._section(first)
-        text, start, end = section.masked, self._spans[first][0] - section.offset, self._spans[last][1] - section.offset
-        for symbol in self.symbols(first)[0] if before else "":
-            start = next(at for at in range(start - 1, -1, -1) if plain_signs(text[at]) == symbol)
-        for symbol in self.symbols(last)[1] if behind else "":
-            end = next(at for at in range(end, len(text)) if plain_signs(text[at]) == symbol) + 1
+        _, start, end = self.span(first, last)
+        start, end = widened(section.masked, (start - section.offset, end - section.offset), before, behind)
         return section.field, start + section.offset, end + section.offset
 
     # -- sets of positions
@@ -251,8 +252,8 @@ class Layout:
 
     def _original(self, at: int, any_case: bool) -> str:
         section, (start, end) = self._section(at), self._spans[at]
-        said = literal(visible(section.masked[start - section.offset : end - section.offset]))
-        return said.casefold() if any_case else said
+        said = section.masked[start - section.offset : end - section.offset]
+        return fold_keeping_accents(visible(said)) if any_case else literal(said)
 
     def _allowed(self, where: Where) -> Iterator[int]:
         ends = [*(section.first for section in self.sections[1:]), len(self.words)]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import re2
 
 from overheard.matching.layout import Layout, Section
 from overheard.matching.markup import BREAK
-from overheard.matching.text import INVISIBLE
+from overheard.matching.scripts import visible, visible_positions
 from overheard.matching.tree import FieldName, Pattern
 
 MEMORY_BYTES = 8 << 20  # for one expression: RE2 refuses to compile, or slows down, rather than to take more
@@ -50,20 +49,11 @@ def plain_texts(layout: Layout) -> list[PlainText]:
 
 
 def _plain(section: Section) -> PlainText:
-    parts: list[str] = []
-    origins: list[int] = []
-    for run in _visible().finditer(section.masked):
-        parts.append(run[0])
-        origins += range(run.start() + section.offset, run.end() + section.offset)
+    origins = [at + section.offset for at in visible_positions(section.masked)]
     # RE2 reads UTF-8, which has no halves of surrogate pairs.
-    text = "".join(parts).replace(BREAK, "\n").encode("utf-8", "replace").decode()
+    text = visible(section.masked).replace(BREAK, "\n").encode("utf-8", "replace").decode()
     links = ((bisect_left(origins, start), bisect_left(origins, end)) for start, end in section.links)
     return PlainText(section.field, text, origins, [(start, end) for start, end in links if start < end])
-
-
-@cache
-def _visible() -> re.Pattern[str]:
-    return re.compile(f"[^{INVISIBLE}]+")
 
 
 @lru_cache(maxsize=2048)

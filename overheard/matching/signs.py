@@ -3,8 +3,8 @@
 import re
 from functools import lru_cache
 
-HYPHENS = "-\u2010\u2011"
-APOSTROPHES = "'\u2018\u2019\u02bb\u02bc\uff07"
+from overheard.matching.scripts import APOSTROPHES, COMMAS, DOTS, HYPHENS
+
 HYPHEN_OR_SPACE = "-"  # what ``between`` of a spelling asks for: one hyphen, or white space
 HYPHEN = "\u2010"  # … one hyphen, no white space
 
@@ -12,7 +12,9 @@ _WHITE_SPACE = re.compile(r"\s+")
 _PLAIN = str.maketrans({
     **dict.fromkeys(HYPHENS, HYPHEN),
     **dict.fromkeys(APOSTROPHES, "'"),
-    "．": ".", "：": ":", "／": "/", "＆": "&", "＠": "@", "％": "%", "＃": "#", "＋": "+", "＄": "$", "＿": "_",
+    **dict.fromkeys(DOTS, "."),
+    **dict.fromkeys(COMMAS, ","),
+    "：": ":", "／": "/", "＆": "&", "＠": "@", "％": "%", "＃": "#", "＋": "+", "＄": "$", "＿": "_",
 })  # fmt: skip
 
 

@@ -6,8 +6,12 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator
 
+from overheard.matching.folding import fold_keeping_accents, intern_all
+from overheard.matching.scripts import visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
-from overheard.matching.text import affixes, intern_all, read, spans, variants
+from overheard.matching.symbols import affixes
+from overheard.matching.text import read, spans
+from overheard.matching.variants import variants
 from overheard.matching.tree import Spelling, Variation, Word
 
 _VERSION = re.compile(r"v\d+")
@@ -41,7 +45,8 @@ def spell_exactly(text: str) -> Word:
 
 def literal(original: str) -> str:
     """Return what a text says in a word, as it is compared where case and accents count."""
-    return original if original.isascii() else unicodedata.normalize("NFC", original)
+    seen = visible(original)
+    return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
 
 
 def _spellings(
@@ -51,7 +56,7 @@ def _spellings(
     symbols = _symbols(separators)
     originals: tuple[str, ...] = ()
     if "accents" in exact:
-        originals = tuple(literal(chunk[start:end]).casefold() for start, end in spans(chunk))
+        originals = tuple(fold_keeping_accents(visible(chunk[start:end])) for start, end in spans(chunk))
     accented = bool(originals)
 
     def spelling(first: int = 0, last: int = len(words)) -> Spelling:
@@ -115,8 +120,8 @@ def _symbols(separators: list[str]) -> tuple[tuple[str, str], ...]:
     Symbols between two words are part of what separates them.
     """
     count = len(separators) - 1
-    before = affixes(separators[0], "", False)[0]
-    behind = affixes("", separators[-1], count > 1)[1]
+    before = affixes(separators[0], "")[0]
+    behind = affixes("", separators[-1])[1]
     if not (before or behind):
         return ()
     if count == 1:
