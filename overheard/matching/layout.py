@@ -137,7 +137,9 @@ class Layout:
     def separated_by(self, required: str) -> int:
         """Return the positions of words that these signs separate from the word before (``Spelling.between``)."""
         signs = (HYPHEN, " ") if required == HYPHEN_OR_SPACE else (required,)
-        return self._once(("signs", required), lambda: chain.from_iterable(self._by_sign.get(sign, ()) for sign in signs))
+        return self._once(
+            ("signs", required), lambda: chain.from_iterable(self._by_sign.get(sign, ()) for sign in signs)
+        )
 
     def with_symbol(self, symbol: str, *, behind: bool) -> int:
         """Return the positions of words with this symbol right before or behind them; "" is any or none."""

@@ -90,7 +90,9 @@ def _kind(anchor: str) -> Need | None:
 def _looks_further(query: ParsedQuery) -> bool:
     terms = [leaf for leaf in query.positive_leaves() if not isinstance(leaf, Near)]
     terms += [term for leaf in query.positive_leaves() if isinstance(leaf, Near) for term in (*leaf.left, *leaf.right)]
-    return any("thread" in leaf.where.fields or "flair" in leaf.where.fields for leaf in terms if hasattr(leaf, "where"))
+    return any(
+        "thread" in leaf.where.fields or "flair" in leaf.where.fields for leaf in terms if hasattr(leaf, "where")
+    )
 
 
 def _texts(item: Item, further: bool) -> Sequence[str]:

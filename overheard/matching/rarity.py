@@ -118,7 +118,11 @@ class Rarity:
     def _term(self, pieces: tuple[Piece, ...], *, side_by_side: bool) -> Required:
         choices = [self._piece(piece) for piece in pieces]
         if side_by_side:
-            choices += [self._pairs(one, two) for one, two in pairwise(pieces) if isinstance(one, Word) and isinstance(two, Word)]
+            choices += [
+                self._pairs(one, two)
+                for one, two in pairwise(pieces)
+                if isinstance(one, Word) and isinstance(two, Word)
+            ]
         return min(choices)
 
     def _piece(self, piece: Piece) -> Required:

@@ -24,5 +24,3 @@ def plain_signs(separator: str) -> str:
     if separator == " ":
         return separator
     return _WHITE_SPACE.sub(" ", separator.translate(_PLAIN))
-
-

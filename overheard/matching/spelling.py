@@ -49,9 +49,7 @@ def literal(original: str) -> str:
     return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
 
 
-def _spellings(
-    chunk: str, words: list[str], separators: list[str], exact: Collection[Variation]
-) -> Iterator[Spelling]:
+def _spellings(chunk: str, words: list[str], separators: list[str], exact: Collection[Variation]) -> Iterator[Spelling]:
     signs = [plain_signs(separator) for separator in separators[1:-1]]
     symbols = _symbols(separators)
     originals: tuple[str, ...] = ()

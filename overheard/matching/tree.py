@@ -209,7 +209,7 @@ class Not:
         return self.part.positive_leaves(not wanted)
 
     def __str__(self) -> str:
-        return f"NOT {_parenthesized(self.part, And, Or)}"
+        return f"NOT {_parenthesized(self.part, And, Or, Near)}"
 
 
 @dataclass(frozen=True, slots=True)
