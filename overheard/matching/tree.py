@@ -43,11 +43,12 @@ ANYWHERE = Where()
 class Spelling:
     """One way to write a word of a query: folded words of the text, side by side.
 
-    ``between``: what must separate them: None for anything, "-" for one hyphen or white space, "'" for an apostrophe,
-    otherwise these very signs; one fewer than words, or () if nothing is required. ``joinable``: a single word that
-    the text may also write in another form (variants in text.py). ``original``: what the text must say from the first
-    word to the last, symbols included, without invisible characters and with single spaces; with ``any_case``, both in
-    NFC and casefolded: accents count, case does not.
+    ``between``: what must separate them: None for anything, "-" for one hyphen or white space, "‐" for one hyphen,
+    otherwise these very signs (an apostrophe of any form as ', runs of white space as one space); one fewer than words,
+    or () if nothing is required. ``joinable``: the text may write a single word in another form, too (variants in
+    text.py); of several words, each in a form of the same length (2.0 as v2.0).
+    ``originals``: for each word, what the text must say: literally, or with ``any_case`` casefolded, so that accents
+    count and case does not; () if nothing is required.
     """
 
     words: tuple[str, ...]
@@ -55,7 +56,7 @@ class Spelling:
     # The symbols required (before, behind) each word; empty when none of the words requires any.
     affixes: tuple[tuple[str, str], ...] = ()
     joinable: bool = True
-    original: str = ""
+    originals: tuple[str, ...] = ()
     any_case: bool = False
 
 
@@ -208,7 +209,7 @@ class Not:
         return self.part.positive_leaves(not wanted)
 
     def __str__(self) -> str:
-        return f"NOT {_parenthesized(self.part, And, Or)}"
+        return f"NOT {_parenthesized(self.part, And, Or, Near)}"
 
 
 @dataclass(frozen=True, slots=True)
