@@ -16,13 +16,13 @@ from overheard.operations.query_outline import outline
 
 INDENT = "  "
 COSTS = {
-    "low": "hardly any: it is looked at for few items",
-    "medium": "medium: it is looked at for many items, or with a regular expression",
-    "high": "high: it is looked at for most items",
+    "low": "low: few items need a closer look",
+    "medium": "medium: many items need a closer look, or some with a regular expression",
+    "high": "high: most items need a closer look",
 }
 
 
-@click.command("explain")
+@click.command("explain", short_help="Explain how QUERY is read, and what it costs.")
 @click.argument("query")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain_(query: str, format: Literal["text", "json"]) -> None:

@@ -11,14 +11,18 @@ from overheard.operations.query_topics import CHEAT_SHEET, TOPICS, QueryTopic
 
 SEPARATOR = " · "
 FORM_COLUMNS = (
-    Column("Query", lambda form: Text("   ".join(form.written), style="bold"), {"ratio": 3}),
+    Column("Query", lambda form: Text(_separator().join(form.written), style="bold"), {"ratio": 3}),
     Column("Meaning", lambda form: form.meaning, {"ratio": 3}),
     Column("Topic", lambda form: Text(form.topic, style="dim"), {"justify": "right"}),
 )
 COLUMNS = (
-    Column("Query", lambda example: Text(example.query, style="bold"), {"ratio": 2}),
-    Column("Finds", lambda example: SEPARATOR.join(example.finds), {"ratio": 3}),
-    Column("Does not find", lambda example: Text(SEPARATOR.join(example.misses), style="dim"), {"ratio": 2}),
+    Column("Query", lambda example: Text(example.query, style="bold"), {"ratio": 2, "overflow": "fold"}),
+    Column("Finds", lambda example: SEPARATOR.join(example.finds), {"ratio": 3, "overflow": "fold"}),
+    Column(
+        "Does not find",
+        lambda example: Text(SEPARATOR.join(example.misses), style="dim"),
+        {"ratio": 2, "overflow": "fold"},
+    ),
 )
 
 
@@ -40,6 +44,11 @@ def help(topic: str | None) -> None:
     print_line(("Examples of each: overheard query help TOPIC. Topics:", "dim"))
     for name, each in TOPICS.items():
         print_line(f"  {name:<10}", (each.title, "dim"))
+
+
+def _separator() -> str:
+    """Return what separates forms: a terminal would break a line within one of them."""
+    return "\n" if output.console().is_terminal else "   "
 
 
 def _print_topic(topic: QueryTopic) -> None:

@@ -9,17 +9,11 @@ import click
 import msgspec
 
 from overheard.cli import output
-from overheard.cli.output import Column, print_line
+from overheard.cli.output import one_line, print_line
 from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
 from overheard.invisible_characters import toml_escaped
 from overheard.operations.query_suggestions import SuggestedQuery, suggestions
-
-COLUMNS = (
-    Column("Name", lambda query: query.name, {"style": "cyan"}),
-    Column("Query", lambda query: query.text, {"ratio": 3, "style": "bold"}),
-    Column("Why", lambda query: query.why, {"ratio": 2, "style": "dim"}),
-)
 
 
 @click.command
@@ -28,9 +22,9 @@ COLUMNS = (
 @click.option(
     "--competitor", "competitors", multiple=True, metavar="NAME", help="What it is compared with. Repeatable."
 )
-@click.option("--format", type=click.Choice(["table", "json", "toml"]), default="table", show_default=True)
+@click.option("--format", type=click.Choice(["text", "json", "toml"]), default="text", show_default=True)
 def suggest(
-    name: str, domain: str | None, competitors: tuple[str, ...], format: Literal["table", "json", "toml"]
+    name: str, domain: str | None, competitors: tuple[str, ...], format: Literal["text", "json", "toml"]
 ) -> None:
     """Suggest queries for NAME, such as that of a product or a company.
 
@@ -49,7 +43,10 @@ def suggest(
     elif format == "toml":
         _print_toml(suggested)
     else:
-        output.print_table(output.table(suggested, COLUMNS, gap=True))
+        for query in suggested:
+            # Not a table: its cells would break a query into lines, which cannot be copied.
+            print_line((f"{query.name}: ", "cyan"), (query.why, "dim"))
+            print_line("  ", (one_line(query.text), "bold"))
 
 
 def _print_toml(suggested: Sequence[SuggestedQuery]) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from overheard.items import Item
 from overheard.matching.document import Highlight, merged
 from overheard.sources.jsonl_files import MatchableLine
+from overheard.sources.sanitize import language_tag
 
 PARAGRAPH = "\n\n"  # between selftext and body, of a line that has both
 THREAD_KEYS = ("thread_title", "link_title", "title")
@@ -62,8 +63,8 @@ def item_of(line: MatchableLine) -> LineItem:
         url=url,
         thread_title=thread_title if comment else "",
         texts={"flair": flair} if flair else {},
-        lang=line.lang or "",
-        nsfw=bool(line.over_18),
+        lang=language_tag(line.lang),
+        nsfw=bool(line.nsfw or line.over_18),
         created_at=0.0,
     )
     parts = {

@@ -133,11 +133,10 @@ def _leaf(node: Node) -> str:
 
 def _what(term: Term) -> str:
     if len(term.pieces) > 1:
+        words = " ".join(map(_piece, term.pieces))
         if term.within is not None:
-            return (
-                f"the words {' '.join(map(_piece, term.pieces))} together, with at most {term.within} more among them"
-            )
-        return f'phrase "{" ".join(map(_piece, term.pieces))}"{_exactly(term)}'
+            return f'the words "{words}" in any order, with at most {term.within} others among them'
+        return f'phrase "{words}"{_exactly(term)}'
     piece = term.pieces[0]
     match piece:
         case Affix(part=part, at_end=at_end):

@@ -19,8 +19,8 @@ BEFORE_HOST = re.compile(r"^(?:https?://)?(?:www\.)?", re.IGNORECASE)
 ALTERNATIVES = '(alternative OR alternatives OR replacement OR "instead of" OR "switch from" OR "moved from")'
 COMPARED = '(vs OR versus OR "compared to" OR "better than")'
 COMPLAINTS = (
-    "(~crash OR slow OR outage OR down OR broken OR bug OR bugs OR hate OR terrible OR useless OR expensive OR refund"
-    ' OR cancel OR "does not work" OR "doesn\'t work" OR "stopped working")'
+    "(~crash OR slow OR outage OR down OR broken OR ~bug OR hate OR terrible OR useless OR expensive OR refund"
+    ' OR cancel OR "does not work" OR "doesnt work" OR "stopped working")'
 )
 QUESTIONS = '("how do i" OR "how to" OR "anyone use" OR "anyone using" OR "any experience" OR "worth it" OR "should i")'
 SOFTWARE = "(app OR tool OR software OR pricing OR subscription OR account OR api)"

@@ -111,13 +111,13 @@ TOPICS: dict[str, QueryTopic] = {
         _examples(
             ("wi-fi", ("Wi-Fi", "wi fi", "wifi", "Wi‑Fi"), ("wi, fi", "wife")),
             ("wifi", ("wifi", "Wi-Fi"), ("wi fi",)),
-            ("node.js", ("Node.js", "nodejs", "https://node.js.org/x"), ("node js", "comes from a node. JS is hard")),
+            ("node.js", ("Node.js", "nodejs", "uses node.js."), ("node js", "a node. JS is hard")),
             ("nodejs", ("NodeJS", "node.js"), ("node js",)),
             ("O'Reilly", ("O'Reilly", "O’Reilly", "OReilly"), ("Reilly",)),
             ("oreilly", ("an O'Reilly book", "oreilly.com"), ("Reilly",)),
             ("I'm", ("I'm", "i’m", "im"), ("I am",)),
             ("acme", ("Acme's price", "acme’s"), ("acmes",)),
-            ("Acme's", ("Acme's price", "the price of Acme"), ("acmes",)),
+            ("Acme's", ("Acme's price", "the price of Acme"), ("acmed",)),
             ("usa", ("USA", "the U.S.A."), ("us",)),
             ("U.S.", ("the U.S. market", "the US market"), ("join us",)),
             ("1000", ("1000 users", "1,000 users", "1'000"), ("1,0000", "21,000")),
@@ -226,7 +226,7 @@ TOPICS: dict[str, QueryTopic] = {
             (
                 '("alternative to" OR "alternatives to" OR "instead of") NEAR/3 (postman OR insomnia)',
                 ("Is there a good alternative to Postman?", "Use it instead of Insomnia"),
-                ("Postman is an alternative", "I sing instead of sleeping. Insomnia!"),
+                ("Postman is an alternative", "Instead of sleeping I have been reading about insomnia"),
             ),
             (
                 "domain:acme.com",

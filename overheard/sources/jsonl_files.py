@@ -48,6 +48,7 @@ class MatchableLine(msgspec.Struct):
     thread_title: str | None = None
     link_title: str | None = None
     link_flair_text: str | None = None
+    nsfw: bool | None = None
     over_18: bool | None = None
     is_self: bool | None = None
     lang: str | None = None

@@ -46,7 +46,7 @@ def test_what_is_written_elsewhere_is_refused_with_a_remedy(there: str, here: li
     assert [parse(each) for each in here]
 
 
-@pytest.mark.parametrize(("command", "output"), commands(PAGE))
+@pytest.mark.parametrize(("command", "output"), list(commands(PAGE)))
 def test_a_command_prints_what_the_page_says(command: str, output: str) -> None:
     program, *arguments = shlex.split(command)
     assert program == "overheard"
@@ -56,6 +56,12 @@ def test_a_command_prints_what_the_page_says(command: str, output: str) -> None:
 def test_the_workspace_files_are_valid() -> None:
     files = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert [spec.slug for file in files for spec in read(file, "docs/queries.md")] == ["acme"] * len(files)
+
+
+def test_the_readme_s_queries_are_valid() -> None:
+    table = list(rows(text_of("README.md"), "query", "finds"))
+    assert len(table) == 5
+    assert [parse(query) for (query,), _ in table]
 
 
 def test_help_prints_every_form_and_topic() -> None:

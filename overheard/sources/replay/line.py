@@ -40,11 +40,6 @@ class ReplayLine(MatchableLine):
     thread: str | None = None
     link_id: str | None = None
     texts: dict[str, str] | None = None
-    link_flair_text: str | None = None
-    lang: str | None = None
-    nsfw: bool | None = None
-    over_18: bool | None = None
-    is_self: bool | None = None
 
     def to_item(self) -> Item:
         """Return the item, with time 0 if the line has none. Raises InvalidLine."""

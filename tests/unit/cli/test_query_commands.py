@@ -18,7 +18,7 @@ def test_explain_for_people(run: Run) -> None:
         "  word hiring",
         "",
         "Filed under: linear",
-        "Cost: hardly any: it is looked at for few items",
+        "Cost: low: few items need a closer look",
         "! linear is a common word: =Linear finds only the name",
     ]
 

@@ -40,7 +40,7 @@ def test_the_tree_of_groups() -> None:
         ("/acme-?db/", "regular expression acme-?db (any case)"),
         ("=/Acme/", "regular expression Acme (case counts)"),
         ("domain:acme.com", "an address of acme.com or a name below it"),
-        ('"rate limit"~5', "the words rate limit together, with at most 5 more among them"),
+        ('"rate limit"~5', 'the words "rate limit" in any order, with at most 5 others among them'),
         ("acme NEAR/5 (slow OR down)", "word acme, with at most 5 words between it and word slow or word down"),
     ],
 )

@@ -61,7 +61,7 @@ def test_each_finds_what_it_is_for(query: str, finds: str) -> None:
     assert not matches(parse(suggested[query]), item("The weather is fine"))
 
 
-@pytest.mark.parametrize("name", ["Acme DB", "Linear", "next.js", "AT&T", "東京", "-x", "NOT", "=x", "🚀", "a OR b"])
+@pytest.mark.parametrize("name", ["Acme DB", "Linear", "next.js", "AT&T", "東京", "-x", "=X", "🚀", "a OR b"])
 def test_each_is_cheap_and_without_a_warning(name: str) -> None:
     for query in suggestions(name, "acme.com", ("Bolt",)):
         explained = explain(query.text, parse(query.text))
