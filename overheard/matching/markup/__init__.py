@@ -19,7 +19,7 @@ so that a position in it is the same position in the original. Links are listed 
 Time is linear in the length of the text, whatever it contains.
 """
 
-from overheard.matching.markup.text_flow import Flow, address_mask, flow, needs_mask
 from overheard.matching.markup.mask import BREAK, IGNORED
+from overheard.matching.markup.text_flow import Flow, address_mask, flow, needs_mask
 
 __all__ = ["BREAK", "IGNORED", "Flow", "address_mask", "flow", "needs_mask"]
