@@ -85,7 +85,7 @@ class Matcher:
             return None
         by_workspace: dict[int, list[int]] = defaultdict(list)
         spans: dict[int, set[Highlight]] = defaultdict(set)
-        for hit in self._index.match(item.fields, place_watchers, source_watchers):
+        for hit in self._index.match(item, place_watchers, source_watchers):
             by_workspace[hit.owner].append(hit.key)
             spans[hit.owner].update(hit.highlights)
         if not by_workspace and not is_edit(item):
