@@ -11,7 +11,8 @@ from itertools import product
 from tests.evaluator.folding import APOSTROPHES, HYPHENS
 from tests.evaluator.spellings import (
     Place,
-    has_borders,
+    begins,
+    ends,
     is_allowed,
     is_one_of,
     is_space,
@@ -65,8 +66,7 @@ def as_written(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[Pl
             for number in range(length)
         ):
             continue
-        dotted = any(wanted.gap(number) == "." for number in range(1, length))
-        if dotted and not has_borders(paragraph, first, last):
+        if is_dotted(wanted) and not (begins(paragraph, first) and ends(paragraph, last)):
             continue
         found += with_signs(wanted, paragraph, first, last)
     return found
@@ -171,10 +171,21 @@ def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
         inside = [number for _, _, number in part if number >= 0]
         starts = at == 0 or shown[at - 1][2] != shown[at][2] or shown[at][2] < 0
         stop = at + len(wanted)
-        ends = stop == len(shown) or shown[stop][2] != shown[stop - 1][2] or shown[stop - 1][2] < 0
-        if inside and starts and ends:
-            found.append(Place(inside[0], inside[-1] + 1, part[0][1], part[-1][1] + 1))
+        stops = stop == len(shown) or shown[stop][2] != shown[stop - 1][2] or shown[stop - 1][2] < 0
+        if not (inside and starts and stops):
+            continue
+        parts = wanted.split(" ")
+        if is_dotted(chunk(parts[0])) and not begins(paragraph, inside[0]):
+            continue
+        if is_dotted(chunk(parts[-1])) and not ends(paragraph, inside[-1] + 1):
+            continue
+        found.append(Place(inside[0], inside[-1] + 1, part[0][1], part[-1][1] + 1))
     return found
+
+
+def is_dotted(wanted: Paragraph) -> bool:
+    """Return True for a chunk with a dot between two words."""
+    return any(wanted.gap(number) == "." for number in range(1, len(wanted.words)))
 
 
 def chunk_text(text: str) -> str:
