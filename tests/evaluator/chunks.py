@@ -5,8 +5,9 @@ A chunk is what a query writes without white space: ``wi-fi``, ``AT&T``, ``@acme
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
-from itertools import product
+from itertools import combinations, product
 
 from tests.evaluator.folding import APOSTROPHES, HYPHENS
 from tests.evaluator.spellings import (
@@ -162,25 +163,31 @@ def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
 def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
     """Return where the text says exactly this, case and signs included, at the borders of words."""
     wanted = " ".join(chunk_text(text).split())
+    parts = [chunk(part) for part in wanted.split()]
     shown = said(paragraph)
     found = []
-    for at in range(len(shown)):
-        part = shown[at : at + len(wanted)]
-        if "".join(char for char, _, _ in part) != wanted:
+    for at, stop in combinations(range(len(shown) + 1), 2):
+        # An accent may be a character of its own.
+        if stop - at > 2 * len(wanted) or composed("".join(char for char, _, _ in shown[at:stop])) != composed(wanted):
             continue
-        inside = [number for _, _, number in part if number >= 0]
-        starts = at == 0 or shown[at - 1][2] != shown[at][2] or shown[at][2] < 0
-        stop = at + len(wanted)
-        stops = stop == len(shown) or shown[stop][2] != shown[stop - 1][2] or shown[stop - 1][2] < 0
-        if not (inside and starts and stops):
+        inside = [number for _, _, number in shown[at:stop] if number >= 0]
+        if not (inside and is_border(shown, at) and is_border(shown, stop)):
             continue
-        parts = wanted.split(" ")
-        if is_dotted(chunk(parts[0])) and not begins(paragraph, inside[0]):
+        if is_dotted(parts[0]) and not begins(paragraph, inside[0]):
             continue
-        if is_dotted(chunk(parts[-1])) and not ends(paragraph, inside[-1] + 1):
+        if is_dotted(parts[-1]) and not ends(paragraph, inside[-1] + 1):
             continue
-        found.append(Place(inside[0], inside[-1] + 1, part[0][1], part[-1][1] + 1))
+        found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
     return found
+
+
+def is_border(shown: list[tuple[str, int, int]], at: int) -> bool:
+    """Return True unless a word goes on here."""
+    return at in (0, len(shown)) or shown[at - 1][2] != shown[at][2] or shown[at][2] < 0
+
+
+def composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def is_dotted(wanted: Paragraph) -> bool:

@@ -67,9 +67,9 @@ def choices(words: Vocabulary) -> st.SearchStrategy[str]:
     return st.lists(terms(words, plain=True), min_size=2, max_size=2).map(lambda two: f"({' OR '.join(two)})")
 
 
-IS = ("is:post", "is:comment", "is:self", "is:link")
+IS = ("is:post", "is:comment", "is:nsfw", "is:self", "is:link")
 facts = st.sampled_from(
-    (*IS, "source:reddit", "place:python", "subreddit:Rust", "author:ann", "author:*bot")
+    (*IS, "lang:en", "lang:pt", "source:reddit", "place:python", "subreddit:Rust", "author:ann", "author:*bot")
 )
 SIGNS = (" ", " AND ", " OR ", " OR ", " -", " -")
 
