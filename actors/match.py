@@ -111,7 +111,7 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return  # another thread refreshed the index while this one waited for the lock
-            for query_id, workspace_id, text in queries.changed_since(self.db, self._revision):
+            for query_id, workspace_id, text, _ in queries.changed_since(self.db, self._revision):
                 self._refused_queries.pop(query_id, None)
                 if text is None:
                     self._index.remove(query_id)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import idna
 
+from overheard.matching.hosts import decoded
 from overheard.matching.layout import Layout
 from overheard.matching.plain_texts import PlainText, plain_texts
 from overheard.matching.tree import FieldName
@@ -53,13 +54,11 @@ def _host(plain: PlainText, text: str, at: int) -> Iterator[Host]:
 
 def canonical_host(host: str) -> str:
     """Return a host in the form in which hosts are compared."""
-    lower = host.casefold()
-    if "xn--" not in lower:
-        return lower
+    lower = host.lower()
     try:
-        return idna.decode(lower).casefold()
-    except idna.IDNAError:
-        return lower
+        return decoded(lower)
+    except ValueError:
+        return lower  # such as file_name.py, which is not a host
 
 
 def ascii_labels(host: str) -> list[str]:

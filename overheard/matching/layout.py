@@ -258,9 +258,9 @@ class Layout:
         return fold_keeping_accents(visible(said)) if any_case else literal(said)
 
     def _allowed(self, where: Where) -> Iterator[int]:
-        ends = [*(section.first for section in self.sections[1:]), len(self.words)]
         links = set(self._links) if where.in_links is not None else set()
-        for section, end in zip(self.sections, ends, strict=True):
+        firsts = [*(section.first for section in self.sections), len(self.words)]
+        for section, end in zip(self.sections, firsts[1:], strict=True):
             if section.field in where.fields:
                 for at in range(section.first, end):
                     if where.in_links is None or (at in links) is where.in_links:

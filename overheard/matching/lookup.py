@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Sequence
 from overheard.items import Item, place_key
 from overheard.matching.forms import forms
 from overheard.matching.markup import flow, needs_mask
-from overheard.matching.places import stem
 from overheard.matching.rarity import EVERY_ITEM, Anchor, Pair
-from overheard.matching.tree import Near, ParsedQuery, Term
+from overheard.matching.stems import stem
+from overheard.matching.tree import Near, ParsedQuery
 
 Need = tuple[str, int]  # a kind of anchor that is not a word or a pair, and its length
 

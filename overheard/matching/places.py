@@ -6,18 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 
-import Stemmer
-
 from overheard.matching.layout import Layout
+from overheard.matching.stems import stem
 from overheard.matching.tree import Affix, Piece, Spelling, Stem, Term, Variation, Word
 
 Lengths = dict[int, int]  # how many words an occurrence has, and the positions at which those of this length begin
-STEMS_LANGUAGE = "english"
-
-
-def stem(word: str) -> str:
-    """Return the stem of a folded word."""
-    return str(Stemmer.Stemmer(STEMS_LANGUAGE, 0).stemWord(word))
 
 
 class Places:
@@ -153,9 +146,8 @@ class Places:
     @cached_property
     def _by_stem(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        words = self.layout.all_words
-        for word, root in zip(words, Stemmer.Stemmer(STEMS_LANGUAGE, 0).stemWords(words), strict=True):
-            found.setdefault(root, []).append(word)
+        for word in self.layout.all_words:
+            found.setdefault(stem(word), []).append(word)
         return found
 
 

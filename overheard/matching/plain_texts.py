@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
-
-import re2
+from typing import NamedTuple
 
 from overheard.matching.layout import Layout, Section
 from overheard.matching.markup import BREAK
+from overheard.matching.patterns import compiled
 from overheard.matching.scripts import visible, visible_positions
 from overheard.matching.tree import FieldName, Pattern
-
-MEMORY_BYTES = 8 << 20  # for one expression: RE2 refuses to compile, or slows down, rather than to take more
 
 
 class PlainText(NamedTuple):
@@ -54,14 +50,3 @@ def _plain(section: Section) -> PlainText:
     text = visible(section.masked).replace(BREAK, "\n").encode("utf-8", "replace").decode()
     links = ((bisect_left(origins, start), bisect_left(origins, end)) for start, end in section.links)
     return PlainText(section.field, text, origins, [(start, end) for start, end in links if start < end])
-
-
-@lru_cache(maxsize=2048)
-def compiled(regex: str, case: bool) -> Any:
-    """Return a compiled expression. Raises re2.error."""
-    options = re2.Options()
-    options.case_sensitive = case
-    options.max_mem = MEMORY_BYTES
-    options.log_errors = False
-    # (?m): a line is what people see as one.
-    return re2.compile(f"(?m){regex}", options=options)

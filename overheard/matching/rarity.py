@@ -123,7 +123,7 @@ class Rarity:
                 for one, two in pairwise(pieces)
                 if isinstance(one, Word) and isinstance(two, Word)
             ]
-        return min(choices)
+        return min(choices, key=_frequency_of)
 
     def _piece(self, piece: Piece) -> Required:
         match piece:
@@ -168,7 +168,11 @@ class Rarity:
 
 
 def _rarest(choices: Iterable[Required | None]) -> Required | None:
-    return min((one for one in choices if one), default=None)
+    return min((one for one in choices if one), key=_frequency_of, default=None)
+
+
+def _frequency_of(required: Required) -> float:
+    return required.frequency
 
 
 def _any(choices: Iterable[Required | None]) -> Required | None:

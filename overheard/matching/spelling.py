@@ -11,8 +11,8 @@ from overheard.matching.scripts import visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.symbols import affixes
 from overheard.matching.text import read, spans
-from overheard.matching.variants import variants
 from overheard.matching.tree import Spelling, Variation, Word
+from overheard.matching.variants import variants
 
 _VERSION = re.compile(r"v\d+")
 _POSSESSIVE = ("'", "s")

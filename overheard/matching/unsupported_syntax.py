@@ -111,7 +111,7 @@ def _pattern_problem(word: str) -> tuple[str, str] | None:
 
 def _form_problem(word: str) -> tuple[str, str] | None:
     """Return what is wrong with a wildcard or a stem, or None."""
-    if "*" in word and affix(word) is None:
+    if word[0] != "=" and "*" in word and affix(word) is None:
         if not word.strip("*"):
             return "a * alone would match everything", "Write the beginning of a word in front of"
         if word.strip("*").isalnum() and word.count("*") == 1 and len(word) <= MIN_AFFIX_CHARACTERS:
