@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from overheard.matching.fields import TEXT_FIELDS, foreign_field
-from overheard.matching.query_errors import QuerySyntaxError, error_at
+from overheard.matching.query_errors import QuerySyntaxError, error_at, shortened
 from overheard.matching.text import read
 from overheard.matching.tokens import TERM_TYPES, Token
 from overheard.matching.word_forms import MIN_AFFIX_CHARACTERS, affix, stemmed
@@ -96,7 +96,8 @@ def _terms(tokens: Sequence[Token]) -> _Problem | None:
             continue
         if found := _form_problem(token.text) or foreign_field(token.text) or _pattern_problem(token.text):
             message, remedy = found
-            return token.start, f"{message}: {token.text}", f"{remedy} {token.text}{_in_quotes(token.text)}."
+            said = shortened(token.text)
+            return token.start, f"{message}: {said}", f"{remedy} {said}{_in_quotes(token.text)}."
     return None
 
 
@@ -116,7 +117,11 @@ def _outside_values(tokens: Sequence[Token]) -> Iterator[Token]:
 
 def _in_quotes(word: str) -> str:
     literal = word.replace("*", "")
-    return f'; or search for the text as it is, in quotes: "{literal}"' if read(literal)[0] else ""
+    return (
+        f'; or search for the text as it is, in quotes: "{literal}"'
+        if literal == shortened(literal) and read(literal)[0]
+        else ""
+    )
 
 
 def _pattern_problem(word: str) -> tuple[str, str] | None:

@@ -90,7 +90,9 @@ def test_unsupported_syntax_is_refused_with_what_to_write_instead(text: str, col
         "3 (of)", '"acme and db"', '"2 of" (a b)', '"title:acme"', '"=X" "~x" "/x/" "a|b" "\'acme db\'"',
         "android oregano nothing", "C++ c# .NET #tag @name $TSLA", "acme --db", "what's up?", "x^y", "60,000",
         "clang:tidy golang:1.21 resource:x battle:net", "url://x title::y is::z", "/etc/nginx/ /var/log", "/home/a",
-        "and/or w/ x w/5", "[acme] {acme} [a", "acme? really??", "TO a", "=/r/x/", "r/python u/acme", "acme,", "around (a)", "/acme/x.html",
+        "and/or w/ x w/5", "[acme] {acme} [a", "acme? really??",
+        "TO a", "=/r/x/", "r/python u/acme", "acme,", "around (a)",
+        "/acme/x.html",
     ],
 )  # fmt: skip
 def test_words_that_only_look_like_unsupported_syntax_are_words(text: str) -> None:
