@@ -20,7 +20,7 @@ class Stretch(NamedTuple):
 
 
 _QUOTE = re.compile(r"(?:>|&gt;)(?!!)")  # not >!spoiler!<; escaped in dumps of Reddit's API
-_ITEM = re.compile(r"(?:[-*+]|(?P<number>\d{1,9})[.)])(?=[ \t])|•")
+_ITEM = re.compile(r"(?:[-*+]|(?P<number>\d{1,9})[.)])(?:(?=[ \t])|$)|•")
 _HEADING = re.compile(r"#{1,6}(?=[ \t]|$)")
 _RULE = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}+$")
 _UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+$")
@@ -137,17 +137,21 @@ class Blocks:
             if item is None or _RULE.match(text, at, end):
                 break
             number = item["number"]
-            if number and self._paragraph is not None and not self._item_column and number.lstrip("0") != "1":
-                break  # a sentence that ends with a number at the start of a line
+            text_at = _skip_spaces(text, item.end(), end)
+            if self._paragraph is not None and not self._can_interrupt(number, empty=text_at == end):
+                break
             self._break(start)
             if not number or len(number) <= _MARKER_MAX_DIGITS:
                 self._mask.ignore(at, item.end())
-            text_at = _skip_spaces(text, item.end(), end)
             self._item_column = len(text[line : min(text_at, item.end() + 4)].expandtabs(4))
             if len(number or "") > _MARKER_MAX_DIGITS:
                 break
             at = text_at
         return at
+
+    def _can_interrupt(self, number: str | None, empty: bool) -> bool:
+        """Return whether an item can follow a line of text: not a sentence's last number at the start of a line."""
+        return self._item_column > 0 or (not empty and (not number or number.lstrip("0") == "1"))
 
     def _reads_as_leaf(self, start: int, at: int, end: int) -> bool:
         """Read a line that is not part of a paragraph: heading, rule, fence, definition, table."""
