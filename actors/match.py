@@ -85,7 +85,7 @@ class Matcher:
             return None
         by_workspace: dict[int, list[int]] = defaultdict(list)
         spans: dict[int, set[Highlight]] = defaultdict(set)
-        for hit in self._index.match(item.fields, place_watchers, source_watchers):
+        for hit in self._index.match(item, place_watchers, source_watchers):
             by_workspace[hit.owner].append(hit.key)
             spans[hit.owner].update(hit.highlights)
         if not by_workspace and not is_edit(item):
@@ -111,7 +111,7 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return  # another thread refreshed the index while this one waited for the lock
-            for query_id, workspace_id, text in queries.changed_since(self.db, self._revision):
+            for query_id, workspace_id, text, _ in queries.changed_since(self.db, self._revision):
                 self._refused_queries.pop(query_id, None)
                 if text is None:
                     self._index.remove(query_id)

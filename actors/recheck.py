@@ -21,7 +21,7 @@ from overheard.outcomes import Later, Outcome, Rejected
 from overheard.permits import BudgetNeed, SparePermit
 from overheard.sending import Send
 from overheard.sources import ItemLookup, LookupResult
-from overheard.sources.registry import lookup_sizes, request_budget, source_type
+from overheard.sources.registry import lookup_sizes, request_budget
 
 log = get_logger(__name__)
 
@@ -97,8 +97,7 @@ class Rechecker:
         now = self.clock()
         permit.urgent = min(item.checked_at for item in stored) <= now - URGENT_FRACTION * self.within_seconds
         try:
-            lookup_name = source_type(message.source).lookup_name
-            result = self.sources[message.source].look_up([lookup_name(item.ref, item.url) for item in stored], permit)
+            result = self.sources[message.source].look_up([item.lookup or item.ref for item in stored], permit)
         except BudgetExhausted as exhausted:
             if exhausted.slot is None:
                 rechecks.postpone(self.db, ids, held_until, now + NO_BUDGET_PAUSE_SECONDS)

@@ -31,7 +31,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``id`` is the source's own, unique within it. ``place`` keeps the source's spelling. ``author`` is None if deleted.
     ``thread`` is the id of a comment's post, or a post's own id; a comment has no ``title``, its post's is
-    ``thread_title``. ``texts`` are further texts by name. Times are seconds since the epoch.
+    ``thread_title``. ``url`` is the address that a post consists of or links to, empty for one that is only a text.
+    ``texts`` are further texts by name. ``lang`` is the language that the source tells, a tag as in BCP 47 in lower
+    case, and ``nsfw`` whether it marks the item as for adults only. ``lookup`` is what the source looks it up by, if
+    that is not the id. Times are seconds since the epoch.
     """
 
     source: str
@@ -46,6 +49,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     thread: str | None = None
     thread_title: str = ""
     texts: dict[str, str] = {}
+    lang: str = ""
+    nsfw: bool = False
+    lookup: str = ""
     created_at: float
     edited_at: float | None = None
 

@@ -16,6 +16,7 @@ from overheard.db.workspaces import WorkspaceOverview
 from overheard.operations import workspaces
 from overheard.operations.wording import ago, counted, until
 from overheard.sources.registry import place_label, source_type
+from overheard.workspaces import QuerySpec
 
 
 @click.group
@@ -91,7 +92,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
         ("Next run", until(row.next_due_at, now) if row.active else "paused"),
         ("Digests", f"{spec.digest} ({spec.timezone})"),
         ("Mentions", f"{details.mentions:,}"),
-        *((f"Query {one_line(query.name)}", one_line(query.text)) for query in spec.query),
+        *((f"Query {one_line(query.name)}", one_line(f"{query.text}{_limits(query)}")) for query in spec.query),
         *((f"Channel {one_line(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
     )
     output.print_table(output.facts_table(facts))
@@ -101,6 +102,11 @@ def show(context: click.Context, slug: str, format: str) -> None:
             ("! ", "yellow"), one_line(f"query {query.query} would be refused today, and {state}: {query.message}")
         )
         output.print_hint(query.remedy, 2)
+
+
+def _limits(query: QuerySpec) -> str:
+    named = [*query.places, *(query.sources if not query.places else ()), *query.kinds]
+    return f"  (only {', '.join(named)})" if named else ""
 
 
 @workspace.command

@@ -7,9 +7,11 @@ from collections.abc import Collection, Sequence
 import msgspec
 from peewee import fn
 
+from overheard.db import queries
 from overheard.db.database import Db
 from overheard.db.models import Backfill, Feed, Query, Watch
 from overheard.items import KINDS_IN, ItemKind
+from overheard.matching.scope import QueryScope
 
 # Items may be listed a little later than their own time, and what is stored here is never sent: the latest that was
 # read live is left to reading. Chosen, not measured.
@@ -130,12 +132,14 @@ def clear(db: Db, workspace_id: int) -> None:
     Backfill.delete().where(Backfill.workspace == workspace_id).execute(db.peewee)
 
 
-def queries_of(db: Db, workspace_id: int, name: str | None) -> dict[int, str]:
-    """Return the texts of the workspace's queries by id: of all, or of the one with this name."""
-    rows = Query.select(Query.id, Query.text).where(Query.workspace == workspace_id, Query.removed_at.is_null())
+def queries_of(db: Db, workspace_id: int, name: str | None) -> dict[int, tuple[str, QueryScope]]:
+    """Return the text and scope of the workspace's queries by id: of all, or of the one with this name."""
+    rows = Query.select(Query.id, Query.text, Query.scope).where(
+        Query.workspace == workspace_id, Query.removed_at.is_null()
+    )
     if name is not None:
         rows = rows.where(Query.name == name)
-    return dict(rows.tuples().execute(db.peewee))
+    return {key: (text, queries.scope_of(scope)) for key, text, scope in rows.tuples().execute(db.peewee)}
 
 
 def query_names(db: Db, workspace_id: int) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from overheard.db.database import Db
 from overheard.db.models import Mention, StoredItem
-from overheard.db.storable_text import storable
+from overheard.db.storable_text import storable, texts_column
 from overheard.messages import MatchedItem
 
 TEXT_FIELDS = ("title", "body", "permalink", "url", "thread_title")
@@ -41,6 +41,7 @@ def _update_text(db: Db, row: int, entry: MatchedItem) -> bool:
     texts = {name: storable(getattr(item, name)) for name in TEXT_FIELDS}
     # An answer may lack a field, such as the title of a comment's post.
     values: dict[str, Any] = {name: text for name, text in texts.items() if text or name == "body"}
-    values |= {"texts": storable(msgspec.json.encode(item.texts).decode()), "edited_at": item.edited_at}
+    values |= {"texts": texts_column(item), "edited_at": item.edited_at}
+    values |= {"lang": storable(item.lang), "nsfw": item.nsfw}
     older = StoredItem.edited_at.is_null() | (StoredItem.edited_at < item.edited_at)
     return bool(StoredItem.update(values).where(StoredItem.id == row, older).execute(db.peewee))

@@ -161,13 +161,15 @@ class Watch(Table):
         primary_key = CompositeKey("workspace", "feed")
 
 
-# ``removed_at``: the query matches nothing any more; its row still names it in the mentions that it has found.
-# ``revision``: of the latest change that the matching index has to load.
+# ``scope``: what the workspace file limits the query to, as JSON. ``removed_at``: it matches nothing any more; its row
+# still names it in the mentions that it has found. ``revision``: of the latest change that the matching index has to
+# load.
 class Query(Table):
     id = AutoField()
     workspace = _of(Workspace, "queries")
     name = TextField()
     text = TextField()
+    scope = TextField(default="{}")
     removed_at = DoubleField(null=True)
     revision = BigIntegerField()
 
@@ -232,6 +234,9 @@ class StoredItem(Table):
     thread = TextField(null=True)
     thread_title = TextField(default="")
     texts = TextField(default="{}")
+    lang = TextField(default="")
+    nsfw = BooleanField(default=False)
+    lookup = TextField(default="")
     created_at = DoubleField()
     edited_at = DoubleField(null=True)
     stored_at = DoubleField(index=True)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+import msgspec
 from peewee import Case, Tuple
 
 from overheard.db.database import Db
 from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
 from overheard.items import WatchKey
+from overheard.matching.scope import QueryScope
 
 QUERIES_PER_STATEMENT = 5000
 WORKSPACES_PER_STATEMENT = 1000
+UNLIMITED = QueryScope()
+UNLIMITED_COLUMN = "{}"
+_encode_scope = msgspec.json.Encoder().encode
+_decode_scope = msgspec.json.Decoder(QueryScope).decode
 
 
 def revision(db: Db) -> int:
@@ -40,22 +46,22 @@ def watches_changed(db: Db, workspace_id: int, revision: int) -> None:
     ).execute(db.peewee)
 
 
-def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None]]:
-    """Yield (query, workspace, text) of the queries that changed after revision ``since``.
+def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None, QueryScope]]:
+    """Yield (query, workspace, text, scope) of the queries that changed after revision ``since``.
 
     The text is None where nothing is to be matched any more: the query was removed, or the workspace is paused. A
     removed workspace has no rows here; ``watches_since`` names it.
     """
     text = Case(None, [(Query.removed_at.is_null() & Workspace.active, Query.text)], None)
     changed = (
-        Query.select(Query.revision, Query.id, Query.workspace, text)
+        Query.select(Query.revision, Query.id, Query.workspace, text, Query.scope)
         .join(Workspace, on=(Query.workspace == Workspace.id))
         .order_by(Query.revision, Query.id)
         .limit(QUERIES_PER_STATEMENT)
     )
     last = (since, sys.maxsize)
     while rows := list(changed.where(Tuple(Query.revision, Query.id) > last).tuples().execute(db.peewee)):
-        yield from (row[1:] for row in rows)
+        yield from ((*row[1:4], scope_of(row[4])) for row in rows)
         last = rows[-1][:2]
 
 
@@ -83,12 +89,23 @@ def watches_since(db: Db, since: int) -> Iterator[tuple[int, tuple[WatchKey, ...
             yield workspace_id, tuple(places[workspace_id]) if workspace_id in places else None
 
 
-def all_texts(db: Db) -> Iterator[tuple[str, str, str]]:
-    """Yield (workspace's slug, query's name, its text) of all queries, in that order."""
+def scope_column(scope: QueryScope) -> str:
+    """Return a scope as it is stored: JSON."""
+    return _encode_scope(scope).decode()
+
+
+def scope_of(column: str) -> QueryScope:
+    """Return a stored scope."""
+    return UNLIMITED if column == UNLIMITED_COLUMN else _decode_scope(column)
+
+
+def all_texts(db: Db) -> Iterator[tuple[str, str, str, QueryScope]]:
+    """Yield (workspace's slug, query's name, its text and scope) of all queries, in the order of the first two."""
     rows = (
-        Query.select(Workspace.slug, Query.name, Query.text)
+        Query.select(Workspace.slug, Query.name, Query.text, Query.scope)
         .join(Workspace, on=(Query.workspace == Workspace.id))
         .where(Query.removed_at.is_null())
         .order_by(Workspace.slug, Query.name)
     )
-    yield from rows.tuples().execute(db.peewee)
+    for slug, name, text, scope in rows.tuples().execute(db.peewee):
+        yield slug, name, text, scope_of(scope)

@@ -19,7 +19,7 @@ from peewee import fn
 
 from overheard.db.database import Db
 from overheard.db.models import Mention, StoredItem
-from overheard.db.storable_text import storable
+from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import without_title
 from overheard.errors import NotFound
 from overheard.items import Item
@@ -51,6 +51,10 @@ class ItemToRecheck(msgspec.Struct, frozen=True):
     permalink: str
     url: str
     thread_title: str
+    texts: str
+    lang: str
+    nsfw: bool
+    lookup: str
     checked_at: float
     absent_since: float | None
     mentioned: bool  # by any workspace
@@ -180,12 +184,16 @@ def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
     bare = without_title(current)
     current = bare if current.kind == "comment" and stored.permalink == bare.permalink else current
     shown = {name: storable(getattr(current, name)) for name in ("title", "body", "permalink", "url", "thread_title")}
-    changed = {name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")}
+    facts = {"texts": texts_column(current), "lang": storable(current.lang), "nsfw": current.nsfw}
+    changed: dict[str, Any] = {
+        name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")
+    }
+    changed |= {name: value for name, value in facts.items() if value != getattr(stored, name)}
     if not changed:
         return False
     with db.transaction():
         StoredItem.update(**changed).where(StoredItem.id == stored.id).execute(db.peewee)
-        if "title" in changed or "body" in changed:
+        if changed.keys() & {"title", "body", "url", "thread_title"} or ("texts" in changed and stored.texts != "{}"):
             Mention.update(highlights="[]").where(Mention.item == stored.id).execute(db.peewee)
     return True
 

@@ -15,7 +15,7 @@ from overheard.db import deliveries, edits, erasure, groups
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
-from overheard.db.storable_text import storable
+from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import without_title
 from overheard.items import KINDS_IN, Item, WatchKey
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget
@@ -146,7 +146,7 @@ def _item_row(item: Item, now: float) -> dict[str, object]:
     row = {
         key: storable(value) if isinstance(value, str) else value for key, value in msgspec.structs.asdict(item).items()
     }
-    row |= {"ref": row.pop("id"), "texts": storable(msgspec.json.encode(item.texts).decode())}
+    row |= {"ref": row.pop("id"), "texts": texts_column(item)}
     return {**row, "stored_at": now, "checked_at": now}
 
 

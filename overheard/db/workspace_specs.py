@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
+import msgspec
 from peewee import EXCLUDED
 
 from overheard.db import channels, groups, queries, refreshes
@@ -121,13 +122,20 @@ def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: f
     gone = (Query.workspace == workspace_id) & Query.name.not_in(names) & Query.removed_at.is_null()
     Query.update(removed_at=now, revision=revision).where(gone).execute(db.peewee)
     own = {"workspace": workspace_id, "revision": revision}
-    rows = [{"name": query.name, "text": query.text, **own} for query in wanted]
+    rows = [
+        {"name": query.name, "text": query.text, "scope": queries.scope_column(query.scope), **own} for query in wanted
+    ]
     # An unchanged query keeps its revision: the matching index does not reload it.
-    changed = (Query.text != EXCLUDED.text) | Query.removed_at.is_null(False)
+    changed = (Query.text != EXCLUDED.text) | (Query.scope != EXCLUDED.scope) | Query.removed_at.is_null(False)
     for start in range(0, len(rows), STATEMENT_ROWS):
         Query.insert_many(rows[start : start + STATEMENT_ROWS]).on_conflict(
             conflict_target=[Query.workspace, Query.name],
-            update={Query.text: EXCLUDED.text, Query.removed_at: None, Query.revision: revision},
+            update={
+                Query.text: EXCLUDED.text,
+                Query.scope: EXCLUDED.scope,
+                Query.removed_at: None,
+                Query.revision: revision,
+            },
             where=changed,
         ).execute(db.peewee)
 
@@ -170,8 +178,11 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
         (source, place, [word for word in KINDS if KINDS_IN[word][0] in kinds.split()])
         for source, place, kinds in watches.tuples().execute(db.peewee)
     )
-    texts = Query.select(Query.name, Query.text).where(Query.workspace == workspace_id, Query.removed_at.is_null())
-    texts = texts.order_by(Query.id)
+    query_rows = (
+        Query.select(Query.name, Query.text, Query.scope)
+        .where(Query.workspace == workspace_id, Query.removed_at.is_null())
+        .order_by(Query.id)
+    )
     channel_rows = (
         Channel.select(Channel.name, Channel.url, Channel.mode, Channel.secret)
         .where(Channel.workspace == workspace_id)
@@ -183,7 +194,10 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
         timezone=row.timezone,
         every=row.every,
         digest=row.digest or "",
-        query=tuple(QuerySpec(*text) for text in texts.tuples().execute(db.peewee)),
+        query=tuple(
+            QuerySpec(name, text, **msgspec.structs.asdict(queries.scope_of(scope)))
+            for name, text, scope in query_rows.tuples().execute(db.peewee)
+        ),
         channel=tuple(
             ChannelSpec(name, url, mode, secret if secrets else None)
             for name, url, mode, secret in channel_rows.tuples().execute(db.peewee)

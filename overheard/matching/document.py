@@ -1,186 +1,212 @@
-"""One item's text, prepared once for many queries.
+"""One item, prepared once for many queries: which leaves of a query's tree hold in it, and where.
 
-Folding happens at once, because the index needs every word. The rest (positions, offsets, symbols) is computed when the
-first query needs it: most items match nothing.
-
-The cost of a query is bounded for every text and every query. A phrase is searched at the places of its rarest word. If
-even that word is frequent, all places are tested at once: the positions of a word are the bits of an integer, and a
-phrase occurs where the shifted integers of its words have a bit in common. So a phrase costs a few operations per word,
-and never a loop over the text for each place (a phrase of "c++" a thousand times, in a text of ten thousand).
+Everything is computed when the first query needs it, and kept for the others.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import islice, pairwise
+from __future__ import annotations
 
-from overheard.matching.text import affixes, spans, widened, words
-from overheard.matching.tree import Term
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
+
+from overheard.items import Item, place_key
+from overheard.matching.addresses import Host, hosts
+from overheard.matching.layout import Layout
+from overheard.matching.places import Places, bits
+from overheard.matching.plain_texts import PlainText, plain_texts
+from overheard.matching.tree import Attribute, Domain, Leaf, Near, Pattern, Term
 
 Highlight = tuple[str, int, int]
 
-# Of one query in one item, shared by the terms that occur; each of those has at least one.
+# Of one query in one item, shared by the leaves that occur; each of those has at least one.
 MAX_HIGHLIGHTS = 100
 
-_GAP = ""  # after each field; no word is empty, so no phrase spans two fields
-# Places that are checked one by one; more than these are tested at once. Chosen, not measured.
-_FEW_PLACES = 8
-_NO_PLACES: list[int] = []
+
+class Reason(NamedTuple):
+    """A place that made a query match: a leaf, as the query writes it, and where it stands."""
+
+    term: str
+    field: str
+    start: int
+    end: int
 
 
 class Document:
-    """The fields of one item. `words`: the folded words of all fields in order, with a gap after each field."""
+    """The texts and attributes of one item, as a tree asks for them (``tree.DocumentView``)."""
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._texts = fields
-        self.words: list[str] = []
-        for text in fields.values():
-            self.words += words(text)
-            self.words.append(_GAP)
-        self._bitmasks: dict[tuple[str, str, str], int] = {}
-        self._positions_by_affixes: dict[str, dict[tuple[str, str], list[int]]] = {}
+    def __init__(self, item: Item) -> None:
+        self._item = item
 
-    def contains(self, term: Term) -> bool:
-        """Return True if the term occurs in one of the fields."""
-        if len(term.words) == 1 and not term.affixes:
-            return term.words[0] in self._positions
-        return next(self._places(term), None) is not None
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self._item)
 
-    def highlights(self, terms: Sequence[Term]) -> tuple[Highlight, ...]:
-        """Return where the terms occur: (field, start, end), sorted, with overlaps merged.
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self._layout)
 
-        The first places of each term, MAX_HIGHLIGHTS in all, but at least one of each term that occurs.
+    @cached_property
+    def _plain(self) -> list[PlainText]:
+        return plain_texts(self._layout)
+
+    @cached_property
+    def _hosts(self) -> list[Host]:
+        return hosts(self._layout)
+
+    @cached_property
+    def _domains(self) -> set[str]:
+        """Every host in the item, and every domain above one."""
+        found: set[str] = set()
+        for host in self._hosts:
+            labels = host.name.split(".")
+            found.update(".".join(labels[first:]) for first in range(len(labels)))
+        return found
+
+    def has_term(self, term: Term) -> bool:
+        return bool(self._places.starts(term))
+
+    def has_near(self, near: Near) -> bool:
+        left, right = self._starts(near.left), self._starts(near.right)
+        return bool(left and right and (self._behind(near.left, near) & right or self._behind(near.right, near) & left))
+
+    def has_pattern(self, pattern: Pattern) -> bool:
+        return next(self._matches(pattern), None) is not None
+
+    def has_domain(self, domain: Domain) -> bool:
+        return domain.host in self._domains
+
+    def has_attribute(self, attribute: Attribute) -> bool:
+        item, value = self._item, attribute.value
+        match attribute.name:
+            case "source":
+                return item.source == value
+            case "kind":
+                return item.kind == value
+            case "place":
+                return _fits(value, place_key(item.place).casefold())
+            case "author":
+                return item.author is not None and _fits(value, item.author.casefold())
+            case "lang":
+                return item.lang == value or item.lang.startswith(f"{value}-")
+            case "is":
+                return _flag(item, value)
+
+    def highlights(self, leaves: Sequence[Leaf]) -> tuple[Highlight, ...]:
+        """Return where the leaves occur: (field, start, end), sorted, with overlaps merged.
+
+        The first places of each leaf, MAX_HIGHLIGHTS in all, but at least one of each that occurs.
         """
-        # Two passes: a frequent first term must not use up the highlights of the others.
-        found, present = [], []
-        for term in terms:
-            places = self._places(term)
+        # Two passes: a frequent first leaf must not use up the highlights of the others.
+        present = []
+        found: list[Highlight] = []
+        for leaf in leaves:
+            places = self.occurrences(leaf)
             if (first := next(places, None)) is not None:
-                found.append(self._highlight(first, term))
-                present.append((term, places))
+                found.append(first)
+                present.append(places)
         if (more := MAX_HIGHLIGHTS // max(1, len(present)) - 1) > 0:
-            for term, places in present:
-                for at in islice(places, more):
-                    found.append(self._highlight(at, term))
+            for places in present:
+                found += islice(places, more)
         return merged(found)
 
-    @cached_property
-    def _positions(self) -> dict[str, list[int]]:
-        positions: dict[str, list[int]] = {}
-        for at, word in enumerate(self.words):
-            # Not setdefault: it would build an empty list for every repeated word of the text.
-            if word in positions:
-                positions[word].append(at)
-            else:
-                positions[word] = [at]
-        return positions
+    def reasons(self, leaves: Iterable[Leaf]) -> Iterator[Reason]:
+        """Yield the first place of each leaf that occurs."""
+        for leaf in leaves:
+            if (first := next(self.occurrences(leaf), None)) is not None:
+                yield Reason(leaf.text, *first)
 
-    @cached_property
-    def _pairs(self) -> dict[tuple[str, ...], list[int]]:
-        """The positions of every two adjacent words."""
-        # A query can have more phrases of two words than of any other length, so each of them is one lookup here.
-        pairs: dict[tuple[str, ...], list[int]] = {}
-        for at, pair in enumerate(pairwise(self.words)):
-            pairs.setdefault(pair, []).append(at)
-        return pairs
+    def occurrences(self, leaf: Leaf) -> Iterator[Highlight]:
+        """Yield the places of a leaf, in order; of those that begin at one word, the longest."""
+        match leaf:
+            case Term():
+                return self._spans(leaf, self._places.starts(leaf))
+            case Near():
+                return self._near_spans(leaf)
+            case Pattern():
+                return self._matches(leaf)
+            case Domain():
+                below = f".{leaf.host}"
+                return (host.span for host in self._hosts if host.name == leaf.host or host.name.endswith(below))
 
-    @cached_property
-    def _spans(self) -> list[Highlight]:
-        """The span of each of the words in the original text."""
-        all_spans: list[Highlight] = []
-        for field, text in self._texts.items():
-            all_spans += [(field, start, end) for start, end in spans(text)]
-            all_spans.append((field, len(text), len(text)))  # of the gap
-        return all_spans
+    def _spans(self, term: Term, starts: int) -> Iterator[Highlight]:
+        for start in bits(starts):
+            yield self._span(term, start, max(self._lasts(term, start)))
 
-    def _places(self, term: Term) -> Iterator[int]:
-        """Return the positions of a term's first word where the whole term occurs, with its symbols."""
-        wanted, symbols = term.words, term.affixes
-        if symbols:
-            positions = [self._positions_with_affixes(word, *pair) for word, pair in zip(wanted, symbols, strict=True)]
-        else:
-            first = self._positions.get(wanted[0], _NO_PLACES)
-            if len(wanted) == 1 or not first:
-                return iter(first)
-            if len(first) <= _FEW_PLACES:  # as nearly always: the rarest word need not be searched
-                return iter(self._phrase_starts(first, 0, term))
-            positions = [self._positions.get(word, _NO_PLACES) for word in wanted]
-        rarest = min(positions, key=len)
-        if len(wanted) == 1:
-            return iter(rarest)
-        if len(rarest) <= _FEW_PLACES:
-            return iter(self._phrase_starts(rarest, positions.index(rarest), term))
-        if len(wanted) == 2 and not symbols:
-            return iter(self._pairs.get(wanted, _NO_PLACES))
-        return self._phrase_starts_by_bitmask(wanted, symbols or (("", ""),) * len(wanted))
+    def _lasts(self, term: Term, start: int) -> Iterator[int]:
+        if term.within is None:
+            return self._places.lasts(term, start)
+        lengths = (
+            length
+            for piece in term.pieces
+            for length, places in self._places.piece(piece, term.exact).items()
+            if places >> start & 1
+        )
+        return (start + length - 1 for length in lengths)
 
-    def _phrase_starts(self, places: list[int], offset: int, term: Term) -> list[int]:
-        """Return the positions of a phrase, given the places of its word number ``offset``."""
-        words, wanted = self.words, list(term.words)
-        length = len(wanted)
-        # Starts before the beginning of the text are left out: a negative index would count from its end.
-        starts = [at - offset for at in places if at >= offset] if offset else places
-        found = [start for start in starts if words[start : start + length] == wanted]
-        return [start for start in found if self._has_affixes(term, start)] if term.affixes else found
+    def _span(self, term: Term, first: int, last: int) -> Highlight:
+        """Return the span of an occurrence, widened by the symbols that the term requires there."""
+        before, behind = self._layout.symbols(first)[0], self._layout.symbols(last)[1]
+        if not before and not behind:
+            return self._layout.span(first, last)
+        pairs = [spelling.affixes for piece in term.pieces for spelling in getattr(piece, "spellings", ())]
+        required = [affixes for affixes in pairs if affixes]
+        wants_before = any(affixes[0][0] == before for affixes in required)
+        wants_behind = any(affixes[-1][1] == behind for affixes in required)
+        return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")
 
-    def _phrase_starts_by_bitmask(self, wanted: tuple[str, ...], symbols: tuple[tuple[str, str], ...]) -> Iterator[int]:
-        """Yield the positions of a phrase whose words are all frequent in this document."""
-        # All bits are set, so that the first AND keeps every place of the first word.
-        bits = -1
-        for offset, (word, pair) in enumerate(zip(wanted, symbols, strict=True)):
-            bits &= self._bitmask(word, *pair) >> offset
-            if not bits:
-                return
-        while bits:
-            lowest = bits & -bits
-            yield lowest.bit_length() - 1
-            bits ^= lowest
+    def _starts(self, terms: Iterable[Term]) -> int:
+        found = 0
+        for term in terms:
+            found |= self._places.starts(term)
+        return found
 
-    def _bitmask(self, word: str, before: str, behind: str) -> int:
-        """Return the positions of a word with these symbols, as bits of an integer."""
-        mask = self._bitmasks.get((word, before, behind))
-        if mask is None:
-            # Bytes first: setting one bit after the other in an integer would copy it each time.
-            bits = bytearray(len(self.words) // 8 + 1)
-            for at in self._positions_with_affixes(word, before, behind):
-                bits[at >> 3] |= 1 << (at & 7)
-            mask = self._bitmasks[word, before, behind] = int.from_bytes(bits, "little")
-        return mask
+    def _behind(self, terms: Iterable[Term], near: Near) -> int:
+        """Return the positions at which a term may begin that stands behind one of these."""
+        ends = 0
+        for term in terms:
+            ends |= self._places.ends(term, self._places.starts(term))
+        return self._places.spread(ends << 1 & self._layout.not_gaps, near.distance)
 
-    def _positions_with_affixes(self, word: str, before: str, behind: str) -> list[int]:
-        """Return all positions of a word with these symbols; "" stands for any: C++ is not C, but C is C++ too."""
-        places = self._positions.get(word, [])
-        if not places or not (before or behind):
-            return places
-        by_affixes = self._positions_by_affixes.get(word)
-        if by_affixes is None:
-            by_affixes = self._positions_by_affixes[word] = {}
-            for at in places:
-                field, start, end = self._spans[at]
-                left, right = affixes(self._texts[field], (start, end))
-                # A set: without a symbol on one side, two of them are equal, and each place must be listed once.
-                for symbols in {(left, ""), ("", right), (left, right)}:
-                    by_affixes.setdefault(symbols, []).append(at)
-        return by_affixes.get((before, behind), [])
+    def _before(self, terms: Iterable[Term], near: Near) -> int:
+        """Return the positions at which a term may end that stands before one of these."""
+        starts = self._starts(terms) >> 1 & self._layout.not_gaps
+        return self._places.spread(starts, near.distance, forwards=False)
 
-    def _has_affixes(self, term: Term, start: int) -> bool:
-        """Return True if the words from ``start`` on have the symbols that the term requires."""
-        for at, (before, behind) in enumerate(term.affixes, start):
-            if before or behind:
-                field, *span = self._spans[at]
-                left, right = affixes(self._texts[field], (span[0], span[1]))
-                if (before and before != left) or (behind and behind != right):
-                    return False
-        return True
+    def _near_spans(self, near: Near) -> Iterator[Highlight]:
+        for terms, others in ((near.left, near.right), (near.right, near.left)):
+            after, until = self._behind(others, near), self._before(others, near)
+            for term in terms:
+                for start in bits(self._places.starts(term)):
+                    near_ones = [
+                        last for last in self._places.lasts(term, start) if after >> start & 1 or until >> last & 1
+                    ]
+                    if near_ones:
+                        yield self._span(term, start, max(near_ones))
 
-    def _highlight(self, at: int, term: Term) -> Highlight:
-        span = self._spans[at]
-        if len(term.words) > 1:
-            span = (span[0], span[1], self._spans[at + len(term.words) - 1][2])
-        if term.affixes:
-            field, start, end = span
-            before, behind = term.affixes[0][0], term.affixes[-1][1]
-            span = (field, *widened(self._texts[field], (start, end), before, behind))
-        return span
+    def _matches(self, pattern: Pattern) -> Iterator[Highlight]:
+        for plain in self._plain:
+            if plain.field in pattern.where.fields:
+                yield from plain.search(pattern)
+
+
+def _fits(wanted: str, value: str) -> bool:
+    """Return True if a value is the wanted one, which may have a * at one end."""
+    if wanted.endswith("*"):
+        return value.startswith(wanted[:-1])
+    if wanted.startswith("*"):
+        return value.endswith(wanted[1:])
+    return value == wanted
+
+
+def _flag(item: Item, name: str) -> bool:
+    match name:
+        case "nsfw":
+            return item.nsfw
+        case "self":
+            return item.kind == "post" and not item.url
+        case _:
+            return item.kind == "post" and bool(item.url)
 
 
 def merged(highlights: Collection[Highlight], *, touching: bool = False) -> tuple[Highlight, ...]:

@@ -1,138 +1,175 @@
-"""The grammar of the query language: from text to tokens, and from tokens to a tree (language.py describes it)."""
+"""From a query's tokens to its brackets and operators (language.py describes the language).
 
-import re
-from collections.abc import Sequence
-from functools import cache
-
-from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedToken
-
-from overheard.matching.query_errors import error_at, no_word_error, start_of, unexpected_token_error
-from overheard.matching.text import affixes, intern_all, spans, words
-from overheard.matching.tree import And, Node, Or, Term, combined, negated
-
-MAX_TERMS = 200
-# A tree evaluates itself by recursion, so its depth needs a bound. The figure is chosen, not measured.
-MAX_DEPTH = 50
-TERM_TOKENS = ("WORD", "PHRASE")
-
-# Phones and word processors replace a plain quotation mark by one of the others.
-_QUOTES = '"“”„‟＂'
-# Operators have priority 2, as each of them could be a WORD, too. A MINUS touches its term: a lone one is a mistake.
-_GRAMMAR = rf"""
-    start: either
-    either: both (_OR both)*
-    both: single (_AND? single)*
-    ?single: term | without | _OPEN either _CLOSE
-    without: (NOT | MINUS) single
-    term: WORD | PHRASE
-
-    _OPEN: /[(（]/
-    _CLOSE: /[)）]/
-    _AND.2: /AND(?=[\s()（）{_QUOTES}]|$)/
-    _OR.2: /OR(?=[\s()（）{_QUOTES}]|$)/
-    NOT.2: /NOT(?=[\s()（）{_QUOTES}]|$)/
-    MINUS.2: /[-−–—](?=[^\s)）−–—-])/
-    PHRASE: /[{_QUOTES}][^{_QUOTES}]*[{_QUOTES}]/
-    WORD: /[^\s()（）{_QUOTES}]+/
-    %ignore /\s+/
+either   both ((OR | ,) both)*             the comma: in a field's brackets only
+both     near (AND? near)*
+near     single (NEAR/n single)?
+single   (NOT | -)* (term | ( either ) | field: term | field: ( either ) | field: ( value… ))
 """
-# A word, or a phrase of plain words: most queries are no more than that. They bypass the grammar, which takes ten times
-# as long.
-_PLAIN = re.compile(r'(?!(?:AND|OR|NOT)$)[^\W_]+|"[^\W_]+(?: [^\W_]+)*"')
+
+from __future__ import annotations
+
+from overheard.matching.fields import OPTION_FIELDS, TEXT_FIELDS
+from overheard.matching.query_errors import QuerySyntaxError, error_at, unexpected_token_error
+from overheard.matching.tokens import MINUS_SIGNS, TERM_TYPES, Token
+from overheard.matching.written import (
+    WrittenAll,
+    WrittenAny,
+    WrittenField,
+    WrittenNear,
+    WrittenNode,
+    WrittenNot,
+    WrittenOption,
+    WrittenTerm,
+    WrittenValues,
+    name_of,
+)
+
+_BEGINS = frozenset((*TERM_TYPES, "FIELD", "OPEN", "NOT", "MINUS"))
+_SIGNS = frozenset(("NOT", "MINUS"))
 
 
-def tokenize(text: str) -> list[Token]:
-    """Split a query that is not empty into tokens. Raise QuerySyntaxError for an unclosed quotation mark."""
-    if _PLAIN.fullmatch(text):
-        return [Token("PHRASE" if text.startswith('"') else "WORD", text, 0)]
-    return lex(text)
+def read(text: str, tokens: list[Token]) -> WrittenNode:
+    """Return the query as it is written. Raise QuerySyntaxError. The depth of brackets has been limited before."""
+    reader = _QueryReader(text, tokens)
+    root = reader.either()
+    reader.expect("END")
+    return root
 
 
-def lex(text: str) -> list[Token]:
-    """Do the same by the grammar alone."""
-    reader = _parser().parse_interactive(text)
-    try:
-        return list(reader.lexer_thread.lex(reader.parser_state))  # type: ignore[no-untyped-call]
-    except UnexpectedCharacters as error:
-        # Every other character can be part of a word.
-        hint = 'Close it with ". A quotation mark cannot itself be searched for: leave it out.'
-        raise error_at(text, error.pos_in_stream or 0, "this quotation mark is never closed", hint) from None
+class _QueryReader:
+    def __init__(self, text: str, tokens: list[Token]) -> None:
+        self.text = text
+        self.tokens = [*tokens, Token("END", "", len(text))]
+        self.at = 0
+        self.field: Token | None = None  # whose brackets are open
+
+    def either(self) -> WrittenNode:
+        parts = [self._both()]
+        while self.tokens[self.at].type in ("OR", "COMMA"):
+            self.at += 1
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else WrittenAny(tuple(parts))
+
+    def expect(self, kind: str) -> None:
+        if self.tokens[self.at].type != kind:
+            raise self._unexpected()
+        self.at += 1
+
+    def _both(self) -> WrittenNode:
+        parts: list[WrittenNode] = []
+        options: list[WrittenOption] = []
+        while True:
+            part = self._near()
+            if isinstance(part, WrittenOption):
+                options.append(part)
+            else:
+                parts.append(part)
+            kind = self.tokens[self.at].type
+            if kind == "AND":
+                self.at += 1
+            elif kind not in _BEGINS:
+                break
+        if not parts:
+            raise self._without_terms(options[0])
+        return parts[0] if len(parts) == 1 and not options else WrittenAll(tuple(parts), tuple(options))
+
+    def _near(self) -> WrittenNode | WrittenOption:
+        left = self._single()
+        sign = self.tokens[self.at]
+        if sign.type != "NEAR":
+            return left
+        self.at += 1
+        right = self._single()
+        if self.tokens[self.at].type == "NEAR":
+            hint = "Write a NEAR/3 b AND b NEAR/3 c instead: NEAR joins two."
+            raise error_at(self.text, self.tokens[self.at].start, "NEAR cannot follow another NEAR", hint)
+        if isinstance(left, WrittenOption) or isinstance(right, WrittenOption):
+            raise error_at(self.text, sign.start, f"{sign.text} joins words, not options", "Write the option last.")
+        return WrittenNear(left, right, sign)
+
+    def _single(self) -> WrittenNode | WrittenOption:
+        # A loop, not a recursion: the limit of depth counts brackets, and NOT NOT NOT … has none.
+        sign, wanted = None, True
+        while (token := self.tokens[self.at]).type in _SIGNS:
+            sign, wanted = sign or token, not wanted
+            self.at += 1
+        if token.type not in _BEGINS:
+            raise self._unexpected()
+        self.at += 1
+        part: WrittenNode
+        if token.type == "OPEN":
+            part = self._inside()
+        elif token.type == "FIELD":
+            part = self._field(token)
+        else:
+            part = WrittenTerm(token)
+        if isinstance(part, WrittenValues) and part.name in OPTION_FIELDS:
+            return WrittenOption(part, None if wanted else sign)
+        return part if wanted or sign is None else WrittenNot(sign, part)
+
+    def _inside(self) -> WrittenNode:
+        part = self.either()
+        self.expect("CLOSE")
+        return part
+
+    def _field(self, field: Token) -> WrittenNode:
+        value = self.tokens[self.at]
+        if self.field is not None:
+            hint = f"Write {field.text}… outside these brackets."
+            raise error_at(self.text, field.start, f"{field.text} inside the brackets of {self.field.text}", hint)
+        if value.start != field.end or value.type not in (*TERM_TYPES, "OPEN"):
+            raise self._without_value(field, value)
+        if value.type == "WORD" and value.text[0] in MINUS_SIGNS:
+            hint = f"Write the - first, to exclude it: -{field.text}{value.text[1:]}."
+            raise error_at(self.text, value.start, f"a - behind {field.text}", hint)
+        self.at += 1
+        if value.type != "OPEN":
+            return WrittenField(field, WrittenTerm(value)) if is_text(field) else WrittenValues(field, (value,))
+        if not is_text(field):
+            return WrittenValues(field, self._values(field))
+        self.field = field
+        part = self._inside()
+        self.field = None
+        return WrittenField(field, part)
+
+    def _values(self, field: Token) -> tuple[Token, ...]:
+        """Read values up to the closing bracket, with OR, a comma or a space between them."""
+        values = []
+        while (token := self.tokens[self.at]).type != "CLOSE":
+            if token.type in TERM_TYPES:
+                values.append(token)
+            elif token.type == "END" or (token.type in ("OR", "COMMA") and not values):
+                raise self._unexpected()
+            elif token.type not in ("OR", "COMMA"):
+                hint = f"Write {field.text}(one, two) for one or the other; -{field.text}(one, two) for none of them."
+                raise error_at(self.text, token.start, f"{token.text} inside the brackets of {field.text}", hint)
+            self.at += 1
+        if not values or self.tokens[self.at - 1].type in ("OR", "COMMA"):
+            raise self._unexpected()
+        self.at += 1
+        return tuple(values)
+
+    def _unexpected(self) -> QuerySyntaxError:
+        return unexpected_token_error(self.text, self.tokens[self.at], self.tokens[: self.at])
+
+    def _without_value(self, field: Token, value: Token) -> QuerySyntaxError:
+        if value.start == field.end and value.type == "FIELD":
+            hint = f"Write one field in front of a term: {field.text}word {value.text}word for both."
+            return error_at(self.text, value.start, f"{value.text} right behind {field.text}", hint)
+        message = f"{field.text} has nothing right behind it"
+        example = value.text if value.type in TERM_TYPES else "word"
+        hint = f'Write {field.text}{example}, without a space. To search for the word itself: "{field.text}".'
+        return error_at(self.text, field.start, message, hint)
+
+    def _without_terms(self, option: WrittenOption) -> QuerySyntaxError:
+        start = (option.minus or option.values.field).start
+        option_text = f"{option.values.field.text}{option.values.values[0].text}"
+        hint = (
+            f"Write it beside a word: acme {option_text}. In a OR b it is about its own side; (a OR b) {option_text}."
+        )
+        return error_at(self.text, start, f"{option_text} has no term to be about", hint)
 
 
-def build_tree(text: str, tokens: Sequence[Token]) -> Node:
-    """Build the tree of a query's tokens. Raise QuerySyntaxError."""
-    try:
-        if len(tokens) == 1 and tokens[0].type in TERM_TOKENS:
-            return _make_term(tokens[0])
-        return parse_tokens(text, tokens)
-    except _EmptyTerm as error:
-        raise no_word_error(text, start_of(error.token), str(error.token)) from None
-
-
-def parse_tokens(text: str, tokens: Sequence[Token]) -> Node:
-    """Do the same by the grammar alone; a term without a word raises _EmptyTerm."""
-    # Token by token instead of the whole text: so that a limit or a mistake is reported at its token.
-    parser = _parser().parse_interactive()
-    depth = terms = fed = 0
-    try:
-        for token in tokens:
-            depth += (token.type == "_OPEN") - (token.type == "_CLOSE")
-            terms += token.type in TERM_TOKENS
-            if depth > MAX_DEPTH:
-                raise error_at(text, start_of(token), f"brackets more than {MAX_DEPTH} deep", "Drop some of them.")
-            if terms > MAX_TERMS:
-                raise error_at(text, start_of(token), f"more than {MAX_TERMS} terms", "Make several queries of it.")
-            parser.feed_token(token)
-            fed += 1
-        tree: Node = parser.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
-    except UnexpectedToken as error:
-        raise unexpected_token_error(text, error.token, tokens[:fed]) from None
-    return tree
-
-
-class _EmptyTerm(Exception):
-    """A term without any word. Raised while the tree is built, where the query's whole text is not available."""
-
-    def __init__(self, token: Token) -> None:
-        super().__init__(str(token))
-        self.token = token
-
-
-@v_args(inline=True)
-class _TreeBuilder(Transformer[Token, Node]):
-    """Callbacks that the parser runs as it recognises each rule: no recursion, however deep the query."""
-
-    def start(self, node: Node) -> Node:
-        return node
-
-    def either(self, *parts: Node) -> Node:
-        return combined(Or, list(parts))
-
-    def both(self, *parts: Node) -> Node:
-        return combined(And, list(parts))
-
-    def without(self, sign: Token, node: Node) -> Node:
-        return negated(node, start_of(sign))
-
-    def term(self, token: Token) -> Node:
-        return _make_term(token)
-
-
-def _make_term(token: Token) -> Term:
-    text = str(token) if token.type == "WORD" else token[1:-1]
-    folded = intern_all(words(text))
-    if not folded:
-        raise _EmptyTerm(token)
-    # Without symbols none can be required: as in most queries, which then need no spans.
-    plain = text.replace(" ", "").isalnum()
-    symbols = () if plain else tuple(affixes(text, span) for span in spans(text))
-    # One string instead of two where they are equal: most of a million queries are plain lower-case words.
-    return Term(folded, symbols if any(map(any, symbols)) else (), folded[0] if text == folded[0] else text)
-
-
-@cache
-def _parser() -> Lark:
-    # Built on first use: plain queries never need it, and a command that parses none does not pay for it.
-    # Safe to share between threads: the state of a parse is in its InteractiveParser.
-    return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_TreeBuilder())
+def is_text(field: Token) -> bool:
+    """Return True for a field that is searched for words, False for one that has values."""
+    return name_of(field) in TEXT_FIELDS

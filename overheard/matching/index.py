@@ -1,8 +1,9 @@
 """All queries of all workspaces matched against one item at once: a percolator.
 
-Each distinct query is filed under its anchors (rarity.py): a word, or two words side by side. The words and pairs of an
-item are looked up in that table, and only the queries found there are evaluated. So the cost follows the length of the
-item and its matches, hardly the number of queries. Elasticsearch's percolator and Lucene's Monitor work the same way.
+Each distinct query is filed under its anchors (rarity.py). The words and pairs of an item are looked up in that table,
+and only the queries found there, of workspaces that watch the item's place, are evaluated. So the cost follows the
+length of the item and its matches, hardly the number of queries. Elasticsearch's percolator and Lucene's Monitor work
+the same way.
 
 Several threads may match while another adds and removes. One lock guards the table and the keys of each entry. A match
 holds it for the lookup only, a few microseconds, and copies the keys that it needs; folding, evaluating and
@@ -13,45 +14,58 @@ Each key has an owner, whose number is stored beside it: to look it up in a tabl
 everything else here, as that table does not fit into the processor's cache.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Container, Mapping
-from itertools import pairwise
+from itertools import islice
 from operator import itemgetter
 from threading import Lock
 from typing import NamedTuple
 
-from overheard.matching.document import Document, Highlight
-from overheard.matching.rarity import Anchor, anchors
-from overheard.matching.tree import Node, Or, ParsedQuery, Term
+from overheard.items import Item
+from overheard.matching.document import Document, Highlight, Reason
+from overheard.matching.lookup import Lookup
+from overheard.matching.rarity import Anchor, Rarity
+from overheard.matching.tree import ParsedQuery
+
+MAX_REASONS = 20  # of one query in one item
 
 
 class Hit(NamedTuple):
-    """A query that holds: its key, (field, start, end) of its positive terms in the original text, and its owner."""
+    """A query that holds: its key, (field, start, end) of its positive leaves in the original text, and its owner.
+
+    ``why``: the first place of each of those leaves.
+    """
 
     key: int
     highlights: tuple[Highlight, ...]
     owner: int = 0
+    why: tuple[Reason, ...] = ()
 
 
 class _Entry:
     """One distinct query, with the keys under which it was added and their owners."""
 
-    __slots__ = ("anchor_is_match", "keys", "owners", "query")
+    __slots__ = ("anchors", "keys", "owners", "query")
 
-    def __init__(self, query: ParsedQuery) -> None:
+    def __init__(self, query: ParsedQuery, anchors: tuple[Anchor, ...]) -> None:
         self.query = query
+        # Kept: what is learned of the frequency of words may change before the query is removed.
+        self.anchors = anchors
         # Arrays instead of lists: they grow in place too, and the garbage collector does not traverse them.
         self.keys = array("q")
         self.owners = array("q")
-        # Stored, because it is needed once per matching item and never changes.
-        self.anchor_is_match = _anchor_is_match(query)
 
 
 class QueryIndex:
     """Queries by key, matched together. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, learned: Mapping[str, float] | None = None) -> None:
+        """``learned``: the share of items that contain a word (``Rarity``)."""
         self._lock = Lock()
+        self._rarity = Rarity(learned)
+        self._lookup = Lookup()
         self._by_key: dict[int, _Entry] = {}
         self._by_query: dict[ParsedQuery, _Entry] = {}
         # Nearly always an anchor has one entry only, and a set for each would double the size of the table.
@@ -60,18 +74,27 @@ class QueryIndex:
     def __len__(self) -> int:
         return len(self._by_key)
 
+    @property
+    def always_evaluated(self) -> int:
+        """How many distinct queries are evaluated for every item, or for every item of a place or an author."""
+        with self._lock:
+            return self._lookup.always_evaluated
+
     def add(self, key: int, query: ParsedQuery, owner: int = 0) -> None:
-        """Add an owner's query, or replace the one with this key. Raise ValueError if it requires no word at all."""
-        query_anchors = anchors(query)
-        if not query_anchors:
+        """Add an owner's query, or replace the one with this key. Raise ValueError if it requires nothing at all."""
+        with self._lock:
+            entry = self._by_query.get(query)
+        anchors = entry.anchors if entry else self._rarity.anchors(query)
+        if not anchors:
             raise ValueError(f"query {key} ({query}) has no word that must occur: it would match everything")
         with self._lock:
             if key in self._by_key:
                 self._remove(key)
             entry = self._by_query.get(query)
             if entry is None:
-                entry = self._by_query[query] = _Entry(query)
-                for anchor in query_anchors:
+                entry = self._by_query[query] = _Entry(query, anchors)
+                self._lookup.add(anchors, query)
+                for anchor in anchors:
                     self._add_anchor(anchor, entry)
             entry.keys.append(key)
             entry.owners.append(owner)
@@ -96,38 +119,39 @@ class QueryIndex:
 
     def match(
         self,
-        fields: Mapping[str, str],
+        item: Item,
         place_watchers: Container[int] | None = None,
         source_watchers: Container[int] = (),
     ) -> list[Hit]:
         """Return the queries that hold in an item, sorted by key.
 
-        `fields`: the item's texts by name ({"title": …, "body": …}). A phrase must be in one field, AND may span them.
         `place_watchers`, `source_watchers`: owners whose queries count, from either of the two; None: all owners. They
         are checked before a query is evaluated, so that the queries of other owners cost nothing.
         """
-        document = Document(fields)
+        candidates = self._candidates(item, place_watchers, source_watchers)
+        if not candidates:
+            return []
+        document = Document(item)
         hits: list[Hit] = []
-        for entry, wanted_by in self._candidates(document, place_watchers, source_watchers):
-            if entry.anchor_is_match or entry.query.holds(document):
-                highlights = document.highlights(entry.query.positive_terms())
-                for key, owner in wanted_by:
-                    hits.append(Hit(key, highlights, owner))
+        for entry, wanted_by in candidates:
+            if entry.query.holds(document):
+                found = _hit(entry.query, document)
+                hits += [found._replace(key=key, owner=owner) for key, owner in wanted_by]
         # The candidates come out of a set, in arbitrary order: sorted, the result is reproducible.
         hits.sort(key=itemgetter(0))
         return hits
 
     def _candidates(
-        self, document: Document, place_watchers: Container[int] | None, source_watchers: Container[int]
+        self, item: Item, place_watchers: Container[int] | None, source_watchers: Container[int]
     ) -> list[tuple[_Entry, list[tuple[int, int]]]]:
-        """Return the entries with an anchor in a document, each with the (key, owner) pairs that count."""
+        """Return the entries with an anchor in an item, each with the (key, owner) pairs that count."""
+        words, pairs = self._lookup.anchors_in(item)
         found: set[_Entry] = set()
-        words = document.words
         # The interpreter's own lock is not enough: an anchor may leave the table between the two statements that find
         # and read it, and an entry's keys and owners are changed one after the other.
         with self._lock:
             # A dict's view takes any iterable, and looks up each of its elements in C.
-            for anchor in (self._by_anchor.keys() & words) | (self._by_anchor.keys() & pairwise(words)):
+            for anchor in (self._by_anchor.keys() & words) | (self._by_anchor.keys() & pairs):
                 filed = self._by_anchor[anchor]
                 if isinstance(filed, set):
                     found |= filed
@@ -152,7 +176,8 @@ class QueryIndex:
         if entry.keys:
             return
         del self._by_query[entry.query]
-        for anchor in anchors(entry.query):
+        self._lookup.remove(entry.anchors, entry.query)
+        for anchor in entry.anchors:
             self._remove_anchor(anchor, entry)
 
     def _add_anchor(self, anchor: Anchor, entry: _Entry) -> None:
@@ -171,17 +196,12 @@ class QueryIndex:
         del self._by_anchor[anchor]
 
 
-def matches(query: ParsedQuery, fields: Mapping[str, str]) -> Hit | None:
+def matches(query: ParsedQuery, item: Item) -> Hit | None:
     """Match one query against one item, without an index; the hit's key is 0."""
-    document = Document(fields)
-    return Hit(0, document.highlights(query.positive_terms())) if query.holds(document) else None
+    document = Document(item)
+    return _hit(query, document) if query.holds(document) else None
 
 
-def _anchor_is_match(node: Node) -> bool:
-    """Return True if finding any anchor is already the match: for a word, a pair, or a choice of those."""
-    match node:
-        case Term(words=words, affixes=affixes):
-            return len(words) <= 2 and not affixes
-        case Or(parts=parts):
-            return all(isinstance(part, Term) and _anchor_is_match(part) for part in parts)
-    return False
+def _hit(query: ParsedQuery, document: Document) -> Hit:
+    leaves = query.positive_leaves()
+    return Hit(0, document.highlights(leaves), why=tuple(islice(document.reasons(leaves), MAX_REASONS)))

@@ -19,16 +19,18 @@ unsupported syntax was refused, with the meaning that it had then: so an upgrade
 `problem_with` returns what `parse` would raise for it today.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from typing import NamedTuple
 
-from lark import Token
-
-from overheard.matching.grammar import MAX_DEPTH, MAX_TERMS, TERM_TOKENS, build_tree, tokenize
-from overheard.matching.query_errors import QuerySyntaxError, error_at, start_of
-from overheard.matching.rarity import anchors
-from overheard.matching.text import word_count, words
-from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Term
+from overheard.matching.grammar import read
+from overheard.matching.limits import MAX_CHARACTERS, MAX_DEPTH, MAX_TERMS, refuse_too_much, too_long
+from overheard.matching.meaning import tree_of
+from overheard.matching.narrowness import is_narrow, widest
+from overheard.matching.query_errors import QuerySyntaxError, error_at
+from overheard.matching.shortcut import plain_term
+from overheard.matching.tokens import Token, tokenize
+from overheard.matching.tree import And, Node, ParsedQuery, combined
 from overheard.matching.unsupported_syntax import unsupported
 
 __all__ = [
@@ -43,10 +45,6 @@ __all__ = [
     "problem_with",
 ]
 
-MAX_CHARACTERS = 2_000
-MAX_WORDS = 200
-MAX_PHRASE_WORDS = 20
-
 
 class StoredQueryProblem(NamedTuple):
     """Why a stored query would be refused today. `matched`: it is still matched, with its earlier meaning."""
@@ -55,33 +53,37 @@ class StoredQueryProblem(NamedTuple):
     matched: bool
 
 
-def parse(text: str) -> ParsedQuery:
-    """Parse a query. Raise QuerySyntaxError, which says where and why, and nothing else."""
-    query, error = parse_stored(text)
+def parse(text: str, *, scope: Node | None = None) -> ParsedQuery:
+    """Parse a query, and AND it with a scope. Raise QuerySyntaxError, which says where and why, and nothing else."""
+    query, error = parse_stored(text, scope=scope)
     if error is not None:
         raise error
     return query
 
 
-def parse_stored(text: str) -> tuple[ParsedQuery, QuerySyntaxError | None]:
+def parse_stored(text: str, *, scope: Node | None = None) -> tuple[ParsedQuery, QuerySyntaxError | None]:
     """Parse a stored query; return it with the error that `parse` would raise for it today, or None.
 
     Raise QuerySyntaxError for a text that no version has accepted.
     """
+    if term := plain_term(text):
+        return _scoped(term, scope), None
     tokens = _tokens(text)
     error = unsupported(text, tokens)
     try:
         # Built even if there is an error already: a query stored before that rule goes on matching.
-        query = _parsed(text, tokens)
+        query = _scoped(tree_of(text, read(text, tokens)), scope)
+        if not is_narrow(query):
+            raise _too_wide(text, tokens, query)
     except QuerySyntaxError as unreadable:
         raise (error or unreadable) from None  # "there are no wildcards" explains more than a misplaced token
-    return query, error or _too_long(text, tokens)
+    return query, error or too_long(text, tokens)
 
 
-def problem_with(text: str) -> StoredQueryProblem | None:
+def problem_with(text: str, *, scope: Node | None = None) -> StoredQueryProblem | None:
     """Return what today's rules have against a stored query, or None."""
     try:
-        _, error = parse_stored(text)
+        _, error = parse_stored(text, scope=scope)
     except QuerySyntaxError as unreadable:
         return StoredQueryProblem(unreadable, matched=False)
     return StoredQueryProblem(error, matched=True) if error is not None else None
@@ -94,44 +96,15 @@ def _tokens(text: str) -> list[Token]:
     if len(text) > MAX_CHARACTERS:
         message = f"the query has {len(text):,} characters, {MAX_CHARACTERS:,} are allowed"
         raise error_at(text, MAX_CHARACTERS, message, "Make several queries of it.")
-    return tokenize(text)
+    tokens = tokenize(text)
+    refuse_too_much(text, tokens)
+    return tokens
 
 
-def _parsed(text: str, tokens: Sequence[Token]) -> ParsedQuery:
-    root = build_tree(text, tokens)
-    if not anchors(root):
-        hint = "Join it to a word that must be there: acme -jobs. In a OR b, each side needs such a word."
-        raise error_at(text, _position_of_open_not(root), "this alone would match nearly every text", hint)
-    return root
+def _scoped(node: Node, scope: Node | None) -> ParsedQuery:
+    return node if scope is None else combined(And, [node, scope])
 
 
-def _too_long(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
-    """Return the error for too many words, at the term that exceeds the limit, or None."""
-    # Every word has a character at least, so a short text cannot exceed a limit. Most queries stop here.
-    if len(text) <= MAX_PHRASE_WORDS:
-        return None
-    total = 0
-    for token in tokens:
-        if token.type not in TERM_TOKENS:
-            continue
-        count = word_count(words(token))
-        total += count
-        if count > MAX_PHRASE_WORDS:
-            message = f"a phrase of {count} words, {MAX_PHRASE_WORDS} are allowed"
-            hint = "Shorten it: its rarest words, side by side, find the same."
-            return error_at(text, start_of(token), message, hint)
-        if total > MAX_WORDS:
-            return error_at(text, start_of(token), f"more than {MAX_WORDS} words", "Make several queries of it.")
-    return None
-
-
-def _position_of_open_not(node: Node) -> int:
-    """Return the position of the NOT that leaves a way to match without any word."""
-    match node:
-        case Not(position=position):
-            return position
-        case And(parts=parts) | Or(parts=parts):
-            return next(_position_of_open_not(part) for part in parts if not anchors(part))
-        case Term():
-            # Never reached, as every term has an anchor; but mypy wants the match to be exhaustive.
-            return 0
+def _too_wide(text: str, tokens: list[Token], query: ParsedQuery) -> QuerySyntaxError:
+    hint = "Join it to a word that must be there: acme -jobs, or to a place: or author:. In a OR b, each needs one."
+    return error_at(text, widest(query, tokens), "this alone would match nearly every text", hint)

@@ -1,15 +1,21 @@
 """Errors in queries: what is wrong, where, and how to fix it, as shown to the user who mistyped one."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Sequence
-
-from lark import Token
+from typing import Protocol
 
 _QUOTE_IT = "To search for the word itself, write it in lower case or in quotes."
-_OPERATORS = ("_AND", "_OR", "NOT", "MINUS")
+_OPERATORS = ("AND", "OR", "COMMA", "NOT", "MINUS", "NEAR")
+_JOINING = ("AND", "OR", "COMMA", "NEAR")
 _EXCERPT_LEFT, _EXCERPT_RIGHT = 50, 30  # characters of a long query that are shown around the mistake
 
 _SUGGESTIONS = {"&": "AND", "&&": "AND", "+": "AND", "|": "OR", "||": "OR", "!": "NOT", "-": "NOT"}
+_PREFIXES = {
+    "=": 'Write it right in front of a word or a phrase: =Word, ="A Phrase".',
+    "~": "Write it right in front of one word: ~monitor.",
+}
 
 
 class QuerySyntaxError(ValueError):
@@ -47,31 +53,39 @@ def error_at(text: str, at: int, message: str, hint: str) -> QuerySyntaxError:
     return QuerySyntaxError(message, line=line, column=column, text=text, hint=hint)
 
 
-def start_of(token: Token) -> int:
-    """Return the offset of a token in the query."""
-    return token.start_pos or 0
+class Placed(Protocol):
+    """A token: what the user wrote, and where."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def start(self) -> int: ...
 
 
-def unexpected_token_error(text: str, token: Token, before: Sequence[Token]) -> QuerySyntaxError:
-    """Return why a token cannot follow those before it; $END stands for the end of the query."""
+def unexpected_token_error(text: str, token: Placed, before: Sequence[Placed]) -> QuerySyntaxError:
+    """Return why a token cannot follow those before it; END stands for the end of the query."""
     last = before[-1] if before else None
-    if token.type in ("_AND", "_OR"):
-        at = start_of(token)
-        if last is None or last.type == "_OPEN":
-            return error_at(text, at, f"{token} has nothing on its left", f"Put a word before it. {_QUOTE_IT}")
-        return error_at(text, at, f"{token} cannot follow {last}", f"Put a word between them. {_QUOTE_IT}")
+    if token.type in _JOINING:
+        if last is None or last.type == "OPEN":
+            hint = f"Put a word before it. {_QUOTE_IT}"
+            return error_at(text, token.start, f"{token.text} has nothing on its left", hint)
+        return error_at(
+            text, token.start, f"{token.text} cannot follow {last.text}", f"Put a word between them. {_QUOTE_IT}"
+        )
     if last is not None and last.type in _OPERATORS:
-        return error_at(text, start_of(last), f"{last} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
-    if token.type == "_CLOSE":
-        if last is not None and last.type == "_OPEN":
-            return error_at(text, start_of(last), "nothing between these brackets", "Put a word there.")
-        return error_at(text, start_of(token), "this bracket closes nothing", "Remove it, or put a ( before it.")
+        return error_at(text, last.start, f"{last.text} has nothing on its right", f"Add a word there. {_QUOTE_IT}")
+    if token.type == "CLOSE":
+        if last is not None and last.type == "OPEN":
+            return error_at(text, last.start, "nothing between these brackets", "Put a word there.")
+        return error_at(text, token.start, "this bracket closes nothing", "Remove it, or put a ( before it.")
     # A bracket that was closed is not to blame: of the others, the last is the nearest to the mistake.
     open_at: list[int] = []
     for earlier in before:
-        if earlier.type == "_OPEN":
-            open_at.append(start_of(earlier))
-        elif earlier.type == "_CLOSE":
+        if earlier.type == "OPEN":
+            open_at.append(earlier.start)
+        elif earlier.type == "CLOSE":
             open_at.pop()
     return error_at(text, open_at[-1], "this bracket is never closed", "Close it with a ).")
 
@@ -80,5 +94,7 @@ def no_word_error(text: str, at: int, term: str) -> QuerySyntaxError:
     """Return the error for a term that is nothing but punctuation."""
     if term in _SUGGESTIONS:
         return error_at(text, at, f"{term} is not a word", f"Did you mean {_SUGGESTIONS[term]}? To exclude: -word.")
-    hint = "A term needs a letter or a digit; punctuation alone is not searched."
+    if term in _PREFIXES:
+        return error_at(text, at, f"{term} is not a word", _PREFIXES[term])
+    hint = "A term needs a letter, a digit or an emoji; punctuation alone is not searched."
     return error_at(text, at, "there is no word in this term", hint)

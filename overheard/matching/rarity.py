@@ -1,16 +1,47 @@
-"""The anchors of a query: the rarest word, or pair of words, without which it cannot hold.
+"""The anchors of a query: the rarest words, or pairs of words, of which it needs one to hold.
 
-The index checks a query only against items that contain one of its anchors, so their choice decides the speed: "linux
-AND the" is indexed under linux. Frequencies are only compared with each other; a wrong guess costs time, never a match.
+The index evaluates a query only for items that contain one of its anchors, so their choice decides the speed: "linux
+AND the" is filed under linux. Frequencies are only compared with each other; a wrong guess costs time, never a match.
+
+An anchor is a word, two words side by side, or a text with a sign that no word has:
+``optim*`` and ``*sql`` (the beginning, the end of a word), ``~monitor`` (a stem), ``/acme`` (a part of a word),
+``place:python`` and ``author:ann`` (for queries that need no word), ``every item``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
-from overheard.matching.tree import And, Node, Not, Or, Term
+from overheard.matching.addresses import ascii_labels
+from overheard.matching.text import read
+from overheard.matching.tree import (
+    Affix,
+    And,
+    Attribute,
+    Domain,
+    Near,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Piece,
+    Spelling,
+    Stem,
+    Term,
+    Word,
+)
 
 Pair = tuple[str, str]
 Anchor = str | Pair
+
+EVERY_ITEM = "every item"
+AFFIX_CHARS = 5  # of a word's beginning or end; the index looks up as many for each word of an item
+MIN_AFFIX_CHARS = 3
+GRAM_CHARS = 4  # of a part of a word, likewise
+MIN_GRAM_CHARS = 3
 
 # The most frequent words of English Reddit (counted over 53,000 posts and comments), most frequent first.
 _COMMON = """
@@ -30,50 +61,133 @@ het een van
 """
 
 
-def anchors(node: Node) -> tuple[Anchor, ...]:
-    """Return words and pairs of which every text that the query matches contains one; () if there are none."""
-    best = _required(node, True)
-    # Without repeats: the index removes each anchor once, and would not find it a second time.
-    return tuple(dict.fromkeys(best[1])) if best else ()
+class Required(NamedTuple):
+    """What a text must contain: one of these anchors; and the share of texts that do."""
+
+    frequency: float
+    anchors: tuple[Anchor, ...]
 
 
-def _required(node: Node, wanted: bool) -> tuple[float, list[Anchor]] | None:
-    """Return (frequency, anchors) of what a text must contain for the node to hold (not wanted: to fail), or None."""
-    match node:
-        case Term(words=words):
-            if not wanted:
+class Rarity:
+    """Choose anchors by the shares of items in which words were found to occur."""
+
+    def __init__(self, learned: Mapping[str, float] | None = None) -> None:
+        """``learned``: the share of items that contain a word, of the words that are not rare; None: guess."""
+        self._learned = learned
+        # A word that is not among the learned ones is rarer than the rarest of them.
+        self._unknown = min(learned.values()) if learned else 0.01
+
+    def anchors(self, node: Node) -> tuple[Anchor, ...]:
+        """Return anchors of which every item that the query matches has one; () if there are none."""
+        required = self.required(node)
+        # Without repeats: the index removes each anchor once, and would not find it a second time.
+        return tuple(dict.fromkeys(required.anchors)) if required else ()
+
+    def required(self, node: Node, wanted: bool = True) -> Required | None:
+        """Return what an item must have for the node to hold (not wanted: to fail), or None."""
+        match node:
+            case Not(part=part):
+                return self.required(part, not wanted)
+            case And(parts=parts) | Or(parts=parts):
+                of_parts = [self.required(part, wanted) for part in parts]
+                # NOT (a OR b) is (NOT a) AND (NOT b): under a NOT the two swap their roles.
+                if isinstance(node, And) is wanted:
+                    return _rarest(of_parts)
+                return _any(of_parts)
+            case _ if not wanted:
                 return None
-            frequency, anchor = _rarest(words)
-            return frequency, [anchor]
-        case Not(part=part):
-            return _required(part, not wanted)
-        case And(parts=parts) | Or(parts=parts):
-            of_parts = [_required(part, wanted) for part in parts]
-            required = [one for one in of_parts if one]
-            # NOT (a OR b) is (NOT a) AND (NOT b): under a NOT the two swap their roles.
-            if isinstance(node, And) is wanted:
-                return min(required, key=lambda one: one[0], default=None)
-            if len(required) < len(of_parts):
-                return None  # one alternative requires no word
-            return sum(frequency for frequency, _ in required), [
-                anchor for _, of_part in required for anchor in of_part
+            case Term(pieces=pieces, within=within):
+                return self._term(pieces, side_by_side=within is None)
+            case Near(left=left, right=right):
+                return _rarest([_any(map(self.required, left)), _any(map(self.required, right))])
+            case Pattern(literals=literals):
+                return _any(map(self._literal, literals)) if literals else Required(1.0, (EVERY_ITEM,))
+            case Domain(host=host):
+                return _any(self._spelling(Spelling(tuple(read(name)[0]))) for name in ascii_labels(host))
+            case Attribute():
+                return self._attribute(node)
+
+    def frequency(self, word: str) -> float:
+        """Return the share of items that contain a word, learned or guessed."""
+        if self._learned is not None:
+            return self._learned.get(word, self._unknown / len(word))
+        rank = _ranks().get(word)
+        # Any other word is rarer than the last of the list (0.019), and the longer the rarer. Guessed, not measured.
+        return 0.5 / (1 + rank / 10) if rank is not None else 0.01 / len(word)
+
+    def _term(self, pieces: tuple[Piece, ...], *, side_by_side: bool) -> Required:
+        choices = [self._piece(piece) for piece in pieces]
+        if side_by_side:
+            choices += [
+                self._pairs(one, two)
+                for one, two in pairwise(pieces)
+                if isinstance(one, Word) and isinstance(two, Word)
             ]
+        return min(choices, key=_frequency_of)
+
+    def _piece(self, piece: Piece) -> Required:
+        match piece:
+            case Word(spellings=spellings):
+                return _sum(map(self._spelling, spellings))
+            case Affix(part=part, at_end=at_end):
+                known = part[-AFFIX_CHARS:] if at_end else part[:AFFIX_CHARS]
+                return Required(10 * self.frequency(part), (f"*{known}" if at_end else f"{known}*",))
+            case Stem(stem=stem):
+                return Required(3 * self.frequency(stem), (f"~{stem}",))
+
+    def _spelling(self, spelling: Spelling) -> Required:
+        """Return the rarest word of a spelling, or two words side by side that are rarer."""
+        words = spelling.words
+        single = min((self.frequency(word), word) for word in words)
+        if len(words) == 1:
+            return Required(single[0], (single[1],))
+        frequency, pair = min((self._together(*pair), pair) for pair in pairwise(words))
+        return Required(frequency, (pair,))
+
+    def _pairs(self, one: Word, two: Word) -> Required:
+        """Return the last words of one word's spellings, each with the first words of the next one's."""
+        pairs = {(last.words[-1], first.words[0]) for last in one.spellings for first in two.spellings}
+        return Required(sum(self._together(*pair) for pair in pairs), tuple(sorted(pairs)))
+
+    def _together(self, one: str, two: str) -> float:
+        # A pair is far rarer than a word, above all in scripts where every character is a word. The factor allows for
+        # words of a phrase being side by side more often than by chance: guessed, not measured.
+        return self.frequency(one) * self.frequency(two) * 5
+
+    def _literal(self, literal: str) -> Required:
+        size = GRAM_CHARS if len(literal) >= GRAM_CHARS else MIN_GRAM_CHARS
+        grams = (literal[at : at + size] for at in range(len(literal) - size + 1))
+        # Of equal length, the one with the rarest letters would be best; the middle of a literal is least like others.
+        middle = list(grams)[(len(literal) - size) // 2]
+        return Required(0.01, (f"/{middle}",))
+
+    def _attribute(self, attribute: Attribute) -> Required | None:
+        # Last of all: everything of a place is evaluated, so any word is better.
+        narrow = attribute.name in ("place", "author") and "*" not in attribute.value
+        return Required(2.0, (f"{attribute.name}:{attribute.value}",)) if narrow else None
 
 
-def _rarest(words: tuple[str, ...]) -> tuple[float, Anchor]:
-    """Return the rarest word, or for a phrase its rarest pair, with the frequency."""
-    if len(words) == 1:
-        return _frequency(words[0]), words[0]
-    # A pair is far rarer than a word, above all in scripts where every character is a word. The factor allows for words
-    # of a phrase being side by side more often than by chance: guessed, not measured.
-    return min((_frequency(one) * _frequency(two) * 5, (one, two)) for one, two in pairwise(words))
+def _rarest(choices: Iterable[Required | None]) -> Required | None:
+    return min((one for one in choices if one), key=_frequency_of, default=None)
 
 
-def _frequency(word: str) -> float:
-    """Return a guess of the share of texts that contain a word: common words by rank, others by length."""
-    rank = _ranks().get(word)
-    # Any other word is rarer than the last of the list (0.019), and the longer the rarer. Guessed, not measured.
-    return 0.5 / (1 + rank / 10) if rank is not None else 0.01 / len(word)
+def _frequency_of(required: Required) -> float:
+    return required.frequency
+
+
+def _any(choices: Iterable[Required | None]) -> Required | None:
+    """Return what a text must contain where each of these would do; None if one of them requires nothing."""
+    all_required: list[Required] = []
+    for one in choices:
+        if one is None:
+            return None
+        all_required.append(one)
+    return _sum(all_required)
+
+
+def _sum(choices: Iterable[Required]) -> Required:
+    required = list(choices)
+    return Required(sum(one.frequency for one in required), tuple(anchor for one in required for anchor in one.anchors))
 
 
 @cache

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from overheard.matching.rarity import anchors
+from overheard.matching.rarity import Rarity
 from overheard.matching.tree import ParsedQuery
 
 # What every search engine takes for one word as well. Others it might divide, or fold, in another way than we do.
@@ -16,11 +16,13 @@ MAX_SEARCH_WORDS = 20  # a search for more is longer than sources accept; chosen
 def search_words(queries: Iterable[ParsedQuery]) -> tuple[str, ...]:
     """Return words of which every text that one of the queries matches contains at least one.
 
-    () if there are none that every search engine would understand: then everything has to be searched.
+    Only texts that write such a word in several parts (wi-fi for wifi) are an exception. () if there are none that every
+    search engine would understand: then everything has to be searched.
     """
     words: dict[str, None] = {}
+    rarity = Rarity()
     for query in queries:
-        for anchor in anchors(query):
+        for anchor in rarity.anchors(query):
             parts = [anchor] if isinstance(anchor, str) else anchor
             plain = [part for part in parts if _PLAIN.fullmatch(part) and not _CONTRACTED.fullmatch(part)]
             if not plain:

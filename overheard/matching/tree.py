@@ -1,75 +1,230 @@
 """The meaning of a query as a tree of frozen nodes.
 
 Each node evaluates itself against a document, prints itself so that it parses back to an equal tree, and lists its
-positive terms. Equality ignores how a term was spelt (case, quotes): the index keeps equal queries once.
+positive leaves: what can be highlighted. A leaf's ``text`` is how to write it, with field and options: ``title:acme``,
+``(acme -in:link)``. Equality ignores it: the index keeps equal queries once.
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
-# Only such a term may be printed without quotes: every other would be read back as something else.
-_BARE = re.compile(r"(?!(?:AND|OR|NOT)$)[^\W_]+")
+FieldName = Literal["title", "body", "url", "thread", "flair"]
+Variation = Literal["accents", "hyphens", "dots", "apostrophes", "numbers", "possessives"]
+AttributeName = Literal["source", "place", "kind", "author", "lang", "is"]
+
+DEFAULT_FIELDS: tuple[FieldName, ...] = ("title", "body", "url")
+VARIATIONS: tuple[Variation, ...] = ("accents", "hyphens", "dots", "apostrophes", "numbers", "possessives")
 
 
-class TermLookup(Protocol):
-    """What a tree is evaluated against: an item's document."""
+class DocumentView(Protocol):
+    """What a tree is evaluated against: one item's document."""
 
-    def contains(self, term: "Term") -> bool: ...
+    def has_term(self, term: Term) -> bool: ...
+    def has_near(self, near: Near) -> bool: ...
+    def has_pattern(self, pattern: Pattern) -> bool: ...
+    def has_domain(self, domain: Domain) -> bool: ...
+    def has_attribute(self, attribute: Attribute) -> bool: ...
+
+
+class Where(NamedTuple):
+    """Where a leaf may stand: the fields, and whether in addresses (True), outside them (False), or either (None)."""
+
+    fields: tuple[FieldName, ...] = DEFAULT_FIELDS
+    in_links: bool | None = None
+
+
+ANYWHERE = Where()
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One way to write a word of a query: folded words of the text, side by side.
+
+    ``between``: what must separate them: None for anything, "-" for one hyphen or white space, "‐" for one hyphen,
+    otherwise these very signs (an apostrophe of any form as ', runs of white space as one space); one fewer than words,
+    or () if nothing is required. ``joinable``: the text may write a single word in another form, too (variants in
+    text.py); of several words, each in a form of the same length (2.0 as v2.0).
+    ``originals``: for each word, what the text must say: literally, or with ``any_case`` casefolded, so that accents
+    count and case does not; () if nothing is required.
+    """
+
+    words: tuple[str, ...]
+    between: tuple[str | None, ...] = ()
+    # The symbols required (before, behind) each word; empty when none of the words requires any.
+    affixes: tuple[tuple[str, str], ...] = ()
+    joinable: bool = True
+    originals: tuple[str, ...] = ()
+    any_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a query writes without white space: any of its spellings."""
+
+    spellings: tuple[Spelling, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Affix:
+    """The beginning (``optim*``) or the end (``*sql``) of a word, folded."""
+
+    part: str
+    at_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """A word with this English stem."""
+
+    stem: str
+
+
+Piece = Word | Affix | Stem
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word, or several side by side in one field."""
+    """Pieces side by side in one paragraph; with ``within``, in any order among at most so many words more.
 
-    words: tuple[str, ...]
-    # The symbols required (before, behind) each word; empty when none of the words requires any.
-    affixes: tuple[tuple[str, str], ...] = ()
+    ``exact``: the variations that are switched off.
+    """
+
+    pieces: tuple[Piece, ...]
+    within: int | None = None
+    where: Where = ANYWHERE
+    exact: frozenset[Variation] = frozenset()
     text: str = field(default="", compare=False)
 
-    def holds(self, document: TermLookup) -> bool:
-        return document.contains(self)
+    def holds(self, document: DocumentView) -> bool:
+        return document.has_term(self)
 
-    def positive_terms(self, wanted: bool = True) -> Sequence["Term"]:
-        """Return the terms that cause a match, not those that exclude one: what to highlight.
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        """Return the leaves that cause a match, not those that exclude one: what to highlight.
 
         ``wanted`` is False inside a NOT.
         """
         return (self,) if wanted else ()
 
     def __str__(self) -> str:
-        return self.text if _BARE.fullmatch(self.text) else f'"{self.text}"'
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Two terms, or choices of terms, in either order with at most ``distance`` words between them, in a paragraph."""
+
+    left: tuple[Term, ...]
+    right: tuple[Term, ...]
+    distance: int
+    text: str = field(default="", compare=False)
+
+    def holds(self, document: DocumentView) -> bool:
+        return document.has_near(self)
+
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return (self,) if wanted else ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression (RE2). ``literals``: of these folded texts, each match contains at least one.
+
+    They are whole runs of letters and digits that the expression requires, parts of words of the text; () if none are
+    known.
+    """
+
+    regex: str
+    case: bool = False  # does case count
+    literals: tuple[str, ...] = field(default=(), compare=False)
+    where: Where = ANYWHERE
+    text: str = field(default="", compare=False)
+
+    def holds(self, document: DocumentView) -> bool:
+        return document.has_pattern(self)
+
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return (self,) if wanted else ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """An address, or a bare name, of this host or one below it (lower case, IDNA decoded)."""
+
+    host: str
+    text: str = field(default="", compare=False)
+
+    def holds(self, document: DocumentView) -> bool:
+        return document.has_domain(self)
+
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return (self,) if wanted else ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A fact of the item that is not a text: its source, place, kind, author, language, or a flag.
+
+    ``value`` is folded by ``str.casefold``. ``*`` at an end of an author or a place stands for anything. Values of
+    ``kind``: post, comment; of ``is``: nsfw, self, link.
+    """
+
+    name: AttributeName
+    value: str
+    text: str = field(default="", compare=False)
+
+    def holds(self, document: DocumentView) -> bool:
+        return document.has_attribute(self)
+
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Leaf = Term | Near | Pattern | Domain
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    part: "Node"
+    part: Node
     position: int = field(default=0, compare=False)  # in the query's text, for error messages
 
-    def holds(self, document: TermLookup) -> bool:
+    def holds(self, document: DocumentView) -> bool:
         return not self.part.holds(document)
 
-    def positive_terms(self, wanted: bool = True) -> Sequence[Term]:
-        return self.part.positive_terms(not wanted)
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return self.part.positive_leaves(not wanted)
 
     def __str__(self) -> str:
-        return f"NOT {_parenthesized(self.part, And, Or)}"
+        return f"NOT {_parenthesized(self.part, And, Or, Near)}"
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    parts: tuple["Node", ...]
+    parts: tuple[Node, ...]
 
-    def holds(self, document: TermLookup) -> bool:
+    def holds(self, document: DocumentView) -> bool:
         # A plain loop: all() over a generator costs three times as much, and this is the hot path.
         for part in self.parts:  # noqa: SIM110
             if not part.holds(document):
                 return False
         return True
 
-    def positive_terms(self, wanted: bool = True) -> Sequence[Term]:
-        return [term for part in self.parts for term in part.positive_terms(wanted)]
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return [leaf for part in self.parts for leaf in part.positive_leaves(wanted)]
 
     def __str__(self) -> str:
         return " AND ".join(_parenthesized(part, Or) for part in self.parts)
@@ -77,22 +232,22 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    parts: tuple["Node", ...]
+    parts: tuple[Node, ...]
 
-    def holds(self, document: TermLookup) -> bool:
+    def holds(self, document: DocumentView) -> bool:
         for part in self.parts:  # noqa: SIM110
             if part.holds(document):
                 return True
         return False
 
-    def positive_terms(self, wanted: bool = True) -> Sequence[Term]:
-        return [term for part in self.parts for term in part.positive_terms(wanted)]
+    def positive_leaves(self, wanted: bool = True) -> Sequence[Leaf]:
+        return [leaf for part in self.parts for leaf in part.positive_leaves(wanted)]
 
     def __str__(self) -> str:
         return " OR ".join(map(str, self.parts))
 
 
-Node = Term | Not | And | Or
+Node = Term | Near | Pattern | Domain | Attribute | Not | And | Or
 ParsedQuery = Node  # a whole query
 
 

@@ -27,6 +27,7 @@ from overheard.errors import (
 )
 from overheard.items import Item
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
+from overheard.matching.scope import QueryScope
 from overheard.matching.search_words import search_words
 from overheard.messages import ItemsFetched, ItemsMatched, PollPart, WorkspaceMatch
 from overheard.sources import ItemSearch, RequestTokens, SearchRequest
@@ -90,10 +91,10 @@ def plan(
     )
 
 
-def _parsed(texts: Mapping[int, str]) -> list[ParsedQuery]:
+def _parsed(texts: Mapping[int, tuple[str, QueryScope]]) -> list[ParsedQuery]:
     """Return the queries; none if one of them cannot be parsed: it is not matched either."""
     try:
-        return [parse_stored(text)[0] for text in texts.values()]
+        return [parse_stored(text)[0] for text, _ in texts.values()]
     except QuerySyntaxError:
         return []
 

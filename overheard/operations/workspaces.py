@@ -6,7 +6,7 @@ webhooks get their secret here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -111,7 +111,7 @@ def export(db: Db, slugs: Sequence[str], *, secrets: bool) -> list[WorkspaceSpec
     """Return the named workspaces, or all, as in a workspace file. Raises NotFound."""
     names = slugs or [row.slug for row in workspaces.overview(db)]
     specs = [workspace_specs.load(db, workspaces.by_name(db, slug).id, secrets=secrets) for slug in names]
-    return specs if secrets else [_redacted(spec) for spec in specs]
+    return specs if secrets else [redacted(spec) for spec in specs]
 
 
 def is_redacted(spec: WorkspaceSpec) -> bool:
@@ -122,7 +122,7 @@ def is_redacted(spec: WorkspaceSpec) -> bool:
 def details(db: Db, slug: str) -> WorkspaceDetails:
     """Return a workspace with redacted channel URLs. Raises NotFound."""
     row = workspaces.by_name(db, slug)
-    spec = _redacted(workspace_specs.load(db, row.id, secrets=False))
+    spec = redacted(workspace_specs.load(db, row.id, secrets=False))
     refused = [
         RefusedQuery(query.name, problem.matched, problem.error.message, problem.error.hint)
         for query in spec.query
@@ -146,13 +146,25 @@ def set_active(db: Db, slug: str, active: bool) -> None:
     workspace_specs.set_active(db, row.id, active)
 
 
-def _redacted(spec: WorkspaceSpec) -> WorkspaceSpec:
+def redacted(spec: WorkspaceSpec) -> WorkspaceSpec:
     channels = tuple(msgspec.structs.replace(channel, url=redact(channel.url)) for channel in spec.channel)
     watch = tuple(
         msgspec.structs.replace(each, places=tuple(public_place(each.source, place) for place in each.places))
         for each in spec.watch
     )
-    return msgspec.structs.replace(spec, channel=channels, watch=watch)
+    sources = dict.fromkeys(source for source, _, _ in spec.watches)
+    query = tuple(
+        msgspec.structs.replace(each, places=tuple(_public(place, each.sources or sources) for place in each.places))
+        for each in spec.query
+    )
+    return msgspec.structs.replace(spec, channel=channels, watch=watch, query=query)
+
+
+def _public(place: str, sources: Iterable[str]) -> str:
+    """Return a place without the secrets that it may hold as one of any of these sources."""
+    for source in sources if "://" in place else ():
+        place = public_place(source, place)
+    return place
 
 
 def _options(running: RunningProcess) -> ChannelOptions:

@@ -204,7 +204,7 @@ class ItemLookup(Protocol):
     name: str
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up at most ``lookup_size`` items, each by its id or ``SourceType.lookup_name``; report them by id.
+        """Look up at most ``lookup_size`` items, each by its ``lookup`` or its id; report them by id.
 
         In one request, or each in its own, which takes a token.
 

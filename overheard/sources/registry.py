@@ -126,7 +126,6 @@ SOURCES: dict[str, SourceType] = {
             deletions="lookup",
             budget=_mastodon_budget,
             lookup_size=mastodon.LOOKUP_ITEMS,
-            lookup_name=mastodon.lookup_name,
             check_place=mastodon.check_place,
             check_author=mastodon.check_author,
             author_label="@{}".format,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 TEXT_MAX_CHARS = 100_000  # above every source's own limit: Reddit allows 40,000 in a post, 10,000 in a comment
-
-
 WEB_SCHEMES = ("https://", "http://")
+LANGUAGE_MAX_CHARS = 35  # BCP 47 recommends room for so many
+LANGUAGE_TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
+NO_LANGUAGE = ("und", "mul", "zxx", "mis")  # unknown, several, none, without a code
 
 
 def sanitized(text: str) -> str:
@@ -22,3 +25,12 @@ def web_address(text: str) -> str:
     """Return an address that may be shown as a link; empty for anything else, such as a script."""
     address = sanitized(text).strip()
     return address if address.lower().startswith(WEB_SCHEMES) and address.isprintable() else ""
+
+
+def language_tag(text: object) -> str:
+    """Return a language tag (BCP 47) in lower case; empty if it is not one, or names no language."""
+    if not isinstance(text, str) or len(text) > 2 * LANGUAGE_MAX_CHARS:
+        return ""
+    tag = text.strip().replace("_", "-").lower()
+    known = len(tag) <= LANGUAGE_MAX_CHARS and LANGUAGE_TAG.fullmatch(tag) and tag.partition("-")[0] not in NO_LANGUAGE
+    return tag if known else ""

@@ -56,13 +56,12 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ``feeds``: the feeds into which the source divides a place. ``factory``: dotted path (``module:function``) of the
     function that opens it, given the configuration, the metrics and a clock; it raises ConfigError, with instructions,
     when a setting is missing. ``budget`` returns its request budget, None for a source that makes no requests.
-    ``lookup_size``: how many items are looked up together, None if it cannot look items up; ``lookup_name`` returns
-    what they are looked up by, given an item's id and ``url``. ``check_place`` returns a place's canonical name or
-    raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its ids, described by
-    ``item_id_words`` in error messages. ``license``: of its texts, to be named beside the author. ``place_prefix`` is
-    shown before a place's name; if it is empty, the source's name and a colon. ``public_place`` returns a place without
-    the secrets that it may hold; to apply it twice changes nothing more. ``internal``: Overheard's own, workspaces
-    cannot watch it.
+    ``lookup_size``: how many items are looked up together, None if it cannot look items up. ``check_place`` returns a
+    place's canonical name or raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its
+    ids, described by ``item_id_words`` in error messages. ``license``: of its texts, to be named beside the author.
+    ``place_prefix`` is shown before a place's name; if it is empty, the source's name and a colon. ``public_place``
+    returns a place without the secrets that it may hold; to apply it twice changes nothing more. ``internal``:
+    Overheard's own, workspaces cannot watch it.
 
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
@@ -86,7 +85,6 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     deletions: Deletions = "none"
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
-    lookup_name: Callable[[str, str], str] = lambda item_id, url: item_id
     check_place: Callable[[str], str] = check_any_place
     check_author: Callable[[str], str] = check_any_author
     place_prefix: str = ""

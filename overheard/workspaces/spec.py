@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind, place_key
+from overheard.matching.scope import QueryScope
 from overheard.sources.registry import SOURCES, source_type
 
 WatchKind = Literal["posts", "comments"]
@@ -18,10 +19,18 @@ DEFAULT_DIGEST = "0 9 * * *"
 
 
 class QuerySpec(msgspec.Struct, frozen=True):
-    """A named query."""
+    """A named query. It can be limited to some of what the workspace watches; () means all of it."""
 
     name: str
     text: str
+    places: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    kinds: tuple[WatchKind, ...] = ()
+
+    @property
+    def scope(self) -> QueryScope:
+        """Return what it is limited to."""
+        return QueryScope(self.places, self.sources, self.kinds)
 
 
 class ChannelSpec(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 
 import msgspec
 
@@ -12,7 +11,6 @@ from overheard import canary, schedule
 from overheard.channels import ChannelOptions
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES, watchable
-from overheard.sources.source_type import check_any_place
 from overheard.workspaces.parts import (
     NAME_MAX_CHARS,
     SCHEDULE_MAX_CHARS,
@@ -23,8 +21,8 @@ from overheard.workspaces.parts import (
     text_problems,
     too_long,
 )
-from overheard.workspaces.pasted_sites import PLACES_ARE_ADDRESSES
-from overheard.workspaces.pasted_urls import place_from
+from overheard.workspaces.places import canonical_place
+from overheard.workspaces.query_scope import normalized_scope, scope_problems, watched_kinds
 from overheard.workspaces.spec import KINDS, WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -75,7 +73,9 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
     yield from dict.fromkeys(_place_problems(known))
     yield from name_problems("query", (query.name for query in spec.query))
     yield from name_problems("channel", (channel.name for channel in spec.channel))
+    watched = watched_kinds(known)
     for query in spec.query:
+        yield from scope_problems(query, watched)
         yield from query_problems(query)
     for channel in spec.channel:
         yield from channel_problems(channel, options)
@@ -126,24 +126,14 @@ def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
                 yield f"{where}: {error}"
 
 
-def canonical_place(source: str, text: str) -> str:
-    """Return a place as its source writes it; an address from a browser may stand for one. Raises InvalidInput."""
-    check = SOURCES[source].check_place
-    if check is check_any_place:  # an address is a place as any other text: of what was recorded of a feed
-        return check(text)
-    # A name is what it says; but a host may be a place of some sources, and a page of another at the same time.
-    if "://" not in text and source not in PLACES_ARE_ADDRESSES:
-        with suppress(InvalidInput):
-            return check(text)
-    return check(place_from(source, text))
-
-
 def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
-    """Return a valid workspace with a name, and with its places as their sources write them."""
+    """Return a valid workspace with a name, and with all places as their sources write them."""
+    watching = watched_kinds(spec)
+    queries = tuple(normalized_scope(query, watching) for query in spec.query)
     watched = (
         (source, canonical_place(source, place), kinds) for source, places, kinds in spec.watches for place in places
     )
-    return msgspec.structs.replace(spec, name=spec.name or spec.slug, **watch_fields(watched))
+    return msgspec.structs.replace(spec, name=spec.name or spec.slug, query=queries, **watch_fields(watched))
 
 
 def first_lines(problems: list[str]) -> str:

@@ -14,15 +14,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+from overheard.items import Item
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
 from overheard.matching.text import words
 from tests.benchmarks.figures import Figure, print_table
-from tests.benchmarks.texts import Fields, load_items
+from tests.benchmarks.texts import Fields, item_of, load_items
 
-__all__ = ["load_items", "make_queries"]
+__all__ = ["item_of", "load_items", "make_queries"]
+
+T = TypeVar("T")
 
 SIZES = {1_000: None, 10_000: 10_000.0}
 ROUNDS, ROUND_SECONDS = 2, 1.0
@@ -33,10 +37,11 @@ OPERATORS = {"and", "or", "not", "near"}
 def run(sizes: dict[int, float | None] | None = None) -> Iterator[Figure]:
     """Figures for each number of queries; `sizes` maps it to the budget in items a second."""
     chance = random.Random(2026)
-    items = load_items(chance)
+    fields = load_items(chance)
+    items = list(map(item_of, fields))
     yield Figure("fold only, no queries", _rate(items, QueryIndex()), "items/s")
     for size, budget in (sizes or SIZES).items():
-        texts = make_queries(items, size, chance)
+        texts = make_queries(fields, size, chance)
         started = time.process_time()
         queries = [parse(text) for text in texts]
         parsed = time.process_time()
@@ -53,15 +58,17 @@ def run(sizes: dict[int, float | None] | None = None) -> Iterator[Figure]:
             Figure(f"index {size:,} queries", built - parsed, "s", None, False),
             _change_cost(index, size),
         )
-    yield Figure(f"the naive way, {NAIVE:,} queries: a loop of `in`", _naive(items, chance), "items/s")
-    yield from _flood(items, max(sizes or SIZES), chance)
+    yield Figure(f"the naive way, {NAIVE:,} queries: a loop of `in`", _naive(fields, chance), "items/s")
+    yield from _flood(fields, max(sizes or SIZES), chance)
     yield Figure("process with 10,000 queries", _memory(10_000), "MB", 90, False)
 
 
 def make_queries(items: list[Fields], count: int, chance: random.Random, flood: bool = False) -> list[str]:
-    """Query texts: 40 % one word, 30 % a phrase, 10 % a choice, 15 % narrowed down, 5 % with symbols.
+    """Query texts: 38 % one word, 26 % a phrase, 9 % a choice, 13 % narrowed down, 4 % with symbols, 10 % of the rest.
 
-    Half of the words are in the text, half are not; phrases are, and have a rare word unless it is a flood.
+    The rest: exact case, proximity, fields, tight names (acme.io, wi-fi), and one in a hundred each a wildcard, a stem
+    and a regular expression. Half of the words are in the text, half are not; phrases are, and have a rare word unless
+    it is a flood.
     """
     said = [words(" ".join(item.values())) for item in items]
     seen = Counter(word for one in said for word in set(one))
@@ -86,17 +93,33 @@ def make_queries(items: list[Fields], count: int, chance: random.Random, flood: 
         common = next(word for word in chance.choice(long) if word not in OPERATORS)
         return f"{name()} AND {common}" if chance.random() < 0.5 else f"({name()} OR {phrase()}) -{common}"
 
-    makers: list[Callable[[], str]] = [name, phrase, lambda: f"{name()} OR {phrase()}", narrowed]
-    makers.append(lambda: chance.choice(("@{}", "#{}", "{}++", ".{}")).format(name()))
-    return [maker() for maker in chance.choices(makers, (40, 30, 10, 15, 5), k=count)]
+    def form(*forms: str) -> Callable[[], str]:
+        return lambda: chance.choice(forms).format(name(), name())
+
+    makers: list[tuple[int, Callable[[], str]]] = [
+        (38, name),
+        (26, phrase),
+        (9, lambda: f"{name()} OR {phrase()}"),
+        (13, narrowed),
+        (4, form("@{}", "#{}", "{}++", ".{}")),
+        (2, form("={}", "{} -in:link")),
+        (2, form('"{} {}"~8', "{} NEAR/10 {}")),
+        (1, form("title:{}", "url:{}", "domain:{}.com")),
+        (2, form("{}.io", "{}-{}", "{}'s")),
+        (1, form("{}*", "*{}")),
+        (1, form("~{}")),
+        (1, form("/{}-?{}/")),
+    ]
+    weights, made = zip(*makers, strict=True)
+    return [maker() for maker in chance.choices(made, weights, k=count)]
 
 
-def _rate(items: list[Fields], index: QueryIndex, here: set[int] | None = None) -> float:
+def _rate(items: list[Item], index: QueryIndex, here: set[int] | None = None) -> float:
     """Items a second of CPU time, the best of some rounds: other programs on the machine do not count."""
     return max(_round(items, lambda item: index.match(item, here)) for _ in range(ROUNDS))
 
 
-def _round(items: list[Fields], work: Callable[[Fields], object]) -> float:
+def _round(items: Sequence[T], work: Callable[[T], object]) -> float:
     """As many items as there is time for, so that a slow machine, or a flood, takes no longer."""
     gc.collect()
     done, started = 0, time.process_time()
@@ -123,11 +146,12 @@ def _flood(items: list[Fields], size: int, chance: random.Random) -> list[Figure
     index = QueryIndex()
     for key, text in enumerate(make_queries(items, size, chance, flood=True)):
         index.add(key, parse(text), owner=key % 95)
-    some = items[:500]
+    made = list(map(item_of, items))
+    some = made[:500]
     hits = sum(len(index.match(item)) for item in some) / len(some)
-    watched = _rate(items, index, {0})
+    watched = _rate(made, index, {0})
     return [
-        Figure(f"flood, {size:,} queries", _rate(items, index), "items/s"),
+        Figure(f"flood, {size:,} queries", _rate(made, index), "items/s"),
         Figure(f"flood, one subreddit of {size:,}", watched, "items/s"),
         Figure("flood, hits an item", hits, ""),
     ]
@@ -154,8 +178,8 @@ def _memory(size: int) -> float:
         "items = bench.load_items(chance, 2_000)\n"
         f"for key, text in enumerate(bench.make_queries(items, {size}, chance)):\n"
         "    index.add(key, bench.parse(text))\n"
-        "for item in items[:500]:\n"
-        "    index.match(item)\n"
+        "for fields in items[:500]:\n"
+        "    index.match(bench.item_of(fields))\n"
         # Not getrusage: its peak is inherited from the process that started this one.
         "status = pathlib.Path('/proc/self/status').read_text()\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) / 1024)\n"

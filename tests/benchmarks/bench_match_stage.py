@@ -10,18 +10,18 @@ import time
 from collections.abc import Iterator
 from itertools import cycle, islice
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from actors.match import Matcher
 from overheard.db import migrate, queries
 from overheard.db.database import Db, open_database
 from overheard.db.models import Feed, Query, Watch, WatchChange, Workspace
-from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message, PollPart
 from overheard.observability.metrics import ProcessMetrics
 from tests.benchmarks.bench_match import make_queries
 from tests.benchmarks.figures import Figure, print_table
-from tests.benchmarks.texts import Fields, load_items
+from tests.benchmarks.texts import Fields, item_of, load_items
 from tests.servers.postgres import PostgresServer
 
 WORKSPACES, QUERIES = 10_000, 10  # of each
@@ -119,20 +119,7 @@ def parts(items: list[Fields]) -> Iterator[ItemsFetched]:
         made = []
         for fields in islice(texts, PART):
             number += 1
-            made.append(
-                Item(
-                    source="reddit",
-                    id=f"t3_{number:x}",
-                    kind="post" if "title" in fields else "comment",
-                    place=chance.choice(PLACE),
-                    author="somebody",
-                    title=fields.get("title", ""),
-                    body=fields["body"],
-                    permalink="/",
-                    url="",
-                    created_at=now,
-                )
-            )
+            made.append(msgspec.structs.replace(item_of(fields, number, chance.choice(PLACE)), created_at=now))
         yield ItemsFetched(part=PollPart(poll="bench", part=0), items=tuple(made))
 
 

@@ -103,6 +103,53 @@ def _unspaced(length: int, count: int, alphabet: int, sign: str = "") -> Callabl
     return make
 
 
+def _windows(form: str) -> Callable[[random.Random], Case]:
+    """Frequent words near each other, in paragraphs of ten words, and a last one that is never there."""
+
+    def make(chance: random.Random) -> Case:
+        def word() -> str:
+            return chance.choice("abcdefgh")
+
+        body = "\n\n".join(_words(10, word) for _ in range(CHARACTERS // 22))
+        return [" ".join(form.format(*(word() for _ in range(19))) for _ in range(10)) for _ in range(QUERIES)], body
+
+    return make
+
+
+def _affixes(chance: random.Random) -> Case:
+    """Beginnings and ends that thousands of different words have."""
+    words = [f"aaa{number}zzz" for number in range(CHARACTERS // 12)]
+    queries = [" ".join(["aaa*", "*zzz"] * 9 + [f"-aaa{number}*"]) for number in range(QUERIES)]
+    return queries, " ".join(words)
+
+
+def _joined(chance: random.Random) -> Case:
+    """Each word may be read in four ways, and so may each word of the query."""
+
+    def word() -> str:
+        return "a" * chance.randrange(1, 5)
+
+    return [_phrases(10, 20, word, " OR ") for _ in range(QUERIES)], _text(word, gap="-")
+
+
+def _regexes(chance: random.Random) -> Case:
+    queries = [" ".join(f"/(a|b)*a(a|b){{{number % 9 + part}}}c/" for part in range(5)) for number in range(QUERIES)]
+    return queries, _text(lambda: chance.choice("ab"), gap="")
+
+
+def _exact(chance: random.Random) -> Case:
+    def word() -> str:
+        return "".join(chance.choice(pair) for pair in ("aA", "bB", "cC", "dD"))
+
+    return ["abcd " + _words(199, lambda: f"-=x{word()}") for _ in range(QUERIES)], _text(word)
+
+
+def _domains(chance: random.Random) -> Case:
+    names = [f"a{number}.example.com" for number in range(CHARACTERS // 20)]
+    queries = ["example " + _words(100, lambda: f"-domain:b{chance.randrange(9**5)}.com") for _ in range(QUERIES)]
+    return queries, " ".join(names)
+
+
 _CASES: dict[str, Callable[[random.Random], Case]] = {
     "a word 200 times": _repeated_words,
     "199 exclusions": _exclusions,
@@ -111,6 +158,13 @@ _CASES: dict[str, Callable[[random.Random], Case]] = {
     "phrases of 2 words": _pairs,
     "phrases with symbols": _symbols,
     "199 kinds of C++": _many_symbols,
+    "windows": _windows('"{} {} {} {} {} {} {} {} {} {}"~49'),
+    "neighbours": _windows('("{} {}" OR "{} {}") NEAR/50 "{} {}"'),
+    "beginnings and ends": _affixes,
+    "joined words": _joined,
+    "regular expressions": _regexes,
+    "exact words": _exact,
+    "domains": _domains,
     "1 character": _unspaced(1, 200, 200),
     "2 characters": _unspaced(2, 200, 40),
     "2 characters with symbols": _unspaced(2, 200, 5, "#"),

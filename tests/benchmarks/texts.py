@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from overheard.items import Item
 from overheard.simulators.reddit.traffic import sample
 
 Fields = dict[str, str]
@@ -52,12 +53,29 @@ def load_items(chance: random.Random, count: int = ITEMS) -> list[Fields]:
         return [mixed.post() if number % 8 == 0 else mixed.comment() for number in range(count)]
     rows = list(_rows(corpus / "posts.jsonl.gz"))
     posts = [
-        {"title": row["title"], "body": row["selftext"]} for row in chance.sample(rows, min(len(rows), count // 8))
+        {"title": row["title"], "body": row["selftext"], "url": "" if row["is_self"] else row["url"]}
+        for row in chance.sample(rows, min(len(rows), count // 8))
     ]
     comments = [{"body": row["body"]} for row in _rows(corpus / "comments.jsonl.gz")]
     items = posts + chance.sample(comments, min(len(comments), count - len(posts)))
     chance.shuffle(items)
     return items
+
+
+def item_of(fields: Fields, number: int = 0, place: str = "place0") -> Item:
+    """An item with these texts: a post if it has a title."""
+    return Item(
+        source="reddit",
+        id=f"t3_{number:x}",
+        kind="post" if "title" in fields else "comment",
+        place=place,
+        author="somebody",
+        title=fields.get("title", ""),
+        body=fields["body"],
+        url=fields.get("url", ""),
+        permalink="/",
+        created_at=0.0,
+    )
 
 
 class Mixed:

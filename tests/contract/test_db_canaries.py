@@ -70,7 +70,7 @@ def test_a_paused_canary_is_matched_again(world: World, db: Db, clock: Clock) ->
     workspace_specs.set_active(db, workspaces.by_name(db, canary.WORKSPACE).id, False)
     before = queries.revision(db)
     keep(db, clock)
-    assert [text for _, _, text in queries.changed_since(db, before)] == [canary.QUERY]
+    assert [text for _, _, text, _ in queries.changed_since(db, before)] == [canary.QUERY]
 
 
 def test_concurrent_ticks_create_one_canary(world: World, db: Db, clock: Clock, race: Race) -> None:

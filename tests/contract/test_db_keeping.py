@@ -152,33 +152,40 @@ def test_concurrent_saves_do_not_deadlock(world: World, db: Db, race: Race) -> N
 # -- revisions
 
 
+def changed(db: Db, since: int) -> list[tuple[int, int, str | None]]:
+    """(query, workspace, text) of the queries that changed, none of which has a scope."""
+    found = list(queries.changed_since(db, since))
+    assert all(scope == queries.UNLIMITED for *_, scope in found)
+    return [(query, workspace, text) for query, workspace, text, _ in found]
+
+
 def test_each_change_has_a_revision_of_its_own(world: World, db: Db) -> None:
     assert queries.revision(db) == 0
     acme, bolt = world.workspace("acme"), world.workspace("bolt", queries={"a": "x", "b": "y"})
     first = queries.revision(db)
     found = world.query(acme), world.query(bolt, "a"), world.query(bolt, "b")
     of_bolt = [(found[1], bolt, "x"), (found[2], bolt, "y")]
-    assert list(queries.changed_since(db, 0)) == [(found[0], acme, "acme"), *of_bolt]
-    assert list(queries.changed_since(db, 1)) == of_bolt
-    assert list(queries.changed_since(db, first)) == []
+    assert changed(db, 0) == [(found[0], acme, "acme"), *of_bolt]
+    assert changed(db, 1) == of_bolt
+    assert changed(db, first) == []
 
     world.workspace("bolt", queries={"a": "x", "b": "z"})
-    assert list(queries.changed_since(db, first)) == [(found[2], bolt, "z")], "unchanged queries are not reported"
+    assert changed(db, first) == [(found[2], bolt, "z")], "unchanged queries are not reported"
     world.workspace("bolt", queries={"b": "z"})
-    assert list(queries.changed_since(db, first + 1)) == [(found[1], bolt, None)], "it is removed"
+    assert changed(db, first + 1) == [(found[1], bolt, None)], "it is removed"
     world.workspace("bolt", queries={"a": "x", "b": "z"})
-    assert list(queries.changed_since(db, first + 2)) == [(found[1], bolt, "x")], "it is there again, under its old id"
+    assert changed(db, first + 2) == [(found[1], bolt, "x")], "it is there again, under its old id"
 
 
 def test_a_paused_workspace_is_not_matched(world: World, db: Db) -> None:
     acme, first = world.workspace(), queries.revision(db)
     workspace_specs.set_active(db, acme, False)
-    assert list(queries.changed_since(db, first)) == [(world.query(acme), acme, None)]
+    assert changed(db, first) == [(world.query(acme), acme, None)]
     world.workspace(queries={"brand": "acme", "new": "x"})
-    assert {text for _, _, text in queries.changed_since(db, first)} == {None}
+    assert {text for _, _, text in changed(db, first)} == {None}
     before = queries.revision(db)
     workspace_specs.set_active(db, acme, True)
-    assert {text for _, _, text in queries.changed_since(db, before)} == {"acme", "x"}
+    assert {text for _, _, text in changed(db, before)} == {"acme", "x"}
 
 
 def test_changed_watches_and_removed_workspaces_are_reported(world: World, db: Db) -> None:
@@ -206,8 +213,8 @@ def test_more_changes_than_one_statement_takes(world: World, db: Db, monkeypatch
     monkeypatch.setattr(queries, "WORKSPACES_PER_STATEMENT", 2)
     for number in range(5):
         world.workspace(f"w{number}", queries={f"q{each}": f"x{each}" for each in range(number + 1)})
-    changed = list(queries.changed_since(db, 0))
-    assert len(changed) == len(set(changed)) == 15
+    found = changed(db, 0)
+    assert len(found) == len(set(found)) == 15
     assert len(dict(queries.watches_since(db, 0))) == 5
 
 

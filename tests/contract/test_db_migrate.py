@@ -396,6 +396,27 @@ def test_the_renamed_column_keeps_what_is_backfilled(world: World, db: Db, clock
     assert world.rows(Mention, "backfilled") == [(backfilled,)]
 
 
+def test_what_is_not_a_link_is_no_longer_in_url(world: World, db: Db, clock: Clock) -> None:
+    page, uri = "https://www.reddit.com/r/python/comments/1/x/", "https://remote.example/objects/1"
+    mastodon_page = "https://mastodon.example/@bob@remote.example/7"
+    runner = Runner(db.peewee, str(migrate.DIRECTORY))
+    entries = [(world.item(number), (world.workspace(),)) for number in (1000, 1001, 1002)]
+    storing.store(db, world.matched(*entries), clock())
+    runner.down("0022_item_facts")
+    item = Table("item", ["id", "source", "ref", "url", "permalink"]).bind(db.peewee)
+    first, second, third = [key for (key,) in item.select(item.id).order_by(item.id).tuples()]
+    item.update(url=page, permalink=page).where(item.id == first).execute()
+    item.update(url="https://example.org/", permalink=page).where(item.id == second).execute()
+    item.update(source="mastodon", ref=uri, url=mastodon_page, permalink=uri).where(item.id == third).execute()
+    migrate.migrate(db)
+    assert sorted(world.rows(StoredItem, "url", "lookup")) == [
+        ("", ""), ("", f"{uri} {mastodon_page}"), ("https://example.org/", ""),
+    ]  # fmt: skip
+    runner.down("0022_item_facts")
+    assert sorted(item.select(item.url).tuples()) == [("https://example.org/",), (mastodon_page,), (page,)]
+    migrate.migrate(db)
+
+
 def test_migrated_feeds_keep_their_position_in_groups_of_their_own(
     empty: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -614,6 +614,16 @@ def test_an_edited_item_gets_its_new_text_and_its_deliveries_are_not_repeated(
     assert len(world.rows(Delivery)) == 2
 
 
+def test_facts_of_an_item_are_stored_and_replaced_by_an_edit(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace()
+    item = world.item(lang="de", nsfw=True, lookup="by name", texts={"flair": "Help"})
+    storing.store(db, world.matched((item, (acme,))), clock())
+    assert world.rows(StoredItem, "lang", "nsfw", "lookup", "texts") == [("de", True, "by name", '{"flair":"Help"}')]
+    edited = msgspec.structs.replace(item, lang="", nsfw=False, texts={}, edited_at=clock.advance(60))
+    storing.store(db, world.matched((edited, (acme,)), poll="second"), clock())
+    assert world.rows(StoredItem, "lang", "nsfw", "lookup", "texts") == [("", False, "by name", "{}")]
+
+
 def test_only_a_newer_edit_replaces_a_text(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     item = world.item(title="third", edited_at=clock() + 2)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from overheard.db import queries, retention, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Delivery, Feed, Query, Watch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
-from overheard.workspaces import WatchSpec, validated
+from overheard.matching.scope import QueryScope
+from overheard.workspaces import QuerySpec, WatchSpec, WorkspaceSpec, validated
 from tests.fixtures import Clock, World
 
 BOTH = ("posts", "comments")
@@ -71,6 +73,27 @@ def test_changed_kinds_keep_the_watch_s_beginning_and_reach_the_index(world: Wor
     assert world.rows(Watch, "created_at", "kinds") == [(began, "post")]
     assert list(queries.watches_since(db, before)) == [(acme, (("replay", "post", "python"),))]
     assert world.rows(Feed, "fresh_at") == [(began,)], "the feed is read already"
+
+
+def test_a_scope_comes_back_and_its_change_is_a_change_of_the_query(world: World, db: Db) -> None:
+    def save(*scopes: dict[str, tuple[str, ...]]) -> WorkspaceSpec:
+        query = tuple(QuerySpec(f"q{number}", "acme", **scope) for number, scope in enumerate(scopes))
+        spec = validated(msgspec.structs.replace(world.spec(subreddits=["python", "rust"]), query=query))
+        found = workspace_specs.load(db, world.save(spec), secrets=False)
+        assert found.query == query
+        return found
+
+    save({"places": ("python",), "sources": ("reddit",), "kinds": ("posts",)}, {})
+    before = queries.revision(db)
+    save({"places": ("rust",)}, {})
+    [(_, _, text, scope)] = queries.changed_since(db, before)
+    assert (text, scope) == ("acme", QueryScope(places=("rust",)))
+    assert [scope for *_, scope in queries.all_texts(db)] == [QueryScope(places=("rust",)), QueryScope()]
+    before = queries.revision(db)
+    save({"places": ("rust",)}, {})
+    assert list(queries.changed_since(db, before)) == [], "unchanged queries keep their revision"
+    save({}, {})
+    assert [scope for *_, scope in queries.changed_since(db, before)] == [QueryScope()]
 
 
 def test_a_query_that_is_added_again_reuses_its_row(world: World, db: Db) -> None:

@@ -18,6 +18,7 @@ from overheard.sources import ItemLookup, Page, ReadRequest, Source, StreamedSou
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
 from overheard.sources.registry import SOURCES, open_sources
+from overheard.sources.sanitize import language_tag
 from tests.contract.source_worlds import DELETING, LEAVING_OUT, LISTED, LOOKED_UP, STREAMED, WORLDS, WRITTEN
 from tests.contract.source_worlds.protocols import Listed, Streamed, World, Written
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
@@ -132,10 +133,19 @@ def test_new_items_have_all_their_fields(any_world: World) -> None:
     assert item.permalink.startswith("https://")
     assert item.thread == item.id
     assert item.created_at > 1_000_000_000
+    assert item.lang == language_tag(item.lang)
+    assert not item.nsfw
     assert msgspec.json.decode(msgspec.json.encode(item), type=Item) == item
     _, _, two = any_world.news()
     assert two in ids_of(first(any_world.source, kind, [place], tokens, page.cursor))
     assert tokens.taken == any_world.requests(), "one token per request"
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_text_has_no_address_of_its_own(name: str) -> None:
+    with WORLDS[name]() as made:
+        kind, place, _ = made.news()
+        assert first(made.source, kind, [place], RecordingBudget()).items[0].url == ""
 
 
 def test_a_feed_kind_that_a_source_lacks_is_empty(any_world: World) -> None:

@@ -244,6 +244,7 @@ def test_half_a_surrogate_pair_as_typed_in_a_terminal_is_refused() -> None:
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=100).filter(str.strip)
 SUBREDDITS = st.from_regex(names.SUBREDDIT, fullmatch=True).filter(str.isascii)
+SOURCE_SETS = st.sampled_from([(), ("reddit",)])
 KIND_SETS = st.sampled_from([("posts",), ("comments",), ("comments", "posts")])
 
 
@@ -268,7 +269,8 @@ SPECS = st.builds(
         max_size=3,
     ).map(tuple),
     query=st.lists(
-        st.builds(QuerySpec, NAMES, TEXTS.map(lambda text: f"acme {text}")), max_size=3, unique_by=lambda q: q.name
+        st.builds(QuerySpec, NAMES, TEXTS.map(lambda text: f"acme {text}"), sources=SOURCE_SETS),
+        max_size=3, unique_by=lambda q: q.name,
     ).map(tuple),
     channel=st.lists(
         st.builds(

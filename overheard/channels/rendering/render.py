@@ -123,14 +123,18 @@ def _count(shown: int, total: int) -> str:
 
 
 def _view(mention: PublicMention, width: int) -> dict[str, Any]:
-    spans = {field: [(s, e) for f, s, e in mention.highlights if f == field] for field in ("title", "body")}
+    spans = {field: [(s, e) for f, s, e in mention.highlights if f == field] for field in ("title", "body", "url")}
+    # What stands only in the item's address is shown there: nothing else says why it matched.
+    only_address = bool(spans["url"] and not spans["title"] and not spans["body"])
     permalink = REDDIT + mention.permalink if mention.permalink.startswith("/") else mention.permalink
     return {
         "place": place_label(mention.source, mention.place),
         "author": byline(mention.source, mention.author),
         "kind": mention.kind,
         "title": excerpt(mention.title, spans["title"], TITLE_MAX_CHARS if width > 0 else SHORT_TITLE_MAX_CHARS),
-        "excerpt": excerpt(mention.body, spans["body"], width),
+        "excerpt": excerpt(mention.url, spans["url"], width)
+        if only_address
+        else excerpt(mention.body, spans["body"], width),
         "queries": ", ".join(mention.queries),
         "when": f"{mention.created_at[:10]} {mention.created_at[11:16]} UTC",
         "link": checked_link(permalink),
@@ -140,7 +144,7 @@ def _view(mention: PublicMention, width: int) -> dict[str, Any]:
 
 def _matched_words(mention: PublicMention) -> str:
     for field, start, end in mention.highlights:
-        text: str = getattr(mention, field, "") if field in ("title", "body") else ""
+        text: str = getattr(mention, field, "") if field in ("title", "body", "url") else ""
         if text[start:end].strip():
             return text[start:end]
     return mention.queries[0] if mention.queries else mention.item

@@ -9,7 +9,7 @@ from overheard.simulators.http.control import Command
 if TYPE_CHECKING:
     from .simulator import RedditSimulator
 
-_POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "text", "over_18": "flag"}
+_POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "text", "over_18": "flag", "flair": "text"}
 _COMMENT = {"link": "text*", "body": "text*", "parent": "text"}
 _NEW_ITEM = {"author": "text", "created": "number", "hold": "flag"}
 _FULLNAME = {"fullname": "text*"}

@@ -67,6 +67,7 @@ class Post:
     edited: float | None = None
     gone: Gone | None = None
     comments: int = 0
+    flair: str | None = None
     orphaned: bool = False
     released: Fraction | None = None  # its place, if a filter held it at first
 

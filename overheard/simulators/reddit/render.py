@@ -73,6 +73,7 @@ def _post(post: Post) -> str:
         "domain": f"self.{home.name}" if post.url is None else urlsplit(post.url).hostname,
         "thumbnail": "self" if is_self else "default",
         "over_18": post.over_18,
+        "link_flair_text": post.flair,
         "num_comments": post.comments,
         "removed_by_category": _REMOVED_BY.get(post.gone or ""),
         "is_robot_indexable": post.gone is None,

@@ -91,6 +91,7 @@ class RedditSimulator(HttpSimulator):
         *,
         url: str | None = None,
         over_18: bool = False,
+        flair: str | None = None,
         hold: bool = False,
     ) -> str:
         """Add a post and return its fullname. A new subreddit is created, public.
@@ -98,7 +99,15 @@ class RedditSimulator(HttpSimulator):
         `hold` hides it until it is approved. Listings are sorted by id: `created` (Unix seconds) is only displayed.
         """
         return self.store.add_post(
-            subreddit, title, selftext, author=author, created=created, url=url, over_18=over_18, held=hold
+            subreddit,
+            title,
+            selftext,
+            author=author,
+            created=created,
+            url=url,
+            over_18=over_18,
+            flair=flair,
+            held=hold,
         )
 
     def add_comment(

@@ -63,12 +63,14 @@ class SimulatedContent:
         created: float | None,
         url: str | None,
         over_18: bool,
+        flair: str | None = None,
         held: bool,
     ) -> str:
         """Add a post and return its fullname. A new subreddit is created, public."""
         with self.lock:
             home = self.subreddit(subreddit)
-            post = Post(self._take_number("t3"), home, author, title, text, url, over_18, self._stamp(created))
+            number = self._take_number("t3")
+            post = Post(number, home, author, title, text, url, over_18, self._stamp(created), flair=flair)
             return self._add(post, held)
 
     def add_comment(

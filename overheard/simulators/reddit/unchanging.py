@@ -14,7 +14,7 @@ _NULL = """
     mod_reason_title num_reports removal_reason report_reasons top_awarded_type
 """
 _NULL_IN_POSTS = """
-    category content_categories discussion_type link_flair_css_class link_flair_text media removed_by secure_media
+    category content_categories discussion_type link_flair_css_class media removed_by secure_media
     suggested_sort view_count
 """
 _NULL_IN_COMMENTS = """

@@ -13,12 +13,15 @@ import msgspec
 
 from overheard.items import ALL, Item
 from overheard.sources.bluesky.names import ITEM_ID, SOURCE, item_id, permalink
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import language_tag, sanitized
 
 # ``createdAt`` is only the client's word: beyond this it is not believed, and the time of the event counts.
 CLIENT_CLOCK_SECONDS = 300.0
 LINK_MAX_CHARS = 4096
 ALT_TEXTS_MAX = 8  # Bluesky's clients send up to four images
+LANGUAGES_MAX = 3  # that a post may have
+LABELS_MAX = 10  # that an author may set
+ADULT_LABELS = ("porn", "sexual", "nudity", "graphic-media")
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
@@ -27,6 +30,8 @@ class PostRecord(msgspec.Struct):
     createdAt: object = None
     reply: object = None
     embed: object = None
+    langs: object = None
+    labels: object = None
 
 
 _post = msgspec.json.Decoder(PostRecord)
@@ -54,6 +59,8 @@ def to_item(did: str, record_key: str, record: msgspec.Raw, *, at: float, edited
         permalink=permalink(did, record_key),
         thread=root or ref,
         texts=texts,
+        lang=_language(post.langs),
+        nsfw=_labelled_adult(post.labels),
         created_at=_created_at(post.createdAt, at),
         edited_at=at if edited else None,
     )
@@ -82,6 +89,16 @@ def _embedded(embed: object) -> tuple[str, dict[str, str]]:
         "caption": "\n".join(filter(None, (_text(picture, "alt") for picture in (*pictures, media)))),
     }
     return link, {name: sanitized(text) for name, text in texts.items() if text}
+
+
+def _language(langs: object) -> str:
+    return next(filter(None, map(language_tag, langs[:LANGUAGES_MAX])), "") if isinstance(langs, list) else ""
+
+
+def _labelled_adult(labels: object) -> bool:
+    """Return True if the author has labelled the post as for adults only."""
+    values = _part(labels, "values")
+    return isinstance(values, list) and any(_text(value, "val") in ADULT_LABELS for value in values[:LABELS_MAX])
 
 
 def _created_at(claimed: object, at: float) -> float:

@@ -29,6 +29,7 @@ class FeedEntry(msgspec.Struct, kw_only=True):
     body: str = ""
     author: str = ""
     tags: tuple[str, ...] = ()
+    lang: str = ""
     published: float | None = None
     updated: float | None = None
 
@@ -54,6 +55,7 @@ class FeedDocument(msgspec.Struct, kw_only=True):
     title: str = ""
     author: str = ""
     link: str = ""
+    lang: str = ""
     update_seconds: float = 0.0
     unreadable: int = 0
     dropped: int = 0
@@ -98,6 +100,7 @@ def to_item(
         permalink=entry.link or document.link or site_of(place),
         thread=own_id,
         texts={"tags": tags} if tags else {},
+        lang=entry.lang or document.lang,
         created_at=created_at,
         edited_at=edited_at,
     )

@@ -20,7 +20,7 @@ from overheard.sources.feeds.entries import (
 )
 from overheard.sources.feeds.times import parse_date
 from overheard.sources.html_text import html_to_text
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import language_tag, sanitized
 
 VERSION = "jsonfeed.org/version/"
 LONG_MAX_DIGITS = 18
@@ -41,6 +41,7 @@ def parse(text: str, base: str) -> FeedDocument:
         title=one_line(_text(feed.get("title")), NAME_MAX_CHARS),
         author=_author(feed),
         link=absolute_link(base, _text(feed.get("home_page_url"))),
+        lang=language_tag(feed.get("language")),
         unreadable=len(entries) - len(readable),
         dropped=max(len(items) - ENTRIES_MAX, 0),
         dropped_at=max((at for item in items[ENTRIES_MAX:] if (at := _date(item, "date_published"))), default=None),
@@ -77,6 +78,7 @@ def _entry(item: Any, base: str) -> FeedEntry | None:
         body=body.strip() or sanitized(summary).strip(),
         author=_author(item),
         tags=_tags(item.get("tags")),
+        lang=language_tag(item.get("language")),
         published=_date(item, "date_published"),
         updated=_date(item, "date_modified"),
     )

@@ -34,7 +34,7 @@ from overheard.sources.feeds.entries import (
 )
 from overheard.sources.feeds.times import parse_date, seconds_of
 from overheard.sources.html_text import html_to_text
-from overheard.sources.sanitize import TEXT_MAX_CHARS, sanitized
+from overheard.sources.sanitize import TEXT_MAX_CHARS, language_tag, sanitized
 
 ROOTS = {"rss": "item", "rdf": "item", "feed": "entry"}  # of RSS, RSS 0.9 and 1.0, Atom: the name of their entries
 ROOT_MAX_CHARS = 10_000  # of its start tag
@@ -84,6 +84,7 @@ def parse(text: str, start: int, root_name: str, base: str, *, max_seconds: floa
         title=one_line(_text(feed, "title"), NAME_MAX_CHARS),
         author=one_line(_author(feed), NAME_MAX_CHARS),
         link=absolute_link(base, str(feed.get("link") or "")),
+        lang=language_tag(feed.get("language")),
         update_seconds=_update_seconds(feed),
         dropped=len(dropped) + parts.unlisted,
         dropped_at=max((at for each in dropped if (at := _first_date(each)) is not None), default=None),
@@ -256,6 +257,7 @@ def _converted(found: Any, base: str) -> FeedEntry:
         body=(_plain(content) if content else "") or _text(found, "summary"),
         author=one_line(_author(found), NAME_MAX_CHARS),
         tags=_labels(found),
+        lang=_language(found, content),
         published=seconds_of(found.get("published_parsed") or found.get("created_parsed")),
         updated=seconds_of(dict.get(found, "updated_parsed")),  # its own get() falls back to published,
     )
@@ -277,6 +279,12 @@ def _plain(detail: Any) -> str:
     if kind == "text/plain":
         return sanitized(value).strip()
     return html_to_text(value) if kind in ("text/html", "application/xhtml+xml", "") else ""
+
+
+def _language(found: Any, content: Any) -> str:
+    """Return an entry's own language (``dc:language``), else that of its text or title (``xml:lang``)."""
+    details = (found, content, found.get("summary_detail"), found.get("title_detail"))
+    return next(filter(None, (language_tag((detail or {}).get("language")) for detail in details)), "")
 
 
 def _labels(found: Any) -> tuple[str, ...]:

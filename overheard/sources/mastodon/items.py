@@ -16,7 +16,7 @@ from overheard.decoding import converter, decode_json
 from overheard.items import Item
 from overheard.sources.html_text import html_to_text
 from overheard.sources.mastodon.names import SOURCE, TimelinePlace
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import language_tag, sanitized
 
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 ID_MAX_CHARS = 500
@@ -60,6 +60,8 @@ class _Status(msgspec.Struct):
     reblog: Any = None
     media_attachments: list[_Attachment] | None = None
     poll: _Poll | None = None
+    language: Any = None
+    sensitive: Any = None
 
 
 _to_status = converter(_Status)
@@ -132,11 +134,14 @@ def _item(status: _Status, place: str, server: TimelinePlace) -> Item:
         # A comment has no title that queries would look at.
         title="" if is_comment else spoiler,
         body="\n\n".join(filter(None, (spoiler, text))) if is_comment else text,
-        url=page,
         permalink=_link(status.url) or _link(status.uri) or page,
         # The server tells only its own number of the status that this one answers.
         thread=f"{server.server}/statuses/{_local_reply(status)}" if is_comment else item_id,
         texts=_texts(status),
+        lang=language_tag(status.language),
+        nsfw=status.sensitive is True,
+        # The id is the same on all servers; each has a number of its own for it, which is in the page's address.
+        lookup=f"{item_id} {page}",
         created_at=_time(status.created_at),
         edited_at=None if status.edited_at is None else _time(status.edited_at),
     )

@@ -73,14 +73,6 @@ def check_author(text: str) -> str:
     return f"{found[1]}@{found[2].lower()}"
 
 
-def lookup_name(item_id: str, url: str) -> str:
-    """Return the name by which a stored item is looked up: its id, and its page on the server that it was read from.
-
-    The id is the same on all servers; each server has a number of its own for it, which is in the page's address.
-    """
-    return f"{item_id} {url}" if STATUS_ADDRESS.fullmatch(url) else item_id
-
-
 def _server(text: str, scheme: str | None, host: str) -> str:
     wanted = (scheme or "https").lower()
     try:

@@ -72,7 +72,7 @@ class MastodonSource(SingleFeedSource):
         )
 
     def look_up(self, ids: Sequence[str], budget: RequestTokens) -> LookupResult:
-        """Look up statuses, each in one request to the server that it was read from (``names.lookup_name``).
+        """Look up statuses, each in one request to the server that it was read from (``Item.lookup``).
 
         404 means deleted there, or no longer shown to the public. A server that fails leaves its statuses unknown.
         Raises BudgetExhausted if not even one was looked up.

@@ -13,8 +13,17 @@ import msgspec
 from overheard.decoding import converter
 from overheard.errors import RetryableError
 from overheard.items import Item, ItemKind
-from overheard.sources.reddit.names import FULLNAME, PREFIX, SITE, SOURCE, kind_of, post_of_permalink
-from overheard.sources.sanitize import sanitized, web_address
+from overheard.sources.reddit.names import (
+    FULLNAME,
+    PREFIX,
+    SITE,
+    SOURCE,
+    flair_texts,
+    kind_of,
+    link_of,
+    post_of_permalink,
+)
+from overheard.sources.sanitize import sanitized
 
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 # A ValidationError names fields and types, never values, so its text may be logged. A lone surrogate is a UnicodeError.
@@ -29,12 +38,14 @@ class _Data(msgspec.Struct, kw_only=True):
     permalink: str
     created_utc: float
     author: str | None = None
+    over_18: bool | None = None
 
 
 class _Post(_Data, kw_only=True):
     title: str
     selftext: str | None = None
     url: str | None = None
+    link_flair_text: str | None = None
     removed_by_category: str | None = None
 
 
@@ -111,7 +122,10 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
         post = _to_post(child.data)
         body = post.selftext or ""
         item = msgspec.structs.replace(
-            _item(kind, post, post.name, body), title=sanitized(post.title), url=_link(post.url or "")
+            _item(kind, post, post.name, body),
+            title=sanitized(post.title),
+            url=link_of(post.url or "", post.name),
+            texts=flair_texts(post.link_flair_text),
         )
         # Without an author, the placeholder is Reddit's own; with one, the author may have typed it.
         return ParsedChild(
@@ -138,11 +152,6 @@ def is_text_removed(item: Item) -> bool:
     return item.body in REMOVED_BODIES or item.body.startswith(ERASED_BY_REDDIT)
 
 
-def _link(url: str) -> str:
-    """Return what a post links to. A crosspost has the path of the other post."""
-    return web_address(SITE + url if url.startswith("/") and not url.startswith("//") else url)
-
-
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
         raise msgspec.ValidationError("its `name` is not a fullname of its kind")
@@ -161,5 +170,6 @@ def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
         body=sanitized(body),
         permalink=SITE + sanitized(data.permalink),
         thread=thread,
+        nsfw=bool(data.over_18),
         created_at=data.created_utc,
     )

@@ -7,6 +7,7 @@ import re
 
 from overheard.errors import InvalidInput
 from overheard.items import ALL, ItemKind
+from overheard.sources.sanitize import sanitized, web_address
 
 SOURCE = "reddit"
 SITE = "https://www.reddit.com"  # permalinks are for users: they point to Reddit itself, whichever host was read
@@ -17,6 +18,8 @@ FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
 SUBREDDIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{3,20}")
 AUTHOR = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
 SUBREDDIT_MAX_CHARS = 100  # of what a user typed, with r/ and slashes; longer text is not worth parsing
+FLAIR_MAX_CHARS = 200  # Reddit allows 64
+OWN_PAGE = re.compile(r"https?://(?:[a-z]+\.)?reddit\.com/(?:r|u|user)/", re.IGNORECASE)
 POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
 TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # the post's title as a slug, in a comment's link
 
@@ -37,6 +40,22 @@ def post_of_permalink(permalink: str) -> str | None:
     """Return the fullname of the post in a comment's link; None if the link has none."""
     found = POST_IN_LINK.search(permalink)
     return f"{PREFIX['post']}_{found[1]}" if found else None
+
+
+def link_of(url: str, post: str) -> str:
+    """Return what a post (a fullname) links to; empty for a text post, whose ``url`` is its own page.
+
+    A crosspost has the path of the other post.
+    """
+    whole = SITE + url if url.startswith("/") and not url.startswith("//") else url
+    own = OWN_PAGE.match(whole) and post_of_permalink(whole) == post
+    return "" if own else web_address(whole)
+
+
+def flair_texts(flair: str | None) -> dict[str, str]:
+    """Return a post's flair as one of its further texts."""
+    text = sanitized((flair or "")[:FLAIR_MAX_CHARS]).strip()
+    return {"flair": text} if text else {}
 
 
 def without_title_slug(permalink: str) -> str:

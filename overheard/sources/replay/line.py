@@ -9,7 +9,7 @@ import msgspec
 from overheard.items import Item, ItemKind
 from overheard.sources.jsonl_files import MatchableLine
 from overheard.sources.reddit import names as reddit
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import language_tag, sanitized
 
 SOURCE = "replay"
 ID_MAX_CHARS = 200
@@ -28,7 +28,7 @@ class ReplayLine(MatchableLine):
     An item has an id (``item``, ``name`` or ``id``), a place (``place`` or ``subreddit``), and the same text fields as
     a line for ``overheard query test``. Its time (``created_at`` or ``created_utc``) is in seconds since the epoch, or
     ISO 8601; an item without one appears as soon as it is read. In Reddit's dumps ``id`` lacks the kind, ``link_id`` is
-    the thread, and ``permalink`` is a path.
+    the thread, ``permalink`` is a path, ``url`` a text post's own page, and ``over_18`` what we call ``nsfw``.
     """
 
     gone: str | None = None
@@ -45,6 +45,11 @@ class ReplayLine(MatchableLine):
     thread_title: str | None = None
     link_title: str | None = None
     texts: dict[str, str] | None = None
+    link_flair_text: str | None = None
+    lang: str | None = None
+    nsfw: bool | None = None
+    over_18: bool | None = None
+    is_self: bool | None = None
 
     def to_item(self) -> Item:
         """Return the item, with time 0 if the line has none. Raises InvalidLine."""
@@ -53,6 +58,8 @@ class ReplayLine(MatchableLine):
         comment = kind == "comment"
         author = sanitized(self.author or "")[:NAME_MAX_CHARS]
         permalink = _link("permalink", self.permalink)
+        url = _link("url", self.url)
+        texts = {sanitized(name): sanitized(text) for name, text in (self.texts or {}).items()}
         return Item(
             source=SOURCE,
             id=item_id,
@@ -61,11 +68,13 @@ class ReplayLine(MatchableLine):
             author=None if author in ("", "[deleted]") else author,
             title="" if comment else title,
             body=sanitized("\n".join(filter(None, (self.selftext, self.body)))),
-            url=_link("url", self.url),
+            url="" if self.is_self or url == permalink else reddit.link_of(url, item_id),
             permalink=permalink,
             thread=self._thread() if comment else item_id,
             thread_title=sanitized(self.thread_title or self.link_title or title) if comment else "",
-            texts={sanitized(name): sanitized(text) for name, text in (self.texts or {}).items()},
+            texts=reddit.flair_texts(self.link_flair_text) | texts,
+            lang=language_tag(self.lang),
+            nsfw=bool(self.nsfw or self.over_18),
             created_at=_time(self.created_at if self.created_at is not None else self.created_utc),
             edited_at=None if self.edited_at is None else _time(self.edited_at),
         )

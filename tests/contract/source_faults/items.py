@@ -6,6 +6,7 @@ import msgspec
 
 from overheard.items import Item
 from overheard.sources.registry import SOURCES
+from overheard.sources.sanitize import language_tag
 
 ITEM_MAX_CHARS = 1_000_000  # of all texts together
 YEAR_10000 = 253_402_300_800
@@ -15,6 +16,7 @@ def unusable(item: Item) -> list[str]:
     """Return why an item could not be stored, sent or shown."""
     texts = {name: getattr(item, name) for name in ("id", "place", "title", "body", "url", "permalink", "thread_title")}
     texts |= {"author": item.author or "", "thread": item.thread or "", **item.texts}
+    texts |= {"lang": item.lang}
     problems = [f"NUL in {name}" for name, text in texts.items() if "\0" in text]
     try:
         msgspec.json.encode(item)
@@ -30,6 +32,8 @@ def unusable(item: Item) -> list[str]:
     problems += [
         f"{name} is {text[:30]!r}" for name, text in links.items() if not text.startswith(("https://", "http://"))
     ]
+    if language_tag(item.lang) != item.lang:
+        problems.append(f"its language is {item.lang[:30]!r}")
     if item.author is not None and not item.author.strip():
         problems.append("a blank author")
     return problems

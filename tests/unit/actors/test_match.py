@@ -187,7 +187,7 @@ def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
 ) -> None:
     long = '"' + "c++ " * 25 + '"'
     item = world.item(title="acme or db", body="c++ " * 30)
-    acme = world.workspace(queries={"a": "acme or db", "b": long, "c": "acme", "d": "title:acme", "e": "acme AND"})
+    acme = world.workspace(queries={"a": "acme or db", "b": long, "c": "acme", "d": "subject:acme", "e": "acme AND"})
     assert wanted(item) == [{acme: 3}]
     assert (metric("queries"), metric("refused_queries", matched="yes")) == (4, 3)
     assert metric("refused_queries", matched="no") == 1

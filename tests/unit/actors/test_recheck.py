@@ -309,7 +309,7 @@ def test_what_the_budget_does_not_reach_is_looked_up_a_moment_later(
     assert row(db, "t3_2").checked_at == clock()
 
 
-def test_an_item_is_looked_up_by_the_name_that_its_source_makes(
+def test_an_item_is_looked_up_as_its_source_wants_it(
     stored: Callable[..., Item],
     db: Db,
     sent: Sent,
@@ -319,7 +319,7 @@ def test_an_item_is_looked_up_by_the_name_that_its_source_makes(
 ) -> None:
     stored(1)
     uri, page = "https://remote.example/objects/1", "https://mastodon.example/@bob@remote.example/7"
-    ItemTable.update(source="mastodon", ref=uri, url=page).execute(db.peewee)
+    ItemTable.update(source="mastodon", ref=uri, lookup=f"{uri} {page}").execute(db.peewee)
     source = Reddit()
     rules = RecheckSettings()
     rechecker = Rechecker(db=db, sources={"mastodon": source}, send=sent, clock=clock, rules=rules, metrics=metrics)
@@ -409,6 +409,18 @@ def test_an_edited_item_is_updated_and_loses_its_highlights(
     clock.advance(HOUR)
     run()
     assert world.counts()["Mention"] == 2
+
+
+def test_what_was_removed_from_the_further_texts_is_removed_here(
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, world: World, clock: Clock
+) -> None:
+    first, second = stored(1, texts={"flair": "Help"}), stored(2)
+    reddit.items["t3_1"] = msgspec.structs.replace(first, texts={}, lang="de", nsfw=True)
+    reddit.items["t3_2"] = msgspec.structs.replace(second, texts={"flair": "New"})
+    clock.advance(HOUR)
+    run()
+    assert world.rows(ItemTable, "texts", "lang", "nsfw") == [("{}", "de", True), ('{"flair":"New"}', "", False)]
+    assert world.rows(Mention, "highlights") == [("[]",), ('[["title",3,7]]',)]
 
 
 def test_items_without_mentions_are_erased_without_a_request(

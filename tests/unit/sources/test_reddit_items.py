@@ -71,6 +71,44 @@ def test_a_post_links_to_the_web_or_to_nothing(url: str, shown: str) -> None:
     assert read.item.url == shown
 
 
+@pytest.mark.parametrize(
+    ("url", "is_link"),
+    [
+        ("https://www.reddit.com/r/Python/comments/1abc/a_title/", False),
+        ("https://www.reddit.com/r/python/comments/1abc/", False),
+        ("https://old.reddit.com/r/Python/comments/1abc/a_title/", False),
+        ("http://www.reddit.com/r/Python/comments/1abc/a_title/", False),
+        ("https://www.reddit.com/user/ann/comments/1abc/a_title/", False),
+        ("/r/Python/comments/1abc/a_title/", False),
+        ("https://www.reddit.com/r/Python/comments/2def/another/", True),
+        ("https://www.reddit.com/gallery/1abc", True),
+        ("https://i.redd.it/1abc.jpeg", True),
+        ("https://v.redd.it/1abc", True),
+        ("https://evil.example/www.reddit.com/r/Python/comments/1abc/", True),
+        ("https://example.org/comments/1abc/", True),
+    ],
+)
+def test_a_text_post_has_no_address_of_its_own(url: str, is_link: bool) -> None:
+    [read] = parse_children([altered(POST, url=url)], "post")
+    assert read.item is not None
+    assert bool(read.item.url) is is_link
+
+
+def test_flair_is_a_text_and_over_18_is_nsfw() -> None:
+    thing = altered(POST, link_flair_text=" Show\0case " + "x" * 500, over_18=True)
+    [post] = parse_children([thing], "post")
+    [comment] = parse_children([altered(COMMENT, over_18=True, link_flair_text="Help")], "comment")
+    assert post.item is not None
+    assert comment.item is not None
+    assert post.item.texts["flair"].startswith("Showcase xxx")
+    assert len(post.item.texts["flair"]) <= 200
+    assert (post.item.nsfw, comment.item.nsfw) == (True, True)
+    assert comment.item.texts == {}
+    [plain] = parse_children([altered(POST, link_flair_text=None, over_18=None)], "post")
+    assert plain.item is not None
+    assert (plain.item.texts, plain.item.nsfw, plain.item.lang) == ({}, False, "")
+
+
 def test_a_post() -> None:
     [read] = parse_children([POST], "post")
     assert read.item is not None

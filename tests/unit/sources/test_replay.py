@@ -248,6 +248,21 @@ def test_lines_of_reddits_dumps_are_items(player: Player, file: Path) -> None:
     assert (two.thread, two.source) == ("t3_1abc", "replay")
 
 
+def test_language_flair_and_adult_content_are_in_lines(player: Player, file: Path) -> None:
+    own = "https://www.reddit.com/r/Python/comments/1abc/a_title/"
+    dumped = {"id": "1abc", "subreddit": "Python", "title": "A", "permalink": own[22:], "created_utc": 1_700_000_000}
+    more = {"url": own, "over_18": True, "link_flair_text": "Help", "is_self": True}
+    ours = {"id": "x", "kind": "post", "place": "Python", "body": "B", "created_at": 1_700_000_001, "lang": "pt_BR"}
+    ours |= {"nsfw": True, "texts": {"flair": "Own"}, "url": "https://example.org/"}
+    lines = (dumped | more, dumped | {"id": "2def", "url": own}, dumped | {"url": own, "id": "1abc"}, ours)
+    file.write_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in lines))
+    first, linked, bare, last = player.items()
+    assert (first.url, first.nsfw, first.lang, first.texts) == ("", True, "", {"flair": "Help"})
+    assert (linked.nsfw, linked.texts) == (False, {})
+    assert (bare.id, bare.url) == ("t3_1abc", "")
+    assert (last.lang, last.nsfw, last.texts, last.url) == ("pt-br", True, {"flair": "Own"}, "https://example.org/")
+
+
 def test_deletions_are_reported_in_order(player: Player, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(lines(1) + b'{"gone": "i1"}\n' + lines(2))
     [page] = player.pages()

@@ -151,9 +151,22 @@ def test_links_and_descriptions_are_texts_of_their_own() -> None:
     assert script.url == ""
 
 
-@pytest.mark.parametrize("strange", [None, 7, "x", [], {}, {"root": 7}, {"root": {"uri": 7}}, {"media": [1]}, [[[]]]])
+def test_the_first_language_is_told_and_labels_for_adults_only() -> None:
+    told = {**RECORD, "langs": ["und", "pt-BR", "en"], "labels": {"values": [{"val": "!x"}, {"val": "porn"}]}}
+    item = event(frame("v1", told), "v1").item
+    plain = event(frame("v1"), "v1").item
+    assert item is not None
+    assert plain is not None
+    assert (item.lang, item.nsfw) == ("pt-br", True)
+    assert (plain.lang, plain.nsfw) == ("en", False)
+
+
+@pytest.mark.parametrize(
+    "strange", [None, 7, "x", [], {}, {"root": 7}, {"root": {"uri": 7}}, {"media": [1]}, [[[]]], {"values": [7]}]
+)
 def test_strange_parts_of_a_record_cost_only_themselves(strange: object) -> None:
-    item = event(frame("v2", {**RECORD, "reply": strange, "embed": strange, "langs": strange}), "v2").item
+    parts = dict.fromkeys(("reply", "embed", "langs", "labels"), strange)
+    item = event(frame("v2", {**RECORD, **parts}), "v2").item
     assert item is not None
     assert (item.kind, item.body) == ("post", "Try RSV!")
 

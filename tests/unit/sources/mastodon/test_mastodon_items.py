@@ -35,7 +35,8 @@ def test_a_status_is_a_post() -> None:
     assert (item.source, item.id, item.kind, item.place) == ("mastodon", STATUS["uri"], "post", PLACE)
     assert item.author == "ann@mastodon.social"
     assert item.body == "Hello & welcome\nto #python\n\nBye"
-    assert item.permalink == item.url == STATUS["url"]
+    assert item.permalink == STATUS["url"]
+    assert (item.url, item.lookup) == ("", f"{STATUS['uri']} {STATUS['url']}")
     assert item.thread == item.id
     assert (item.created_at, item.edited_at) == (1795780800.0, 1795781100.0)
 
@@ -45,7 +46,7 @@ def test_a_status_of_another_server_keeps_its_identity_and_links_to_its_own_page
     item = parsed(account={"acct": "bob@remote.example"}, uri=uri, url=page).item
     assert item is not None
     assert (item.id, item.author, item.permalink) == (uri, "bob@remote.example", page)
-    assert item.url == "https://mastodon.social/@bob@remote.example/113560000000000001"
+    assert item.lookup == f"{uri} https://mastodon.social/@bob@remote.example/113560000000000001"
 
 
 def test_a_content_warning_is_the_title_of_a_post_and_belongs_to_the_text_of_a_reply() -> None:
@@ -55,6 +56,16 @@ def test_a_content_warning_is_the_title_of_a_post_and_belongs_to_the_text_of_a_r
     assert (post.kind, post.title) == ("post", "Long")
     assert (reply.kind, reply.title, reply.thread) == ("comment", "", "https://mastodon.social/statuses/7")
     assert reply.body.startswith("Long\n\nHello")
+
+
+@pytest.mark.parametrize(
+    ("told", "lang"), [("de", "de"), ("zh-TW", "zh-tw"), (None, ""), ("", ""), (7, ""), ("x" * 99, ""), ("not one", "")]
+)
+def test_the_language_is_told_and_sensitive_is_nsfw(told: object, lang: str) -> None:
+    item, plain = parsed(language=told, sensitive=True).item, parsed(sensitive=None).item
+    assert item is not None
+    assert plain is not None
+    assert (item.lang, item.nsfw, plain.nsfw) == (lang, True, False)
 
 
 def test_descriptions_of_media_and_options_of_polls_are_texts() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.errors import InvalidInput
-from overheard.sources.mastodon.names import check_author, check_place, lookup_name, parse_place
+from overheard.sources.mastodon.names import check_author, check_place, parse_place
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,3 @@ def test_an_author_needs_a_server() -> None:
     for text in ("ann", "@ann", "ann@", "a b@example.org"):
         with pytest.raises(InvalidInput, match="with its server"):
             check_author(text)
-
-
-def test_a_status_is_looked_up_where_it_was_read() -> None:
-    page = "https://mastodon.social/@bob@remote.example/109"
-    assert lookup_name("https://remote.example/objects/1", page) == f"https://remote.example/objects/1 {page}"
-    assert lookup_name("https://remote.example/objects/1", "") == "https://remote.example/objects/1"

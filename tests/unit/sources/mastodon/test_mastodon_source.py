@@ -8,7 +8,6 @@ import pytest
 from overheard.errors import BudgetExhausted, FeedRefused
 from overheard.simulators.mastodon import MastodonSimulator, render
 from overheard.sources import Page, ReadRequest
-from overheard.sources.mastodon.names import lookup_name
 from overheard.sources.mastodon.source import MastodonSource
 from tests.unit.sources.mastodon_world import source_of
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
@@ -127,7 +126,7 @@ def test_a_status_read_from_two_servers_is_one_item(server: MastodonSimulator) -
         source = source_of()
         one, two = (read(source, place_of(each))[0].items[0] for each in (server, other))
     assert one.id == two.id == uri
-    assert one.url != two.url
+    assert one.lookup != two.lookup
 
 
 def test_a_bad_status_costs_nothing_else(server: MastodonSimulator) -> None:
@@ -265,7 +264,7 @@ def looked_up(server: MastodonSimulator, *authors: str) -> tuple[MastodonSource,
     for author in authors:
         server.publish(f"by {author}", author=author)
     source = source_of()
-    return source, [lookup_name(item.id, item.url) for item in read(source, place_of(server))[0].items][::-1]
+    return source, [item.lookup for item in read(source, place_of(server))[0].items][::-1]
 
 
 def test_statuses_of_other_servers_are_looked_up_where_they_were_read(server: MastodonSimulator) -> None:

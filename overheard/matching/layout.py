@@ -1,0 +1,279 @@
+"""Where each word of an item stands: the words of all its texts in one numbered sequence.
+
+Every set of positions is an integer, bit p for position p: for texts of any length and queries of any kind, a phrase
+costs a few operations per word, and never a loop over the text for each place (a phrase of "c++" a thousand times, in a
+text of ten thousand).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
+
+from overheard.items import Item
+from overheard.matching.folding import fold_keeping_accents
+from overheard.matching.markup import BREAK, flow
+from overheard.matching.scripts import visible
+from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
+from overheard.matching.spelling import joined_by, literal
+from overheard.matching.symbols import affixes, widened
+from overheard.matching.text import read, spans
+from overheard.matching.tree import FieldName, Variation, Where
+from overheard.matching.variants import variants
+
+Texts = dict[FieldName, str]
+
+GAP = ""  # a position where a paragraph ends; no word is empty
+NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
+
+
+class Form(NamedTuple):
+    """Another form of a word or of several neighbours in the text: from position ``start`` on, so many positions."""
+
+    start: int
+    length: int
+    by: frozenset[Variation]
+
+
+class Section(NamedTuple):
+    """A text of its own within a field: the flow, or an address that was taken out of it.
+
+    ``first``: the position of its first word; ``offset``: where its text begins in the field.
+    """
+
+    first: int
+    field: FieldName
+    masked: str
+    offset: int
+    links: Collection[tuple[int, int]]  # the spans of its addresses in the field
+
+
+class Layout:
+    """The words of an item, in the order title, body, addresses in it, url, thread, flair, with gaps in between."""
+
+    def __init__(self, item: Item) -> None:
+        self.texts = texts_of(item)
+        self.words: list[str] = []
+        self._separators: list[tuple[str, str]] = []  # before and behind each word
+        self._spans: list[tuple[int, int]] = []
+        self.sections: list[Section] = []
+        self._forms: dict[str, list[Form]] = defaultdict(list)
+        self._links: list[int] = []
+        self._masks: dict[Hashable, int] = {}
+        self._originals: dict[tuple[str, bool], dict[str, int]] = {}
+        for name, text in self.texts.items():
+            if name == "url":
+                self._add(name, text, 0, [(0, len(text))])
+                continue
+            flowing = flow(text)
+            self._add(name, flowing.masked, 0, flowing.links)
+            for start, end in flowing.targets:
+                self._add(name, text[start:end], start, [(start, end)])
+
+    def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
+        """Add the words of a text that begins ``offset`` characters into its field."""
+        words, separators = read(masked)
+        self.sections.append(Section(len(self.words), name, masked, offset, links))
+        positions = []
+        for number, (word, (start, end)) in enumerate(zip(words, spans(masked), strict=True)):
+            if number and BREAK in separators[number]:
+                self._gap()
+            positions.append(len(self.words))
+            self.words.append(word)
+            self._separators.append((separators[number], separators[number + 1]))
+            self._spans.append((start + offset, end + offset))
+        for first, length, form in variants(words, separators):
+            signs = map(plain_signs, separators[first + 1 : first + length])
+            by = joined_by(list(signs), length == 1 or form.isdigit())
+            self._forms[form].append(Form(positions[first], length, frozenset(by)))
+        if links:
+            starts, ends = zip(*sorted(links), strict=True)
+            for at in positions:
+                link = bisect_right(starts, self._spans[at][0]) - 1
+                if link >= 0 and self._spans[at][0] < ends[link]:
+                    self._links.append(at)
+        self._gap()
+
+    def _gap(self) -> None:
+        self.words.append(GAP)
+        self._separators.append((BREAK, BREAK))
+        self._spans.append((0, 0))
+
+    # -- what stands where
+
+    def of_word(self, word: str) -> int:
+        """Return the positions of a word of the text, folded."""
+        return self._once(("word", word), lambda: self._positions.get(word, ()))
+
+    def of_forms(self, form: str, exact: frozenset[Variation]) -> dict[int, int]:
+        """Return where other forms of words begin, by length; without those that come by one of these variations."""
+        found: dict[int, list[int]] = {}
+        for start, length, by in self._forms.get(form, ()):
+            if not by & exact:
+                found.setdefault(length, []).append(start)
+        return {length: self.mask(starts) for length, starts in found.items()}
+
+    def of_original(self, word: str, original: str, any_case: bool) -> int:
+        """Return the positions of a word that the text writes in this way."""
+        key = word, any_case
+        if key not in self._originals:
+            places = self._positions.get(word, ())
+            self._originals[key] = self._groups((self._original(at, any_case), at) for at in places)
+        return self._originals[key].get(original, 0)
+
+    def of_form_original(self, form: str, original: str, exact: frozenset[Variation]) -> dict[int, int]:
+        """Return where other forms of words begin, by length, that the text writes so but for case and the signs."""
+        found: dict[int, list[int]] = {}
+        for start, length, by in self._forms.get(form, ()):
+            said = "".join(self._original(at, True) for at in range(start, start + length))
+            if not by & exact and original == (said[1:] if length == 1 else said):
+                found.setdefault(length, []).append(start)
+        return {length: self.mask(starts) for length, starts in found.items()}
+
+    def separated_by(self, required: str) -> int:
+        """Return the positions of words that these signs separate from the word before (``Spelling.between``)."""
+        signs = (HYPHEN, " ") if required == HYPHEN_OR_SPACE else (required,)
+        return self._once(
+            ("signs", required), lambda: chain.from_iterable(self._by_sign.get(sign, ()) for sign in signs)
+        )
+
+    def with_symbol(self, symbol: str, *, behind: bool) -> int:
+        """Return the positions of words with this symbol right before or behind them; "" is any or none."""
+        return self._symbols[behind].get(symbol, 0) if symbol else -1
+
+    @cached_property
+    def all_words(self) -> list[str]:
+        """The different words, sorted."""
+        return sorted(self._positions)
+
+    @cached_property
+    def all_words_backwards(self) -> list[str]:
+        """The different words, each spelt backwards, sorted."""
+        return sorted(word[::-1] for word in self._positions)
+
+    @cached_property
+    def not_gaps(self) -> int:
+        """The positions of words."""
+        return self.mask(at for at, word in enumerate(self.words) if word)
+
+    @cached_property
+    def continued_numbers(self) -> int:
+        """The positions of numbers that go on from a number before: the 3 in 2.3.11."""
+        return self.mask(
+            at
+            for sign in NUMBER_SIGNS
+            for at in self._by_sign.get(sign, ())
+            if at and self.words[at][0].isdigit() and self.words[at - 1][-1:].isdigit()
+        )
+
+    @cached_property
+    def hyphenated(self) -> int:
+        """The positions of words with a hyphen between them and the word before."""
+        return self.mask(at for at in self._by_sign.get(HYPHEN, ()) if at and self.words[at - 1])
+
+    @cached_property
+    def continued_names(self) -> int:
+        """The positions of words that a dot and a letter follow: the com in acme.com.evil.org."""
+        return self.mask(at - 1 for at in self._by_sign.get(".", ()) if at and self.words[at][0].isalpha())
+
+    def where(self, where: Where) -> int:
+        """Return the positions at which a leaf may begin."""
+        return self._once(where, lambda: self._allowed(where))
+
+    def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
+        """Return the field and the span of the text from one word to another, in code points."""
+        return self._section(first).field, self._spans[first][0], self._spans[last][1]
+
+    def symbols(self, at: int) -> tuple[str, str]:
+        """Return the symbols right before and behind a word."""
+        left, right = self._separators[at]
+        return affixes(left, right, self.words[at - 1] if at else GAP)
+
+    def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
+        """Return ``span``, widened by the symbols right before or behind it; "" for none."""
+        section = self._section(first)
+        _, start, end = self.span(first, last)
+        start, end = widened(section.masked, (start - section.offset, end - section.offset), before, behind)
+        return section.field, start + section.offset, end + section.offset
+
+    # -- sets of positions
+
+    def mask(self, positions: Iterable[int]) -> int:
+        """Return positions as the bits of an integer."""
+        # Bytes first: setting one bit after the other in an integer would copy it each time.
+        bits = bytearray(len(self.words) // 8 + 1)
+        for at in positions:
+            bits[at >> 3] |= 1 << (at & 7)
+        return int.from_bytes(bits, "little")
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        positions: dict[str, list[int]] = {}
+        for at, word in enumerate(self.words):
+            if word in positions:
+                positions[word].append(at)
+            elif word:
+                positions[word] = [at]
+        return positions
+
+    @cached_property
+    def _by_sign(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for at, (before, _) in enumerate(self._separators):
+            if self.words[at]:
+                places.setdefault(plain_signs(before), []).append(at)
+        return places
+
+    @cached_property
+    def _symbols(self) -> tuple[dict[str, int], dict[str, int]]:
+        sides: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+        for at, word in enumerate(self.words):
+            for side, symbol in zip(sides, self.symbols(at) if word else (), strict=bool(word)):
+                if symbol:
+                    side.setdefault(symbol, []).append(at)
+        before, behind = ({symbol: self.mask(places) for symbol, places in side.items()} for side in sides)
+        return before, behind
+
+    def _once(self, key: Hashable, positions: Callable[[], Iterable[int]]) -> int:
+        if (found := self._masks.get(key)) is None:
+            found = self._masks[key] = self.mask(positions())
+        return found
+
+    def _groups(self, named: Iterable[tuple[str, int]]) -> dict[str, int]:
+        places: dict[str, list[int]] = {}
+        for name, at in named:
+            places.setdefault(name, []).append(at)
+        return {name: self.mask(found) for name, found in places.items()}
+
+    def _section(self, at: int) -> Section:
+        return self.sections[bisect_right(self.sections, at, key=lambda section: section.first) - 1]
+
+    def _original(self, at: int, any_case: bool) -> str:
+        section, (start, end) = self._section(at), self._spans[at]
+        said = section.masked[start - section.offset : end - section.offset]
+        return fold_keeping_accents(visible(said)) if any_case else literal(said)
+
+    def _allowed(self, where: Where) -> Iterator[int]:
+        links = set(self._links) if where.in_links is not None else set()
+        firsts = [*(section.first for section in self.sections), len(self.words)]
+        for section, end in zip(self.sections, firsts[1:], strict=True):
+            if section.field in where.fields:
+                for at in range(section.first, end):
+                    if where.in_links is None or (at in links) is where.in_links:
+                        yield at
+
+
+def texts_of(item: Item) -> Texts:
+    """Return the texts of an item by field, in the order in which they are read; empty ones are left out."""
+    texts: Texts = {
+        "title": item.title,
+        "body": item.body,
+        "url": item.url,
+        "thread": item.thread_title or item.title,
+        "flair": item.texts.get("flair", ""),
+    }
+    return {name: text for name, text in texts.items() if text}

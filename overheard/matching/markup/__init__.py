@@ -1,0 +1,25 @@
+"""Take a text's markup apart from its words: Reddit's Markdown, HTML tags and entities.
+
+`flow(text)` returns a mask: a text of exactly the same length, in which each character of markup is replaced in place,
+so that a position in it is the same position in the original. Links are listed beside it.
+
+| in the text                              | in the mask (· IGNORED, ¶ BREAK)                                    |
+|------------------------------------------|---------------------------------------------------------------------|
+| `**Ac**me`, `_Acme_`, `~~Acme~~`         | `··Ac··me`: emphasis; `2 * 3`, `a*b`, `foo_bar` stay                |
+| `\\_`, `&amp;`, `&#8217;`                  | `·_`, `&····`, `’······`: escapes and entities                      |
+| `[Acme](https://x.y/z) DB`               | `·Acme················ DB`: the target is in `targets`              |
+| `![alt](src)`, `[text][ref]`, `[ref]: url` | likewise                                                          |
+| `https://x.y/a_b`, `<https://x.y>`       | stay, without `<>`: they are in `links`, as all targets are         |
+| `` `code` ``, fenced and indented blocks     | the ticks are ignored, what is inside stays                         |
+| `>!spoiler!<`, `^super`, `<b>`           | the marks are ignored; `x^2` stays, for a superscript is a word     |
+| blank lines, items, headings, quotes     | the newline before them is BREAK, their marks are ignored           |
+| `a | b` above or below `---|---`         | each `|` is BREAK; elsewhere it stays                               |
+| `<p>`, `<li>`, `<br><br>`                | BREAK; one `<br>` is a newline                                      |
+
+Time is linear in the length of the text, whatever it contains.
+"""
+
+from overheard.matching.markup.mask import BREAK, IGNORED
+from overheard.matching.markup.text_flow import Flow, address_mask, flow, needs_mask
+
+__all__ = ["BREAK", "IGNORED", "Flow", "address_mask", "flow", "needs_mask"]

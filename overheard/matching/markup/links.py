@@ -1,0 +1,52 @@
+"""Where addresses and the tails of links end, in Markdown, in HTML and bare."""
+
+import re
+
+from overheard.matching.markup.mask import Span
+
+TITLE = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)"
+
+# Three levels of brackets are more than addresses have; no limit would take quadratic time on "[](" again and again.
+_INNERMOST = r"\([^\s()\\]*+\)"
+_INNER = rf"\((?:[^\s()\\]|\\.|{_INNERMOST})*+\)"
+_BRACKETS = rf"\((?:[^\s()\\]|\\.|{_INNER})*+\)"
+TAIL = re.compile(
+    rf"\(\s*+(?:<(?P<angled>[^<>\n]*+)>|(?P<bare>(?!<)(?:[^\s()\\]|\\.|{_BRACKETS})*+))"
+    rf"(?:\s++(?P<title>{TITLE}))?+\s*+\)"
+)
+REFERENCE = re.compile(r"\[(?P<label>(?:[^\[\]\\]|\\.){0,999}+)\]")
+LABEL_MAX_CHARS = 999  # CommonMark's limit
+
+# What may not be in an address ends it: quotes and signs that URLs must encode, punctuation of scripts without spaces.
+_URL_CHAR = r"[^\s<>\"`|^()\[\]\\&\x01\u2018-\u201f\u00ab\u00bb\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40]"
+_URL_PART = rf"{_URL_CHAR}|&(?!(?:gt|lt|quot|nbsp|\#0?39|\#x27|\#x200b);)|\\[!-/:-@\[-`{{-~]"
+_URL_REST = re.compile(
+    rf"(?:{_URL_PART}|\((?:{_URL_PART}|\((?:{_URL_PART})*+\))*+\)|\[(?:{_URL_PART})*+\])++", re.IGNORECASE
+)
+_URL_START = re.compile(r"(?:https?://|www\.)(?=[^\W_]|\[)", re.IGNORECASE)
+_TRAILING = "?!.,:;*_~'\\…"
+BARE = re.compile(r"://|[wW](?=[wW]{2}\.)")
+AUTOLINK = re.compile(r"<((?:https?://|www\.|mailto:)[^\s<>]++)>", re.IGNORECASE)
+
+
+def bare_address(text: str, at: int, start: int, end: int) -> Span | None:
+    """Return the address around a match of BARE at ``at``, within the span given."""
+    if text[at] == ":":
+        scheme = text[max(start, at - 5) : at].lower()
+        at -= 5 if scheme == "https" else 4
+        if not scheme.endswith("http") and scheme != "https":
+            return None
+    before = text[at - 1] if at > start else " "
+    if before.isascii() and (before.isalnum() or (before in "/.@-_" and text[at] in "wW")):
+        return None
+    opening = _URL_START.match(text, at, end)
+    rest = opening and _URL_REST.match(text, opening.end(), end)
+    if not rest:
+        return None
+    address = text[at : rest.end()].rstrip(_TRAILING)
+    return at, at + len(address)
+
+
+def normal_label(label: str) -> str:
+    """Return the label of a reference in the form in which labels are compared."""
+    return " ".join(label.split()).casefold()

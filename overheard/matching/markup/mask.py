@@ -1,0 +1,71 @@
+"""The mask of one text while it is made, and the characters that it contains in place of markup."""
+
+import html
+import re
+from html.entities import html5
+
+IGNORED = "\x01"  # as if the character were not there
+BREAK = "\x1e"  # a paragraph ends: phrases and proximity stop
+
+Span = tuple[int, int]
+
+ESCAPE = r"\\[!-/:-@\[-`{-~\n]"
+# Dumps of Reddit's API have it escaped once more: &amp;#x200B;
+ENTITY = r"&(?:amp;)?(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+_IN_ADDRESS = re.compile(rf"{ESCAPE}|{ENTITY}")
+
+
+class Mask:
+    """The text's characters with markup replaced; the addresses found: all, and those taken out of the flow."""
+
+    def __init__(self, text: str) -> None:
+        self._chars = list(text)
+        self.links: list[Span] = []
+        self.targets: list[Span] = []
+
+    def __str__(self) -> str:
+        return "".join(self._chars)
+
+    def ignore(self, start: int, end: int) -> None:
+        self._chars[start:end] = IGNORED * (end - start)
+
+    def replace(self, start: int, end: int, char: str) -> None:
+        """Put one character in place of the span, and IGNORED in the rest of it."""
+        self._chars[start:end] = char + IGNORED * (end - start - 1)
+
+    def break_at(self, at: int) -> None:
+        self._chars[at] = BREAK
+
+    def add_entity(self, entity: str, start: int) -> None:
+        """Put the characters that an entity stands for in its place. An unknown entity stays."""
+        if decoded := entity_text(entity):
+            self.replace(start, start + len(entity), decoded[0])
+            self._chars[start : start + len(decoded)] = decoded
+
+    def add_address(self, text: str, start: int, end: int) -> None:
+        """Take a bare address into the links, with its escapes and entities read."""
+        self.links.append((start, end))
+        for match in _IN_ADDRESS.finditer(text, start, end):
+            if match[0][0] == "\\":
+                self.ignore(match.start(), match.start() + 1)
+            else:
+                self.add_entity(match[0], match.start())
+
+    def add_target(self, start: int, end: int) -> None:
+        """Take an address out of the flow. The caller ignores it, with the signs around it."""
+        if start < end:
+            self.links.append((start, end))
+            self.targets.append((start, end))
+
+    def add_text(self, start: int, end: int) -> None:
+        """Take a text out of the flow that is not an address: the title of a link."""
+        # Shown when the pointer is over the link, or as the caption of an image, but not part of the sentence.
+        if start < end:
+            self.targets.append((start, end))
+
+
+def entity_text(entity: str) -> str:
+    """Return the text of a character reference with its semicolon, "" if it has none."""
+    entity = entity.replace("&amp;", "&", 1) if len(entity) > 5 else entity
+    # unescape would read &notit; as ¬it;
+    return html.unescape(entity) or "\ufffd" if entity[1] == "#" else html5.get(entity[1:], "")

@@ -1,0 +1,127 @@
+"""From a word of a query, as written, to the spellings that it finds in texts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+
+from overheard.matching.folding import fold_keeping_accents, intern_all
+from overheard.matching.scripts import visible
+from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
+from overheard.matching.symbols import affixes
+from overheard.matching.text import read, spans
+from overheard.matching.tree import Spelling, Variation, Word
+from overheard.matching.variants import variants
+
+_VERSION = re.compile(r"v\d+")
+_POSSESSIVE = ("'", "s")
+NO_SYMBOLS = ("", "")
+
+
+def spell(chunk: str, exact: Collection[Variation] = ()) -> Word:
+    """Return the word for a chunk of a query: text without white space. Raise ValueError if it has no word at all.
+
+    ``exact``: the variations that are switched off.
+    """
+    if chunk.isascii() and chunk.isalnum() and not exact:  # nearly always
+        return Word((Spelling(intern_all([chunk.lower()])),))
+    words, separators = read(chunk)
+    if not words:
+        raise ValueError("no word")
+    return Word(tuple(dict.fromkeys(_spellings(chunk, words, separators, exact))))
+
+
+def spell_exactly(text: str) -> Word:
+    """Return the word for ``=text`` or ``="text"``: found only as it is written. Raise ValueError as ``spell``."""
+    words, separators = read(text)
+    if not words:
+        raise ValueError("no word")
+    between = tuple(map(plain_signs, separators[1:-1]))
+    symbols = _symbols(separators)
+    originals = tuple(literal(text[start:end]) for start, end in spans(text))
+    return Word((Spelling(intern_all(words), between, symbols, joinable=False, originals=originals),))
+
+
+def literal(original: str) -> str:
+    """Return what a text says in a word, as it is compared where case and accents count."""
+    seen = visible(original)
+    return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
+
+
+def _spellings(chunk: str, words: list[str], separators: list[str], exact: Collection[Variation]) -> Iterator[Spelling]:
+    signs = [plain_signs(separator) for separator in separators[1:-1]]
+    symbols = _symbols(separators)
+    originals: tuple[str, ...] = ()
+    if "accents" in exact:
+        originals = tuple(fold_keeping_accents(visible(chunk[start:end])) for start, end in spans(chunk))
+    accented = bool(originals)
+
+    def spelling(first: int = 0, last: int = len(words)) -> Spelling:
+        between = tuple(_required(sign, exact) for sign in signs[first : last - 1])
+        return Spelling(
+            intern_all(words[first:last]),
+            between if any(one is not None for one in between) else (),
+            symbols[first:last] if any(map(any, symbols[first:last])) else (),
+            originals=originals[first:last],
+            any_case=accented,
+        )
+
+    yield spelling()
+    if len(words) == 1:
+        return
+    if joined := _joined(words, separators, signs, exact):
+        acronym = all(len(word) == 1 for word in words) and set(signs) == {"."}
+        if acronym:
+            yield Spelling(intern_all([joined]), joinable=False, originals=(joined.upper(),))
+        else:
+            yield Spelling(
+                intern_all([joined]), joinable=False, originals=("".join(originals),) * accented, any_case=accented
+            )
+    if "numbers" not in exact and _VERSION.fullmatch(words[0]) and signs[0] == "." and words[1][0].isdigit():
+        plain = spelling()
+        kept = (plain.originals[0][1:], *plain.originals[1:]) if accented else ()
+        yield Spelling(
+            intern_all([words[0][1:], *words[1:]]), plain.between, plain.affixes, originals=kept, any_case=accented
+        )
+    if "possessives" not in exact and (signs[-1], words[-1]) == _POSSESSIVE:
+        yield spelling(0, len(words) - 1)
+
+
+def _required(sign: str, exact: Collection[Variation]) -> str | None:
+    if not sign:
+        return None  # characters of a script without spaces, or emoji
+    if sign == HYPHEN:
+        return HYPHEN if "hyphens" in exact else HYPHEN_OR_SPACE
+    return sign
+
+
+_JOINED_BY: dict[str, Variation] = {HYPHEN: "hyphens", ".": "dots", "'": "apostrophes", ",": "numbers"}
+
+
+def joined_by(signs: Collection[str], number: bool) -> set[Variation]:
+    """Return the variations by which words with these plain signs between them are joined."""
+    return {"numbers"} if number else {_JOINED_BY[sign] for sign in signs if sign in _JOINED_BY}
+
+
+def _joined(words: list[str], separators: list[str], signs: list[str], exact: Collection[Variation]) -> str | None:
+    """Return all the words as one, as the text may write them, or None."""
+    whole = [form for start, length, form in variants(words, separators) if (start, length) == (0, len(words))]
+    if not whole or joined_by(signs, whole[0].isdigit()) & set(exact):
+        return None
+    return whole[0]
+
+
+def _symbols(separators: list[str]) -> tuple[tuple[str, str], ...]:
+    """Return the symbols before the first word and behind the last; () if there are none.
+
+    Symbols between two words are part of what separates them.
+    """
+    count = len(separators) - 1
+    before = affixes(separators[0], "")[0]
+    behind = affixes("", separators[-1])[1]
+    if not (before or behind):
+        return ()
+    if count == 1:
+        return ((before, behind),)
+    return ((before, ""), *[NO_SYMBOLS] * (count - 2), ("", behind))

@@ -1,0 +1,199 @@
+"""What a word of a query finds, from the way it is written: the rules of spellings, in plain form.
+
+A chunk is what a query writes without white space: ``wi-fi``, ``AT&T``, ``@acme``, ``U.S.``, ``C++``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import product
+
+from tests.evaluator.folding import APOSTROPHES, HYPHENS
+from tests.evaluator.spellings import (
+    Place,
+    has_borders,
+    is_allowed,
+    is_one_of,
+    is_space,
+    sign_before,
+    signs_behind,
+)
+from tests.evaluator.words import Char, Paragraph, ReadWord, forms, is_version, joins, kind_of, read
+
+Exact = Collection[str]
+
+
+def chunk(text: str) -> Paragraph:
+    """Return the words of a chunk, and the signs around them."""
+    return read([Char(char, at) for at, char in enumerate(text)], "query")
+
+
+def phrase_finds(text: str, paragraph: Paragraph, exact: Exact = ()) -> list[Place]:
+    """Return the places where the chunks of a phrase stand side by side."""
+    found: list[Place] | None = None
+    for one in text.split():
+        places = chunk_finds(chunk(one), paragraph, exact)
+        if found is None:
+            found = places
+            continue
+        found = [
+            Place(left.first, right.last, left.start, right.end)
+            for left, right in product(found, places)
+            if left.last == right.first
+        ]
+    return found or []
+
+
+def chunk_finds(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[Place]:
+    """Return the places of a chunk."""
+    found = as_written(wanted, paragraph, exact) + in_other_forms(wanted, paragraph, exact)
+    found += as_one_word(wanted, paragraph, exact)
+    for other in shorter(wanted, exact):
+        found += chunk_finds(other, paragraph, exact)
+    return found
+
+
+def as_written(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[Place]:
+    """Return where its words stand side by side, with its signs between them."""
+    length = len(wanted.words)
+    found = []
+    for first in range(len(paragraph.words) - length + 1):
+        last = first + length
+        if not all(
+            equal(wanted.words[number], paragraph, first + number, exact)
+            and (number == 0 or between(wanted.gap(number), paragraph.gap(first + number), exact))
+            for number in range(length)
+        ):
+            continue
+        dotted = any(wanted.gap(number) == "." for number in range(1, length))
+        if dotted and not has_borders(paragraph, first, last):
+            continue
+        found += with_signs(wanted, paragraph, first, last)
+    return found
+
+
+def equal(wanted: ReadWord, paragraph: Paragraph, at: int, exact: Exact) -> bool:
+    """Return True if a word of the text is the one wanted, or is v2 in v2.0 where 2 is wanted."""
+    if same(wanted, paragraph.words[at].folded, paragraph.words[at].accented, exact):
+        return True
+    return "numbers" not in exact and any(
+        form.length == 1 and form.form == wanted.folded for form in forms(paragraph, at)
+    )
+
+
+def same(wanted: ReadWord, folded: str, accented: str, exact: Exact) -> bool:
+    """Return True for the same word; accents count only where the query says so."""
+    return wanted.accented == accented if "accents" in exact else wanted.folded == folded
+
+
+def between(wanted: str, gap: str, exact: Exact) -> bool:
+    """Return True for the same signs: a hyphen may be another one, or white space; an apostrophe may be another one."""
+    if is_one_of(wanted, HYPHENS):
+        return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and is_space(gap))
+    if is_one_of(wanted, APOSTROPHES):
+        return is_one_of(gap, APOSTROPHES)
+    return gap == wanted
+
+
+def with_signs(wanted: Paragraph, paragraph: Paragraph, first: int, last: int) -> list[Place]:
+    """Return the place, if the text has the signs that the query writes before and behind the chunk."""
+    before = wanted.gap(0)[-1:] if sign_before(wanted, 0) else ""
+    behind = signs_behind(wanted, len(wanted.words) - 1)
+    start, end = paragraph.words[first].start, paragraph.words[last - 1].end
+    if before:
+        if sign_before(paragraph, first) != before:
+            return []
+        start = paragraph.gaps[first][-1].at
+    if behind:
+        if signs_behind(paragraph, last - 1) != behind:
+            return []
+        end = paragraph.gaps[last][len(behind) - 1].at + 1
+    return [Place(first, last, start, end)]
+
+
+def in_other_forms(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[Place]:
+    """Return where the text writes a single word with a sign in it: wi-fi for wifi."""
+    if len(wanted.words) > 1:
+        return []
+    return [
+        place
+        for first in range(len(paragraph.words))
+        for form in forms(paragraph, first)
+        if form.length > 1 and same(wanted.words[0], form.form, form.accented, exact) and is_allowed(form.by, exact)
+        for place in with_signs(wanted, paragraph, first, first + form.length)
+    ]
+
+
+def as_one_word(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[Place]:
+    """Return where the text writes the whole chunk as one word: wifi for wi-fi."""
+    words = wanted.words
+    signs = [wanted.gap(number) for number in range(1, len(words))]
+    if not signs or not all(map(joins, [one.folded for one in words], signs, [two.folded for two in words[1:]])):
+        return []
+    if not is_allowed("".join(kind_of(word.folded, sign) for word, sign in zip(words, signs, strict=False)), exact):
+        return []
+    folded = "".join(word.folded for word in words)
+    accented = "".join(word.accented for word in words)
+    acronym = set(signs) == {"."} and all(len(word.written) == 1 for word in words)
+    return [
+        place
+        for first, word in enumerate(paragraph.words)
+        if (word.accented == accented if "accents" in exact else word.folded == folded)
+        and (not acronym or word.written == folded.upper())
+        for place in with_signs(wanted, paragraph, first, first + 1)
+    ]
+
+
+def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
+    """Return the chunk without a possessive 's, and without the v of a version."""
+    words, gaps = wanted.words, wanted.gaps
+    found = []
+    if len(words) < 2:
+        return []
+    if "possessives" not in exact and words[-1].folded == "s" and is_one_of(wanted.gap(len(words) - 1), APOSTROPHES):
+        found.append(Paragraph(wanted.field, words[:-1], [*gaps[: len(words) - 1], gaps[-1]]))
+    is_number = wanted.gap(1) == "." and is_version(words[0].folded) and words[1].folded[0].isdigit()
+    if "numbers" not in exact and is_number:
+        number = words[0]._replace(folded=words[0].folded[1:], accented=words[0].accented[1:])
+        found.append(Paragraph(wanted.field, [number, *words[1:]], gaps))
+    return found
+
+
+def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
+    """Return where the text says exactly this, case and signs included, at the borders of words."""
+    wanted = " ".join(chunk_text(text).split())
+    shown = said(paragraph)
+    found = []
+    for at in range(len(shown)):
+        part = shown[at : at + len(wanted)]
+        if "".join(char for char, _, _ in part) != wanted:
+            continue
+        inside = [number for _, _, number in part if number >= 0]
+        starts = at == 0 or shown[at - 1][2] != shown[at][2] or shown[at][2] < 0
+        stop = at + len(wanted)
+        ends = stop == len(shown) or shown[stop][2] != shown[stop - 1][2] or shown[stop - 1][2] < 0
+        if inside and starts and ends:
+            found.append(Place(inside[0], inside[-1] + 1, part[0][1], part[-1][1] + 1))
+    return found
+
+
+def chunk_text(text: str) -> str:
+    """Return a text without its invisible characters."""
+    return "".join(char for char, _, _ in said(chunk(text)))
+
+
+def said(paragraph: Paragraph) -> list[tuple[str, int, int]]:
+    """Return the characters that are there, white space as one space, each with its place and its word's number."""
+    shown: list[tuple[str, int, int]] = []
+    for number, gap in enumerate(paragraph.gaps):
+        for char, at in gap:
+            if not (char.isspace() and shown and shown[-1][0] == " "):
+                shown.append((" " if char.isspace() else char, at, -1))
+        if number < len(paragraph.words):
+            word = paragraph.words[number]
+            # Of a character in the middle of a word only its order counts.
+            last = len(word.written) - 1
+            shown += [
+                (char, word.end - 1 if at == last else word.start, number) for at, char in enumerate(word.written)
+            ]
+    return shown

@@ -1,0 +1,76 @@
+"""Compare what the code under test finds with what the evaluator finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
+
+from overheard.items import Item
+from overheard.matching.document import Highlight
+from overheard.matching.index import Hit, matches
+from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
+from tests.evaluator.facts import Covered
+from tests.evaluator.folding import is_invisible
+from tests.evaluator.holds import evaluate, places, positive_leaves
+from tests.evaluator.paragraphs import texts_of
+from tests.evaluator.queries import queries
+from tests.evaluator.texts import items, vocabularies
+
+Case = tuple[list[str], list[Item]]
+
+cases: st.SearchStrategy[Case] = vocabularies.flatmap(
+    lambda words: st.tuples(
+        st.lists(queries(words), min_size=1, max_size=6), st.lists(items(words), min_size=1, max_size=4)
+    )
+)
+
+
+def parsed(text: str) -> ParsedQuery | None:
+    """Return the query; None if it is refused, as those that would match nearly everything are."""
+    try:
+        return parse(text)
+    except QuerySyntaxError:
+        return None
+
+
+def difference(query: ParsedQuery, item: Item, hit: Hit | None) -> str:
+    """Return what a hit says otherwise than the evaluator; "" if nothing."""
+    expected = evaluate(query, item)
+    if expected.holds is not (hit is not None):
+        return f"should hold: {expected.holds}"
+    if hit is None:
+        return ""
+    covered = visible(points(hit.highlights), item)
+    if covered != visible(expected.covered, item):
+        missing, wrong = visible(expected.covered, item) - covered, covered - visible(expected.covered, item)
+        return f"highlights: {sorted(missing)} are missing, {sorted(wrong)} are wrong"
+    if list(hit.highlights) != sorted(hit.highlights):
+        return "highlights are not in order"
+    return difference_of_reasons(query, item, hit)
+
+
+def difference_of_reasons(query: ParsedQuery, item: Item, hit: Hit) -> str:
+    """Return what is wrong about why a hit is one: it names each leaf that occurs, and a place of it."""
+    occurring = {str(leaf): found for leaf in positive_leaves(query) if (found := places(leaf, item)) is not None}
+    if {reason[0] for reason in hit.why} != set(occurring):
+        return f"reasons: {hit.why}, instead of {list(occurring)}"
+    for text, field, start, _ in hit.why:
+        if occurring[text] and (field, start) not in occurring[text]:
+            return f"reasons: {text} is not at {field} {start}"
+    return ""
+
+
+def points(highlights: Iterable[Highlight]) -> Covered:
+    return {(field, at) for field, start, end in highlights for at in range(start, end)}
+
+
+def visible(covered: Covered, item: Item) -> Covered:
+    """Leave out characters that do not show: whether a highlight ends before or behind them does not matter."""
+    texts = texts_of(item)
+    return {(field, at) for field, at in covered if not is_invisible(texts[field][at])}
+
+
+def alone(query: ParsedQuery, item: Item) -> str:
+    """Return the difference for one query without an index."""
+    return difference(query, item, matches(query, item))

@@ -1,0 +1,76 @@
+"""From an item to its paragraphs, field by field."""
+
+from __future__ import annotations
+
+import html
+
+from overheard.items import Item
+from tests.evaluator.folding import is_there
+from tests.evaluator.masking import BREAK, mask
+from tests.evaluator.words import Char, Paragraph, read
+
+Flow = list[Char]
+
+
+def texts_of(item: Item) -> dict[str, str]:
+    """Return the fields of an item that queries look in. A post is its own thread."""
+    return {
+        "title": item.title,
+        "body": item.body,
+        "url": item.url,
+        "thread": item.title if item.kind == "post" else item.thread_title,
+        "flair": item.texts.get("flair", ""),
+    }
+
+
+def flows_of(field: str, text: str) -> list[tuple[Flow, list[tuple[int, int]]]]:
+    """Return a field's flow, and each address that was taken out of it, with the places of addresses in each."""
+    if field == "url":
+        return [(address(text, 0), [(0, len(text))])]
+    masked = mask(text)
+    flow = [Char(char, at) for at, char in enumerate(masked.flow)]
+    targets = [(address(text[start:end], start), [(start, end)]) for start, end in masked.targets]
+    return [(flow, masked.links), *targets]
+
+
+def address(text: str, start: int) -> Flow:
+    """Return the characters of an address. Nothing in it is markup, but it may contain entities."""
+    chars, at = [], 0
+    while at < len(text):
+        close = text.find(";", at, at + 12) if text[at] == "&" else -1
+        means = html.unescape(text[at : close + 1]) if close > 0 else ""
+        if len(means) == 1:
+            chars.append(Char(means, start + at))
+            at = close + 1
+        else:
+            chars.append(Char(text[at], start + at))
+            at += 1
+    return chars
+
+
+def paragraphs_of(item: Item) -> list[Paragraph]:
+    """Return the paragraphs of all fields."""
+    found = []
+    for field, text in texts_of(item).items():
+        for flow, links in flows_of(field, text):
+            paragraph: Flow = []
+            for char in [*flow, Char(BREAK, len(text))]:
+                if char.char != BREAK:
+                    paragraph.append(char)
+                    continue
+                found.append(read(paragraph, field, links))
+                paragraph = []
+    return found
+
+
+def plain_texts(item: Item) -> list[tuple[str, Flow, list[tuple[int, int]]]]:
+    """Return the texts that regular expressions are searched in, with each character's place."""
+    return [
+        (
+            field,
+            [Char("\n" if char.char == BREAK else char.char, char.at) for char in flow if is_there(char.char)],
+            links,
+        )
+        for field, text in texts_of(item).items()
+        for flow, links in flows_of(field, text)
+    ]
