@@ -15,6 +15,7 @@ from overheard.cli import output
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
+from overheard.cli.query_changes import add, edit, remove
 from overheard.cli.query_explain import explain_
 from overheard.cli.query_help import help
 from overheard.cli.query_suggest import suggest
@@ -33,6 +34,14 @@ NOT_A_BODY = "TEXT is the body of a comment. To test fields, places and the like
 @click.group
 def query() -> None:
     """Write and test queries. The language, by example: overheard query help."""
+
+
+query.add_command(add)
+query.add_command(edit)
+query.add_command(remove)
+query.add_command(explain_)
+query.add_command(help)
+query.add_command(suggest)
 
 
 @query.command
@@ -145,8 +154,3 @@ COLUMNS = (
     Column("Where", _where, {"style": "cyan"}),
     Column("What", _what, {"ratio": 1}),
 )
-
-
-query.add_command(explain_)
-query.add_command(help)
-query.add_command(suggest)
