@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from deploy.generate.query_tables import cheat_sheet, examples
-from overheard.operations.query_topics import TOPICS
+from deploy.generate.query_tables import cheat_sheet, examples, recipes
+from overheard.operations.query_topics import RECIPES_TOPIC, TOPICS
 from overheard.programs import PROGRAMS, ProgramSpec
 from overheard.stages import STAGES
 
@@ -108,5 +108,9 @@ GENERATED_BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "deploy/lib/metrics.sh": {"offsets": port_offsets},
     "README.md": {"ports": port_table},
     "docs/runbook.md": {"ports": port_list},
-    "docs/queries.md": {"syntax": cheat_sheet} | {topic: partial(examples, topic) for topic in TOPICS},
+    "docs/queries.md": {
+        RECIPES_TOPIC: recipes,
+        "syntax": cheat_sheet,
+        **{topic: partial(examples, topic) for topic in TOPICS},
+    },
 }

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from overheard.cli import output
 from overheard.cli.output import Column, print_line
-from overheard.operations.query_topics import CHEAT_SHEET, TOPICS, QueryTopic
+from overheard.operations.query_topics import CHEAT_SHEET, RECIPES, RECIPES_TITLE, RECIPES_TOPIC, TOPICS, QueryTopic
 
 SEPARATOR = " · "
 FORM_COLUMNS = (
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 @click.command
-@click.argument("topic", required=False, type=click.Choice(list(TOPICS)))
+@click.argument("topic", required=False, type=click.Choice([*TOPICS, RECIPES_TOPIC]))
 def help(topic: str | None) -> None:
     """Show the query language by example: an overview, or one TOPIC.
 
@@ -35,15 +35,18 @@ def help(topic: str | None) -> None:
     in a file for `overheard query test --file`; ⏎ is a new line.
     """
     if topic:
-        _print_topic(TOPICS[topic])
+        for number, part in enumerate(RECIPES if topic == RECIPES_TOPIC else [TOPICS[topic]]):
+            if number:
+                print_line()
+            _print_topic(part)
         return
     print_line(("The query language", "bold"))
     print_line()
     output.print_table(output.table(CHEAT_SHEET, FORM_COLUMNS, header=False))
     print_line()
     print_line(("Examples of each: overheard query help TOPIC. Topics:", "dim"))
-    for name, each in TOPICS.items():
-        print_line(f"  {name:<10}", (each.title, "dim"))
+    for name, title in [*((name, each.title) for name, each in TOPICS.items()), (RECIPES_TOPIC, RECIPES_TITLE)]:
+        print_line(f"  {name:<10}", (title, "dim"))
 
 
 def _separator() -> str:
@@ -54,6 +57,6 @@ def _separator() -> str:
 def _print_topic(topic: QueryTopic) -> None:
     print_line((topic.title, "bold"))
     if topic.about:
-        print_line((topic.about, "dim"))
+        print_line((topic.about.replace("`", ""), "dim"))
     print_line()
     output.print_table(output.table(topic.examples, COLUMNS))

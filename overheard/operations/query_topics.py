@@ -94,7 +94,7 @@ TOPICS: dict[str, QueryTopic] = {
     ),
     "case": QueryTopic(
         "Case: names that are common words",
-        "= in front of a word or a phrase finds it only as it is written: case, accents and signs count.",
+        "`=` in front of a word or a phrase finds it only as it is written: case, accents and signs count.",
         _examples(
             ("rust", ("I like Rust", "a rust stain"), ("trust",)),
             ("=Rust", ("I like Rust", "**Rust** is fast", "Rust's compiler"), ("a rust stain", "RUST")),
@@ -106,8 +106,8 @@ TOPICS: dict[str, QueryTopic] = {
     ),
     "variants": QueryTopic(
         "Variants: what matches what",
-        "Spellings that mean the same are found, too. exact: switches one kind of them off, for the words beside it in"
-        " the same brackets: accents, hyphens, dots, apostrophes, numbers, possessives, or all.",
+        "Spellings that mean the same are found, too. `exact:` switches one kind of them off, for the words beside it"
+        " in the same brackets: accents, hyphens, dots, apostrophes, numbers, possessives, or all.",
         _examples(
             ("wi-fi", ("Wi-Fi", "wi fi", "wifi", "Wi‑Fi"), ("wi, fi", "wife")),
             ("wifi", ("wifi", "Wi-Fi"), ("wi fi",)),
@@ -213,36 +213,87 @@ TOPICS: dict[str, QueryTopic] = {
             ("title:/^ask hn/", ("title: Ask HN: Acme?",), ("title: I ask HN", "Ask HN")),
         ),
     ),
-    "examples": QueryTopic(
-        "Queries for real needs",
-        "",
+}
+
+RECIPES_TOPIC = "examples"
+RECIPES_TITLE = "Queries for real needs"
+RECIPES = (
+    QueryTopic(
+        "A brand that is a common word",
+        "Write it as its owner does, with `=` in front: then case counts. Add what is certain in any case.",
         _examples(
             (
-                '=Linear OR domain:linear.app OR "linear app"',
+                '=Linear OR "linear app" OR domain:linear.app',
                 ("Has anyone moved from Jira to Linear?", "https://linear.app/acme", "the linear app is down"),
                 ("a linear regression", "linear applications"),
             ),
+            (
+                "linear NEAR/10 (app OR jira OR tickets)",
+                ("does linear have a mobile app?", "we left jira for linear"),
+                ("it grows in linear time",),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "A product with a dot",
+        "Just write it. It is also found without the dot, but not where one sentence ends and another begins.",
+        _examples(
             ("next.js", ("Next.js 16 is out", "nextjs or remix?"), ("what comes next. JS is hard", "next js")),
+            ("next.js -hiring", ("We use nextjs",), ("Hiring: Next.js",)),
+        ),
+    ),
+    QueryTopic(
+        "“Alternative to …”",
+        "Require the words near the name. In `NEAR/3` at most three words are between.",
+        _examples(
             (
                 '("alternative to" OR "alternatives to" OR "instead of") NEAR/3 (postman OR insomnia)',
                 ("Is there a good alternative to Postman?", "Use it instead of Insomnia"),
-                ("Postman is an alternative", "Instead of sleeping I have been reading about insomnia"),
+                ("Postman has an alternative", "Instead of sleeping I have been reading about insomnia"),
             ),
+            (
+                "postman NEAR/5 alternative* is:post",
+                ("title: Alternatives for Postman",),
+                ("title: Postman: I have tried nearly all of the alternatives", "body: a Postman alternative"),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "Everything about a site",
+        "`domain:` finds links to it and to names below it, and the bare name. Most posts about it only link to it.",
+        _examples(
             (
                 "domain:acme.com",
                 ("title: A fast database; url: https://blog.acme.com/fast", "look at acme.com/pricing"),
                 ("acme is fast", "https://notacme.com/"),
             ),
             (
+                "domain:acme.com -author:(acme, acme_support)",
+                ("body: https://acme.com/; author: alice",),
+                ("body: https://acme.com/; author: Acme_Support",),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "Complaints",
+        "Words of complaint near the name, in one paragraph: without `NEAR`, they could be anywhere in a long text.",
+        _examples(
+            (
                 'acme NEAR/15 (~crash OR slow OR outage OR broken OR "does not work" OR refund)',
                 ("Since the update Acme crashes all the time", "Slow today: Acme, again"),
                 ("Acme is fast", "Acme⏎⏎My train is slow"),
             ),
+        ),
+    ),
+    QueryTopic(
+        "Comparisons",
+        "The name near `vs`, or near a competitor.",
+        _examples(
             (
-                "(acme NEAR/3 (vs OR versus)) OR (acme NEAR/10 (bolt OR cedar) (better OR faster OR cheaper))",
+                "acme NEAR/3 (vs OR versus) OR acme NEAR/10 (bolt OR cedar) (better OR faster OR cheaper)",
                 ("Acme vs Bolt", "Is Acme any better than Cedar?"),
                 ("Acme and Bolt",),
             ),
         ),
     ),
-}
+)

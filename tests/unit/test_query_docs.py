@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from overheard.cli import cli
 from overheard.matching.index import matches
 from overheard.matching.language import QuerySyntaxError, parse
-from overheard.operations.query_topics import CHEAT_SHEET, TOPICS
+from overheard.operations.query_topics import CHEAT_SHEET, RECIPES, RECIPES_TOPIC, TOPICS
 from overheard.workspaces import read
 from tests.project import text_of
 from tests.query_docs import commands, item, rows
@@ -73,9 +73,10 @@ def test_help_prints_every_form_and_topic() -> None:
     assert [name for name in TOPICS if f"  {name} " not in printed] == []
 
 
-@pytest.mark.parametrize("name", TOPICS)
+@pytest.mark.parametrize("name", [*TOPICS, RECIPES_TOPIC])
 def test_help_prints_the_examples_of_a_topic(name: str) -> None:
     result = CliRunner().invoke(cli, ["query", "help", name])
     assert result.exit_code == 0
-    for example in TOPICS[name].examples:
+    topics = RECIPES if name == RECIPES_TOPIC else (TOPICS[name],)
+    for example in (example for topic in topics for example in topic.examples):
         assert all(text in result.output for text in (example.query, *example.finds, *example.misses))
