@@ -62,7 +62,8 @@ def matched_size(entry: MatchedItem) -> int:
 
 
 def _match_size(match: WorkspaceMatch) -> int:
-    return 60 + 12 * len(match.query_ids) + 24 * len(match.highlights)
+    terms = sum(2 * len(term) + 50 for _, term, *_ in match.why)
+    return 70 + 12 * len(match.query_ids) + 24 * len(match.highlights) + terms
 
 
 def split_matches(entry: MatchedItem) -> list[MatchedItem]:
@@ -71,4 +72,4 @@ def split_matches(entry: MatchedItem) -> list[MatchedItem]:
     if not matches:
         return [entry]
     slices = [matches[start : start + MATCHES_MAX] for start in range(0, len(matches), MATCHES_MAX)]
-    return [MatchedItem(entry.item, chunk) for part in slices for chunk in chunks(part, _match_size)]
+    return [msgspec.structs.replace(entry, matches=chunk) for part in slices for chunk in chunks(part, _match_size)]

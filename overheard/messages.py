@@ -130,23 +130,40 @@ class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
+WHY_MAX = 20  # of one workspace and item
+TERM_MAX_CHARS = 200  # a longer one is cut
+Why = tuple[Id, Annotated[str, Meta(max_length=TERM_MAX_CHARS)], str, int, int]  # query, term, field, start, end
+
+
 class WorkspaceMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The queries of one workspace that match an item. ``highlights``: (field, start, end) in code points."""
+    """The queries of one workspace that match an item. ``highlights``: (field, start, end) in code points.
+
+    ``why``: a term of one of the queries, as the query has it, and where it is found first.
+    """
 
     workspace_id: Id
     query_ids: tuple[Id, ...]
     highlights: tuple[tuple[str, int, int], ...] = ()
+    why: Annotated[tuple[Why, ...], Meta(max_length=WHY_MAX)] = ()
+
+
+class SampleDraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an item is to be in the sample: its ``priority`` is below the ``share`` that is taken of its source."""
+
+    priority: Annotated[float, Meta(ge=0, lt=1)]
+    share: Annotated[float, Meta(gt=0, le=1)]
 
 
 class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An item with the workspaces that it matches."""
+    """An item with the workspaces that it matches; ``sample`` is set if it is to be in the sample of recent items."""
 
     item: Item
     matches: tuple[WorkspaceMatch, ...]
+    sample: SampleDraw | None = None
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll after matching: only the items that match a query, and what is ``gone``."""
+    """One part of a poll after matching: the items that match a query or are to be sampled, and what is ``gone``."""
 
     part: PollPart
     items: tuple[MatchedItem, ...]

@@ -4,12 +4,13 @@
 a client may remember is never reused: on SQLite, migration 0011 makes those ids AUTOINCREMENT, and a migration that
 rebuilds such a table has to keep that.
 
-A table has its class's name in snake case, except six:
+A table has its class's name in snake case, except seven:
 
     RefreshDemand   refresh
     SourceStatus    source
     WatchChange     change
     StoredItem      item
+    SampledItem     sample
     StoredPart      poll_part
     Heartbeat       beat
 
@@ -217,9 +218,10 @@ class Channel(Table):
         indexes = ((("workspace", "name"), True),)
 
 
-# A matched item; others are not stored. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``: when the
-# source last answered a recheck of it (at first, when it was stored); ``absent_since``: since when the answers have
-# left it out; ``lease_until``: a recheck holds it until then.
+# A matched or sampled item; others are not stored. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``:
+# when the source last answered a recheck of it (at first, when it was stored); of an item that only the sample has, a
+# time ahead, so that no recheck claims it. ``absent_since``: since when the answers have left it out; ``lease_until``:
+# a recheck holds it until then.
 class StoredItem(Table):
     id = BigAutoField()
     source = TextField()
@@ -252,6 +254,28 @@ class StoredItem(Table):
 StoredItem.add_index(fn.LOWER(StoredItem.author), name="item_author_lower")
 
 
+# The sample of recent items (``sampling.py``). ``place`` is the place's key; ``share``: the probability with which the
+# item is in the sample. While its ``priority`` is below that it belongs to the sample, and stands for 1/share items.
+class SampledItem(Table):
+    item = _of(StoredItem, "sample", primary_key=True)
+    source = TextField()
+    place = TextField()
+    priority = DoubleField()
+    share = DoubleField()
+    at = DoubleField(index=True)
+
+    class Meta:
+        table_name = "sample"
+        indexes = ((("source", "priority"), False),)
+
+
+# The share of each source's items that is taken into the sample now; ``since``: when sampling it began.
+class SampleSource(Table):
+    source = TextField(primary_key=True)
+    share = DoubleField(default=1)
+    since = DoubleField()
+
+
 # Tombstones: what must not be stored again. The ids of erased items, for some days (copies of them are on the bus), and
 # hashes of the names of authors who asked to be forgotten, each within its source. ``erasure.py`` makes the keys.
 class Erased(Table):
@@ -259,14 +283,15 @@ class Erased(Table):
     at = DoubleField()
 
 
-# One for each (workspace, item) (I3). ``query_ids`` and ``highlights`` are JSON. ``backfilled``: stored but not sent,
-# as the item is older than the watch, or too old to be news.
+# One for each (workspace, item) (I3). ``query_ids``, ``highlights`` and ``why`` are JSON. ``backfilled``: stored but
+# not sent, as the item is older than the watch, or too old to be news.
 class Mention(Table):
     id = BigAutoField()
     workspace = _of(Workspace, "mentions")
     item = _of(StoredItem, "mentions", index=True)
     query_ids = TextField()
     highlights = TextField()
+    why = TextField(default="[]")
     backfilled = BooleanField(default=False)
     stored_at = DoubleField(index=True)
 
@@ -412,6 +437,8 @@ TABLES: tuple[type[Table], ...] = (
     WatchChange,
     Channel,
     StoredItem,
+    SampledItem,
+    SampleSource,
     Erased,
     Mention,
     Delivery,

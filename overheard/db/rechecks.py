@@ -70,10 +70,10 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
     """Claim the source's least recently checked items, ``size`` for each of up to ``requests`` requests.
 
     A request is made if its first item was last checked before ``before``; the next items in line fill it up. Of two
-    concurrent claims one gets each item.
+    concurrent claims one gets each item. Those that only the sample has are not in line (``sampling.py``).
     """
     held_until = now + RECHECK_LEASE_SECONDS
-    free = (StoredItem.source == source) & (StoredItem.lease_until < now)
+    free = (StoredItem.source == source) & (StoredItem.lease_until < now) & (StoredItem.checked_at <= now)
     oldest: Any = (
         StoredItem.select(StoredItem.id, StoredItem.checked_at)
         .where(free)
@@ -177,9 +177,9 @@ def mark_unknown(db: Db, item_ids: Sequence[int], now: float) -> None:
 def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
     """Store what the source returns now in place of what was stored; return True if that changes anything.
 
-    What an author has removed or edited there is removed here, too. The mention stays; its highlights, which are
-    offsets in the old text, are deleted. Fields that an answer leaves empty stay (it may lack the title of a comment's
-    post), and so does the removal of a comment's post title after the post was erased.
+    What an author has removed or edited there is removed here, too. The mention stays; its highlights and ``why``,
+    which are offsets in the old text, are deleted. Fields that an answer leaves empty stay (it may lack the title of a
+    comment's post), and so does the removal of a comment's post title after the post was erased.
     """
     bare = without_title(current)
     current = bare if current.kind == "comment" and stored.permalink == bare.permalink else current
@@ -194,7 +194,7 @@ def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
     with db.transaction():
         StoredItem.update(**changed).where(StoredItem.id == stored.id).execute(db.peewee)
         if changed.keys() & {"title", "body", "url", "thread_title"} or ("texts" in changed and stored.texts != "{}"):
-            Mention.update(highlights="[]").where(Mention.item == stored.id).execute(db.peewee)
+            Mention.update(highlights="[]", why="[]").where(Mention.item == stored.id).execute(db.peewee)
     return True
 
 
