@@ -61,7 +61,8 @@ def intern_all(folded: Iterable[str]) -> tuple[str, ...]:
 def _without_accents(word: str) -> str:
     if word.isascii():
         return word
+    decomposed = unicodedata.normalize("NFD", word).translate(_PLAIN_LETTERS)
     # The points first: decomposed, some of them would stand between an accent and its base.
-    decomposed = _ACCENTED.sub(r"\1", _POINTS.sub("", unicodedata.normalize("NFD", word)))
+    decomposed = _ACCENTED.sub(r"\1", _POINTS.sub("", decomposed))
     decomposed = _IO.sub("\u0435", _ALEF.sub("\u0627", decomposed))
-    return unicodedata.normalize("NFC", decomposed).translate(_PLAIN_LETTERS)
+    return unicodedata.normalize("NFC", decomposed)

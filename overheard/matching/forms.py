@@ -61,7 +61,7 @@ def _read_fast(masked: str) -> _Reading:
     found: list[Variant] = []
     done = 0
     while at >= 0:
-        start = shape.rfind(b" ", done, at) + 1 or done
+        start = shape.rfind(b" ", done, at) + 1
         end = shape.find(b" ", at)
         if end < 0:
             end = len(shape)

@@ -185,6 +185,7 @@ def test_two_characters_without_spaces_count_as_one_word() -> None:
 
 @given(TEXT)
 @example("n'tn't")
+@example("ـ\ufe00")
 def test_each_word_is_the_folded_text_of_its_span(text: str) -> None:
     """read() and spans() choose their fast paths by the text; the results must agree."""
     assert words(text) == [fold(text[start:end]) for start, end in spans(text)]
