@@ -103,9 +103,13 @@ def line(chance: Random, words: Vocabulary, least: int = 0, most: int = 7, newli
 
 def separator_fits(text: str, separator: str, word: str) -> bool:
     """Return False where a sign without white space beside it would be read in several ways."""
-    tight = separator.strip() == separator and separator not in ("\n", "&nbsp;")
-    if tight and word.startswith("www."):
+    last = text.split()[-1] if text else ""
+    if "www." in last or "www." in word:
+        return separator in (" ", "\n")
+    # Dialects differ on whether a host may contain it.
+    if separator == "_" and ("." in last or "com" in last + word):
         return False
+    tight = separator.strip() == separator and separator not in ("\n", "&nbsp;")
     return not tight or (text[-1].isalnum() and word[0].isalnum() and not any(map(str.isdigit, text[-1] + word[0])))
 
 
