@@ -24,6 +24,10 @@ from overheard.matching.text import read, spans
 from overheard.matching.tree import FieldName, Variation, Where
 from overheard.matching.variants import JOINING, variants
 
+# Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
+FEW_WORDS = 6
+FEW_PLACES = 8  # of a word; more than these are kept as a set
+
 Texts = dict[FieldName, str]
 
 GAP = ""  # a position where a paragraph ends; no word is empty
@@ -62,6 +66,7 @@ class Layout:
         self._behind: list[str] = []
         self.sections: list[Section] = []
         self.forms: dict[str, list[Form]] = {}
+        self._asked = 0
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
         for name, text in texts.items():
@@ -98,12 +103,24 @@ class Layout:
 
     # -- what stands where
 
+    def places_of(self, word: str) -> Sequence[int]:
+        """Return the positions of a word of the text, folded, in order."""
+        if self._asked < FEW_WORDS:
+            self._asked += 1
+            return [at for at, said in enumerate(self.words) if said == word]
+        return self.positions.get(word, ())
+
     def of_word(self, word: str) -> int:
         """Return the positions of a word of the text, folded."""
-        places = self.positions.get(word)
-        if places is None:
-            return 0
-        return 1 << places[0] if len(places) == 1 else self._once(word, lambda: places)
+        if (known := self._masks.get(word)) is not None:
+            return known
+        places = self.places_of(word)
+        if len(places) > FEW_PLACES:
+            return self._once(word, lambda: places)
+        mask = 0
+        for at in places:
+            mask |= 1 << at
+        return mask
 
     def of_forms(self, form: str, exact: frozenset[Variation]) -> dict[int, int]:
         """Return where other forms of words begin, by length; without those that come by one of these variations."""
@@ -117,7 +134,7 @@ class Layout:
         """Return the positions of a word that the text writes in this way."""
         key = word, any_case
         if key not in self._originals:
-            places = self.positions.get(word, ())
+            places = self.places_of(word)
             self._originals[key] = self._groups((self._original(at, any_case), at) for at in places)
         return self._originals[key].get(original, 0)
 

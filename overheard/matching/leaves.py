@@ -6,9 +6,9 @@ import re
 
 from overheard.matching import patterns
 from overheard.matching.query_errors import error_at, no_word_error, shortened
-from overheard.matching.scopes import DEFAULT_SCOPE, TermScope
 from overheard.matching.shortcut import plain_term
 from overheard.matching.spelling import spell, spell_exactly
+from overheard.matching.term_scope import DEFAULT_SCOPE, TermScope
 from overheard.matching.tokens import QUOTES, Token, is_field
 from overheard.matching.tree import Pattern, Piece, Term, Word
 from overheard.matching.word_forms import affix, has_form, stemmed

@@ -36,9 +36,10 @@ A text is *masked*: where it has markup, it has as many IGNORED or BREAK instead
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 from overheard.matching.folding import fold_cached
-from overheard.matching.scripts import MODIFIERS, unspaced, visible, visible_positions, word
+from overheard.matching.scripts import IGNORED, MODIFIERS, unspaced, visible, visible_positions, word
 
 Span = tuple[int, int]
 
@@ -63,12 +64,17 @@ def read(masked: str) -> tuple[list[str], list[str]]:
 
 def spans(masked: str) -> list[Span]:
     """Return the (start, end) of each word of `read(masked)`, in code points of the text."""
+    if masked.isascii() and IGNORED not in masked and "'" not in masked:
+        ends = list(accumulate(map(len, _ASCII_WORD.split(masked.lower()))))
+        return list(zip(ends[:-1:2], ends[1::2], strict=True))
     text = visible(masked)
     pattern = _ASCII_SPAN if text.isascii() else word()
     found = [match.span() for match in pattern.finditer(text)]
     if len(text) == len(masked):
         return found
     positions = visible_positions(masked)
+    if masked.isascii():
+        return [(positions[start], positions[end - 1] + 1) for start, end in found]
     return [(positions[start], _end(masked, positions[end - 1])) for start, end in found]
 
 

@@ -42,10 +42,10 @@ def bare_address(text: str, at: int, start: int, end: int) -> Span | None:
     if before.isascii() and (before.isalnum() or (before in "/.@-_" and text[at] in "wW")):
         return None
     opening = _URL_START.match(text, at, end)
-    rest = opening and _URL_REST.match(text, opening.end(), end)
-    if not rest:
+    if opening is None:
         return None
-    return at, _without_trailing_signs(text, opening.end(), rest.end())
+    rest = _URL_REST.match(text, opening.end(), end)
+    return (at, _without_trailing_signs(text, opening.end(), rest.end())) if rest else None
 
 
 def _without_trailing_signs(text: str, start: int, end: int) -> int:
