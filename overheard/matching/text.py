@@ -31,7 +31,7 @@
 Scripts that are read character by character: Han, kana, Bopomofo, Hangul (particles are attached to the noun), Thai,
 Lao, Khmer, Myanmar. All positions are code points of the original text, even where folding changes its length.
 
-A text is *masked*: where it has markup, it has as many IGNORED or BREAK instead (markup.py), so that positions stay.
+A text is *masked*: where it has markup, it has as many IGNORED or BREAK instead, so that positions stay.
 """
 
 import re
