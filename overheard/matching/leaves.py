@@ -113,7 +113,7 @@ def _within(text: str, token: Token, suffix: str, count: int) -> int:
 
 def distance(text: str, at: int, digits: str) -> int:
     """Return the number of words that may be between others. Raise QuerySyntaxError."""
-    if len(digits) > len(str(MAX_DISTANCE)) or int(digits) > MAX_DISTANCE:
+    if int(digits) > MAX_DISTANCE:
         hint = f"Write at most {MAX_DISTANCE}; or join them with AND."
         raise error_at(text, at, f"a distance of more than {MAX_DISTANCE} words", hint)
     return int(digits)
