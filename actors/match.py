@@ -16,9 +16,10 @@ from overheard.db import queries
 from overheard.db.database import Db
 from overheard.db.sampler import Sampler
 from overheard.items import Item, WatchKey
-from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
+from overheard.matching.document import MAX_HIGHLIGHTS, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse_stored
+from overheard.matching.leaf_finder import Highlight
 from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, WorkspaceMatch
 from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics

@@ -52,7 +52,7 @@ class Lookup:
         """Return all anchors that an item may have: the words and other texts, and the pairs."""
         words, pairs = forms(_text(item, bool(self._further_fields)))
         if self._of_words or self._of_items:
-            words = {*words, *self._by_letters(words), *self._by_item(item)}
+            return {*words, *self._by_letters(words), *self._by_item(item)}, pairs
         return words, pairs
 
     def _by_letters(self, words: Collection[str]) -> Iterator[str]:
