@@ -77,7 +77,11 @@ def plan(
         names = ", ".join(backfills.query_names(db, row.id))
         raise NotFound(f"workspace {slug} has no query {query!r}; it has: {names}" if query else f"{slug} has no query")
     watched = backfills.watched_sources(db, row.id)
-    found = backfills.watched(db, row.id, [source for source in watched if source in searchable], since)
+    found = [
+        search
+        for search in backfills.watched(db, row.id, [source for source in watched if source in searchable], since)
+        if any(scope.reaches(search.source, search.place) for _, scope in texts.values())
+    ]
     kept = [replace(search, since=max(search.since, now - ages.kept_for(search.source))) for search in found]
     resumed, searches = backfills.resume(db, row.id, query or "", kept)
     return BackfillPlan(
@@ -94,7 +98,7 @@ def plan(
 def _parsed(texts: Mapping[int, tuple[str, QueryScope]]) -> list[ParsedQuery]:
     """Return the queries; none if one of them cannot be parsed: it is not matched either."""
     try:
-        return [parse_stored(text)[0] for text, _ in texts.values()]
+        return [parse_stored(text, scope=scope.node)[0] for text, scope in texts.values()]
     except QuerySyntaxError:
         return []
 

@@ -10,9 +10,10 @@ import pytest
 
 from overheard import canary
 from overheard.db import canaries, models
+from overheard.operations.checks import workspaces as checks
 from overheard.process import RunningProcess
 
-from .conftest import Run
+from .conftest import Run, lines
 
 FILE = """
 [[workspace]]
@@ -134,3 +135,16 @@ def test_the_canary_s_query_cannot_be_changed(run: Run, running: RunningProcess)
     result = run("query", "add", canary.WORKSPACE, "x", "x")
     assert result.exit_code == 1
     assert "internal" in result.stderr
+
+
+def test_a_query_without_words_is_valid_where_its_places_are_limited(
+    run: Run, queries: Queries, running: RunningProcess
+) -> None:
+    result = run("query", "add", "acme", "all", "--", "-jobs")
+    assert result.exit_code == 2
+    assert "would match nearly every text" in result.stderr
+    assert run("query", "add", "acme", "all", "--place", "rust", "--", "-jobs").exit_code == 0
+    [shown] = lines(run("workspace", "show", "acme", "--format", "json").stdout)
+    assert shown["refused_queries"] == []
+    assert checks.queries(running, running.db).status == "ok"
+    assert run("query", "edit", "acme", "all", "--everywhere").exit_code == 2
