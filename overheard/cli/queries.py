@@ -15,6 +15,7 @@ from overheard.cli import output
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
+from overheard.cli.query_apply import apply
 from overheard.cli.query_changes import add, edit, remove
 from overheard.cli.query_explain import explain_
 from overheard.cli.query_help import help
@@ -36,6 +37,7 @@ def query() -> None:
     """Write and test queries. The language, by example: overheard query help."""
 
 
+query.add_command(apply)
 query.add_command(add)
 query.add_command(edit)
 query.add_command(remove)
