@@ -19,11 +19,17 @@ from overheard.items import Item, WatchKey
 from overheard.matching.document import MAX_HIGHLIGHTS, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse_stored
-            reasons[hit.owner] += [
-                (hit.key, term[:TERM_MAX_CHARS], field, start, end) for term, field, start, end in hit.why
-            ]
-        sample = self.sampler.draw(item) if self.sampler is not None else None
-        if not by_workspace and sample is None and not is_edit(item):
+from overheard.matching.leaf_finder import Highlight
+from overheard.matching.scope import QueryScope
+from overheard.messages import (
+    TERM_MAX_CHARS,
+    WHY_MAX,
+    ItemsFetched,
+    ItemsMatched,
+    MatchedItem,
+    Why,
+    WorkspaceMatch,
+)
 from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
@@ -99,15 +105,11 @@ class Matcher:
         for hit in self._index.match(item, place_watchers, source_watchers):
             by_workspace[hit.owner].append(hit.key)
             spans[hit.owner].update(hit.highlights)
-<<<<<<< HEAD
-        sample = self.sampler.draw(item) if self.sampler is not None else None
-        if not by_workspace and sample is None and not is_edit(item):
-=======
             reasons[hit.owner] += [
                 (hit.key, term[:TERM_MAX_CHARS], field, start, end) for term, field, start, end in hit.why
             ]
-        if not by_workspace and not is_edit(item):
->>>>>>> items
+        sample = self.sampler.draw(item) if self.sampler is not None else None
+        if not by_workspace and sample is None and not is_edit(item):
             return None
         return MatchedItem(
             item,
