@@ -12,6 +12,7 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
@@ -47,8 +48,8 @@ query.add_command(suggest)
 
 
 @query.command
-@click.argument("query")
-@click.option("--text", help="Match this text.")
+@click.argument("query", callback=as_unicode)
+@click.option("--text", callback=as_unicode, help="Match this text.")
 @click.option(
     "--file",
     "path",
@@ -85,8 +86,6 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
 
 
 def _text(query: ParsedQuery, text: str, format: Format) -> None:
-    # An argument that is not UTF-8 arrives with surrogates, which JSON cannot hold.
-    text = text.encode("utf-8", "replace").decode()
     hit = match_text(query, text)
     if format != "table":
         _print(iter([hit] if hit else []), format)

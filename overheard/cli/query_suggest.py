@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
 from overheard.cli.output import one_line, print_line
 from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
@@ -17,7 +18,7 @@ from overheard.operations.query_suggestions import SuggestedQuery, suggestions
 
 
 @click.command
-@click.argument("name")
+@click.argument("name", callback=as_unicode)
 @click.option("--domain", metavar="HOST", help="Its web site: acme.com.")
 @click.option(
     "--competitor", "competitors", multiple=True, metavar="NAME", help="What it is compared with. Repeatable."

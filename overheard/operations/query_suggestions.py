@@ -9,7 +9,9 @@ import msgspec
 
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse
+from overheard.matching.tree import Term
 from overheard.operations.common_words import common_words
+from overheard.operations.query_outline import is_plain
 
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # AcmeDB is written Acme DB, too
 QUOTES = re.compile(r'["“”„‟＂]')
@@ -95,10 +97,10 @@ def _is_common(name: str) -> bool:
 def _word(word: str) -> str:
     """Return a word of a query; in quotes if it would not be one otherwise."""
     try:
-        parse(word)
+        term = parse(word)
     except QuerySyntaxError:
         return f'"{word}"'
-    return word
+    return word if isinstance(term, Term) and is_plain(term) else f'"{word}"'
 
 
 def _choice(terms: Sequence[str]) -> str:
