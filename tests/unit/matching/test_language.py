@@ -216,10 +216,10 @@ def test_a_query_needs_a_term_or_an_author_or_a_place(text: str) -> None:
 
 
 def test_a_scope_is_joined_to_the_query_and_makes_it_narrow() -> None:
-    assert parse("acme", scope=_NARROW) == And((word("acme"), _NARROW))
-    assert parse("a OR b", scope=_NARROW) == And((Or((word("a"), word("b"))), _NARROW))
-    assert parse("-jobs", scope=_NARROW) == And((Not(word("jobs")), _NARROW))
-    assert parse("is:post", scope=_NARROW) == And((Attribute("kind", "post"), _NARROW))
+    assert parse("acme", scope=_NARROW) == And((_NARROW, word("acme")))
+    assert parse("a OR b", scope=_NARROW) == And((_NARROW, Or((word("a"), word("b")))))
+    assert parse("-jobs", scope=_NARROW) == And((_NARROW, Not(word("jobs"))))
+    assert parse("is:post", scope=_NARROW) == And((_NARROW, Attribute("kind", "post")))
     with pytest.raises(QuerySyntaxError):
         parse("-jobs", scope=Attribute("source", "reddit"))
     assert parse_stored("-jobs", scope=_NARROW) == (parse("-jobs", scope=_NARROW), None)
