@@ -19,7 +19,7 @@ INDENT = "  "
 COSTS = {
     "low": "low: few items need a closer look",
     "medium": "medium: many items need a closer look, or some with a regular expression",
-    "high": "high: most items need a closer look",
+    "high": "high: all or most items need a closer look",
 }
 
 
