@@ -86,7 +86,8 @@ def test_add_saves_all_options(run: Run, running: RunningProcess) -> None:
     result = run(
         "workspace", "add", "acme", "--name", "Acme", "-s", "r/Python", "-s", "linux", "-q", "brand=acme OR x=y",
         "-q", "acmedb", "-q", "name==Acme", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d",
-        "--digest-channel", "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin", "--kinds", "posts",
+        "--digest-channel", "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin",
+        "--kinds", "posts",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
