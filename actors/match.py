@@ -14,10 +14,12 @@ from overheard.bus.actor import StageWork
 from overheard.chunking import chunks, matched_size, split_matches
 from overheard.db import queries
 from overheard.db.database import Db
+from overheard.db.sampler import Sampler
 from overheard.items import Item, WatchKey
-from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
+from overheard.matching.document import MAX_HIGHLIGHTS, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse_stored
+from overheard.matching.leaf_finder import Highlight
 from overheard.matching.scope import QueryScope
 from overheard.messages import (
     TERM_MAX_CHARS,
@@ -40,7 +42,9 @@ NO_WORKSPACES: frozenset[int] = frozenset()
 
 def work(context: Context) -> StageWork:
     """Return the stage's work. The index is built before the first message is consumed."""
-    matcher = Matcher(db=context.db, send=context.send, metrics=context.metrics)
+    sample = context.config.sample
+    sampler = Sampler(context.db, context.clock, sample.seconds) if sample.items_per_source else None
+    matcher = Matcher(db=context.db, send=context.send, metrics=context.metrics, sampler=sampler)
     return StageWork(lambda message, permit: matcher.match(message), prepare=matcher.refresh)
 
 
@@ -52,10 +56,11 @@ class Matcher:
     Unchanged entries are not touched, so that no workspace misses an item while settings change.
     """
 
-    def __init__(self, *, db: Db, send: Send, metrics: ProcessMetrics) -> None:
+    def __init__(self, *, db: Db, send: Send, metrics: ProcessMetrics, sampler: Sampler | None = None) -> None:
         self.db = db
         self.send = send
         self.metrics = metrics
+        self.sampler = sampler
         self._index = QueryIndex()
         self._revision = 0
         self._refreshing = threading.Lock()
@@ -68,11 +73,13 @@ class Matcher:
         self._refused_queries: dict[int, tuple[int, bool]] = {}
 
     def match(self, message: ItemsFetched) -> None:
-        """Match one part of a poll, and send it on with the items that matched, and those that were edited.
+        """Match one part of a poll, and send it on with the items that matched, were edited, or are to be sampled.
 
         A part without any match is sent on too: cursors move only when store has received every part of a poll.
         """
         self.refresh()
+        if self.sampler is not None:
+            self.sampler.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
         bind(matched=sum(bool(entry.matches) for entry in matched))
         entries = [part for entry in matched for part in split_matches(entry)]
@@ -101,7 +108,8 @@ class Matcher:
             reasons[hit.owner] += [
                 (hit.key, term[:TERM_MAX_CHARS], field, start, end) for term, field, start, end in hit.why
             ]
-        if not by_workspace and not is_edit(item):
+        sample = self.sampler.draw(item) if self.sampler is not None else None
+        if not by_workspace and sample is None and not is_edit(item):
             return None
         return MatchedItem(
             item,
@@ -114,6 +122,7 @@ class Matcher:
                 )
                 for workspace_id, ids in sorted(by_workspace.items())
             ),
+            sample,
         )
 
     def refresh(self) -> None:

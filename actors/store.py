@@ -8,6 +8,7 @@ from overheard.clock import Clock
 from overheard.db import storing
 from overheard.db.database import Db
 from overheard.db.retention import configured_ages
+from overheard.db.sampling import SampleQuota
 from overheard.db.storing import KeptFor, kept_forever
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.observability.log import bind, bound
@@ -16,8 +17,9 @@ from overheard.sending import Send
 
 
 def work(context: Context) -> StageWork:
-    """Return the stage's work, limited to what retention keeps."""
+    """Return the stage's work, limited to what retention keeps and to the sample's quota."""
     ages = configured_ages(context.config.retention)
+    quota = SampleQuota(context.db, context.config.sample.items_per_source)
     return StageWork(
         lambda message, permit: store(
             message,
@@ -26,6 +28,7 @@ def work(context: Context) -> StageWork:
             clock=context.clock,
             metrics=context.metrics,
             kept_for=ages.kept_for,
+            quota=quota,
         )
     )
 
@@ -38,10 +41,11 @@ def store(
     clock: Clock,
     metrics: ProcessMetrics,
     kept_for: KeptFor = kept_forever,
+    quota: SampleQuota | None = None,
 ) -> None:
     """Store one part of a poll, then notify its channels. After a crash in between the sweep finds the deliveries.
 
-    ``kept_for`` returns the age in seconds from which a source's items are not stored.
+    ``kept_for`` returns the age in seconds from which a source's items are not stored; ``quota`` bounds the sample.
     """
     stored = storing.store(db, message, clock(), kept_for=kept_for)
     metrics.mentions_stored.inc(stored.mentions)
@@ -54,3 +58,7 @@ def store(
     for channel_id, workspace in stored.channels.items():
         with bound(workspace=workspace):  # one poll serves many workspaces, and the channel belongs to this one
             send(NotifyChannel(channel_id=channel_id))
+    for source, count in stored.sampled.items():
+        metrics.items_sampled.labels(source).inc(count)
+    if quota is not None:
+        quota.note(stored.sampled, clock())

@@ -72,4 +72,4 @@ def split_matches(entry: MatchedItem) -> list[MatchedItem]:
     if not matches:
         return [entry]
     slices = [matches[start : start + MATCHES_MAX] for start in range(0, len(matches), MATCHES_MAX)]
-    return [MatchedItem(entry.item, chunk) for part in slices for chunk in chunks(part, _match_size)]
+    return [msgspec.structs.replace(entry, matches=chunk) for part in slices for chunk in chunks(part, _match_size)]

@@ -147,15 +147,23 @@ class WorkspaceMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: Annotated[tuple[Why, ...], Meta(max_length=WHY_MAX)] = ()
 
 
+class SampleDraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an item is to be in the sample: its ``priority`` is below the ``share`` that is taken of its source."""
+
+    priority: Annotated[float, Meta(ge=0, lt=1)]
+    share: Annotated[float, Meta(gt=0, le=1)]
+
+
 class MatchedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An item with the workspaces that it matches."""
+    """An item with the workspaces that it matches; ``sample`` is set if it is to be in the sample of recent items."""
 
     item: Item
     matches: tuple[WorkspaceMatch, ...]
+    sample: SampleDraw | None = None
 
 
 class ItemsMatched(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One part of a poll after matching: only the items that match a query, and what is ``gone``."""
+    """One part of a poll after matching: the items that match a query or are to be sampled, and what is ``gone``."""
 
     part: PollPart
     items: tuple[MatchedItem, ...]

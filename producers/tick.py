@@ -25,6 +25,7 @@ from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.due_times import next_digest, next_run
 from producers.gauges import SystemGauges
+from producers.sample import SampleKeeper
 
 log = get_logger(__name__)
 
@@ -82,6 +83,7 @@ class Ticker:
         recheck: Callable[[], int] = lambda: 0,
         canary: Canary | None = None,
         alerts: OperatorAlerts | None = None,
+        sample: SampleKeeper | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -96,6 +98,7 @@ class Ticker:
         self.recheck = recheck
         self.canary = canary
         self.alerts = alerts
+        self.sample = sample
         self.began = clock()
         self.last_success: float | None = None
         self.failing_since: float | None = None
@@ -108,7 +111,7 @@ class Ticker:
         self._steps: tuple[Step, ...] = (
             *(self._canary, self._check_queues, self._due, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
-            *(self._recheck, self._tidy),
+            *(self._recheck, self._sample, self._tidy),
         )
 
     def tick(self) -> TickReport:
@@ -118,7 +121,7 @@ class Ticker:
         2. publish due digests;
         3. sweep lost work: unserved demands, polls with an expired lease, overdue deliveries and digests;
         4. send due rechecks;
-        5. now and then, collect dead letters from the bus, and prune old rows;
+        5. now and then, keep the sample of recent items, collect dead letters from the bus, and prune old rows;
         6. record the heartbeat.
 
         A failing step stops none of the others (I6), but the tick has failed then, and records no heartbeat.
@@ -146,6 +149,10 @@ class Ticker:
     def _canary(self, report: TickReport) -> None:
         if self.canary is not None:
             self.canary.step()
+
+    def _sample(self, report: TickReport) -> None:
+        if self.sample is not None:
+            self.sample.step()
 
     def _tidy(self, report: TickReport) -> None:
         """Collect dead letters and prune rows, every ``sweep_after`` seconds: both have days."""

@@ -23,6 +23,7 @@ from producers.demands import Demands
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.rechecks import Rechecks
+from producers.sample import SampleKeeper
 from producers.stream import StreamProducer
 from producers.tick import Ticker
 
@@ -110,6 +111,9 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             # Opened for each alert: an address that cannot be opened is then a failed alert, and stops no tick.
             open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,
+        ),
+        sample=SampleKeeper(
+            db=running.db, clock=running.clock, settings=running.config.sample, metrics=running.metrics
         ),
     )
 

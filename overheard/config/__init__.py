@@ -109,6 +109,17 @@ class RecheckSettings(SettingsSection):
     share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
 
 
+class SampleSettings(SettingsSection):
+    items_per_source: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    # At most a day: what is deleted at its source has to be gone here by then, and the sample is not rechecked (I9).
+    hours: Annotated[float, Field(gt=0, le=24)] = 24
+
+    @property
+    def seconds(self) -> float:
+        """Return the time for which an item is in the sample."""
+        return self.hours * 3600.0
+
+
 class LimitsSettings(SettingsSection):
     """The most that one workspace may have."""
 
@@ -169,6 +180,7 @@ class Config(SettingsSection):
     notify: NotifySettings = NotifySettings()
     digest: DigestSettings = DigestSettings()
     recheck: RecheckSettings = RecheckSettings()
+    sample: SampleSettings = SampleSettings()
     limits: LimitsSettings = LimitsSettings()
     metrics: MetricsSettings = MetricsSettings()
     retention: RetentionSettings = RetentionSettings()

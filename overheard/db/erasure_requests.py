@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import dead_letters, erasure, retention, workspace_specs
+from overheard.db import dead_letters, erasure, retention, sampling, workspace_specs
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
 from overheard.db.erasure import ErasedCounts, author_key, written_by
@@ -75,7 +75,7 @@ def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCou
     1. It is paused: nothing is read or matched for it any more.
     2. Its dead letters, mentions and deliveries are deleted, and the items that no other workspace mentions.
     3. Its row is deleted with all that refers to it, which the matching index learns of; then the feeds that no other
-       workspace watches.
+       workspace watches, with what the sample has of them.
     """
     workspace_specs.set_active(db, workspace_id, False)
     channels = _channels(db, workspace_id)
@@ -95,6 +95,7 @@ def erase_workspace(db: Db, workspace_id: int, now: float) -> ErasedWorkspaceCou
     workspace_specs.remove(db, workspace_id)
     keys = [f"trigger:{workspace_id}", *(f"channel:{channel}" for channel in channels)]
     Budget.delete().where(Budget.key.in_(keys)).execute(db.peewee)
+    sampling.release_unwatched(db)
     counts.feeds = retention.unwatched_feeds(db, Feed.id.in_(feeds), now)
     return counts
 

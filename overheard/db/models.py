@@ -4,12 +4,13 @@
 a client may remember is never reused: on SQLite, migration 0011 makes those ids AUTOINCREMENT, and a migration that
 rebuilds such a table has to keep that.
 
-A table has its class's name in snake case, except six:
+A table has its class's name in snake case, except seven:
 
     RefreshDemand   refresh
     SourceStatus    source
     WatchChange     change
     StoredItem      item
+    SampledItem     sample
     StoredPart      poll_part
     Heartbeat       beat
 
@@ -217,9 +218,10 @@ class Channel(Table):
         indexes = ((("workspace", "name"), True),)
 
 
-# A matched item; others are not stored. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``: when the
-# source last answered a recheck of it (at first, when it was stored); ``absent_since``: since when the answers have
-# left it out; ``lease_until``: a recheck holds it until then.
+# A matched or sampled item; others are not stored. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``:
+# when the source last answered a recheck of it (at first, when it was stored); of an item that only the sample has, a
+# time ahead, so that no recheck claims it. ``absent_since``: since when the answers have left it out; ``lease_until``:
+# a recheck holds it until then.
 class StoredItem(Table):
     id = BigAutoField()
     source = TextField()
@@ -250,6 +252,28 @@ class StoredItem(Table):
 
 
 StoredItem.add_index(fn.LOWER(StoredItem.author), name="item_author_lower")
+
+
+# The sample of recent items (``sampling.py``). ``place`` is the place's key; ``share``: the probability with which the
+# item is in the sample. While its ``priority`` is below that it belongs to the sample, and stands for 1/share items.
+class SampledItem(Table):
+    item = _of(StoredItem, "sample", primary_key=True)
+    source = TextField()
+    place = TextField()
+    priority = DoubleField()
+    share = DoubleField()
+    at = DoubleField(index=True)
+
+    class Meta:
+        table_name = "sample"
+        indexes = ((("source", "priority"), False),)
+
+
+# The share of each source's items that is taken into the sample now; ``since``: when sampling it began.
+class SampleSource(Table):
+    source = TextField(primary_key=True)
+    share = DoubleField(default=1)
+    since = DoubleField()
 
 
 # Tombstones: what must not be stored again. The ids of erased items, for some days (copies of them are on the bus), and
@@ -413,6 +437,8 @@ TABLES: tuple[type[Table], ...] = (
     WatchChange,
     Channel,
     StoredItem,
+    SampledItem,
+    SampleSource,
     Erased,
     Mention,
     Delivery,

@@ -70,10 +70,10 @@ def claim(db: Db, source: str, *, size: int, before: float, now: float, requests
     """Claim the source's least recently checked items, ``size`` for each of up to ``requests`` requests.
 
     A request is made if its first item was last checked before ``before``; the next items in line fill it up. Of two
-    concurrent claims one gets each item.
+    concurrent claims one gets each item. Those that only the sample has are not in line (``sampling.py``).
     """
     held_until = now + RECHECK_LEASE_SECONDS
-    free = (StoredItem.source == source) & (StoredItem.lease_until < now)
+    free = (StoredItem.source == source) & (StoredItem.lease_until < now) & (StoredItem.checked_at <= now)
     oldest: Any = (
         StoredItem.select(StoredItem.id, StoredItem.checked_at)
         .where(free)

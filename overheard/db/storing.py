@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from peewee import fn
 
-from overheard.db import deliveries, edits, erasure, groups
+from overheard.db import deliveries, edits, erasure, groups, sampling
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
@@ -18,7 +18,7 @@ from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
 from overheard.db.why_column import why_column
 from overheard.items import KINDS_IN, Item, WatchKey
-from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget
+from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget, SampleDraw
 from overheard.routing import NEWS_MAX_AGE_SECONDS, NewMention, is_backfilled
 from overheard.sources.registry import is_internal
 
@@ -41,6 +41,7 @@ class StoreResult(msgspec.Struct, frozen=True):
     ``mentions`` counts the new ones, without the canary's, which nobody wrote. ``ages`` are their items' ages in
     seconds, without those of backfilled mentions: these were old before the watch began, and do not show how fast the
     pipeline is. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
+    ``sampled``: new rows of the sample, by source.
     """
 
     channels: dict[int, str] = {}
@@ -48,6 +49,7 @@ class StoreResult(msgspec.Struct, frozen=True):
     ages: tuple[float, ...] = ()
     gaps: tuple[tuple[str, str], ...] = ()
     erased: int = 0
+    sampled: Mapping[str, int] = {}
 
 
 def store(
@@ -62,9 +64,9 @@ def store(
     In two, because both lock items in the order of their keys; one transaction would lock them in two orders. Erasing
     comes first: after a crash in between, the part is stored again, and what is gone is refused by then.
 
-    1. Store the items that matched, leaving known ones as they are; but no erased ones, and none of a source that is
-       older than its ``kept_for``: quiet listings still show what retention has deleted long ago. Replace the text of
-       known ones that were edited since, whether they match or not.
+    1. Store the items that matched and those of the sample (``sampling.py``), leaving known ones as they are; but no
+       erased ones, and none of a source that is older than its ``kept_for``: quiet listings still show what retention
+       has deleted long ago. Replace the text of known ones that were edited since, whether they match or not.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
     3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
        ``news_for`` seconds, which are not news.
@@ -75,13 +77,17 @@ def store(
         erased.add(erasure.erase_account(db, source, author, until, now))
     with db.transaction():
         created: list[NewMention] = []
+        sampled: Mapping[str, int] = {}
         accepted = _accepted(db, message.items, now, kept_for)
         entries = [entry for entry in accepted if entry.matches]
         if accepted:
-            item_ids = _items(db, entries, now)
-            unmatched = _known(db, [entry.item.key for entry in accepted if not entry.matches])
-            rows = {**unmatched, **item_ids}
+            draws = sampling.drawn(db, accepted, now)
+            item_ids = _items(db, accepted, draws, now)
+            others = [entry.item.key for entry in accepted if entry.item.key not in item_ids]
+            rows = {**_known(db, others), **item_ids} if others else item_ids
             edits.update(db, [(rows[entry.item.key], entry) for entry in accepted if entry.item.key in rows])
+            by_key = {entry.item.key: entry.item for entry in accepted}
+            sampled = sampling.add(db, [(item_ids[key], by_key[key], draw) for key, draw in draws.items()], now)
             created = _mentions(db, entries, item_ids, now, news_for)
         channels = deliveries.add(db, created, now)
         gaps = _record_part(db, message.part, now)
@@ -89,7 +95,7 @@ def store(
     born = {item_ids[item.key]: item.created_at for item in public}
     counted = [mention for mention in created if mention.item_id in born]
     ages = tuple(now - born[mention.item_id] for mention in counted if not mention.backfilled)
-    return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items)
+    return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items, sampled)
 
 
 def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: KeptFor) -> list[MatchedItem]:
@@ -103,26 +109,35 @@ def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: Kept
     return [untitled(entry) if entry.item.key in bare else entry for entry in kept]
 
 
-def _items(db: Db, entries: Sequence[MatchedItem], now: float) -> dict[Key, int]:
-    by_key = {entry.item.key: entry.item for entry in entries}
+def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDraw], now: float) -> dict[Key, int]:
+    """Insert the items that match or are drawn for the sample, unless they are stored; return their rows."""
+    matching = {entry.item.key for entry in entries if entry.matches}
+    by_key = {entry.item.key: entry.item for entry in entries if entry.matches or entry.item.key in draws}
     missing = sorted(by_key)  # one order of locks for all workers
     ids: dict[Key, int] = {}
+    unchecked: list[int] = []
     while missing:  # again if retention has deleted one between the two statements
         for keys in _batches(missing):
-            _add_items(db, rows=[_item_row(by_key[key], now) for key in keys])
-            ids.update(_known(db, keys))
+            _add_items(db, rows=[_item_row(by_key[key], now, sampled_only=key not in matching) for key in keys])
+            for key, row, checked_at in _known_rows(db, keys):
+                ids[key] = row
+                if checked_at > now and key in matching:  # only the sample had it until now
+                    unchecked.append(row)
         missing = [key for key in missing if key not in ids]
+    sampling.check_again(db, unchecked)
     return ids
 
 
 def _known(db: Db, keys: Sequence[Key]) -> dict[Key, int]:
     """Return the rows of those of the items that are stored."""
-    known: dict[Key, int] = {}
-    for some in _batches(sorted(keys)):
-        for source in sorted({source for source, _ in some}):
-            rows = _known_items(db, source=source, refs=[ref for each, ref in some if each == source])
-            known.update({(source, ref): row for ref, row in rows})
-    return known
+    return {key: row for some in _batches(sorted(keys)) for key, row, _ in _known_rows(db, some)}
+
+
+def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, int, float]]:
+    """Yield (item, row, when it was last checked) of those of the items that are stored."""
+    for source in sorted({source for source, _ in keys}):
+        rows = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
+        yield from (((source, ref), row, checked_at) for ref, row, checked_at in rows)
 
 
 @compiled
@@ -132,9 +147,8 @@ def _add_items(db: Db, rows: Any) -> Any:
 
 @compiled
 def _known_items(db: Db, source: Any, refs: Any) -> Any:
-    known = StoredItem.select(StoredItem.ref, StoredItem.id).where(
-        StoredItem.source == source, StoredItem.ref.in_(refs)
-    )
+    columns = (StoredItem.ref, StoredItem.id, StoredItem.checked_at)
+    known = StoredItem.select(*columns).where(StoredItem.source == source, StoredItem.ref.in_(refs))
     return db.locked_for_reference(known.order_by(StoredItem.ref))
 
 
@@ -142,12 +156,13 @@ def _batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (rows[start : start + INSERT_ROWS] for start in range(0, len(rows), INSERT_ROWS))
 
 
-def _item_row(item: Item, now: float) -> dict[str, object]:
+def _item_row(item: Item, now: float, *, sampled_only: bool) -> dict[str, object]:
     row = {
         key: storable(value) if isinstance(value, str) else value for key, value in msgspec.structs.asdict(item).items()
     }
     row |= {"ref": row.pop("id"), "texts": texts_column(item)}
-    return {**row, "stored_at": now, "checked_at": now}
+    checked_at = now + sampling.NEVER_CHECKED_SECONDS if sampled_only else now
+    return {**row, "stored_at": now, "checked_at": checked_at}
 
 
 def _mentions(

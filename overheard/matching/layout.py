@@ -7,23 +7,27 @@ text of ten thousand).
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from overheard.items import Item
 from overheard.matching.folding import fold_keeping_accents
-from overheard.matching.markup import BREAK, flow
+from overheard.matching.markup import BREAK, address_mask, flow
 from overheard.matching.scripts import visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.spelling import joined_by, literal
 from overheard.matching.symbols import affixes, widened
-from overheard.matching.text import read, spans
+from overheard.matching.text import Span, original_span, read, visible_spans
 from overheard.matching.tree import FieldName, Variation, Where
-from overheard.matching.variants import variants
+from overheard.matching.variants import JOINING, variants
+from overheard.matching.visible_text import VisibleText, visible_text
+
+# Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
+FEW_WORDS = 6
+FEW_PLACES = 8  # of a word; more than these are kept as a set
 
 Texts = dict[FieldName, str]
 
@@ -31,108 +35,106 @@ GAP = ""  # a position where a paragraph ends; no word is empty
 NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
 
 
-class Form(NamedTuple):
-    """Another form of a word or of several neighbours in the text: from position ``start`` on, so many positions."""
-
-    start: int
-    length: int
-    by: frozenset[Variation]
-
-
 class Section(NamedTuple):
     """A text of its own within a field: the flow, or an address that was taken out of it.
 
-    ``first``: the position of its first word; ``offset``: where its text begins in the field.
+    ``first``: the position of its first word; ``offset``: where its text begins in the field; ``links``: the spans of
+    its addresses in the field; ``gaps``: the positions in it where a paragraph ends.
     """
 
     first: int
     field: FieldName
     masked: str
     offset: int
-    links: Collection[tuple[int, int]]  # the spans of its addresses in the field
+    links: Collection[tuple[int, int]]
+    gaps: Sequence[int]
 
 
 class Layout:
-    """The words of an item, in the order title, body, addresses in it, url, thread, flair, with gaps in between."""
+    """The words of an item: of its fields, of the addresses in each, with gaps in between."""
 
-    def __init__(self, item: Item) -> None:
-        self.texts = texts_of(item)
+    def __init__(self, texts: Texts) -> None:
         self.words: list[str] = []
-        self._separators: list[tuple[str, str]] = []  # before and behind each word
-        self._spans: list[tuple[int, int]] = []
+        self._before: list[str] = []  # what separates each word from the one before it
+        self._behind: list[str] = []
         self.sections: list[Section] = []
-        self._forms: dict[str, list[Form]] = defaultdict(list)
-        self._links: list[int] = []
+        # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
+        self.forms: dict[str, list[tuple[int, int]]] = {}
+        self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
+        self._asked = 0
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
-        for name, text in self.texts.items():
+        for name, text in texts.items():
             if name == "url":
-                self._add(name, text, 0, [(0, len(text))])
+                self._add(name, address_mask(text), 0, [(0, len(text))])
                 continue
             flowing = flow(text)
             self._add(name, flowing.masked, 0, flowing.links)
             for start, end in flowing.targets:
-                self._add(name, text[start:end], start, [(start, end)])
+                self._add(name, address_mask(text[start:end]), start, [(start, end)])
 
     def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
         """Add the words of a text that begins ``offset`` characters into its field."""
         words, separators = read(masked)
-        self.sections.append(Section(len(self.words), name, masked, offset, links))
-        positions = []
-        for number, (word, (start, end)) in enumerate(zip(words, spans(masked), strict=True)):
-            if number and BREAK in separators[number]:
-                self._gap()
-            positions.append(len(self.words))
-            self.words.append(word)
-            self._separators.append((separators[number], separators[number + 1]))
-            self._spans.append((start + offset, end + offset))
-        for first, length, form in variants(words, separators):
-            signs = map(plain_signs, separators[first + 1 : first + length])
-            by = joined_by(list(signs), length == 1 or form.isdigit())
-            self._forms[form].append(Form(positions[first], length, frozenset(by)))
-        if links:
-            starts, ends = zip(*sorted(links), strict=True)
-            for at in positions:
-                link = bisect_right(starts, self._spans[at][0]) - 1
-                if link >= 0 and self._spans[at][0] < ends[link]:
-                    self._links.append(at)
-        self._gap()
+        first, count = len(self.words), len(words)
+        breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
+        gaps = [first + number + at for number, at in enumerate(breaks)]
+        self.sections.append(Section(first, name, masked, offset, links, gaps))
+        for start, end in pairwise([0, *breaks, count]):
+            self.words += words[start:end]
+            self.words.append(GAP)
+            self._before += separators[start:end]
+            self._before.append(BREAK)
+            self._behind += separators[start + 1 : end + 1]
+            self._behind.append(BREAK)
+        if not JOINING.isdisjoint(separators):
+            self._add_forms(words, separators, first, breaks)
 
-    def _gap(self) -> None:
-        self.words.append(GAP)
-        self._separators.append((BREAK, BREAK))
-        self._spans.append((0, 0))
+    def _add_forms(self, words: list[str], separators: list[str], first: int, breaks: list[int]) -> None:
+        for start, length, form in variants(words, separators):
+            at = first + start + (bisect_right(breaks, start) if breaks else 0)
+            self.forms.setdefault(form, []).append((at, length))
 
     # -- what stands where
 
+    def places_of(self, word: str) -> Sequence[int]:
+        """Return the positions of a word of the text, folded, in order."""
+        if self._asked < FEW_WORDS:
+            self._asked += 1
+            return [at for at, said in enumerate(self.words) if said == word]
+        return self.positions.get(word, ())
+
     def of_word(self, word: str) -> int:
         """Return the positions of a word of the text, folded."""
-        return self._once(("word", word), lambda: self._positions.get(word, ()))
+        if (known := self._masks.get(word)) is not None:
+            return known
+        places = self.places_of(word)
+        if len(places) > FEW_PLACES:
+            return self._once(word, lambda: places)
+        mask = 0
+        for at in places:
+            mask |= 1 << at
+        return mask
 
     def of_forms(self, form: str, exact: frozenset[Variation]) -> dict[int, int]:
         """Return where other forms of words begin, by length; without those that come by one of these variations."""
-        found: dict[int, list[int]] = {}
-        for start, length, by in self._forms.get(form, ()):
-            if not by & exact:
-                found.setdefault(length, []).append(start)
-        return {length: self.mask(starts) for length, starts in found.items()}
+        return self._by_length(self._forms_of(form, exact))
 
     def of_original(self, word: str, original: str, any_case: bool) -> int:
         """Return the positions of a word that the text writes in this way."""
         key = word, any_case
         if key not in self._originals:
-            places = self._positions.get(word, ())
+            places = self.places_of(word)
             self._originals[key] = self._groups((self._original(at, any_case), at) for at in places)
         return self._originals[key].get(original, 0)
 
     def of_form_original(self, form: str, original: str, exact: frozenset[Variation]) -> dict[int, int]:
-        """Return where other forms of words begin, by length, that the text writes so but for case and the signs."""
-        found: dict[int, list[int]] = {}
-        for start, length, by in self._forms.get(form, ()):
-            said = "".join(self._original(at, True) for at in range(start, start + length))
-            if not by & exact and original == (said[1:] if length == 1 else said):
-                found.setdefault(length, []).append(start)
-        return {length: self.mask(starts) for length, starts in found.items()}
+        """Return where other forms begin, by length, that the text writes so but for their case and their signs."""
+        return self._by_length(
+            (start, length)
+            for start, length in self._forms_of(form, exact)
+            if original == "".join(self._original(at, True) for at in range(start, start + length))[length == 1 :]
+        )
 
     def separated_by(self, required: str) -> int:
         """Return the positions of words that these signs separate from the word before (``Spelling.between``)."""
@@ -148,12 +150,12 @@ class Layout:
     @cached_property
     def all_words(self) -> list[str]:
         """The different words, sorted."""
-        return sorted(self._positions)
+        return sorted(self.positions)
 
     @cached_property
     def all_words_backwards(self) -> list[str]:
         """The different words, each spelt backwards, sorted."""
-        return sorted(word[::-1] for word in self._positions)
+        return sorted(word[::-1] for word in self.positions)
 
     @cached_property
     def not_gaps(self) -> int:
@@ -182,16 +184,18 @@ class Layout:
 
     def where(self, where: Where) -> int:
         """Return the positions at which a leaf may begin."""
-        return self._once(where, lambda: self._allowed(where))
+        if (found := self._masks.get(where)) is None:
+            found = self._masks[where] = self._allowed(where)
+        return found
 
     def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
         """Return the field and the span of the text from one word to another, in code points."""
-        return self._section(first).field, self._spans[first][0], self._spans[last][1]
+        section, start, _ = self._word_span(first)
+        return section.field, start + section.offset, self._word_span(last)[2] + section.offset
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
-        left, right = self._separators[at]
-        return affixes(left, right, self.words[at - 1] if at else GAP)
+        return affixes(self._before[at], self._behind[at], self.words[at - 1] if at else GAP)
 
     def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
         """Return ``span``, widened by the symbols right before or behind it; "" for none."""
@@ -202,6 +206,18 @@ class Layout:
 
     # -- sets of positions
 
+    def _forms_of(self, form: str, exact: frozenset[Variation]) -> Iterator[tuple[int, int]]:
+        for start, length in self.forms.get(form, ()):
+            signs = map(plain_signs, self._before[start + 1 : start + length]) if exact else ()
+            if not exact & joined_by(list(signs), length == 1 or form.isdigit()):
+                yield start, length
+
+    def _by_length(self, found: Iterable[tuple[int, int]]) -> dict[int, int]:
+        starts: dict[int, list[int]] = {}
+        for start, length in found:
+            starts.setdefault(length, []).append(start)
+        return {length: self.mask(places) for length, places in starts.items()}
+
     def mask(self, positions: Iterable[int]) -> int:
         """Return positions as the bits of an integer."""
         # Bytes first: setting one bit after the other in an integer would copy it each time.
@@ -211,7 +227,8 @@ class Layout:
         return int.from_bytes(bits, "little")
 
     @cached_property
-    def _positions(self) -> dict[str, list[int]]:
+    def positions(self) -> dict[str, list[int]]:
+        """The positions of each word."""
         positions: dict[str, list[int]] = {}
         for at, word in enumerate(self.words):
             if word in positions:
@@ -223,7 +240,7 @@ class Layout:
     @cached_property
     def _by_sign(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
-        for at, (before, _) in enumerate(self._separators):
+        for at, before in enumerate(self._before):
             if self.words[at]:
                 places.setdefault(plain_signs(before), []).append(at)
         return places
@@ -250,30 +267,59 @@ class Layout:
         return {name: self.mask(found) for name, found in places.items()}
 
     def _section(self, at: int) -> Section:
-        return self.sections[bisect_right(self.sections, at, key=lambda section: section.first) - 1]
+        return next(section for section in reversed(self.sections) if section.first <= at)
 
     def _original(self, at: int, any_case: bool) -> str:
-        section, (start, end) = self._section(at), self._spans[at]
-        said = section.masked[start - section.offset : end - section.offset]
+        section, start, end = self._word_span(at)
+        said = section.masked[start:end]
         return fold_keeping_accents(visible(said)) if any_case else literal(said)
 
-    def _allowed(self, where: Where) -> Iterator[int]:
-        links = set(self._links) if where.in_links is not None else set()
+    def _word_span(self, at: int) -> tuple[Section, int, int]:
+        """Return a word's section, and its span in the section's text."""
+        section = self._section(at)
+        if (known := self._visible.get(section.first)) is None:
+            seen = visible_text(section.masked)
+            known = self._visible[section.first] = seen, visible_spans(seen.text)
+        number = at - section.first
+        if section.gaps:  # each has taken a position
+            number -= bisect_left(section.gaps, at)
+        return section, *original_span(section.masked, known[0], known[1][number])
+
+    @cached_property
+    def _in_links(self) -> int:
+        """The positions of words in addresses."""
+        positions: list[int] = []
+        for number, section in enumerate(self.sections):
+            end = self.sections[number + 1].first if number + 1 < len(self.sections) else len(self.words)
+            links = sorted(section.links)
+            starts = [start for start, _ in links]
+            for at in range(section.first, end) if links else ():
+                if not self.words[at]:
+                    continue
+                place = self._word_span(at)[1] + section.offset
+                link = bisect_right(starts, place) - 1
+                if link >= 0 and place < links[link][1]:
+                    positions.append(at)
+        return self.mask(positions)
+
+    def _allowed(self, where: Where) -> int:
+        allowed = 0
         firsts = [*(section.first for section in self.sections), len(self.words)]
         for section, end in zip(self.sections, firsts[1:], strict=True):
             if section.field in where.fields:
-                for at in range(section.first, end):
-                    if where.in_links is None or (at in links) is where.in_links:
-                        yield at
+                allowed |= (1 << end) - (1 << section.first)
+        if where.in_links is None:
+            return allowed
+        return allowed & (self._in_links if where.in_links else ~self._in_links)
 
 
 def texts_of(item: Item) -> Texts:
-    """Return the texts of an item by field, in the order in which they are read; empty ones are left out."""
-    texts: Texts = {
-        "title": item.title,
-        "body": item.body,
-        "url": item.url,
-        "thread": item.thread_title or item.title,
-        "flair": item.texts.get("flair", ""),
-    }
+    """Return the texts of an item in which queries look that name no field; empty ones are left out."""
+    texts: Texts = {"title": item.title, "body": item.body, "url": item.url}
     return {name: text for name, text in texts.items() if text}
+
+
+def all_texts_of(item: Item) -> Texts:
+    """Return all texts of an item."""
+    further: Texts = {"thread": item.thread_title or item.title, "flair": item.texts.get("flair", "")}
+    return texts_of(item) | {name: text for name, text in further.items() if text}

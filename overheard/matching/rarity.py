@@ -38,10 +38,8 @@ Pair = tuple[str, str]
 Anchor = str | Pair
 
 EVERY_ITEM = "every item"
-AFFIX_CHARS = 5  # of a word's beginning or end; the index looks up as many for each word of an item
-MIN_AFFIX_CHARS = 3
-GRAM_CHARS = 4  # of a part of a word, likewise
-MIN_GRAM_CHARS = 3
+AFFIX_CHARS = 6  # of a word's beginning or end; the index looks up as many for each word of an item
+GRAM_CHARS = 6  # of a part of a word, likewise
 
 # The most frequent words of English Reddit (counted over 53,000 posts and comments), most frequent first.
 _COMMON = """
@@ -103,7 +101,8 @@ class Rarity:
             case Pattern(literals=literals):
                 return _any(map(self._literal, literals)) if literals else Required(1.0, (EVERY_ITEM,))
             case Domain(host=host):
-                return _any(self._spelling(Spelling(tuple(read(name)[0]))) for name in ascii_labels(host))
+                # Single words: in acme[dot]com, acme and com are not side by side.
+                return _any(self._rarest_word(read(name)[0]) for name in ascii_labels(host))
             case Attribute():
                 return self._attribute(node)
 
@@ -136,13 +135,16 @@ class Rarity:
                 return Required(3 * self.frequency(stem), (f"~{stem}",))
 
     def _spelling(self, spelling: Spelling) -> Required:
-        """Return the rarest word of a spelling, or two words side by side that are rarer."""
+        """Return the word of a spelling, or the rarest two of its words that stand side by side."""
         words = spelling.words
-        single = min((self.frequency(word), word) for word in words)
         if len(words) == 1:
-            return Required(single[0], (single[1],))
+            return self._rarest_word(words)
         frequency, pair = min((self._together(*pair), pair) for pair in pairwise(words))
         return Required(frequency, (pair,))
+
+    def _rarest_word(self, words: Iterable[str]) -> Required:
+        frequency, word = min((self.frequency(word), word) for word in words)
+        return Required(frequency, (word,))
 
     def _pairs(self, one: Word, two: Word) -> Required:
         """Return the last words of one word's spellings, each with the first words of the next one's."""
@@ -155,7 +157,7 @@ class Rarity:
         return self.frequency(one) * self.frequency(two) * 5
 
     def _literal(self, literal: str) -> Required:
-        size = GRAM_CHARS if len(literal) >= GRAM_CHARS else MIN_GRAM_CHARS
+        size = min(GRAM_CHARS, len(literal))
         grams = (literal[at : at + size] for at in range(len(literal) - size + 1))
         # Of equal length, the one with the rarest letters would be best; the middle of a literal is least like others.
         middle = list(grams)[(len(literal) - size) // 2]
@@ -163,11 +165,8 @@ class Rarity:
 
     def _attribute(self, attribute: Attribute) -> Required | None:
         # Last of all: everything of a place is evaluated, so any word is better.
-        if attribute.name not in ("place", "author"):
-            return None
-        if "*" in (attribute.value[0], attribute.value[-1]):
-            return Required(3.0, (EVERY_ITEM,))
-        return Required(2.0, (f"{attribute.name}:{attribute.value}",))
+        narrow = attribute.name in ("place", "author") and "*" not in attribute.value
+        return Required(2.0, (f"{attribute.name}:{attribute.value}",)) if narrow else None
 
 
 def _rarest(choices: Iterable[Required | None]) -> Required | None:

@@ -62,9 +62,18 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a query writes without white space: any of its spellings."""
+    """What a query writes without white space: any of its spellings.
+
+    ``plain``: the word of the text, if it is the only spelling and nothing else is required; otherwise "".
+    """
 
     spellings: tuple[Spelling, ...]
+    plain: str = field(default="", init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        one = self.spellings[0]
+        if len(self.spellings) == len(one.words) == 1 and one.joinable and not (one.affixes or one.originals):
+            object.__setattr__(self, "plain", one.words[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ Piece = Word | Affix | Stem
 class Term:
     """Pieces side by side in one paragraph; with ``within``, in any order among at most so many words more.
 
-    ``exact``: the variations that are switched off.
+    ``exact``: the variations that are switched off. ``plain``: the words, if it is nothing but words side by side.
     """
 
     pieces: tuple[Piece, ...]
@@ -97,6 +106,14 @@ class Term:
     where: Where = ANYWHERE
     exact: frozenset[Variation] = frozenset()
     text: str = field(default="", compare=False)
+    plain: tuple[str, ...] = field(default=(), init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Nearly every term is plain, and found in a quicker way.
+        if self.within is None and not self.exact and (self.where is ANYWHERE or self.where == ANYWHERE):
+            words = tuple([piece.plain for piece in self.pieces if isinstance(piece, Word)])
+            if len(words) == len(self.pieces) and "" not in words:
+                object.__setattr__(self, "plain", words)
 
     def holds(self, document: DocumentView) -> bool:
         return document.has_term(self)

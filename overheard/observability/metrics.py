@@ -201,6 +201,14 @@ class ProcessMetrics(MetricCatalogue):
             AGE_BUCKETS_SECONDS,
         )
 
+        # The sample of recent items.
+        self.items_sampled = counter(
+            "items_sampled_total", "Items put into the sample of recent items.", "store", source=SOURCE_NAMES
+        )
+        self.sample_items = gauge(
+            "sample_items", "Items in the sample of recent items.", SET_BY_TICK, source=SOURCE_NAMES
+        )
+
         # Delivery.
         self.deliveries = counter(
             "deliveries_total",

@@ -1,4 +1,4 @@
-"""What store takes for an item, on a PostgreSQL with fsync on, however many queries its workspace has.
+"""What store takes for an item, on a PostgreSQL with fsync on, however many queries its workspace has; and the sample.
 
 Run: python -m tests.benchmarks.bench_store
 """
@@ -13,7 +13,7 @@ from overheard.db import migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import Query, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, SampleDraw, WorkspaceMatch
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
@@ -21,6 +21,9 @@ from tests.servers.postgres import PostgresServer
 QUERIES, BUDGET_QUERIES = (10, 1_000, 20_000), 20_000
 BUDGET_MS = 2.0  # of CPU time, for a part with a single item
 PARTS, WARM_PARTS = 60, 5
+PART_ITEMS, PART_MATCHES = 100, 10
+# How many of a part's items are in the sample: none, in the course of the day, and when it is being filled.
+SAMPLED = (0, 1, PART_ITEMS)
 
 
 def run() -> Iterator[Figure]:
@@ -32,6 +35,8 @@ def run() -> Iterator[Figure]:
                 migrate.migrate(db)
                 with db.session():
                     yield measured(db, count)
+                    if count == QUERIES[0]:
+                        yield from sampled(db)
             finally:
                 db.release()
 
@@ -39,15 +44,7 @@ def run() -> Iterator[Figure]:
 def measured(db: Db, count: int) -> Figure:
     """CPU milliseconds of this process an item, each in a part of its own, found by two of so many queries."""
     now = time.time()
-    queries = tuple(QuerySpec(f"q{number}", f"acme{number}") for number in range(count))
-    way = ChannelSpec("team", "https://example.org/hook")
-    spec = WorkspaceSpec(
-        slug="acme", name="acme", subreddits=("python",), kinds=("posts",), query=queries, channel=(way,)
-    )
-    workspace_specs.save(db, spec, now, following=lambda schedule, timezone: now + 3600, secret=lambda channel: None)
-    workspace = Workspace.select(Workspace.id).scalar(db.peewee)
-    found = Query.select(Query.id).order_by(Query.id).limit(2).tuples().execute(db.peewee)
-    match = WorkspaceMatch(workspace, tuple(query for (query,) in found), (("title", 0, 4),))
+    match = watching(db, count, now)
     took = []
     for number in range(WARM_PARTS + PARTS):
         message = part(number, match, now)
@@ -59,13 +56,54 @@ def measured(db: Db, count: int) -> Figure:
     return Figure(name, statistics.median(took[WARM_PARTS:]), "ms", budget, False)
 
 
+def sampled(db: Db) -> Iterator[Figure]:
+    """Milliseconds that a part of many items takes, most of which match nothing, with PostgreSQL's."""
+    now = time.time()
+    match = watching(db, QUERIES[0], now)
+    took: dict[int, list[float]] = {count: [] for count in SAMPLED}
+    for number in range(WARM_PARTS + PARTS):
+        for count in SAMPLED:  # in turn, so that all of them meet the same other load
+            message = sampled_part(f"{number}-{count}", match, now, count)
+            began = time.perf_counter()
+            storing.store(db, message, now)
+            took[count].append(1000 * (time.perf_counter() - began))
+    for count, each in took.items():
+        name = f"store {PART_ITEMS} items of which {PART_MATCHES} match, {count} sampled"
+        yield Figure(name, statistics.median(each[WARM_PARTS:]), "ms", None, False)
+
+
+def watching(db: Db, count: int, now: float) -> WorkspaceMatch:
+    """Save a workspace with so many queries, and return a match of two of them."""
+    queries = tuple(QuerySpec(f"q{number}", f"acme{number}") for number in range(count))
+    way = ChannelSpec("team", "https://example.org/hook")
+    spec = WorkspaceSpec(
+        slug="acme", name="acme", subreddits=("python",), kinds=("posts",), query=queries, channel=(way,)
+    )
+    workspace_specs.save(db, spec, now, following=lambda schedule, timezone: now + 3600, secret=lambda channel: None)
+    workspace = Workspace.select(Workspace.id).scalar(db.peewee)
+    found = Query.select(Query.id).order_by(Query.id).limit(2).tuples().execute(db.peewee)
+    return WorkspaceMatch(workspace, tuple(query for (query,) in found), (("title", 0, 4),))
+
+
 def part(number: int, match: WorkspaceMatch, now: float) -> ItemsMatched:
     """A poll with one item, which the match wants."""
-    item = Item(
-        source="reddit", id=f"t3_{number:x}", kind="post", place="python", title="acme", body="b" * 300, created_at=now
-    )
     envelope = PollPart(poll=f"poll{number}", part=0, parts=1)
-    return ItemsMatched(part=envelope, items=(MatchedItem(item, (match,)),))
+    return ItemsMatched(part=envelope, items=(MatchedItem(post(f"{number:x}", now), (match,)),))
+
+
+def sampled_part(name: str, match: WorkspaceMatch, now: float, count: int) -> ItemsMatched:
+    """A poll with the items that match sends on: those that it wants, and so many for the sample."""
+    matches = [MatchedItem(post(f"{name}-{number}", now), (match,)) for number in range(PART_MATCHES)]
+    entries = [*matches, *(MatchedItem(post(f"{name}-s{number}", now), ()) for number in range(count - PART_MATCHES))]
+    draw = SampleDraw(0.5, 1.0)
+    drawn = [MatchedItem(entry.item, entry.matches, draw) for entry in entries[:count]]
+    return ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=(*drawn, *entries[count:]))
+
+
+def post(name: str, now: float) -> Item:
+    return Item(
+        source="reddit", id=f"t3_{name}", kind="post", place="python", title="acme", body="b" * 300, created_at=now
+    )
 
 
 if __name__ == "__main__":

@@ -135,4 +135,13 @@ def _one() -> DashboardRow:
             increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),
             Thresholds(bad=1),
         ),
+        timeseries_panel(
+            "Sample",
+            "Recent items that are kept to try queries on, and how many were added in the last hour.",
+            "short",
+            (
+                gauge_max("overheard_sample_items", "items", where=ONE),
+                increase("overheard_items_sampled_total", "1h", "added", where=ONE),
+            ),
+        ),
     )

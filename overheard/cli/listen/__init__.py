@@ -140,6 +140,7 @@ def _configuration(folder: Path, sources: configuration.SourcesSettings) -> Conf
         tick=configuration.TickSettings(interval=0.5, jitter=0),
         fetch=configuration.FetchSettings(fresh_for=1),
         notify=configuration.NotifySettings(threads=1),
+        sample=configuration.SampleSettings(items_per_source=0),
     )
 
 

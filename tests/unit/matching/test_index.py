@@ -100,10 +100,11 @@ def test_a_shared_query_is_not_copied_for_each_key() -> None:
     index = QueryIndex()
     index.add(0, parse("acme"))
     (entry,) = index._by_query.values()
-    keys = entry.keys
-    for key in range(1, 100):
+    index.add(1, parse("acme"))
+    keys = entry.others
+    for key in range(2, 100):
         index.add(key, parse("acme"))
-    assert entry.keys is keys
+    assert entry.others is keys
     assert [hit.key for hit in index.match(item_with({"body": "acme"}))] == list(range(100))
 
 
@@ -128,7 +129,10 @@ def test_only_queries_of_watching_owners_hit() -> None:
     index = QueryIndex()
     for key in range(5):
         index.add(key, parse("acme" if key < 4 else "other"), owner=10 + key)
-    assert [(hit.key, hit.owner) for hit in index.match(item_with({"body": "acme"}), {10, 14}, {12})] == [(0, 10), (2, 12)]
+    assert [(hit.key, hit.owner) for hit in index.match(item_with({"body": "acme"}), {10, 14}, {12})] == [
+        (0, 10),
+        (2, 12),
+    ]
     assert [hit.key for hit in index.match(item_with({"body": "acme"}))] == [0, 1, 2, 3]
 
 

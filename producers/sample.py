@@ -1,0 +1,54 @@
+"""The tick's step for the sample of recent items: what is too old or too much leaves it (``db/sampling.py``)."""
+
+from __future__ import annotations
+
+from overheard.clock import Clock
+from overheard.config import SampleSettings
+from overheard.db import sampling
+from overheard.db.database import Db
+from overheard.observability.metrics import SOURCE_NAMES, ProcessMetrics
+
+STEP_SECONDS = 60.0  # between two steps that do something
+UNWATCHED_SECONDS = 600.0  # between two searches for places that no workspace watches any more
+
+
+class SampleKeeper:
+    """Keeps the sample within its hours and quotas. Several ticks may do so at once: rows are deleted under a lock."""
+
+    def __init__(self, *, db: Db, clock: Clock, settings: SampleSettings, metrics: ProcessMetrics) -> None:
+        self.db = db
+        self.clock = clock
+        self.settings = settings
+        self.metrics = metrics
+        # The first step does everything: the process may have been away for longer than a day.
+        self._kept_at = float("-inf")
+        self._unwatched_at = float("-inf")
+
+    def step(self) -> None:
+        """Delete what has left the sample, adjust the shares, and set the gauge. Raises Unavailable."""
+        now = self.clock()
+        if 0 <= now - self._kept_at < STEP_SECONDS:  # a negative age: the clock was set back
+            return
+        self._kept_at = now
+        with self.db.without_timeouts():
+            if self.settings.items_per_source:
+                self._show(self._keep(now))
+            else:
+                sampling.clear(self.db)
+                self._show({})
+
+    def _keep(self, now: float) -> dict[str, int]:
+        """Keep each source's sample; return the number of its items."""
+        sampling.release_old(self.db, now - self.settings.seconds)
+        if not 0 <= now - self._unwatched_at < UNWATCHED_SECONDS:
+            self._unwatched_at = now
+            sampling.release_unwatched(self.db)
+        counts: dict[str, int] = {}
+        for source in sampling.shares(self.db):
+            counts[source] = sampling.adjust(self.db, source, self.settings.items_per_source, now, rise=True).rows
+            sampling.release_above(self.db, source)
+        return counts
+
+    def _show(self, counts: dict[str, int]) -> None:
+        for source in SOURCE_NAMES:
+            self.metrics.sample_items.labels(source).set(counts.get(source, 0))

@@ -1,0 +1,72 @@
+"""Compare random queries and items with the evaluator, very many of them, and print what differs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+from overheard.items import Item
+from overheard.matching import document
+from overheard.matching.index import QueryIndex, matches
+from overheard.matching.language import ParsedQuery
+from tests.evaluator.comparison import Case, case, difference
+
+SHOWN = 20  # mismatches
+QUERIES, ITEMS = 10, 10  # of a case, at most
+
+
+class Outcome(NamedTuple):
+    """One query and one item: whether it holds, and what differs."""
+
+    query: ParsedQuery
+    item: Item
+    held: bool
+    message: str
+
+
+def outcomes(one: Case) -> Iterator[Outcome]:
+    """Compare the index of all queries, and each of them alone, with the evaluator."""
+    index = QueryIndex()
+    for key, query in enumerate(one.queries):
+        index.add(key, query)
+    for item in one.items:
+        hits = {hit.key: hit for hit in index.match(item)}
+        for key, query in enumerate(one.queries):
+            hit, alone = hits.get(key), matches(query, item)
+            message = difference(query, item, hit)
+            if not message and (hit and hit._replace(key=0)) != alone:
+                message = f"alone: {alone}, in an index: {hit}"
+            yield Outcome(query, item, hit is not None, message)
+
+
+def compare(pairs: int, seed: int) -> int:
+    """Compare that many pairs of a query and an item; return how many differ."""
+    document.MAX_HIGHLIGHTS = 100_000  # the evaluator has no limit
+    chance = Random(seed)
+    compared = held = 0
+    mismatches: list[Outcome] = []
+    started = time.monotonic()
+    while compared < pairs:
+        for outcome in outcomes(case(chance, QUERIES, ITEMS)):
+            compared += 1
+            held += outcome.held
+            mismatches += [outcome] if outcome.message else []
+    for outcome in sorted(mismatches, key=lambda one: len(f"{one.query}{one.item}"))[:SHOWN]:
+        print(f"{outcome.query}\n    {outcome.item}\n    {outcome.message}")
+    print(
+        f"{compared:,} pairs of a query and an item in {time.monotonic() - started:,.0f} s, {held:,} of them hold; "
+        f"{len(mismatches):,} mismatches (--seed {seed})"
+    )
+    return len(mismatches)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--pairs", type=int, default=100_000)
+    options.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    arguments = options.parse_args()
+    sys.exit(compare(arguments.pairs, arguments.seed) > 0)
