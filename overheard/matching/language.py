@@ -122,5 +122,8 @@ def _scoped(node: Node, scope: Node | None) -> ParsedQuery:
 
 
 def _too_wide(text: str, tokens: list[Token], query: ParsedQuery) -> QuerySyntaxError:
-    hint = "Join it to a word that must be there: acme -jobs, or to a place: or author:. In a OR b, each needs one."
+    hint = (
+        "Join it to a word that must be there: acme -jobs; or to a place: or author: without a *. "
+        "In a OR b, each needs one."
+    )
     return error_at(text, widest(query, tokens), "this alone would match nearly every text", hint)

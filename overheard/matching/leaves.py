@@ -102,12 +102,8 @@ def _within(text: str, token: Token, suffix: str, count: int) -> int:
         hint = 'Write a number of words: "a b"~5 allows five more between and around them.'
         raise error_at(text, at, f"{shortened(suffix)} is not a distance", hint)
     if count < 2:
-        raise error_at(
-            text,
-            at,
-            f"{shortened(suffix)} needs several words",
-            f"Drop {shortened(suffix)}, or write more words in the quotes.",
-        )
+        hint = "Drop it, or write more words in the quotes."
+        raise error_at(text, at, f"{shortened(suffix)} needs several words", hint)
     return distance(text, at, suffix[1:])
 
 

@@ -87,7 +87,7 @@ def test_the_suggestions_of_hints_are_valid_queries() -> None:
         '"rate limit"~5', "a NEAR/3 b AND b NEAR/3 c", "optimi* NEAR/0 query", "x -(a NEAR/3 b)",
         "title:(a NEAR/5 b)", "title:=Word", "x in:(title, body)", '=Word ="A Phrase"', "~monitor",
         "domain:acme.com", "x source:reddit", "place:(one, two)", "x -place:(one, two)", "(a OR b) in:link",
-        "author:auto* x", "author:*bot", "acme -is:nsfw", "/(?s)abc/",
+        "author:auto* x", "author:*bot x", "acme -is:nsfw", "/(?s)abc/",
     ):  # fmt: skip
         assert problem_with(text) is None, text
 
