@@ -38,7 +38,7 @@ def outcomes(one: Case) -> Iterator[Outcome]:
         for key, query in enumerate(one.queries):
             hit, alone = hits.get(key), matches(query, item)
             message = difference(query, item, hit)
-            if not message and (hit and hit._replace(key=0)) != alone:
+            if not message and (hit and hit.highlights) != (alone and alone.highlights):
                 message = f"alone: {alone}, in an index: {hit}"
             yield Outcome(query, item, hit is not None, message)
 

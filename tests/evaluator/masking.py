@@ -12,8 +12,8 @@ from typing import NamedTuple
 IGNORED = "\x01"
 BREAK = "\x1e"
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-BLOCK_TAGS = ("p", "li", "ul", "ol", "dl", "dt", "dd", "td", "th", "tr", "table", "thead", "tbody", "div", "section")
-BLOCK_TAGS += ("article", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr")
+BLOCK_TAGS = frozenset(("p", "li", "ul", "ol", "td", "th", "tr", "table", "div", "blockquote", "pre", "hr"))
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 Span = tuple[int, int]
 
 
@@ -232,7 +232,7 @@ class Masking:
         if not name or not name[0].isalpha():
             return at + 1
         self.put(at, close + 1, IGNORED)
-        if name in BLOCK_TAGS:
+        if name in BLOCK_TAGS | HEADINGS:
             self.out[at] = BREAK
         elif name == "br":
             self.out[at] = "\n"

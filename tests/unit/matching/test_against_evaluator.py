@@ -10,17 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.items import Item
 from overheard.matching import document
 from overheard.matching.index import QueryIndex, matches
-from overheard.matching.spelling import spell, spell_exactly
-from overheard.matching.tree import VARIATIONS, ParsedQuery, Term, Variation
+from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
 from tests.evaluator import texts
-from tests.evaluator.chunks import exactly_finds, phrase_finds
-from tests.evaluator.comparison import case, difference, unlike, visible
-from tests.evaluator.facts import Covered
-from tests.evaluator.holds import places
-from tests.evaluator.paragraphs import paragraphs_of
+from tests.evaluator.comparison import case, difference, difference_of_exact_spelling, difference_of_spelling
 from tests.evaluator.queries import chunk, phrase
 
 OWNERS = 3
@@ -35,7 +29,7 @@ def all_highlights() -> Iterator[None]:
 
 
 chances = st.randoms(use_true_random=False)
-slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(chances)
@@ -80,10 +74,8 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
 def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Variation]) -> None:
     words = texts.vocabulary(chance)
     text = chance.choice((chunk, phrase))(chance, words)
-    term = Term(tuple(spell(one, exact) for one in text.split()), exact=frozenset(exact))
     for item in (texts.item(chance, words) for _ in range(3)):
-        expected = covered_by(phrase_finds, item, text, exact)
-        assert unlike(visible(places(term, item) or set(), item), expected) == "", f"{text!r} {exact} {item!r}"
+        assert difference_of_spelling(text, exact, item) == "", f"{text!r} {exact} {item!r}"
 
 
 @given(chances)
@@ -91,18 +83,5 @@ def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Var
 def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:
     words = texts.vocabulary(chance)
     text = chance.choice((chunk, phrase))(chance, words)
-    term = Term((spell_exactly(text),))
     for item in (texts.item(chance, words) for _ in range(3)):
-        expected = covered_by(exactly_finds, item, text)
-        assert unlike(visible(places(term, item) or set(), item), expected) == "", f"={text!r} {item!r}"
-
-
-def covered_by(find, item: Item, text: str, *further: object) -> Covered:  # type: ignore[no-untyped-def]
-    found = {
-        (paragraph.field, at)
-        for paragraph in paragraphs_of(item)
-        if paragraph.field in ("title", "body", "url")
-        for place in find(text, paragraph, *further)
-        for at in range(place.start, place.end)
-    }
-    return visible(found, item)
+        assert difference_of_exact_spelling(text, item) == "", f"={text!r} {item!r}"
