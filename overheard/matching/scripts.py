@@ -5,7 +5,7 @@ All are the insides of regular expressions' character classes.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain
 
@@ -38,7 +38,7 @@ INVISIBLE = (
     "\U0001f3fb-\U0001f3ff\U000e0000-\U000e007f"  # skin tones, tags
 )
 _INVISIBLE_RUN = re.compile(f"[{INVISIBLE}]+")
-_VISIBLE = re.compile(f"[^{INVISIBLE}]+")
+_VISIBLE_RUN = re.compile(f"[^{INVISIBLE}]+")
 
 _REGIONAL = "\U0001f1e6-\U0001f1ff"  # two of them are a flag
 # Without the ornamental quotation marks and brackets, which separate words as their plain forms do.
@@ -55,12 +55,9 @@ def visible(text: str) -> str:
     return _INVISIBLE_RUN.sub("", text)
 
 
-def visible_positions(text: str) -> Sequence[int]:
-    """Return for each character of `visible(text)` where it is in the text."""
-    runs = [run.span() for run in _VISIBLE.finditer(text)]
-    if runs == [(0, len(text))]:
-        return range(len(text))
-    return [at for start, end in runs for at in range(start, end)]
+def visible_runs(text: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of each run of characters that `visible` keeps."""
+    return [run.span() for run in _VISIBLE_RUN.finditer(text)]
 
 
 @cache

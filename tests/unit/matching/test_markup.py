@@ -183,7 +183,7 @@ def test_a_text_that_needs_no_mask_contains_what_its_mask_contains(text: str) ->
         "a [b](c) d",
         "[a] b\n\n[a]: /c",
         "a <b>c</b>",
-        "a <p>c",
+        "a <b> c </b>",
         "a &amp; b",
         "a &#8217; b",
         "**Ac**me",
