@@ -171,9 +171,7 @@ class Masking:
         if char == "[" or text[at : at + 2] == "![":
             return self.link(at, end)
         if begins_address(text, at):
-            stop = address_end(text, at, end)
-            self.addresses.append((at, stop))
-            return stop
+            return self.address(at, address_end(text, at, end))
         if char == "^":
             self.out[at] = IGNORED
             return at + 1
@@ -239,6 +237,13 @@ class Masking:
             if self.text[:at].endswith(("<br>", "<br/>", "<br />")):
                 self.out[at] = BREAK
         return close + 1
+
+    def address(self, at: int, end: int) -> int:
+        """Note an address; of markup, it contains only entities."""
+        self.addresses.append((at, end))
+        while at < end:
+            at = self.entity(at, end) if self.text[at] == "&" else at + 1
+        return end
 
     def link(self, at: int, end: int) -> int:
         """Mask [text](target); the text is read as any other, by the caller."""

@@ -15,6 +15,7 @@ from overheard.matching.index import QueryIndex, matches
 from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
 from tests.evaluator import texts
 from tests.evaluator.comparison import case, difference, difference_of_exact_spelling, difference_of_spelling
+from tests.evaluator.paragraphs import read_item
 from tests.evaluator.queries import chunk, phrase
 
 OWNERS = 3
@@ -37,7 +38,7 @@ slow = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> None:
     queries, items = case(chance)
     for query, item in product(queries, items):
-        assert difference(query, item, matches(query, item)) == "", f"{query} {item!r}"
+        assert difference(query, item, matches(query, item.item)) == "", f"{query} {item.item!r}"
 
 
 @given(chances)
@@ -59,11 +60,11 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
     assert len(index) == len(live)
     for item in items:
         place_watchers, source_watchers = {chance.randrange(OWNERS)}, {chance.randrange(OWNERS)}
-        hits = {hit.key: hit for hit in index.match(item, place_watchers, source_watchers)}
+        hits = {hit.key: hit for hit in index.match(item.item, place_watchers, source_watchers)}
         assert list(hits) == sorted(hits)
         for key, (query, owner) in live.items():
             if owner in place_watchers | source_watchers:
-                assert difference(query, item, hits.get(key)) == "", f"{query} {item!r}"
+                assert difference(query, item, hits.get(key)) == "", f"{query} {item.item!r}"
             else:
                 assert key not in hits
         assert [hit.owner for hit in hits.values()] == [live[key][1] for key in hits]
@@ -74,8 +75,8 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
 def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Variation]) -> None:
     words = texts.vocabulary(chance)
     text = chance.choice((chunk, phrase))(chance, words)
-    for item in (texts.item(chance, words) for _ in range(3)):
-        assert difference_of_spelling(text, exact, item) == "", f"{text!r} {exact} {item!r}"
+    for item in (read_item(texts.item(chance, words)) for _ in range(3)):
+        assert difference_of_spelling(text, exact, item) == "", f"{text!r} {exact} {item.item!r}"
 
 
 @given(chances)
@@ -83,5 +84,5 @@ def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Var
 def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:
     words = texts.vocabulary(chance)
     text = chance.choice((chunk, phrase))(chance, words)
-    for item in (texts.item(chance, words) for _ in range(3)):
-        assert difference_of_exact_spelling(text, item) == "", f"={text!r} {item!r}"
+    for item in (read_item(texts.item(chance, words)) for _ in range(3)):
+        assert difference_of_exact_spelling(text, item) == "", f"={text!r} {item.item!r}"
