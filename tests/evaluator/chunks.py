@@ -180,9 +180,7 @@ def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
             continue
         if not has_same_signs(parts, paragraph, inside[0], inside[-1]):
             continue
-        if is_dotted(parts[0]) and not begins(paragraph, inside[0]):
-            continue
-        if is_dotted(parts[-1]) and not ends(paragraph, inside[-1] + 1):
+        if any(map(is_dotted, parts)) and not (begins(paragraph, inside[0]) and ends(paragraph, inside[-1] + 1)):
             continue
         found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
     return found

@@ -10,13 +10,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from overheard.items import Item
 from overheard.matching import document
 from overheard.matching.index import QueryIndex, matches
+from overheard.matching.markup import flow
 from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
+from tests import corpus
 from tests.evaluator import texts
-from tests.evaluator.comparison import case, difference, difference_of_exact_spelling, difference_of_spelling
-from tests.evaluator.paragraphs import read_item
+from tests.evaluator.comparison import (
+    case,
+    difference,
+    difference_of_exact_spelling,
+    difference_of_spelling,
+    parsed,
+)
+from tests.evaluator.masking import BREAK, mask
+from tests.evaluator.paragraphs import ReadItem, read_item
 from tests.evaluator.queries import chunk, phrase
+from tests.evaluator.words import Char, read
 
 OWNERS = 3
 
@@ -86,3 +97,64 @@ def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:
     text = chance.choice((chunk, phrase))(chance, words)
     for item in (read_item(texts.item(chance, words)) for _ in range(3)):
         assert difference_of_exact_spelling(text, item) == "", f"={text!r} {item.item!r}"
+
+
+@pytest.mark.parametrize("text", [corpus.source()])
+def test_the_index_finds_what_the_evaluator_finds_in_real_text(text: str) -> None:
+    """Of OVERHEARD_CORPUS if it is set, otherwise of the sample: the test's name says which."""
+    chance = random.Random(7)
+    posts = corpus.posts()
+    items = [real_item(post["title"], post["body"][:600]) for post in chance.sample(posts, min(len(posts), 80))]
+    readable = [item for item in items if reads_markup_alike(item.item)]
+    # What people write is not always the Markdown that the evaluator knows.
+    assert len(readable) > 0.95 * len(items), text
+    queries = list(filter(None, (parsed(real_query(chance, readable)) for _ in range(80))))
+    index = QueryIndex()
+    for key, query in enumerate(queries):
+        index.add(key, query)
+    found = 0
+    for item in readable:
+        hits = {hit.key: hit for hit in index.match(item.item)}
+        for key, query in enumerate(queries):
+            assert difference(query, item, hits.get(key)) == "", f"{query} {item.item!r}"
+        found += len(hits)
+    assert found > 100, text
+
+
+def real_item(title: str, body: str) -> ReadItem:
+    return read_item(Item(source="reddit", id="1", kind="post", place="all", title=title, body=body, created_at=0.0))
+
+
+def reads_markup_alike(item: Item) -> bool:
+    """Return True if the evaluator takes the same words, addresses and paragraphs out of an item's texts."""
+    for text in (item.title, item.body):
+        masked, expected = flow(text), mask(text)
+        if list(masked.targets) != expected.targets or list(masked.links) != expected.links:
+            return False
+        if paragraphs_of_words(masked.masked) != paragraphs_of_words(expected.flow):
+            return False
+    return True
+
+
+def paragraphs_of_words(masked: str) -> list[list[str]]:
+    read_parts = [read([Char(char, 0) for char in part], "body") for part in masked.split(BREAK)]
+    return [[word.folded for word in part.words] for part in read_parts if part.words]
+
+
+def real_query(chance: random.Random, items: list[ReadItem]) -> str:
+    """Return a query of chunks that stand in one of the texts."""
+    chunks = [chunk for chunk in chance.choice(items).item.title.split() if chunk.isalpha() or chance.random() < 0.5]
+    a, b = (chance.choice(chunks or ["the"]) for _ in range(2))
+    start = chance.randrange(max(1, len(chunks) - 3))
+    phrase = " ".join(chunks[start : start + chance.randint(2, 3)]).replace('"', "")
+    forms = (
+        a,
+        f'"{phrase}"',
+        f"{a} {b}",
+        f"{a} -{b}",
+        f'{a} OR "{phrase}"',
+        f'"{phrase}"~5',
+        f"{a} NEAR/5 {b}",
+        f"={a}",
+    )
+    return chance.choice((*forms, f"title:{a}", f"body:{a}", f"({a} -in:link)", f"({a} exact:all)", f"{a[:4]}*"))
