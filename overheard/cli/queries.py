@@ -16,6 +16,8 @@ from overheard.cli import output
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
+from overheard.cli.query_health import health
+from overheard.cli.query_sample import print_sample
 from overheard.cli.root import WrongUsage
 from overheard.matching.index import matches
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
@@ -32,6 +34,9 @@ def query() -> None:
     """Test queries."""
 
 
+query.add_command(health)
+
+
 @query.command
 @click.argument("query")
 @click.option("--text", help="Match this text.")
@@ -42,21 +47,37 @@ def query() -> None:
     metavar="FILE",
     help="Match the items in this file.",
 )
+@click.option("--sample", is_flag=True, help="Match recent items of the places that WORKSPACE watches.")
+@click.option("--workspace", "-w", metavar="WORKSPACE", help="Whose places; with --sample.")
 @format_option
-def test(query: str, text: str | None, path: str | None, format: Format) -> None:
-    """Explain QUERY and test it on a text or a file.
+@click.pass_context
+def test(
+    context: click.Context,
+    /,
+    query: str,
+    text: str | None,
+    path: str | None,
+    sample: bool,
+    workspace: str | None,
+    format: Format,
+) -> None:
+    """Explain QUERY and test it on a text, a file, or a sample of recent items.
 
     FILE has one JSON object per line, with a title and selftext, or a body. It may be gzipped; - is stdin. With
     --format json, each matching object is printed unchanged, with two more keys: "line" (from 1) and "highlights"
     ([key, start, end], in characters). Unreadable lines are reported on stderr and make the exit code 1. It is 2 if
     FILE is not a file of items at all.
     """
-    if text is not None and path is not None:
-        raise click.UsageError("--text and --file cannot be used together")
+    if (text is not None) + (path is not None) + sample > 1:
+        raise click.UsageError("--text, --file and --sample cannot be used together")
+    if sample is not (workspace is not None):
+        raise click.UsageError("--sample and --workspace go together: --sample -w WORKSPACE")
     try:
         parsed = parse(query)
     except QuerySyntaxError as error:
         raise WrongUsage(str(error)) from None
+    if workspace is not None:
+        return print_sample(context, parsed, workspace, format)
     if path is not None:
         sys.exit(_file(parsed, path, format))
     if text is not None:
