@@ -62,7 +62,8 @@ def matched_size(entry: MatchedItem) -> int:
 
 
 def _match_size(match: WorkspaceMatch) -> int:
-    return 60 + 12 * len(match.query_ids) + 24 * len(match.highlights)
+    terms = sum(2 * len(term) + 50 for _, term, *_ in match.why)
+    return 70 + 12 * len(match.query_ids) + 24 * len(match.highlights) + terms
 
 
 def split_matches(entry: MatchedItem) -> list[MatchedItem]:

@@ -130,12 +130,21 @@ class ItemsFetched(Message, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return {"poll": self.part.poll, "part": self.part.part, "items": len(self.items)}
 
 
+WHY_MAX = 20  # of one workspace and item
+TERM_MAX_CHARS = 200  # a longer one is cut
+Why = tuple[Id, Annotated[str, Meta(max_length=TERM_MAX_CHARS)], str, int, int]  # query, term, field, start, end
+
+
 class WorkspaceMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The queries of one workspace that match an item. ``highlights``: (field, start, end) in code points."""
+    """The queries of one workspace that match an item. ``highlights``: (field, start, end) in code points.
+
+    ``why``: a term of one of the queries, as the query has it, and where it is found first.
+    """
 
     workspace_id: Id
     query_ids: tuple[Id, ...]
     highlights: tuple[tuple[str, int, int], ...] = ()
+    why: Annotated[tuple[Why, ...], Meta(max_length=WHY_MAX)] = ()
 
 
 class SampleDraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,12 +9,23 @@ import msgspec
 NoticeType = Literal["mention.created", "mentions.summary", "digest", "alert"]
 
 
+class MatchReason(msgspec.Struct, frozen=True):
+    """A term of a query, and where it is found first: (start, end) in code points of a field."""
+
+    query_id: int
+    term: str
+    field: str
+    start: int
+    end: int
+
+
 class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
     """A mention in the JSON of ``overheard mentions`` and of webhooks. New keys come last.
 
     ``item`` and ``thread`` are the source's own ids; a comment's ``title`` is its thread's. ``subreddit`` is None
     outside Reddit. ``backfilled``: the item is older than the watch, and was not sent. Times are RFC 3339 in UTC;
-    ``highlights`` are (field, start, end) in code points of that field.
+    ``highlights`` are (field, start, end) in code points of that field: ``title``, ``body``, ``url``, ``flair``, or
+    ``thread``, the thread's title. ``why``: at most 20 terms of the queries.
     """
 
     workspace: str
@@ -37,6 +48,7 @@ class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     query_ids: tuple[int, ...]
     backfilled: bool
+    why: tuple[MatchReason, ...] = ()
 
 
 class AlertedIncident(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from overheard.cli import output
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
+from overheard.cli.query_changes import add, edit, remove
 from overheard.cli.query_health import health
 from overheard.cli.query_sample import print_sample
 from overheard.cli.root import WrongUsage
@@ -34,6 +35,9 @@ def query() -> None:
     """Test queries."""
 
 
+query.add_command(add)
+query.add_command(edit)
+query.add_command(remove)
 query.add_command(health)
 
 

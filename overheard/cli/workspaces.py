@@ -106,7 +106,7 @@ def show(context: click.Context, slug: str, format: str) -> None:
 
 def _limits(query: QuerySpec) -> str:
     named = [*query.places, *(query.sources if not query.places else ()), *query.kinds]
-    return f"  (only {', '.join(named)})" if named else ""
+    return f" (only {', '.join(named)})" if named else ""
 
 
 @workspace.command

@@ -10,16 +10,19 @@ import msgspec
 from overheard.db.database import Db
 from overheard.db.models import Mention, StoredItem
 from overheard.db.storable_text import storable, texts_column
+from overheard.db.why_column import why_column
 from overheard.messages import MatchedItem
 
 TEXT_FIELDS = ("title", "body", "permalink", "url", "thread_title")
+
+_QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
 
 
 def update(db: Db, entries: Sequence[tuple[int, MatchedItem]]) -> None:
     """Store the text of each item (row, item) whose source says that it was edited after what is stored.
 
     Runs inside store's transaction, which holds the rows' locks in their order. A mention stays as it is, but for its
-    highlights: those are offsets in the text.
+    highlights and ``why``: those are offsets in the text.
     """
     edited = {row: entry for row, entry in entries if entry.item.edited_at is not None}
     if not edited:
@@ -28,11 +31,14 @@ def update(db: Db, entries: Sequence[tuple[int, MatchedItem]]) -> None:
         entry = edited[row]
         if not _update_text(db, row, entry):
             continue
-        Mention.update(highlights="[]").where(Mention.item == row).execute(db.peewee)
+        Mention.update(highlights="[]", why="[]").where(Mention.item == row).execute(db.peewee)
         for match in entry.matches:
-            highlights = msgspec.json.encode(match.highlights).decode()
             of_workspace = (Mention.item == row) & (Mention.workspace == match.workspace_id)
-            Mention.update(highlights=highlights).where(of_workspace).execute(db.peewee)
+            query_ids = Mention.select(Mention.query_ids).where(of_workspace).scalar(db.peewee)
+            if query_ids is not None:
+                why = why_column(match.why, _QUERY_IDS.decode(query_ids))
+                highlights = msgspec.json.encode(match.highlights).decode()
+                Mention.update(highlights=highlights, why=why).where(of_workspace).execute(db.peewee)
 
 
 def _update_text(db: Db, row: int, entry: MatchedItem) -> bool:

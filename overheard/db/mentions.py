@@ -13,7 +13,7 @@ from peewee import fn
 from overheard.db import visibility
 from overheard.db.database import Db
 from overheard.db.models import Mention, Query, StoredItem, Workspace
-from overheard.notices import PublicMention
+from overheard.notices import MatchReason, PublicMention
 from overheard.sources.registry import public_place
 
 PAGE_MENTIONS = 200
@@ -36,10 +36,12 @@ COLUMNS = (
     StoredItem.source,
     StoredItem.thread,
     StoredItem.url,
+    Mention.why,
 )
 SLUG, CREATED_AT = 1, 10  # positions in COLUMNS
 REDDIT = "reddit"  # its places are subreddits, and receivers of its mentions get them under that key, too
 _HIGHLIGHTS = msgspec.json.Decoder(tuple[tuple[str, int, int], ...])
+_WHY = msgspec.json.Decoder(tuple[tuple[int, str, str, int, int], ...])
 _QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
 
 
@@ -69,7 +71,7 @@ def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
 
 def _public(row: Sequence[Any]) -> PublicMention:
     key, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, *others = row
-    query_ids, highlights, backfilled, source, thread, url = others
+    query_ids, highlights, backfilled, source, thread, url, why = others
     return PublicMention(
         workspace=slug,
         item=ref,
@@ -91,6 +93,7 @@ def _public(row: Sequence[Any]) -> PublicMention:
         url=url,
         query_ids=_QUERY_IDS.decode(query_ids),
         backfilled=backfilled,
+        why=tuple(MatchReason(*each) for each in _WHY.decode(why)),
     )
 
 

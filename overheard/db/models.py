@@ -283,14 +283,15 @@ class Erased(Table):
     at = DoubleField()
 
 
-# One for each (workspace, item) (I3). ``query_ids`` and ``highlights`` are JSON. ``backfilled``: stored but not sent,
-# as the item is older than the watch, or too old to be news.
+# One for each (workspace, item) (I3). ``query_ids``, ``highlights`` and ``why`` are JSON. ``backfilled``: stored but
+# not sent, as the item is older than the watch, or too old to be news.
 class Mention(Table):
     id = BigAutoField()
     workspace = _of(Workspace, "mentions")
     item = _of(StoredItem, "mentions", index=True)
     query_ids = TextField()
     highlights = TextField()
+    why = TextField(default="[]")
     backfilled = BooleanField(default=False)
     stored_at = DoubleField(index=True)
 

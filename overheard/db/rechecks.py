@@ -177,9 +177,9 @@ def mark_unknown(db: Db, item_ids: Sequence[int], now: float) -> None:
 def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
     """Store what the source returns now in place of what was stored; return True if that changes anything.
 
-    What an author has removed or edited there is removed here, too. The mention stays; its highlights, which are
-    offsets in the old text, are deleted. Fields that an answer leaves empty stay (it may lack the title of a comment's
-    post), and so does the removal of a comment's post title after the post was erased.
+    What an author has removed or edited there is removed here, too. The mention stays; its highlights and ``why``,
+    which are offsets in the old text, are deleted. Fields that an answer leaves empty stay (it may lack the title of a
+    comment's post), and so does the removal of a comment's post title after the post was erased.
     """
     bare = without_title(current)
     current = bare if current.kind == "comment" and stored.permalink == bare.permalink else current
@@ -194,7 +194,7 @@ def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
     with db.transaction():
         StoredItem.update(**changed).where(StoredItem.id == stored.id).execute(db.peewee)
         if changed.keys() & {"title", "body", "url", "thread_title"} or ("texts" in changed and stored.texts != "{}"):
-            Mention.update(highlights="[]").where(Mention.item == stored.id).execute(db.peewee)
+            Mention.update(highlights="[]", why="[]").where(Mention.item == stored.id).execute(db.peewee)
     return True
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from peewee import fn
 
 from overheard.db import deliveries, edits, erasure, groups, sampling
@@ -16,7 +15,8 @@ from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
 from overheard.db.storable_text import storable, texts_column
-from overheard.db.thread_titles import without_title
+from overheard.db.thread_titles import untitled
+from overheard.db.why_column import why_column
 from overheard.items import KINDS_IN, Item, WatchKey
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget, SampleDraw
 from overheard.routing import NEWS_MAX_AGE_SECONDS, NewMention, is_backfilled
@@ -106,7 +106,7 @@ def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: Kept
     refused = erasure.refused(db, [entry.item for entry in young])
     kept = [entry for entry in young if entry.item.key not in refused]
     bare = erasure.threads_refused(db, [entry.item for entry in kept])
-    return [replace(entry, item=without_title(entry.item)) if entry.item.key in bare else entry for entry in kept]
+    return [untitled(entry) if entry.item.key in bare else entry for entry in kept]
 
 
 def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDraw], now: float) -> dict[Key, int]:
@@ -191,6 +191,7 @@ def _mentions(
                     "item": item_ids[entry.item.key],
                     "query_ids": msgspec.json.encode(matched).decode(),
                     "highlights": msgspec.json.encode(match.highlights).decode(),
+                    "why": why_column(match.why, matched),
                     "backfilled": is_backfilled(entry.item.created_at, min(starts), now, news_for),
                     "stored_at": now,
                 }

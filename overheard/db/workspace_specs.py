@@ -117,6 +117,12 @@ def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, intern
             Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
 
 
+def save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float) -> None:
+    """Make these the workspace's queries. Those that stay the same are not loaded again."""
+    with db.transaction():
+        _save_queries(db, workspace_id, wanted, now, queries.next_revision(db))
+
+
 def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float, revision: int) -> None:
     names = [query.name for query in wanted]
     gone = (Query.workspace == workspace_id) & Query.name.not_in(names) & Query.removed_at.is_null()

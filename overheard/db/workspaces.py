@@ -37,6 +37,12 @@ def _named(names: Collection[str | int]) -> Any:
     return Workspace.id.in_(ids) | Workspace.slug.in_(slugs)
 
 
+def lock(db: Db, workspace_id: int) -> None:
+    """Make others wait that change the workspace, until the transaction ends. SQLite has one writer at a time."""
+    row: Any = Workspace.select(Workspace.id).where(Workspace.id == workspace_id)
+    list((row if db.sqlite else row.for_update("FOR NO KEY UPDATE")).tuples().execute(db.peewee))
+
+
 def by_slug_or_number(db: Db, text: str) -> Workspace:
     """Return the workspace with the slug, else with the id, that was typed. Raises NotFound."""
     try:

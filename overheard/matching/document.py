@@ -1,26 +1,21 @@
-"""One item, prepared once for many queries: which leaves of a query's tree hold in it, and where.
-
-Everything is computed when the first query needs it, and kept for the others.
-"""
+"""One item, prepared once for many queries: what a query's tree asks of it, and where its leaves stand."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
 from overheard.items import Item, place_key
-from overheard.matching.addresses import Host, hosts
-from overheard.matching.layout import Layout
-from overheard.matching.places import Places, bits
-from overheard.matching.plain_texts import PlainText, plain_texts
-from overheard.matching.tree import Attribute, Domain, Leaf, Near, Pattern, Term
+from overheard.matching.layout import all_texts_of, texts_of
+from overheard.matching.leaf_finder import Highlight, LeafFinder
+from overheard.matching.tree import DEFAULT_FIELDS, Attribute, Domain, Leaf, Near, Pattern, Term
 
-Highlight = tuple[str, int, int]
-
+_USUAL_FIELDS = frozenset(DEFAULT_FIELDS)
 # Of one query in one item, shared by the leaves that occur; each of those has at least one.
 MAX_HIGHLIGHTS = 100
+MAX_REASONS = 20  # of one query in one item
 
 
 class Reason(NamedTuple):
@@ -37,44 +32,24 @@ class Document:
 
     def __init__(self, item: Item) -> None:
         self._item = item
+        self._usual = LeafFinder(texts_of(item))
 
     @cached_property
-    def _layout(self) -> Layout:
-        return Layout(self._item)
-
-    @cached_property
-    def _places(self) -> Places:
-        return Places(self._layout)
-
-    @cached_property
-    def _plain(self) -> list[PlainText]:
-        return plain_texts(self._layout)
-
-    @cached_property
-    def _hosts(self) -> list[Host]:
-        return hosts(self._layout)
-
-    @cached_property
-    def _domains(self) -> set[str]:
-        """Every host in the item, and every domain above one."""
-        found: set[str] = set()
-        for host in self._hosts:
-            labels = host.name.split(".")
-            found.update(".".join(labels[first:]) for first in range(len(labels)))
-        return found
+    def _all(self) -> LeafFinder:
+        """The finder in all fields: also those in which a leaf only looks if it names them."""
+        return LeafFinder(all_texts_of(self._item))
 
     def has_term(self, term: Term) -> bool:
-        return bool(self._places.starts(term))
+        return self._usual.has_term(term) if term.plain else self._finder(term).has_term(term)
 
     def has_near(self, near: Near) -> bool:
-        left, right = self._starts(near.left), self._starts(near.right)
-        return bool(left and right and (self._behind(near.left, near) & right or self._behind(near.right, near) & left))
+        return self._finder(*near.left, *near.right).has_near(near)
 
     def has_pattern(self, pattern: Pattern) -> bool:
-        return next(self._matches(pattern), None) is not None
+        return self._finder(pattern).has_pattern(pattern)
 
     def has_domain(self, domain: Domain) -> bool:
-        return domain.host in self._domains
+        return self._usual.has_domain(domain)
 
     def has_attribute(self, attribute: Attribute) -> bool:
         item, value = self._item, attribute.value
@@ -92,102 +67,43 @@ class Document:
             case "is":
                 return _flag(item, value)
 
-    def highlights(self, leaves: Sequence[Leaf]) -> tuple[Highlight, ...]:
-        """Return where the leaves occur: (field, start, end), sorted, with overlaps merged.
+    def places(self, leaves: Sequence[Leaf]) -> tuple[tuple[Highlight, ...], tuple[Reason, ...]]:
+        """Return where the leaves occur: the highlights, sorted, with overlaps merged, and the first place of each.
 
-        The first places of each leaf, MAX_HIGHLIGHTS in all, but at least one of each that occurs.
+        Highlights are the first places of each leaf, MAX_HIGHLIGHTS in all, but at least one of each that occurs.
         """
         # Two passes: a frequent first leaf must not use up the highlights of the others.
         present = []
         found: list[Highlight] = []
+        reasons: list[Reason] = []
         for leaf in leaves:
-            places = self.occurrences(leaf)
+            places = self._finder_of(leaf).occurrences(leaf)
             if (first := next(places, None)) is not None:
                 found.append(first)
                 present.append(places)
+                if len(reasons) < MAX_REASONS:
+                    reasons.append(Reason(leaf.text, *first))
         if (more := MAX_HIGHLIGHTS // max(1, len(present)) - 1) > 0:
             for places in present:
                 found += islice(places, more)
-        return merged(found)
+        return merged(found), tuple(reasons)
 
-    def reasons(self, leaves: Iterable[Leaf]) -> Iterator[Reason]:
-        """Yield the first place of each leaf that occurs."""
-        for leaf in leaves:
-            if (first := next(self.occurrences(leaf), None)) is not None:
-                yield Reason(leaf.text, *first)
-
-    def occurrences(self, leaf: Leaf) -> Iterator[Highlight]:
-        """Yield the places of a leaf, in order; of those that begin at one word, the longest."""
+    def _finder_of(self, leaf: Leaf) -> LeafFinder:
         match leaf:
-            case Term():
-                return self._spans(leaf, self._places.starts(leaf))
-            case Near():
-                return self._near_spans(leaf)
-            case Pattern():
-                return self._matches(leaf)
+            case Near(left=left, right=right):
+                return self._finder(*left, *right)
             case Domain():
-                below = f".{leaf.host}"
-                return (host.span for host in self._hosts if host.name == leaf.host or host.name.endswith(below))
+                return self._usual
+            case _:
+                return self._finder(leaf)
 
-    def _spans(self, term: Term, starts: int) -> Iterator[Highlight]:
-        for start in bits(starts):
-            yield self._span(term, start, max(self._lasts(term, start)))
+    def _finder(self, *leaves: Term | Pattern) -> LeafFinder:
+        return self._all if any(looks_further(leaf) for leaf in leaves) else self._usual
 
-    def _lasts(self, term: Term, start: int) -> Iterator[int]:
-        if term.within is None:
-            return self._places.lasts(term, start)
-        lengths = (
-            length
-            for piece in term.pieces
-            for length, places in self._places.piece(piece, term.exact).items()
-            if places >> start & 1
-        )
-        return (start + length - 1 for length in lengths)
 
-    def _span(self, term: Term, first: int, last: int) -> Highlight:
-        """Return the span of an occurrence, widened by the symbols that the term requires there."""
-        before, behind = self._layout.symbols(first)[0], self._layout.symbols(last)[1]
-        if not before and not behind:
-            return self._layout.span(first, last)
-        pairs = [spelling.affixes for piece in term.pieces for spelling in getattr(piece, "spellings", ())]
-        required = [affixes for affixes in pairs if affixes]
-        wants_before = any(affixes[0][0] == before for affixes in required)
-        wants_behind = any(affixes[-1][1] == behind for affixes in required)
-        return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")
-
-    def _starts(self, terms: Iterable[Term]) -> int:
-        found = 0
-        for term in terms:
-            found |= self._places.starts(term)
-        return found
-
-    def _behind(self, terms: Iterable[Term], near: Near) -> int:
-        """Return the positions at which a term may begin that stands behind one of these."""
-        ends = 0
-        for term in terms:
-            ends |= self._places.ends(term, self._places.starts(term))
-        return self._places.spread(ends << 1 & self._layout.not_gaps, near.distance)
-
-    def _before(self, terms: Iterable[Term], near: Near) -> int:
-        """Return the positions at which a term may end that stands before one of these."""
-        starts = self._starts(terms) >> 1 & self._layout.not_gaps
-        return self._places.spread(starts, near.distance, forwards=False)
-
-    def _near_spans(self, near: Near) -> Iterator[Highlight]:
-        for terms, others in ((near.left, near.right), (near.right, near.left)):
-            after, until = self._behind(others, near), self._before(others, near)
-            for term in terms:
-                for start in bits(self._places.starts(term)):
-                    near_ones = [
-                        last for last in self._places.lasts(term, start) if after >> start & 1 or until >> last & 1
-                    ]
-                    if near_ones:
-                        yield self._span(term, start, max(near_ones))
-
-    def _matches(self, pattern: Pattern) -> Iterator[Highlight]:
-        for plain in self._plain:
-            if plain.field in pattern.where.fields:
-                yield from plain.search(pattern)
+def looks_further(leaf: Term | Pattern) -> bool:
+    """Return True if a leaf looks in fields in which others do not."""
+    return not _USUAL_FIELDS.issuperset(leaf.where.fields)
 
 
 def _fits(wanted: str, value: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
+from overheard.matching.query_errors import shortened
 from overheard.matching.tree import FieldName
 
 # Where words may be searched. `url` is the addresses of all of them: tree.Where has the rest.
@@ -62,7 +63,7 @@ def foreign_field(word: str) -> tuple[str, str] | None:
     if field is None and match.re is _NAME:
         return None
     remedy = (
-        f"Write {field}{word[match.end() :]} instead of"
+        f"Write {field}{shortened(word[match.end() :])} instead of"
         if field
         else _INSTEAD.get(name, "Leave the field's name out of")
     )

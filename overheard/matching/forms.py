@@ -1,97 +1,107 @@
 """What the index looks up for a text: its words, their variants, and all pairs of neighbours of these.
 
-This is the hot path: each item goes through it, and most match nothing. So it does not call `read`. The text is cut
-into *tokens* at everything that is neither a character of a word nor one of the signs of variants. Nearly all tokens
-are then plain words; the others (`wi-fi`, `it's`, `café`, `🚀`) are read as texts of their own, and often remembered.
+This is the hot path: each item goes through it, and most match nothing. It finds what `read` and `variants` find, but
+works on the bytes of the text. Nearly all words are plain ASCII between spaces, and a few operations in C separate
+them. Each of the others, a *chunk* (`wi-fi`, `it's`, `café`, `🚀`), is read as a text of its own, and short ones are
+remembered. A variant never reaches beyond its chunk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
-from typing import NamedTuple
 
 from overheard.matching.scripts import IGNORED
 from overheard.matching.text import read
-from overheard.matching.variants import variants
+from overheard.matching.variants import Variant, variants
 
 Pair = tuple[str, str]
+_Reading = tuple[list[str], list[Variant]]
 
-_JOINING = "-'.,"
-# All bytes beyond ASCII stay: these are read token by token.
-_TO_TOKENS = bytes(
-    code if code > 127 else ord(chr(code).lower() if chr(code).isalnum() or chr(code) in _JOINING else " ")
+# What writers' programs make of plain signs: replaced, most of these texts are ASCII.
+_TYPOGRAPHY = [(sign.encode(), b"'") for sign in "’‘"] + [(sign.encode(), b" ") for sign in "“”—–…\u00a0"]
+_IGNORED = IGNORED.encode()
+_ASCII_LETTERS = bytes(code for code in range(128) if chr(code).isalnum())
+_SPACED = bytes(code if code in _ASCII_LETTERS else ord(" ") for code in range(256))
+# Letters are "a", signs that join "-", all else spaces. A character beyond ASCII has a first byte from 0xC0 on and others
+# below that: it becomes "-a…". So each "-a" is in a chunk, and all other words are plain.
+_JOINING = b"-'.,"
+_SHAPE = bytes(
+    ord("a") if code in _ASCII_LETTERS or 0x80 <= code < 0xC0 else ord("-" if code in _JOINING or code >= 0xC0 else " ")
     for code in range(256)
 )
-_TYPOGRAPHY = [(sign.encode(), b"'") for sign in "’‘"] + [(sign.encode(), b" ") for sign in "“”—–…"]
-_SHORT = 24  # characters of a token that is remembered
-
-
-class _Token(NamedTuple):
-    """The words of a token, its variants' forms, the pairs that have a variant in them, and the forms at its ends."""
-
-    words: tuple[str, ...]
-    forms: tuple[str, ...]
-    pairs: tuple[Pair, ...]
-    first: tuple[str, ...]
-    last: tuple[str, ...]
+_IN_CHUNK = b"-a"
+_MAX_REMEMBERED_BYTES = 24  # of a chunk; chosen, not measured
 
 
 def forms(masked: str) -> tuple[list[str], Iterable[Pair]]:
-    """Return the words and variants of a text, and the pairs of those that stand side by side, some more than once.
+    """Return the words and variants of a text, and all pairs of those that stand side by side.
 
-    A pair may also be of words of two paragraphs.
+    The words come first, in reading order. Pairs may be repeated, and may be of words of two paragraphs.
     """
-    tokens = _tokens(masked)
-    if all(map(str.isalnum, tokens)) and all(map(str.isascii, tokens)):
-        return tokens, pairwise(tokens)
-    words: list[str] = []
-    more: list[str] = []
-    pairs: list[Pair] = []
-    last: tuple[str, ...] = ()
-    for text in tokens:
-        token = _read_cached(text) if len(text) <= _SHORT else _read(text)
-        if not token.words:
-            continue
-        if words:
-            pairs += [(words[-1], form) for form in token.first]
-            pairs += [(form, following) for form in last for following in (token.words[0], *token.first)]
-        words += token.words
-        more += token.forms
-        pairs += token.pairs
-        last = token.last
-    return words + more, chain(pairwise(words), pairs)
+    words, found = _read_fast(masked)
+    if not found:
+        return words, pairwise(words)
+    return words + [form for _, _, form in found], chain(pairwise(words), _pairs(words, found))
 
 
-def _tokens(masked: str) -> list[str]:
+def _read_fast(masked: str) -> _Reading:
+    """Return the words and the variants of a text."""
     data = masked.encode("utf-8", "surrogatepass")
-    if IGNORED in masked:
-        data = data.replace(IGNORED.encode(), b"")
     if not masked.isascii():
         for sign, plain in _TYPOGRAPHY:
             data = data.replace(sign, plain)
-    data = data.translate(_TO_TOKENS).replace(b"n't", b"nt").replace(b". ", b" ").replace(b", ", b" ")
-    return data.decode("utf-8", "surrogatepass").split()
+    if _IGNORED in data:
+        data = data.replace(_IGNORED, b"")
+    data = data.lower().replace(b"n't", b"nt")
+    shape, spaced = data.translate(_SHAPE), data.translate(_SPACED)
+    at = shape.find(_IN_CHUNK)
+    if at < 0:
+        return spaced.decode().split(), []
+    words: list[str] = []
+    found: list[Variant] = []
+    done = 0
+    while at >= 0:
+        start = shape.rfind(b" ", done, at) + 1 or done
+        end = shape.find(b" ", at)
+        if end < 0:
+            end = len(shape)
+        words += spaced[done:start].decode().split()
+        chunk = data[start:end]
+        own_words, own_variants = _read_chunk(chunk) if len(chunk) > _MAX_REMEMBERED_BYTES else _recall_chunk(chunk)
+        for first, length, form in own_variants:
+            found.append((len(words) + first, length, form))
+        words += own_words
+        done = end
+        at = shape.find(_IN_CHUNK, done)
+    words += spaced[done:].decode().split()
+    return words, found
 
 
-def _read(text: str) -> _Token:
-    words, separators = read(text)
-    starting: dict[int, list[str]] = {}
-    ending: dict[int, list[str]] = {}
-    for start, length, form in variants(words, separators):
-        starting.setdefault(start, []).append(form)
-        ending.setdefault(start + length, []).append(form)
+def _read_chunk(chunk: bytes) -> _Reading:
+    return _read_slowly(chunk.decode("utf-8", "surrogatepass"))
+
+
+# Bounded, because the chunks come from texts of strangers. The size is chosen, not measured.
+_recall_chunk = lru_cache(maxsize=16_384)(_read_chunk)
+
+
+def _read_slowly(masked: str) -> _Reading:
+    words, separators = read(masked)
+    return words, variants(words, separators)
+
+
+def _pairs(words: Sequence[str], found: Sequence[Variant]) -> list[Pair]:
+    """Return the pairs of each variant with the words and the variants beside it."""
     pairs: list[Pair] = []
-    for at in {*starting, *(ending)} - {0, len(words)}:
-        left = [words[at - 1], *ending.get(at, ())]
-        right = [words[at], *starting.get(at, ())]
-        pairs += [(one, two) for one in left for two in right]
-    return _Token(
-        tuple(words),
-        tuple(form for found in starting.values() for form in found),
-        tuple(pairs),
-        tuple(starting.get(0, ())),
-        tuple(ending.get(len(words), ())),
-    )
-
-
-_read_cached = lru_cache(maxsize=16_384)(_read)
+    ending: dict[int, list[str]] = {}
+    # Sorted by the first word: the variants that end where one starts have all been seen.
+    for start, length, form in found:
+        end = start + length
+        if start:
+            pairs.append((words[start - 1], form))
+            for before in ending.get(start, ()):
+                pairs.append((before, form))
+        if end < len(words):
+            pairs.append((form, words[end]))
+        ending.setdefault(end, []).append(form)
+    return pairs

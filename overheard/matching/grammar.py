@@ -9,7 +9,7 @@ single   (NOT | -)* (term | ( either ) | field: term | field: ( either ) | field
 from __future__ import annotations
 
 from overheard.matching.fields import OPTION_FIELDS, TEXT_FIELDS
-from overheard.matching.query_errors import QuerySyntaxError, error_at, unexpected_token_error
+from overheard.matching.query_errors import QuerySyntaxError, error_at, shortened, unexpected_token_error
 from overheard.matching.tokens import MINUS_SIGNS, TERM_TYPES, Token
 from overheard.matching.written import (
     WrittenAll,
@@ -114,13 +114,13 @@ class _QueryReader:
 
     def _field(self, field: Token) -> WrittenNode:
         value = self.tokens[self.at]
-        if self.field is not None:
+        if self.field is not None and name_of(field) not in OPTION_FIELDS:
             hint = f"Write {field.text}… outside these brackets."
             raise error_at(self.text, field.start, f"{field.text} inside the brackets of {self.field.text}", hint)
         if value.start != field.end or value.type not in (*TERM_TYPES, "OPEN"):
             raise self._without_value(field, value)
         if value.type == "WORD" and value.text[0] in MINUS_SIGNS:
-            hint = f"Write the - first, to exclude it: -{field.text}{value.text[1:]}."
+            hint = f"Write the - first, to exclude it: -{field.text}{shortened(value.text[1:])}."
             raise error_at(self.text, value.start, f"a - behind {field.text}", hint)
         self.at += 1
         if value.type != "OPEN":
@@ -142,7 +142,9 @@ class _QueryReader:
                 raise self._unexpected()
             elif token.type not in ("OR", "COMMA"):
                 hint = f"Write {field.text}(one, two) for one or the other; -{field.text}(one, two) for none of them."
-                raise error_at(self.text, token.start, f"{token.text} inside the brackets of {field.text}", hint)
+                raise error_at(
+                    self.text, token.start, f"{shortened(token.text)} inside the brackets of {field.text}", hint
+                )
             self.at += 1
         if not values or self.tokens[self.at - 1].type in ("OR", "COMMA"):
             raise self._unexpected()
@@ -157,13 +159,13 @@ class _QueryReader:
             hint = f"Write one field in front of a term: {field.text}word {value.text}word for both."
             return error_at(self.text, value.start, f"{value.text} right behind {field.text}", hint)
         message = f"{field.text} has nothing right behind it"
-        example = value.text if value.type in TERM_TYPES else "word"
+        example = shortened(value.text) if value.type in TERM_TYPES else "word"
         hint = f'Write {field.text}{example}, without a space. To search for the word itself: "{field.text}".'
         return error_at(self.text, field.start, message, hint)
 
     def _without_terms(self, option: WrittenOption) -> QuerySyntaxError:
         start = (option.minus or option.values.field).start
-        option_text = f"{option.values.field.text}{option.values.values[0].text}"
+        option_text = f"{option.values.field.text}{shortened(option.values.values[0].text)}"
         hint = (
             f"Write it beside a word: acme {option_text}. In a OR b it is about its own side; (a OR b) {option_text}."
         )

@@ -7,6 +7,7 @@ import re
 import idna
 
 _AROUND = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//")
+_BEFORE = re.compile(r"^(?:\.|\*\.|www\.(?=.*\.))+")
 _DOTS = str.maketrans("。．｡", "...")
 _NEUTERED = re.compile(r"\[(?:\.|dot)\]", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -21,10 +22,8 @@ def host_of(value: str) -> str:
     text = _NEUTERED.sub(".", value.translate(_DOTS)).lower()
     text = text[match.end() :] if (match := _AROUND.match(text)) else text
     text = re.split(r"[/?#\\]", text, maxsplit=1)[0].rpartition("@")[2]
-    text = re.sub(r":\d*$", "", text).strip(".").removeprefix("*.").strip(".")
-    if text.startswith("www.") and "." in text[4:]:
-        text = text[4:].strip(".")
-    host = decoded(text)
+    text = _BEFORE.sub("", re.sub(r":\d*$", "", text).strip("."))
+    host = _BEFORE.sub("", decoded(text))  # once more: full-width characters become plain ones
     if "." not in host:
         raise ValueError(value)
     return host

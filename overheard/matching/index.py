@@ -18,18 +18,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Container, Mapping
-from itertools import islice
 from operator import itemgetter
 from threading import Lock
 from typing import NamedTuple
 
 from overheard.items import Item
-from overheard.matching.document import Document, Highlight, Reason
+from overheard.matching.document import Document, Reason
+from overheard.matching.leaf_finder import Highlight
 from overheard.matching.lookup import Lookup
 from overheard.matching.rarity import Anchor, Rarity
 from overheard.matching.tree import ParsedQuery
-
-MAX_REASONS = 20  # of one query in one item
 
 
 class Hit(NamedTuple):
@@ -40,8 +38,8 @@ class Hit(NamedTuple):
 
     key: int
     highlights: tuple[Highlight, ...]
-    owner: int = 0
     why: tuple[Reason, ...] = ()
+    owner: int = 0
 
 
 class _Entry:
@@ -203,5 +201,4 @@ def matches(query: ParsedQuery, item: Item) -> Hit | None:
 
 
 def _hit(query: ParsedQuery, document: Document) -> Hit:
-    leaves = query.positive_leaves()
-    return Hit(0, document.highlights(leaves), why=tuple(islice(document.reasons(leaves), MAX_REASONS)))
+    return Hit(0, *document.places(query.positive_leaves()))

@@ -8,22 +8,21 @@ text of ten thousand).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from overheard.items import Item
 from overheard.matching.folding import fold_keeping_accents
-from overheard.matching.markup import BREAK, flow
+from overheard.matching.markup import BREAK, address_mask, flow
 from overheard.matching.scripts import visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.spelling import joined_by, literal
 from overheard.matching.symbols import affixes, widened
 from overheard.matching.text import read, spans
 from overheard.matching.tree import FieldName, Variation, Where
-from overheard.matching.variants import variants
+from overheard.matching.variants import JOINING, variants
 
 Texts = dict[FieldName, str]
 
@@ -42,77 +41,74 @@ class Form(NamedTuple):
 class Section(NamedTuple):
     """A text of its own within a field: the flow, or an address that was taken out of it.
 
-    ``first``: the position of its first word; ``offset``: where its text begins in the field.
+    ``first``: the position of its first word; ``offset``: where its text begins in the field; ``links``: the spans of
+    its addresses in the field; ``breaks``: the numbers of its words before which a paragraph ends.
     """
 
     first: int
     field: FieldName
     masked: str
     offset: int
-    links: Collection[tuple[int, int]]  # the spans of its addresses in the field
+    links: Collection[tuple[int, int]]
+    breaks: Sequence[int]
 
 
 class Layout:
-    """The words of an item, in the order title, body, addresses in it, url, thread, flair, with gaps in between."""
+    """The words of an item: of its fields, of the addresses in each, with gaps in between."""
 
-    def __init__(self, item: Item) -> None:
-        self.texts = texts_of(item)
+    def __init__(self, texts: Texts) -> None:
         self.words: list[str] = []
-        self._separators: list[tuple[str, str]] = []  # before and behind each word
-        self._spans: list[tuple[int, int]] = []
+        self._before: list[str] = []  # what separates each word from the one before it
+        self._behind: list[str] = []
         self.sections: list[Section] = []
-        self._forms: dict[str, list[Form]] = defaultdict(list)
-        self._links: list[int] = []
+        self.forms: dict[str, list[Form]] = {}
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
-        for name, text in self.texts.items():
+        for name, text in texts.items():
             if name == "url":
-                self._add(name, text, 0, [(0, len(text))])
+                self._add(name, address_mask(text), 0, [(0, len(text))])
                 continue
             flowing = flow(text)
             self._add(name, flowing.masked, 0, flowing.links)
             for start, end in flowing.targets:
-                self._add(name, text[start:end], start, [(start, end)])
+                self._add(name, address_mask(text[start:end]), start, [(start, end)])
 
     def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
         """Add the words of a text that begins ``offset`` characters into its field."""
         words, separators = read(masked)
-        self.sections.append(Section(len(self.words), name, masked, offset, links))
-        positions = []
-        for number, (word, (start, end)) in enumerate(zip(words, spans(masked), strict=True)):
-            if number and BREAK in separators[number]:
-                self._gap()
-            positions.append(len(self.words))
-            self.words.append(word)
-            self._separators.append((separators[number], separators[number + 1]))
-            self._spans.append((start + offset, end + offset))
-        for first, length, form in variants(words, separators):
-            signs = map(plain_signs, separators[first + 1 : first + length])
-            by = joined_by(list(signs), length == 1 or form.isdigit())
-            self._forms[form].append(Form(positions[first], length, frozenset(by)))
-        if links:
-            starts, ends = zip(*sorted(links), strict=True)
-            for at in positions:
-                link = bisect_right(starts, self._spans[at][0]) - 1
-                if link >= 0 and self._spans[at][0] < ends[link]:
-                    self._links.append(at)
-        self._gap()
+        first, count = len(self.words), len(words)
+        breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
+        self.sections.append(Section(first, name, masked, offset, links, breaks))
+        for start, end in pairwise([0, *breaks, count]):
+            self.words += words[start:end]
+            self.words.append(GAP)
+            self._before += separators[start:end]
+            self._before.append(BREAK)
+            self._behind += separators[start + 1 : end + 1]
+            self._behind.append(BREAK)
+        if not JOINING.isdisjoint(separators):
+            self._add_forms(words, separators, first, breaks)
 
-    def _gap(self) -> None:
-        self.words.append(GAP)
-        self._separators.append((BREAK, BREAK))
-        self._spans.append((0, 0))
+    def _add_forms(self, words: list[str], separators: list[str], first: int, breaks: list[int]) -> None:
+        for start, length, form in variants(words, separators):
+            signs = map(plain_signs, separators[start + 1 : start + length])
+            by = joined_by(list(signs), length == 1 or form.isdigit())
+            at = first + start + bisect_right(breaks, start)
+            self.forms.setdefault(form, []).append(Form(at, length, frozenset(by)))
 
     # -- what stands where
 
     def of_word(self, word: str) -> int:
         """Return the positions of a word of the text, folded."""
-        return self._once(("word", word), lambda: self._positions.get(word, ()))
+        places = self.positions.get(word)
+        if places is None:
+            return 0
+        return 1 << places[0] if len(places) == 1 else self._once(word, lambda: places)
 
     def of_forms(self, form: str, exact: frozenset[Variation]) -> dict[int, int]:
         """Return where other forms of words begin, by length; without those that come by one of these variations."""
         found: dict[int, list[int]] = {}
-        for start, length, by in self._forms.get(form, ()):
+        for start, length, by in self.forms.get(form, ()):
             if not by & exact:
                 found.setdefault(length, []).append(start)
         return {length: self.mask(starts) for length, starts in found.items()}
@@ -121,14 +117,14 @@ class Layout:
         """Return the positions of a word that the text writes in this way."""
         key = word, any_case
         if key not in self._originals:
-            places = self._positions.get(word, ())
+            places = self.positions.get(word, ())
             self._originals[key] = self._groups((self._original(at, any_case), at) for at in places)
         return self._originals[key].get(original, 0)
 
     def of_form_original(self, form: str, original: str, exact: frozenset[Variation]) -> dict[int, int]:
         """Return where other forms of words begin, by length, that the text writes so but for case and the signs."""
         found: dict[int, list[int]] = {}
-        for start, length, by in self._forms.get(form, ()):
+        for start, length, by in self.forms.get(form, ()):
             said = "".join(self._original(at, True) for at in range(start, start + length))
             if not by & exact and original == (said[1:] if length == 1 else said):
                 found.setdefault(length, []).append(start)
@@ -148,12 +144,12 @@ class Layout:
     @cached_property
     def all_words(self) -> list[str]:
         """The different words, sorted."""
-        return sorted(self._positions)
+        return sorted(self.positions)
 
     @cached_property
     def all_words_backwards(self) -> list[str]:
         """The different words, each spelt backwards, sorted."""
-        return sorted(word[::-1] for word in self._positions)
+        return sorted(word[::-1] for word in self.positions)
 
     @cached_property
     def not_gaps(self) -> int:
@@ -182,7 +178,9 @@ class Layout:
 
     def where(self, where: Where) -> int:
         """Return the positions at which a leaf may begin."""
-        return self._once(where, lambda: self._allowed(where))
+        if (found := self._masks.get(where)) is None:
+            found = self._masks[where] = self._allowed(where)
+        return found
 
     def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
         """Return the field and the span of the text from one word to another, in code points."""
@@ -190,8 +188,7 @@ class Layout:
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
-        left, right = self._separators[at]
-        return affixes(left, right, self.words[at - 1] if at else GAP)
+        return affixes(self._before[at], self._behind[at], self.words[at - 1] if at else GAP)
 
     def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
         """Return ``span``, widened by the symbols right before or behind it; "" for none."""
@@ -211,7 +208,8 @@ class Layout:
         return int.from_bytes(bits, "little")
 
     @cached_property
-    def _positions(self) -> dict[str, list[int]]:
+    def positions(self) -> dict[str, list[int]]:
+        """The positions of each word."""
         positions: dict[str, list[int]] = {}
         for at, word in enumerate(self.words):
             if word in positions:
@@ -223,7 +221,7 @@ class Layout:
     @cached_property
     def _by_sign(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
-        for at, (before, _) in enumerate(self._separators):
+        for at, before in enumerate(self._before):
             if self.words[at]:
                 places.setdefault(plain_signs(before), []).append(at)
         return places
@@ -257,23 +255,52 @@ class Layout:
         said = section.masked[start - section.offset : end - section.offset]
         return fold_keeping_accents(visible(said)) if any_case else literal(said)
 
-    def _allowed(self, where: Where) -> Iterator[int]:
-        links = set(self._links) if where.in_links is not None else set()
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """The span of each word in its field."""
+        found: list[tuple[int, int]] = []
+        for section in self.sections:
+            own = spans(section.masked)
+            if offset := section.offset:
+                own = [(start + offset, end + offset) for start, end in own]
+            for start, end in pairwise([0, *section.breaks, len(own)]):
+                found += own[start:end]
+                found.append((0, 0))
+        return found
+
+    @cached_property
+    def _in_links(self) -> int:
+        """The positions of words in addresses."""
+        positions: list[int] = []
+        for number, section in enumerate(self.sections):
+            end = self.sections[number + 1].first if number + 1 < len(self.sections) else len(self.words)
+            links = sorted(section.links)
+            starts = [start for start, _ in links]
+            for at in range(section.first, end) if links else ():
+                place = self._spans[at][0]
+                link = bisect_right(starts, place) - 1
+                if self.words[at] and link >= 0 and place < links[link][1]:
+                    positions.append(at)
+        return self.mask(positions)
+
+    def _allowed(self, where: Where) -> int:
+        allowed = 0
         firsts = [*(section.first for section in self.sections), len(self.words)]
         for section, end in zip(self.sections, firsts[1:], strict=True):
             if section.field in where.fields:
-                for at in range(section.first, end):
-                    if where.in_links is None or (at in links) is where.in_links:
-                        yield at
+                allowed |= (1 << end) - (1 << section.first)
+        if where.in_links is None:
+            return allowed
+        return allowed & (self._in_links if where.in_links else ~self._in_links)
 
 
 def texts_of(item: Item) -> Texts:
-    """Return the texts of an item by field, in the order in which they are read; empty ones are left out."""
-    texts: Texts = {
-        "title": item.title,
-        "body": item.body,
-        "url": item.url,
-        "thread": item.thread_title or item.title,
-        "flair": item.texts.get("flair", ""),
-    }
+    """Return the texts of an item in which queries look that name no field; empty ones are left out."""
+    texts: Texts = {"title": item.title, "body": item.body, "url": item.url}
     return {name: text for name, text in texts.items() if text}
+
+
+def all_texts_of(item: Item) -> Texts:
+    """Return all texts of an item."""
+    further: Texts = {"thread": item.thread_title or item.title, "flair": item.texts.get("flair", "")}
+    return texts_of(item) | {name: text for name, text in further.items() if text}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from overheard.matching import patterns
-from overheard.matching.query_errors import error_at, no_word_error
-from overheard.matching.scopes import DEFAULT_SCOPE, TermScope
+from overheard.matching.query_errors import error_at, no_word_error, shortened
 from overheard.matching.shortcut import plain_term
 from overheard.matching.spelling import spell, spell_exactly
+from overheard.matching.term_scope import DEFAULT_SCOPE, TermScope
 from overheard.matching.tokens import QUOTES, Token, is_field
 from overheard.matching.tree import Pattern, Piece, Term, Word
 from overheard.matching.word_forms import affix, has_form, stemmed
@@ -52,7 +52,7 @@ def _exact_word(text: str, token: Token, scope: TermScope) -> Term:
     word = token.text[1:]
     if word[0] in "=~" or "*" in word or is_field(word):
         hint = "Write = right in front of a word, a phrase or a regular expression; a field comes first: title:=Word."
-        raise error_at(text, token.start, f"= cannot stand in front of {word}", hint)
+        raise error_at(text, token.start, f"= cannot stand in front of {shortened(word)}", hint)
     return _exactly(text, token, scope, word, token.text)
 
 
@@ -100,9 +100,14 @@ def _within(text: str, token: Token, suffix: str, count: int) -> int:
     at = token.end - len(suffix)
     if not re.fullmatch("~[0-9]+", suffix):
         hint = 'Write a number of words: "a b"~5 allows five more between and around them.'
-        raise error_at(text, at, f"{suffix} is not a distance", hint)
+        raise error_at(text, at, f"{shortened(suffix)} is not a distance", hint)
     if count < 2:
-        raise error_at(text, at, f"{suffix} needs several words", f"Drop {suffix}, or write more words in the quotes.")
+        raise error_at(
+            text,
+            at,
+            f"{shortened(suffix)} needs several words",
+            f"Drop {shortened(suffix)}, or write more words in the quotes.",
+        )
     return distance(text, at, suffix[1:])
 
 

@@ -7,27 +7,38 @@ not computed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from overheard.items import Item, place_key
+from overheard.matching.document import looks_further
 from overheard.matching.forms import forms
 from overheard.matching.markup import flow, needs_mask
 from overheard.matching.rarity import EVERY_ITEM, Anchor, Pair
 from overheard.matching.stems import stem
-from overheard.matching.tree import Near, ParsedQuery
+from overheard.matching.tree import Domain, Near, ParsedQuery, Pattern, Term
 
-Need = tuple[str, int]  # a kind of anchor that is not a word or a pair, and its length
+WORD_SIGNS = "*~/"  # in the anchors that a word has because of its letters
+REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
 
 
 class Lookup:
-    """Which kinds of anchors the queries of an index have, and those of an item. Not thread-safe by itself."""
+    """Which further anchors the queries of an index have, and which anchors an item has.
+
+    Changed under the index's lock; ``anchors_in`` runs without it.
+    """
 
     def __init__(self) -> None:
-        self._needs: Counter[Need] = Counter()
-        self._further_fields = 0  # queries that look in the thread's title or the flair
-        # Replaced as a whole: ``anchors_in`` runs without the index's lock.
-        self._kinds: tuple[Need, ...] = ()
-        self.always_evaluated = 0
+        self._further_fields = 0  # how many queries look in the thread's title or the flair
+        self._of_words: Counter[str] = Counter()  # anchors by the letters of words
+        self._of_items: Counter[str] = Counter()  # anchors by place, author, or none at all
+        self._sizes: dict[str, tuple[int, ...]] = {}
+        # Words without any such anchor, as nearly all are. Replaced, never emptied: a thread may be reading it.
+        self._plain: set[str] = set()
+
+    @property
+    def always_evaluated(self) -> int:
+        """How many queries are evaluated for every item, or for every item of a place or an author."""
+        return self._of_items.total()
 
     def add(self, anchors: Collection[Anchor], query: ParsedQuery) -> None:
         """Note a query's anchors."""
@@ -38,61 +49,77 @@ class Lookup:
         self._count(anchors, query, -1)
 
     def anchors_in(self, item: Item) -> tuple[Collection[str], Iterable[Pair]]:
-        """Return all anchors that an item may have: the words and texts, and the pairs."""
+        """Return all anchors that an item may have: the words and other texts, and the pairs."""
         words, pairs = _forms_of(_texts(item, bool(self._further_fields)))
-        if not self._kinds:
-            return words, pairs
-        return {*words, *self._further(item, set(words))}, pairs
+        if self._of_words or self._of_items:
+            words = {*words, *self._by_letters(words), *self._by_item(item)}
+        return words, pairs
 
-    def _further(self, item: Item, words: set[str]) -> Iterable[str]:
-        for kind, size in self._kinds:
-            match kind:
-                case "beginning":
-                    yield from {f"{word[:size]}*" for word in words if len(word) >= size}
-                case "end":
-                    yield from {f"*{word[-size:]}" for word in words if len(word) >= size}
-                case "stem":
-                    yield from {f"~{stem(word)}" for word in words}
-                case "part":
-                    yield from {f"/{word[at : at + size]}" for word in words for at in range(len(word) - size + 1)}
-                case "place":
-                    yield f"place:{place_key(item.place).casefold()}"
-                case "author" if item.author is not None:
-                    yield f"author:{item.author.casefold()}"
-                case "every item":
-                    yield EVERY_ITEM
+    def _by_letters(self, words: Collection[str]) -> Iterator[str]:
+        plain, known = self._plain, self._of_words
+        if not known:
+            return
+        if len(plain) > REMEMBERED_WORDS:
+            plain = self._plain = set()
+        for word in set(words) - plain:
+            found = known.keys() & _letters(word, self._sizes)
+            if found:
+                yield from found
+            else:
+                plain.add(word)
+
+    def _by_item(self, item: Item) -> Iterator[str]:
+        if self._of_items:
+            yield EVERY_ITEM
+            yield f"place:{place_key(item.place).casefold()}"
+            if item.author is not None:
+                yield f"author:{item.author.casefold()}"
 
     def _count(self, anchors: Collection[Anchor], query: ParsedQuery, by: int) -> None:
-        kinds = [kind for anchor in anchors if isinstance(anchor, str) and (kind := _kind(anchor))]
-        for kind in kinds:
-            self._needs[kind] += by
-        self.always_evaluated += by * any(kind in ("place", "author", EVERY_ITEM) for kind, _ in kinds)
         self._further_fields += by * _looks_further(query)
-        if kinds:
-            self._needs = +self._needs
-            self._kinds = tuple(self._needs)
+        further = [anchor for anchor in anchors if isinstance(anchor, str) and not anchor.isalnum()]
+        of_words = [anchor for anchor in further if anchor[0] in WORD_SIGNS or anchor[-1] == "*"]
+        for anchor in further:
+            counter = self._of_words if anchor in of_words else self._of_items
+            if counter is self._of_words or anchor == EVERY_ITEM or anchor.startswith(("place:", "author:")):
+                counter[anchor] += by
+                if not counter[anchor]:
+                    del counter[anchor]
+        if of_words:
+            self._plain = set()
+            self._sizes = _sizes(self._of_words)
 
 
-def _kind(anchor: str) -> Need | None:
-    if anchor.isalnum():  # nearly always; a word of an Indic script has other characters, too
-        return None
-    if anchor.endswith("*"):
-        return "beginning", len(anchor) - 1
-    if anchor[0] in "*~/" and len(anchor) > 1:
-        kinds = {"*": "end", "~": "stem", "/": "part"}
-        return kinds[anchor[0]], len(anchor) - 1 if anchor[0] != "~" else 0
-    if anchor == EVERY_ITEM:
-        return EVERY_ITEM, 0
-    name, colon, _ = anchor.partition(":")
-    return (name, 0) if colon else None
+def _sizes(anchors: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return the lengths of beginnings (*), ends (e) and parts (/) among anchors."""
+    sizes: dict[str, set[int]] = {"*": set(), "e": set(), "/": set()}
+    for anchor in anchors:
+        if anchor[0] != "~":
+            sizes["*" if anchor[-1] == "*" else "e" if anchor[0] == "*" else "/"].add(len(anchor) - 1)
+    return {kind: tuple(found) for kind, found in sizes.items()}
+
+
+def _letters(word: str, sizes: dict[str, tuple[int, ...]]) -> Iterator[str]:
+    """Yield every anchor that a word may have because of its letters."""
+    yield f"~{stem(word)}"
+    for size in sizes["*"]:
+        yield f"{word[:size]}*"
+    for size in sizes["e"]:
+        yield f"*{word[-size:]}"
+    for size in sizes["/"]:
+        for at in range(len(word) - size + 1):
+            yield f"/{word[at : at + size]}"
 
 
 def _looks_further(query: ParsedQuery) -> bool:
-    terms = [leaf for leaf in query.positive_leaves() if not isinstance(leaf, Near)]
-    terms += [term for leaf in query.positive_leaves() if isinstance(leaf, Near) for term in (*leaf.left, *leaf.right)]
-    return any(
-        "thread" in leaf.where.fields or "flair" in leaf.where.fields for leaf in terms if hasattr(leaf, "where")
-    )
+    """Return True if a query looks in the thread's title or the flair."""
+    leaves: list[Term | Pattern] = []
+    for leaf in query.positive_leaves():
+        if isinstance(leaf, Near):
+            leaves += [*leaf.left, *leaf.right]
+        elif not isinstance(leaf, Domain):
+            leaves.append(leaf)
+    return any(map(looks_further, leaves))
 
 
 def _texts(item: Item, further: bool) -> Sequence[str]:

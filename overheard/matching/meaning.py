@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from overheard.matching.leaves import distance, leaf
 from overheard.matching.query_errors import QuerySyntaxError, error_at
-from overheard.matching.scopes import DEFAULT_SCOPE, TermScope, scope_with
+from overheard.matching.term_scope import DEFAULT_SCOPE, TermScope, scope_with
 from overheard.matching.tree import And, Near, Node, Not, Or, Pattern, Term, combined, negated
 from overheard.matching.values import values_of
 from overheard.matching.written import (

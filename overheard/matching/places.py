@@ -55,6 +55,14 @@ class Places:
         return reached
 
     def _phrase(self, term: Term) -> int:
+        plain = term.plain
+        if plain and self.layout.forms.keys().isdisjoint(plain):
+            begins = -1
+            for word in reversed(plain):
+                begins = begins >> 1 & self.layout.of_word(word)
+                if not begins:
+                    return 0
+            return begins & self.layout.where(term.where)
         begins = -1
         for piece in reversed(term.pieces):
             following, begins = begins, 0

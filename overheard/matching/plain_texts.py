@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from overheard.matching.layout import Layout, Section
@@ -21,7 +21,7 @@ class PlainText(NamedTuple):
 
     field: FieldName
     text: str
-    origins: list[int]
+    origins: Sequence[int]
     links: list[tuple[int, int]]
 
     def span(self, start: int, end: int) -> tuple[str, int, int]:
@@ -45,7 +45,9 @@ def plain_texts(layout: Layout) -> list[PlainText]:
 
 
 def _plain(section: Section) -> PlainText:
-    origins = [at + section.offset for at in visible_positions(section.masked)]
+    places = visible_positions(section.masked)
+    offset = section.offset
+    origins = [at + offset for at in places] if offset else places
     # RE2 reads UTF-8, which has no halves of surrogate pairs.
     text = visible(section.masked).replace(BREAK, "\n").encode("utf-8", "replace").decode()
     links = ((bisect_left(origins, start), bisect_left(origins, end)) for start, end in section.links)

@@ -10,6 +10,7 @@ _QUOTE_IT = "To search for the word itself, write it in lower case or in quotes.
 _OPERATORS = ("AND", "OR", "COMMA", "NOT", "MINUS", "NEAR")
 _JOINING = ("AND", "OR", "COMMA", "NEAR")
 _EXCERPT_LEFT, _EXCERPT_RIGHT = 50, 30  # characters of a long query that are shown around the mistake
+_SAID_CHARACTERS = 60
 
 _SUGGESTIONS = {"&": "AND", "&&": "AND", "+": "AND", "|": "OR", "||": "OR", "!": "NOT", "-": "NOT"}
 _PREFIXES = {
@@ -46,6 +47,11 @@ class QuerySyntaxError(ValueError):
         return head + tail, head
 
 
+def shortened(said: str) -> str:
+    """Return what a user wrote, short enough for a message: the excerpt shows the place."""
+    return said if len(said) <= _SAID_CHARACTERS else said[:_SAID_CHARACTERS] + "…"
+
+
 def error_at(text: str, at: int, message: str, hint: str) -> QuerySyntaxError:
     """Return an error at an offset into the query."""
     before = text[:at]
@@ -72,7 +78,10 @@ def unexpected_token_error(text: str, token: Placed, before: Sequence[Placed]) -
             hint = f"Put a word before it. {_QUOTE_IT}"
             return error_at(text, token.start, f"{token.text} has nothing on its left", hint)
         return error_at(
-            text, token.start, f"{token.text} cannot follow {last.text}", f"Put a word between them. {_QUOTE_IT}"
+            text,
+            token.start,
+            f"{token.text} cannot follow {shortened(last.text)}",
+            f"Put a word between them. {_QUOTE_IT}",
         )
     if last is not None and last.type in _OPERATORS:
         return error_at(text, last.start, f"{last.text} has nothing on its right", f"Add a word there. {_QUOTE_IT}")

@@ -5,7 +5,7 @@ All are the insides of regular expressions' character classes.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
 
@@ -38,7 +38,7 @@ INVISIBLE = (
     "\U0001f3fb-\U0001f3ff\U000e0000-\U000e007f"  # skin tones, tags
 )
 _INVISIBLE_RUN = re.compile(f"[{INVISIBLE}]+")
-_VISIBLE = re.compile(f"[^{INVISIBLE}]")
+_VISIBLE = re.compile(f"[^{INVISIBLE}]+")
 
 _REGIONAL = "\U0001f1e6-\U0001f1ff"  # two of them are a flag
 # Without ♯ and without the ornamental brackets and quotation marks, which separate as their plain forms do.
@@ -55,9 +55,12 @@ def visible(text: str) -> str:
     return _INVISIBLE_RUN.sub("", text)
 
 
-def visible_positions(text: str) -> list[int]:
+def visible_positions(text: str) -> Sequence[int]:
     """Return for each character of `visible(text)` where it is in the text."""
-    return [match.start() for match in _VISIBLE.finditer(text)]
+    runs = [run.span() for run in _VISIBLE.finditer(text)]
+    if runs == [(0, len(text))]:
+        return range(len(text))
+    return [at for start, end in runs for at in range(start, end)]
 
 
 @cache

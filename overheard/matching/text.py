@@ -69,6 +69,8 @@ def spans(masked: str) -> list[Span]:
     if len(text) == len(masked):
         return found
     positions = visible_positions(masked)
+    if masked.isascii():
+        return [(positions[start], positions[end - 1] + 1) for start, end in found]
     return [(positions[start], _end(masked, positions[end - 1])) for start, end in found]
 
 

@@ -66,6 +66,14 @@ class Word:
 
     spellings: tuple[Spelling, ...]
 
+    @property
+    def plain(self) -> str:
+        """The word of the text, if it is the only spelling and nothing else is required; otherwise ""."""
+        (spelling, *others) = self.spellings
+        if others or len(spelling.words) > 1 or spelling.affixes or spelling.originals or not spelling.joinable:
+            return ""
+        return spelling.words[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Affix:
@@ -89,7 +97,7 @@ Piece = Word | Affix | Stem
 class Term:
     """Pieces side by side in one paragraph; with ``within``, in any order among at most so many words more.
 
-    ``exact``: the variations that are switched off.
+    ``exact``: the variations that are switched off. ``plain``: the words, if it is nothing but words side by side.
     """
 
     pieces: tuple[Piece, ...]
@@ -97,6 +105,14 @@ class Term:
     where: Where = ANYWHERE
     exact: frozenset[Variation] = frozenset()
     text: str = field(default="", compare=False)
+    plain: tuple[str, ...] = field(default=(), init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Nearly every term is plain, and found in a quicker way.
+        if self.within is None and not self.exact and (self.where is ANYWHERE or self.where == ANYWHERE):
+            words = [piece.plain for piece in self.pieces if isinstance(piece, Word) and piece.plain]
+            if len(words) == len(self.pieces):
+                object.__setattr__(self, "plain", tuple(words))
 
     def holds(self, document: DocumentView) -> bool:
         return document.has_term(self)

@@ -8,14 +8,15 @@ rock'n'roll.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from overheard.matching.fields import foreign_field
-from overheard.matching.query_errors import QuerySyntaxError, error_at
+from overheard.matching.fields import TEXT_FIELDS, foreign_field
+from overheard.matching.query_errors import QuerySyntaxError, error_at, shortened
 from overheard.matching.text import read
 from overheard.matching.tokens import TERM_TYPES, Token
 from overheard.matching.word_forms import MIN_AFFIX_CHARACTERS, affix, stemmed
+from overheard.matching.written import name_of
 
 _OR_FORMS = "Write out the wanted forms with OR instead of"
 _SLASHES = r"Write \/ for a / inside a regular expression, instead of"
@@ -86,23 +87,41 @@ _Problem = tuple[int, str, str]  # offset, message, hint
 
 
 def _terms(tokens: Sequence[Token]) -> _Problem | None:
-    # The values of fields have signs of their own, and are checked where they are read.
-    for token in tokens:
+    for token in _outside_values(tokens):
         if token.type == "PHRASE" and "*" in token.text and _WILDCARD.search(token.text):
-            hint = f"Write optimi* NEAR/0 query, with the * outside of quotes; or drop the * of {token.text}."
+            hint = "Write optimi* NEAR/0 query, with the * outside of the quotes; or drop the *, which is not searched."
             return token.start, "there are no wildcards in a phrase", hint
         # Every pattern needs a sign: a plain word, as most are, skips all of them.
         if token.type != "WORD" or token.text.isalnum():
             continue
         if found := _form_problem(token.text) or foreign_field(token.text) or _pattern_problem(token.text):
             message, remedy = found
-            return token.start, f"{message}: {token.text}", f"{remedy} {token.text}{_in_quotes(token.text)}."
+            said = shortened(token.text)
+            return token.start, f"{message}: {said}", f"{remedy} {said}{_in_quotes(token.text)}."
     return None
+
+
+def _outside_values(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Leave out the values of fields: they have signs of their own, and are checked where they are read."""
+    state = "outside"
+    for token in tokens:
+        if state == "in brackets":
+            state = "outside" if token.type == "CLOSE" else state
+        elif state == "behind a colon":
+            state = "in brackets" if token.type == "OPEN" else "outside"
+        elif token.type == "FIELD" and name_of(token) not in TEXT_FIELDS:
+            state = "behind a colon"
+        else:
+            yield token
 
 
 def _in_quotes(word: str) -> str:
     literal = word.replace("*", "")
-    return f'; or search for the text as it is, in quotes: "{literal}"' if read(literal)[0] else ""
+    return (
+        f'; or search for the text as it is, in quotes: "{literal}"'
+        if literal == shortened(literal) and read(literal)[0]
+        else ""
+    )
 
 
 def _pattern_problem(word: str) -> tuple[str, str] | None:
@@ -114,7 +133,7 @@ def _form_problem(word: str) -> tuple[str, str] | None:
     if word[0] != "=" and "*" in word and affix(word) is None:
         if not word.strip("*"):
             return "a * alone would match everything", "Write the beginning of a word in front of"
-        if word.strip("*").isalnum() and word.count("*") == 1 and len(word) <= MIN_AFFIX_CHARACTERS:
+        if word.count("*") == 1 and len(word) <= MIN_AFFIX_CHARACTERS and len(read(word)[0]) == 1:
             message = f"a * needs at least {MIN_AFFIX_CHARACTERS} letters or digits"
             return message, _OR_FORMS
         return "a * stands at the beginning or at the end of one word", _OR_FORMS

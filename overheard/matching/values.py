@@ -6,7 +6,7 @@ import re
 
 from overheard.matching.fields import closest
 from overheard.matching.hosts import host_of
-from overheard.matching.query_errors import error_at
+from overheard.matching.query_errors import error_at, shortened
 from overheard.matching.tokens import MINUS_SIGNS, QUOTES, Token
 from overheard.matching.tree import Attribute, AttributeName, Domain
 from overheard.matching.written import WrittenValues
@@ -70,7 +70,7 @@ def _one(text: str, name: str, token: Token) -> Attribute | Domain:
     if name == "source":
         if not _SOURCE.fullmatch(folded):
             raise error_at(
-                text, token.start, f"{value} is not the name of a source", "Write one such as source:reddit."
+                text, token.start, f"{shortened(value)} is not the name of a source", "Write one such as source:reddit."
             )
         return Attribute("source", folded, f"source:{folded}")
     if name == "lang":
@@ -89,7 +89,7 @@ def _domain(text: str, token: Token, value: str) -> Domain:
 
 def _flag(text: str, token: Token, value: str) -> Attribute:
     if value not in _IS:
-        raise error_at(text, token.start, f"is:{value} does not exist", closest(value, _IS))
+        raise error_at(text, token.start, f"is:{shortened(value)} does not exist", closest(value, _IS))
     return Attribute("kind" if value in _KINDS else "is", value, f"is:{value}")
 
 
@@ -98,7 +98,7 @@ def _language(text: str, token: Token, value: str) -> Attribute:
         hint = (
             f"Write lang:{_LANGUAGES.get(value, 'en')}: languages are written with their two-character codes (ISO 639)."
         )
-        raise error_at(text, token.start, f"{value} is not the code of a language", hint)
+        raise error_at(text, token.start, f"{shortened(value)} is not the code of a language", hint)
     return Attribute("lang", value, f"lang:{value}")
 
 
@@ -117,7 +117,7 @@ def _check_wildcard(text: str, token: Token, name: str, value: str) -> None:
     part = value.removeprefix("*") if value[0] == "*" else value.removesuffix("*")
     if "*" in part:
         hint = f"Write it at the beginning or at the end: {name}:auto* or {name}:*bot."
-        raise error_at(text, token.start, f"a * inside a name, or at both its ends: {value}", hint)
+        raise error_at(text, token.start, f"a * inside a name, or at both its ends: {shortened(value)}", hint)
     if len(part) < _MIN_WILDCARD_CHARACTERS:
         hint = f"Write at least {_MIN_WILDCARD_CHARACTERS} characters beside the *."
-        raise error_at(text, token.start, f"{value} would match nearly every {name}", hint)
+        raise error_at(text, token.start, f"{shortened(value)} would match nearly every {name}", hint)

@@ -12,44 +12,35 @@ Variant = tuple[int, int, str]
 
 MAX_JOINED = 4  # words; so a word begins three variants at most
 
-_JOINING = frozenset(HYPHENS + APOSTROPHES + DOTS)
+_LETTER_SIGNS = frozenset(HYPHENS + APOSTROPHES + DOTS)
 _GROUPING = frozenset(COMMAS + APOSTROPHES)
-_DOTS = frozenset(DOTS)
-_SIGNS = _JOINING | _GROUPING
+JOINING = _LETTER_SIGNS | _GROUPING
 _VERSION = re.compile("v[0-9]+")
 
 
 def variants(words: Sequence[str], separators: Sequence[str]) -> list[Variant]:
     """Return (first word, number of words, form) of each variant, sorted; the arguments are what `read` returns."""
     found: list[Variant] = []
-    joined = [False, *map(_joins, words, separators[1:-1], words[1:]), False]
-    for start, word in enumerate(words):
-        if joined[start + 1]:
-            form, end = word, start + 1
-            while joined[end] and end < start + MAX_JOINED:
+    # Between two words each, by the number of the second one.
+    signs = [at for at, separator in enumerate(separators[:-1]) if separator in JOINING and at]
+    joins = {at for at in signs if _joins(words[at - 1], separators[at], words[at])}
+    for at in signs:
+        start = at - 1
+        if at in joins:
+            form, end = words[start], at
+            while end in joins and end < start + MAX_JOINED:
                 form += words[end]
                 end += 1
                 found.append((start, end - start, form))
-        elif _is_version(words, separators, start):
-            found.append((start, 1, word[1:]))
+        elif separators[at] in DOTS and words[at][0].isdigit() and _VERSION.fullmatch(words[start]):
+            found.append((start, 1, words[start][1:]))
     return found
 
 
 def _joins(left: str, sign: str, right: str) -> bool:
     """Return True if the sign, alone between two words, makes them one word as well."""
-    if sign not in _SIGNS:
+    if sign not in JOINING:
         return False
     if left[-1].isdigit() and right[0].isdigit():
         return sign in _GROUPING and len(right) == 3 and left.isdigit() and right.isdigit()
-    return sign in _JOINING
-
-
-def _is_version(words: Sequence[str], separators: Sequence[str], at: int) -> bool:
-    """Return True for the v2 of v2.0."""
-    following = at + 1
-    return (
-        following < len(words)
-        and separators[following] in _DOTS
-        and words[following][0].isdigit()
-        and _VERSION.fullmatch(words[at]) is not None
-    )
+    return sign in _LETTER_SIGNS

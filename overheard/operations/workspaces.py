@@ -68,7 +68,7 @@ class WorkspaceDetails(msgspec.Struct, frozen=True):
 
 def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Create a workspace. Raises InvalidInput, and Conflict if its slug is taken."""
-    spec = validated(spec, _options(running), _limit_check(running))
+    spec = validated(spec, _options(running), limit_check(running))
     try:
         workspaces.by_name(running.db, spec.slug)
     except NotFound:
@@ -82,7 +82,7 @@ def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
 
 def import_text(running: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
     """Create or update the workspaces of a TOML text; none if any is invalid. Raises InvalidInput."""
-    specs = read(text, where, _options(running), _limit_check(running))
+    specs = read(text, where, _options(running), limit_check(running))
     # An empty file is more likely the wrong one than a wish to import nothing.
     if not specs:
         raise InvalidInput(f"{where}: has no workspace: expected [[workspace]] tables (see README)")
@@ -171,7 +171,7 @@ def _options(running: RunningProcess) -> ChannelOptions:
     return options(running.config, allow_private=running.config.notify.allow_private)
 
 
-def _limit_check(running: RunningProcess) -> LimitCheck:
+def limit_check(running: RunningProcess) -> LimitCheck:
     """Return a check that rejects growth beyond [limits]; a workspace that exceeds them already may keep its size."""
     limits = running.config.limits
 

@@ -14,7 +14,7 @@ from overheard.workspaces.spec import (
     watch_fields,
 )
 from overheard.workspaces.toml_format import FILE_MAX_BYTES, read, write
-from overheard.workspaces.validation import LimitCheck, validated
+from overheard.workspaces.validation import LimitCheck, validated, validated_query
 
 __all__ = [
     "DEFAULT_DIGEST",
@@ -32,6 +32,7 @@ __all__ = [
     "pasted",
     "read",
     "validated",
+    "validated_query",
     "watch_fields",
     "write",
 ]

@@ -23,7 +23,7 @@ from overheard.workspaces.parts import (
 )
 from overheard.workspaces.places import canonical_place
 from overheard.workspaces.query_scope import normalized_scope, scope_problems, watched_kinds
-from overheard.workspaces.spec import KINDS, WorkspaceSpec, watch_fields
+from overheard.workspaces.spec import KINDS, QuerySpec, WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 # A generated file may have the same mistake in every row. Chosen, not measured.
@@ -45,6 +45,23 @@ def validated(
     if found := list(problems(spec, options, check_limits)):
         raise InvalidInput(first_lines(found))
     return normalized(spec)
+
+
+def validated_query(spec: WorkspaceSpec, query: QuerySpec, check_limits: LimitCheck = unlimited) -> QuerySpec:
+    """Return a query that a valid workspace is to have, normalized. Raises InvalidInput with a line for each problem.
+
+    The workspace's other parts are not checked again: a rule may be newer than they are.
+    """
+    others = tuple(each for each in spec.query if each.name != query.name)
+    watched = watched_kinds(spec)
+    found = list(check_limits(msgspec.structs.replace(spec, query=(*others, query)))) or [
+        *name_problems("query", [query.name]),
+        *scope_problems(query, watched),
+        *query_problems(query),
+    ]
+    if found:
+        raise InvalidInput(first_lines(found))
+    return normalized_scope(query, watched)
 
 
 def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCheck) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import TypeVar
 from overheard.items import Item
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse
-from overheard.matching.text import words
+from overheard.matching.text import read
 from tests.benchmarks.figures import Figure, print_table
 from tests.benchmarks.texts import Fields, item_of, load_items
 
@@ -70,7 +70,7 @@ def make_queries(items: list[Fields], count: int, chance: random.Random, flood: 
     and a regular expression. Half of the words are in the text, half are not; phrases are, and have a rare word unless
     it is a flood.
     """
-    said = [words(" ".join(item.values())) for item in items]
+    said = [read(" ".join(item.values()))[0] for item in items]
     seen = Counter(word for one in said for word in set(one))
     long = [one for one in said if len(one) > 4]
     # Nobody wants to be told about every "the": rare is what at most one item in 200 contains.

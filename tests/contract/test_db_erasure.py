@@ -16,6 +16,7 @@ from overheard.db.models import Delivery, Mention, StoredItem
 from overheard.db.rechecks import RECHECK_LEASE_SECONDS, RecheckBatch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.errors import NotFound
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from tests.fixtures import Clock, Race, World
 
 ROUNDS = 15
@@ -140,6 +141,27 @@ def test_a_late_comment_is_stored_without_the_erased_title(
     storing.store(db, late, clock())
     assert world.rows(StoredItem, "ref", "thread_title") == [("t1_2", ""), ("t1_3", "Her secret")]
     assert "her_secret" not in world.rows(StoredItem, "permalink")[0][0]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_found_in_an_erased_title_is_forgotten(world: World, db: Db, clock: Clock, late: bool) -> None:
+    acme = world.workspace(kinds=("posts", "comments"))
+    query = world.query(acme)
+    match = WorkspaceMatch(
+        acme,
+        (query,),
+        highlights=(("body", 0, 1), ("thread", 4, 10)),
+        why=((query, "secret", "thread", 4, 10), (query, "b", "body", 0, 1)),
+    )
+    part = PollPart(poll="c", part=0, parts=1)
+    comment = ItemsMatched(part=part, items=(MatchedItem(below(world, 2, "1"), (match,)),))
+    storing.store(db, world.matched((world.item(1), (acme,))), clock())
+    if not late:
+        storing.store(db, comment, clock())
+    erasure.erase_items(db, ids(db, "t3_1"), clock())
+    if late:
+        storing.store(db, comment, clock())
+    assert world.rows(Mention, "highlights", "why") == [('[["body",0,1]]', f'[[{query},"b","body",0,1]]')]
 
 
 def test_a_recheck_does_not_restore_an_erased_title(

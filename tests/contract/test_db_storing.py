@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overheard.db import deliveries, feeds, gaps, groups, retention, storing, workspace_specs
+from overheard.db import mentions as stored_mentions
 from overheard.db.database import Db
 from overheard.db.models import (
     SENT,
@@ -28,7 +29,8 @@ from overheard.db.models import (
     Workspace,
 )
 from overheard.db.retention import RetentionAges
-from overheard.messages import GapBounds, ItemsMatched, MatchedItem, PollTarget, WorkspaceMatch
+from overheard.messages import GapBounds, ItemsMatched, MatchedItem, PollTarget, Why, WorkspaceMatch
+from overheard.notices import MatchReason
 from tests.fixtures import Clock, Race, World
 
 HOSTILE = {
@@ -622,6 +624,36 @@ def test_facts_of_an_item_are_stored_and_replaced_by_an_edit(world: World, db: D
     edited = msgspec.structs.replace(item, lang="", nsfw=False, texts={}, edited_at=clock.advance(60))
     storing.store(db, world.matched((edited, (acme,)), poll="second"), clock())
     assert world.rows(StoredItem, "lang", "nsfw", "lookup", "texts") == [("", False, "by name", "{}")]
+
+
+def told(message: ItemsMatched, *why: Why) -> ItemsMatched:
+    """The message, with this ``why`` in every match."""
+    items = tuple(
+        msgspec.structs.replace(
+            entry, matches=tuple(msgspec.structs.replace(match, why=why) for match in entry.matches)
+        )
+        for entry in message.items
+    )
+    return msgspec.structs.replace(message, items=items)
+
+
+def test_a_mention_knows_why_and_an_edit_replaces_it(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace(queries={"brand": "acme", "other": "x"})
+    query, other, item = world.query(acme), world.query(acme, "other"), world.item()
+    first = world.matched((item, (acme,)))
+    storing.store(db, told(first, (query, "acme", "title", 3, 7), (999, "gone", "title", 0, 1)), clock())
+    assert world.rows(Mention, "why") == [(f'[[{query},"acme","title",3,7]]',)]
+    [(_, mention)] = stored_mentions.listing(db)
+    assert mention.why == (MatchReason(query, "acme", "title", 3, 7),)
+
+    edited = msgspec.structs.replace(item, title="acme", edited_at=clock.advance(60))
+    second = world.matched((edited, (acme,)), poll="second")
+    storing.store(db, told(second, (query, "acme", "title", 0, 4), (other, "x", "title", 0, 1)), clock())
+    assert world.rows(Mention, "why") == [(f'[[{query},"acme","title",0,4]]',)], "the mention names one query only"
+
+    edited = msgspec.structs.replace(edited, title="nothing", edited_at=clock.advance(60))
+    storing.store(db, world.matched((edited, ()), poll="third"), clock())
+    assert world.rows(Mention, "why", "highlights") == [("[]", "[]")]
 
 
 def test_only_a_newer_edit_replaces_a_text(world: World, db: Db, clock: Clock) -> None:

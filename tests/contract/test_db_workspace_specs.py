@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from overheard.db import queries, retention, storing, workspace_specs
+from overheard.db import queries, retention, storing, workspace_specs, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Delivery, Feed, Query, Watch
+from overheard.db.models import Channel, Delivery, Feed, Query, Watch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.matching.scope import QueryScope
 from overheard.workspaces import QuerySpec, WatchSpec, WorkspaceSpec, validated
-from tests.fixtures import Clock, World
+from tests.fixtures import Clock, Race, World
 
 BOTH = ("posts", "comments")
 REPLAY, REDDIT = WatchSpec("replay", ("python",), BOTH), WatchSpec("reddit", ("python",), ("posts",))
@@ -94,6 +94,36 @@ def test_a_scope_comes_back_and_its_change_is_a_change_of_the_query(world: World
     assert list(queries.changed_since(db, before)) == [], "unchanged queries keep their revision"
     save({}, {})
     assert [scope for *_, scope in queries.changed_since(db, before)] == [QueryScope()]
+
+
+def test_saving_queries_changes_nothing_else(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace(queries={"brand": "acme", "other": "x"})
+    Channel.update(disabled_at=1.0).execute(db.peewee)
+    before, spec = queries.revision(db), workspace_specs.load(db, acme, secrets=False)
+    [brand, other] = spec.query
+    with db.transaction():
+        workspaces.lock(db, acme)
+        workspace_specs.save_queries(db, acme, (QuerySpec("new", "y", kinds=("posts",)), brand), clock())
+    assert workspace_specs.load(db, acme, secrets=False) == msgspec.structs.replace(
+        spec, query=(brand, QuerySpec("new", "y", kinds=("posts",)))
+    )
+    assert [text for _, _, text, _ in queries.changed_since(db, before)] == [None, "y"]
+    assert world.rows(Channel, "disabled_at") == [(1.0,)]
+    assert other.name == "other"
+
+
+def test_queries_added_at_the_same_time_are_all_kept(world: World, db: Db, clock: Clock, race: Race) -> None:
+    acme = world.workspace(queries={})
+
+    def add(name: str) -> None:
+        with db.transaction():
+            workspaces.lock(db, acme)
+            had = workspace_specs.load(db, acme, secrets=False).query
+            workspace_specs.save_queries(db, acme, (*had, QuerySpec(name, "acme")), clock())
+
+    race(*[lambda name=name: add(name) for name in "abcdef"])
+    found = workspace_specs.load(db, acme, secrets=False).query
+    assert sorted(query.name for query in found) == list("abcdef")
 
 
 def test_a_query_that_is_added_again_reuses_its_row(world: World, db: Db) -> None:

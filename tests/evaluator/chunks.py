@@ -5,13 +5,15 @@ A chunk is what a query writes without white space: ``wi-fi``, ``AT&T``, ``@acme
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
-from itertools import product
+from itertools import combinations, product
 
 from tests.evaluator.folding import APOSTROPHES, HYPHENS
 from tests.evaluator.spellings import (
     Place,
-    has_borders,
+    begins,
+    ends,
     is_allowed,
     is_one_of,
     is_space,
@@ -65,8 +67,7 @@ def as_written(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[Pl
             for number in range(length)
         ):
             continue
-        dotted = any(wanted.gap(number) == "." for number in range(1, length))
-        if dotted and not has_borders(paragraph, first, last):
+        if is_dotted(wanted) and not (begins(paragraph, first) and ends(paragraph, last)):
             continue
         found += with_signs(wanted, paragraph, first, last)
     return found
@@ -162,19 +163,36 @@ def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
 def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
     """Return where the text says exactly this, case and signs included, at the borders of words."""
     wanted = " ".join(chunk_text(text).split())
+    parts = [chunk(part) for part in wanted.split()]
     shown = said(paragraph)
     found = []
-    for at in range(len(shown)):
-        part = shown[at : at + len(wanted)]
-        if "".join(char for char, _, _ in part) != wanted:
+    for at, stop in combinations(range(len(shown) + 1), 2):
+        # An accent may be a character of its own.
+        if stop - at > 2 * len(wanted) or composed("".join(char for char, _, _ in shown[at:stop])) != composed(wanted):
             continue
-        inside = [number for _, _, number in part if number >= 0]
-        starts = at == 0 or shown[at - 1][2] != shown[at][2] or shown[at][2] < 0
-        stop = at + len(wanted)
-        ends = stop == len(shown) or shown[stop][2] != shown[stop - 1][2] or shown[stop - 1][2] < 0
-        if inside and starts and ends:
-            found.append(Place(inside[0], inside[-1] + 1, part[0][1], part[-1][1] + 1))
+        inside = [number for _, _, number in shown[at:stop] if number >= 0]
+        if not (inside and is_border(shown, at) and is_border(shown, stop)):
+            continue
+        if is_dotted(parts[0]) and not begins(paragraph, inside[0]):
+            continue
+        if is_dotted(parts[-1]) and not ends(paragraph, inside[-1] + 1):
+            continue
+        found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
     return found
+
+
+def is_border(shown: list[tuple[str, int, int]], at: int) -> bool:
+    """Return True unless a word goes on here."""
+    return at in (0, len(shown)) or shown[at - 1][2] != shown[at][2] or shown[at][2] < 0
+
+
+def composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def is_dotted(wanted: Paragraph) -> bool:
+    """Return True for a chunk with a dot between two words."""
+    return any(wanted.gap(number) == "." for number in range(1, len(wanted.words)))
 
 
 def chunk_text(text: str) -> str:

@@ -41,10 +41,8 @@ def difference(query: ParsedQuery, item: Item, hit: Hit | None) -> str:
         return f"should hold: {expected.holds}"
     if hit is None:
         return ""
-    covered = visible(points(hit.highlights), item)
-    if covered != visible(expected.covered, item):
-        missing, wrong = visible(expected.covered, item) - covered, covered - visible(expected.covered, item)
-        return f"highlights: {sorted(missing)} are missing, {sorted(wrong)} are wrong"
+    if found := unlike(visible(points(hit.highlights), item), visible(expected.covered, item)):
+        return f"highlights: {found}"
     if list(hit.highlights) != sorted(hit.highlights):
         return "highlights are not in order"
     return difference_of_reasons(query, item, hit)
@@ -59,6 +57,13 @@ def difference_of_reasons(query: ParsedQuery, item: Item, hit: Hit) -> str:
         if occurring[text] and (field, start) not in occurring[text]:
             return f"reasons: {text} is not at {field} {start}"
     return ""
+
+
+def unlike(covered: Covered, expected: Covered) -> str:
+    """Return how what is covered differs; "" if it does not."""
+    if covered == expected:
+        return ""
+    return f"{sorted(expected - covered)} are missing, {sorted(covered - expected)} are wrong"
 
 
 def points(highlights: Iterable[Highlight]) -> Covered:

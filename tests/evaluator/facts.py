@@ -77,15 +77,14 @@ def has_attribute(attribute: Attribute, item: Item) -> bool:
         case "author":
             return item.author is not None and is_like(bare(item.author), bare(wanted))
         case "lang":
-            language = getattr(item, "lang", "").casefold()
-            return language == wanted or language.startswith(wanted + "-")
+            return item.lang.casefold() == wanted or item.lang.casefold().startswith(wanted + "-")
         case "is":
             return is_of(wanted, item)
 
 
 def is_of(wanted: str, item: Item) -> bool:
     if wanted == "nsfw":
-        return bool(getattr(item, "nsfw", False))
+        return item.nsfw
     return item.kind == "post" and (item.url == "") is (wanted == "self")
 
 

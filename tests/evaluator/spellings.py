@@ -147,16 +147,28 @@ def signs_behind(paragraph: Paragraph, at: int) -> str:
 
 
 def is_apart(spelling: Spelling, paragraph: Paragraph, first: int, last: int) -> bool:
-    """Return True unless a dotted name or number is only a part of a longer one."""
-    return "." not in spelling.between or has_borders(paragraph, first, last)
+    """Return True unless a dotted name or number, first or last in the spelling, is only a part of a longer one."""
+    dotted = [False]
+    for sign in spelling.between:
+        if sign == " ":
+            dotted.append(False)
+        elif sign == ".":
+            dotted[-1] = True
+    return (not dotted[0] or begins(paragraph, first)) and (not dotted[-1] or ends(paragraph, last))
 
 
-def has_borders(paragraph: Paragraph, first: int, last: int) -> bool:
-    words = paragraph.words
-    before, behind = paragraph.gap(first), paragraph.gap(last)
-    if first and words[first].folded[0].isdigit():
-        if is_one_of(before, ".,:") and words[first - 1].folded[-1].isdigit():
-            return False
-    elif first and is_one_of(before, HYPHENS):
-        return False
-    return not (last < len(words) and behind == "." and words[last].folded[0].isalpha())
+def begins(paragraph: Paragraph, first: int) -> bool:
+    """Return True if a dotted name or number can begin here."""
+    if not first:
+        return True
+    before = paragraph.gap(first)
+    if paragraph.words[first].folded[0].isdigit():
+        return not (is_one_of(before, ".,:") and paragraph.words[first - 1].folded[-1].isdigit())
+    return not is_one_of(before, HYPHENS)
+
+
+def ends(paragraph: Paragraph, last: int) -> bool:
+    """Return True if a dotted name or number can end before this word."""
+    return not (
+        last < len(paragraph.words) and paragraph.gap(last) == "." and paragraph.words[last].folded[0].isalpha()
+    )

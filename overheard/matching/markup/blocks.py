@@ -4,36 +4,26 @@ Block marks are ignored in the mask, and the newline before each block becomes B
 (inline.py) is a list of stretches: paragraphs, items, headings, table cells, lines of code.
 """
 
-import re
-from typing import NamedTuple
-
-from overheard.matching.markup.links import TITLE, normal_label
+from overheard.matching.markup.block_marks import (
+    DEFINITION,
+    DELIMITERS,
+    FENCE,
+    HEADING,
+    ITEM,
+    QUOTE,
+    RULE,
+    UNDERLINE,
+    Stretch,
+    columns,
+    mask_definition,
+    mask_heading,
+    mask_quotes,
+    mask_row,
+    skip_spaces,
+)
+from overheard.matching.markup.links import normal_label
 from overheard.matching.markup.mask import Mask
 
-
-class Stretch(NamedTuple):
-    """A part of the text in which inline marks belong together; in code there are none."""
-
-    start: int
-    end: int
-    code: bool = False
-
-
-_QUOTE = re.compile(r"(?:>|&gt;)(?!!)")  # not >!spoiler!<; escaped in dumps of Reddit's API
-_ITEM = re.compile(r"(?:[-*+]|(?P<number>\d{1,9})[.)])(?=[ \t])|•")
-_HEADING = re.compile(r"#{1,6}(?=[ \t]|$)")
-_RULE = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}+$")
-_UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+$")
-_DELIMITERS = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
-_PIPE = re.compile(r"\\.|(\|)")
-# The language behind a fence is not shown; more than one word is text.
-_FENCE = re.compile(r"(`{3,}+(?![^`]*+`)|~{3,}+)(?:[ \t]*+[^\s`~]++(?=[ \t]*+$))?")
-# CommonMark accepts any word as an address, which would make a definition of "[Note]: remember".
-_DEFINITION = re.compile(
-    r"\[(?!\^)(?P<label>(?:[^\[\]\\]|\\.){1,999}+)\]:[ \t]*+"
-    r"(?:<(?P<angled>[^<>]++)>|(?P<bare>(?!<)(?=\S*?[/.:#]\S)\S++))"
-    rf"(?:[ \t]++(?P<title>{TITLE}))?[ \t]*+$"
-)
 _MAX_NESTING = 8  # of marks on one line: "> - 1. …"; chosen, above what people write
 _MARKER_MAX_DIGITS = 2  # "2013. What a year" keeps its number
 
@@ -60,13 +50,14 @@ class Blocks:
         self._close()
 
     def _read(self, start: int, end: int) -> None:
-        at, depth = self._unquoted(start, end, self._depth if self._fence else len(self._text))
+        text = self._text
+        at, depth = mask_quotes(text, self._mask, start, end, self._depth if self._fence else len(text))
         if self._fence:
             if depth >= self._depth:
                 self._read_fenced(start, at, end)
                 return
             self._fence = ""
-        if at == end or self._text[at:end].isspace():
+        if at == end or text[at:end].isspace():
             self._break(start)
             self._depth = depth
             return
@@ -74,29 +65,14 @@ class Blocks:
             self._break(start)
             self._item_column = 0
         self._depth = depth
-        first = _skip_spaces(self._text, at, end)
-        column = len(self._text[at:first].expandtabs(4))
+        first = skip_spaces(text, at, end)
+        column = columns(text, at, first)
         indented = column - self._item_column >= 4
         if self._reads_as_code(start, first, end, column, indented):
             return
         content = self._without_item_marks(start, at, first, end)
         if (indented and content == first) or not self._reads_as_leaf(start, content, end):
             self._extend(start, content, end)
-
-    def _unquoted(self, start: int, end: int, max_depth: int) -> tuple[int, int]:
-        """Ignore the quote marks of a line; return where its content starts, and how deep it is quoted."""
-        text, depth, content = self._text, 0, start
-        at = _skip_spaces(text, start, end)
-        if at == end or text[at] not in ">&" or len(text[start:at].expandtabs(4)) > 3:
-            return start, 0
-        while depth < max_depth and (mark := _QUOTE.match(text, at, end)):
-            self._mask.ignore(at, mark.end())
-            depth += 1
-            content = mark.end()
-            at = _skip_spaces(text, content, end)
-        if content < end and depth and text[content] == " ":
-            content += 1
-        return content, depth
 
     def _read_fenced(self, start: int, at: int, end: int) -> None:
         line = self._text[at:end].strip()
@@ -118,7 +94,7 @@ class Blocks:
                 self._indented_code = True
                 self.stretches.append(Stretch(first, end, code=True))
                 return True
-            if column < self._item_column and not _ITEM.match(self._text, first, end):
+            if column < self._item_column and not ITEM.match(self._text, first, end):
                 self._item_column = 0
         if self._indented_code:
             self._break(start)
@@ -129,25 +105,29 @@ class Blocks:
         """Ignore the marks of list items, and of quotes in them; return where the text of the line starts."""
         text = self._text
         for _ in range(_MAX_NESTING):
-            if self._item_column and text[at : at + 1] == ">" and (quote := _QUOTE.match(text, at, end)):
+            if self._item_column and text[at : at + 1] == ">" and (quote := QUOTE.match(text, at, end)):
                 self._mask.ignore(at, quote.end())
-                at = _skip_spaces(text, quote.end(), end)
+                at = skip_spaces(text, quote.end(), end)
                 continue
-            item = _ITEM.match(text, at, end)
-            if item is None or _RULE.match(text, at, end):
+            item = ITEM.match(text, at, end)
+            if item is None or RULE.match(text, at, end):
                 break
             number = item["number"]
-            if number and self._paragraph is not None and not self._item_column and number.lstrip("0") != "1":
-                break  # a sentence that ends with a number at the start of a line
+            text_at = skip_spaces(text, item.end(), end)
+            if self._paragraph is not None and not self._can_interrupt(number, empty=text_at == end):
+                break
             self._break(start)
             if not number or len(number) <= _MARKER_MAX_DIGITS:
                 self._mask.ignore(at, item.end())
-            text_at = _skip_spaces(text, item.end(), end)
-            self._item_column = len(text[line : min(text_at, item.end() + 4)].expandtabs(4))
+            self._item_column = columns(text, line, min(text_at, item.end() + 4))
             if len(number or "") > _MARKER_MAX_DIGITS:
                 break
             at = text_at
         return at
+
+    def _can_interrupt(self, number: str | None, empty: bool) -> bool:
+        """Return whether an item can follow a line of text: not a sentence's last number at the start of a line."""
+        return self._item_column > 0 or (not empty and (not number or number.lstrip("0") == "1"))
 
     def _reads_as_leaf(self, start: int, at: int, end: int) -> bool:
         """Read a line that is not part of a paragraph: heading, rule, fence, definition, table."""
@@ -157,9 +137,11 @@ class Blocks:
         sign = text[at]
         if self._in_table and self._paragraph is None:
             self._add_row(start, at, end)
-        elif sign == "#" and (heading := _HEADING.match(text, at, end)):
-            self._add_heading(start, at, heading.end(), end)
-        elif sign in "`~" and (fence := _FENCE.match(text, at, end)):
+        elif sign == "#" and (heading := HEADING.match(text, at, end)):
+            self._break(start)
+            self._mask.ignore(at, heading.end())
+            self.stretches.append(mask_heading(text, self._mask, heading.end(), end))
+        elif sign in "`~" and (fence := FENCE.match(text, at, end)):
             self._break(start)
             self._mask.ignore(at, fence.end())
             self._fence = fence[1]
@@ -167,8 +149,9 @@ class Blocks:
                 self.stretches.append(Stretch(fence.end(), end, code=True))
         elif sign in "-*_=|:" and self._reads_as_rule_or_table(start, at, end):
             pass
-        elif sign == "[" and self._paragraph is None and (definition := _DEFINITION.match(text, at, end)):
-            self._add_definition(definition)
+        elif sign == "[" and self._paragraph is None and (definition := DEFINITION.match(text, at, end)):
+            mask_definition(self._mask, definition)
+            self.labels.add(normal_label(definition["label"]))
         else:
             return False
         return True
@@ -176,13 +159,13 @@ class Blocks:
     def _reads_as_rule_or_table(self, start: int, at: int, end: int) -> bool:
         text, paragraph = self._text, self._paragraph is not None
         header_start, header_end = self._last
-        if paragraph and "|" in text[header_start:header_end] and _DELIMITERS.match(text, at, end):
+        if paragraph and "|" in text[header_start:header_end] and DELIMITERS.match(text, at, end):
             if "|" not in text[at:end]:
                 return False
             self._drop_last_line()
             self._add_row(header_start, header_start, header_end)
             self._in_table = True
-        elif not (_RULE.match(text, at, end) or (paragraph and _UNDERLINE.match(text, at, end))):
+        elif not (RULE.match(text, at, end) or (paragraph and UNDERLINE.match(text, at, end))):
             return False
         self._mask.ignore(at, end)
         in_table = self._in_table
@@ -190,33 +173,10 @@ class Blocks:
         self._in_table = in_table
         return True
 
-    def _add_heading(self, start: int, at: int, text_at: int, end: int) -> None:
-        self._break(start)
-        self._mask.ignore(at, text_at)
-        heading = self._text[text_at:end].rstrip()
-        without = heading.rstrip("#")
-        if len(without) < len(heading) and (not without or without[-1] in " \t"):
-            self._mask.ignore(text_at + len(without), text_at + len(heading))
-            heading = without
-        self.stretches.append(Stretch(text_at, text_at + len(heading)))
-
-    def _add_definition(self, definition: re.Match[str]) -> None:
-        self._mask.ignore(*definition.span())
-        for name in ("angled", "bare"):
-            self._mask.add_target(*definition.span(name))
-        if definition["title"]:
-            self._mask.add_text(definition.start("title") + 1, definition.end("title") - 1)
-        self.labels.add(normal_label(definition["label"]))
-
     def _add_row(self, start: int, at: int, end: int) -> None:
         if start:
             self._mask.break_at(start - 1)
-        for pipe in _PIPE.finditer(self._text, at, end):
-            if pipe[1]:
-                self._mask.break_at(pipe.start())
-                self.stretches.append(Stretch(at, pipe.start()))
-                at = pipe.end()
-        self.stretches.append(Stretch(at, end))
+        self.stretches.extend(mask_row(self._text, self._mask, at, end))
 
     def _extend(self, start: int, at: int, end: int) -> None:
         """Add a line to the open paragraph, or open one."""
@@ -243,9 +203,3 @@ class Blocks:
             self.stretches.append(Stretch(self._paragraph, self._last[1]))
         self._paragraph = None
         self._in_table = False
-
-
-def _skip_spaces(text: str, start: int, end: int) -> int:
-    while start < end and text[start] in " \t":
-        start += 1
-    return start

@@ -36,7 +36,7 @@ class _Opener(NamedTuple):
     start: int
     end: int
     length: int  # of the whole run
-    closes: bool  # as well
+    closes: bool  # as well, so that the rule of three applies
 
 
 class Inline:
@@ -98,12 +98,13 @@ class Inline:
 
     def _read_emphasis(self, sign: str, at: int, end: int) -> None:
         length = end - at
-        if sign == "~" and length != 2:
+        if sign == "~" and length % 2:
             return
         opens, closes = self._flanking(sign, at, end)
         openers = self._openers[sign]
+        ruled = sign != "~"  # by the rule of three
         while closes and at < end:
-            place = _opener(openers, length, opens)
+            place = _opener(openers, length, opens and ruled)
             if place is None:
                 break
             opener = openers[place]
@@ -115,7 +116,7 @@ class Inline:
             if opener.start < opener.end - used:
                 openers.append(opener._replace(end=opener.end - used))
         if opens and at < end:
-            openers.append(_Opener(at, end, length, closes))
+            openers.append(_Opener(at, end, length, closes and ruled))
 
     def _flanking(self, sign: str, at: int, end: int) -> tuple[bool, bool]:
         """Return whether a run of marks can open and close emphasis, by CommonMark's rules."""

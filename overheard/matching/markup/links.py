@@ -2,7 +2,7 @@
 
 import re
 
-from overheard.matching.markup.mask import Span
+from overheard.matching.markup.mask import ENTITY, Span
 
 TITLE = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)"
 
@@ -21,9 +21,11 @@ LABEL_MAX_CHARS = 999  # CommonMark's limit
 _URL_CHAR = r"[^\s<>\"`|^()\[\]\\&\x01\u2018-\u201f\u00ab\u00bb\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40]"
 _URL_PART = rf"{_URL_CHAR}|&(?!(?:gt|lt|quot|nbsp|\#0?39|\#x27|\#x200b);)|\\[!-/:-@\[-`{{-~]"
 _URL_REST = re.compile(
-    rf"(?:{_URL_PART}|\((?:{_URL_PART}|\((?:{_URL_PART})*+\))*+\)|\[(?:{_URL_PART})*+\])++", re.IGNORECASE
+    rf"(?:{_URL_PART}|\((?:{_URL_PART}|\((?:{_URL_PART})*+\))*+\)|\[(?:{_URL_PART})*+\](?!\())++", re.IGNORECASE
 )
 _URL_START = re.compile(r"(?:https?://|www\.)(?=[^\W_]|\[)", re.IGNORECASE)
+_ENTITY = re.compile(ENTITY)
+_ENTITY_MAX_CHARS = 38
 _TRAILING = "?!.,:;*_~'\\…"
 BARE = re.compile(r"://|[wW](?=[wW]{2}\.)")
 AUTOLINK = re.compile(r"<((?:https?://|www\.|mailto:)[^\s<>]++)>", re.IGNORECASE)
@@ -40,11 +42,18 @@ def bare_address(text: str, at: int, start: int, end: int) -> Span | None:
     if before.isascii() and (before.isalnum() or (before in "/.@-_" and text[at] in "wW")):
         return None
     opening = _URL_START.match(text, at, end)
-    rest = opening and _URL_REST.match(text, opening.end(), end)
-    if not rest:
+    if opening is None:
         return None
-    address = text[at : rest.end()].rstrip(_TRAILING)
-    return at, at + len(address)
+    rest = _URL_REST.match(text, opening.end(), end)
+    return (at, _without_trailing_signs(text, opening.end(), rest.end())) if rest else None
+
+
+def _without_trailing_signs(text: str, start: int, end: int) -> int:
+    """Return where an address ends if the punctuation behind it, also as entities, is left out."""
+    while end > start and text[end - 1] in _TRAILING:
+        entity = text.rfind("&", max(start, end - _ENTITY_MAX_CHARS), end) if text[end - 1] == ";" else -1
+        end = entity if entity >= 0 and _ENTITY.fullmatch(text, entity, end) else end - 1
+    return end
 
 
 def normal_label(label: str) -> str:

@@ -399,13 +399,16 @@ def test_an_edited_item_is_updated_and_loses_its_highlights(
     stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, world: World, clock: Clock
 ) -> None:
     first, second = stored(1), stored(2)
+    Mention.update(why='[[1,"acme","title",3,7]]').execute(db.peewee)
     reddit.items["t3_1"] = msgspec.structs.replace(first, body="I take that back\x00")
     reddit.items["t3_2"] = msgspec.structs.replace(second, title="", url="")
     clock.advance(HOUR)
     run()
     assert (row(db, "t3_1").body, row(db, "t3_1").title) == ("I take that back�", first.title)
     assert row(db, "t3_2").title == second.title, "a field that the response omits stays"
-    assert world.rows(Mention, "highlights") == [("[]",), ('[["title",3,7]]',)]
+    assert world.rows(Mention, "highlights", "why") == [
+        ("[]", "[]"), ('[["title",3,7]]', '[[1,"acme","title",3,7]]'),
+    ]  # fmt: skip
     clock.advance(HOUR)
     run()
     assert world.counts()["Mention"] == 2

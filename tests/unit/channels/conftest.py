@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overheard.channels import ChannelOptions
-from overheard.notices import Notice, PublicMention
+from overheard.notices import MatchReason, Notice, PublicMention
 
 BODY = "We moved from Rival to acme db last week and it is great."
 
@@ -49,6 +49,7 @@ def mention() -> Callable[..., PublicMention]:
             "url": "",
             "query_ids": (1,),
             "backfilled": False,
+            "why": (MatchReason(1, '"acme db"', "body", at, at + 7),) if at >= 0 else (),
         }
         return PublicMention(**{**values, **changes})
 

@@ -82,7 +82,10 @@ def mention(running: RunningProcess, acme: int) -> Callable[..., None]:
         (query,) = models.Query.select().where(models.Query.workspace == acme).execute(running.db.peewee)
         at = title.find("python")
         match = WorkspaceMatch(
-            workspace_id=acme, query_ids=(query.id,), highlights=(("title", at, at + 6),) if at >= 0 else ()
+            workspace_id=acme,
+            query_ids=(query.id,),
+            highlights=(("title", at, at + 6),) if at >= 0 else (),
+            why=((query.id, "python", "title", at, at + 6),) if at >= 0 else (),
         )
         matched = (MatchedItem(item=item, matches=(match,)),)
         storing.store(running.db, ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=matched), now)

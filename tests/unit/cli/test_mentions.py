@@ -21,7 +21,10 @@ def test_json_keys_are_stable_and_csv_has_the_same_columns(run: Run, mention: Me
     assert list(found) == [
         "workspace", "item", "kind", "subreddit", "author", "title", "body", "permalink", "created_at", "stored_at",
         "queries", "highlights", "id", "source", "place", "thread", "thread_title", "url", "query_ids", "backfilled",
+        "why",
     ]  # fmt: skip
+    because = {"query_id": found["query_ids"][0], "term": "python", "field": "title", "start": 6, "end": 12}
+    assert found["why"] == [because]
     assert found["queries"] == ["snake"]
     assert found["highlights"] == [["title", 6, 12]]
     assert found["created_at"].endswith("Z")
@@ -29,6 +32,7 @@ def test_json_keys_are_stable_and_csv_has_the_same_columns(run: Run, mention: Me
     assert found["place"] == found["subreddit"] == "python"
     (row,) = rows(run("mentions", "--format", "csv").stdout)
     assert list(row) == list(found), "CSV has the same columns, new ones last"
+    assert '"term":"python"' in row["why"]
 
 
 def test_oldest_first_and_the_limit_keeps_the_newest(run: Run, mention: Mention) -> None:

@@ -22,12 +22,13 @@ def shown(masked: str) -> str:
         ("**Ac**me", "··Ac··me"),
         ("*Acme* and __DB__, ***both***", "·Acme· and ··DB··, ···both···"),
         ("_Acme_, foo_bar_baz, _foo_bar_", "·Acme·, foo_bar_baz, ·foo_bar·"),
-        ("~~Acme~~ ~5 min, ~10", "··Acme·· ~5 min, ~10"),
+        ("~~Acme~~ ~5 min, ~10 ~~a~~~~b~~", "··Acme·· ~5 min, ~10 ··a····b··"),
         ("2 * 3 * 4 and a*b", "2 * 3 * 4 and a*b"),
         ("*open and **more", "*open and **more"),
         ("**«Acme»** ist **da**!", "··«Acme»·· ist ··da··!"),
         ("**C**++ and **AT**&T", "··C··++ and ··AT··&T"),
         ("**हिन्दी**में", "··हिन्दी··में"),
+        ('**said "f*ck it"** and f*ck', '··said "f*ck it"·· and f*ck'),
         ("*a **b* c**", "·a ··b· c··"),
         # Escapes and entities.
         (r"\*no\* C\# snake\_case \\ C:\foo", "·*no·* C·# snake·_case ·\\ C:\\foo"),
@@ -62,6 +63,8 @@ def shown(masked: str) -> str:
         ("1. a\n2) b\n   - c", "·· a¶·· b¶   · c"),
         ("2013. What a year", "2013. What a year"),
         ("It was in\n1984. Then", "It was in\n1984. Then"),
+        ("a\n-\nb\n1.\n", "a¶·¶b\n1.¶"),
+        ("see:\n        # not a heading\n    >>> a", "see:\n        # not a heading\n    >>> a"),
         ("# Head ##\ntext\n#tag C# ###### x", "· Head ··¶text\n#tag C# ###### x"),
         ("Head\n====\ntext\n\n***\nx", "Head¶····¶text¶¶···¶x"),
         ("> a\n> b\nc", "· a\n· b¶c"),
@@ -72,6 +75,7 @@ def shown(masked: str) -> str:
         # Reddit's own, and HTML.
         (">!Snape!< did it, >!no", "··Snape·· did it, >!no"),
         ("^tiny ^(two words) x^2 ^", "·tiny ·(two words) x^2 ^"),
+        ("Acme^TM **Acme**^TM [Acme](u)^TM", "Acme^TM ··Acme··^TM ·Acme····^TM"),
         ("<b>Ac</b>me<br>a<br/> <br>b<p class='x'>c</p>", "···Ac····me\n···a¶····b¶····c¶···"),
         ("List<String> a <b and c> d, 5 < 6 > 4", "List<String> a <b and c> d, 5 < 6 > 4"),
         ('<a href="https://x.y">Acme</a> DB', "····Acme···· DB"),
@@ -107,6 +111,11 @@ def test_marks_are_masked_in_place(text: str, masked: str | None) -> None:
         ("xhttp://a.b ftp://a.b http:// https://. a.www.b", [], []),
         ("`http://a.b/*` and\n\n    http://c.d", [], ["http://a.b/", "http://c.d"]),
         ("|http://a.b|c|\n|-|-|", [], ["http://a.b"]),
+        (
+            "http://a.b/x&#8217; http://a.b/?c&amp;d&amp; http://a.b[1](/u)",
+            ["/u"],
+            ["http://a.b/x", "http://a.b/?c&amp;d", "http://a.b", "/u"],
+        ),
         ("> http://a.b/x&gt; &quot;http://c.d&quot;", [], ["http://a.b/x", "http://c.d"]),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from overheard.matching.fields import TEXT_FIELDS, closest
-from overheard.matching.query_errors import QuerySyntaxError, error_at
+from overheard.matching.query_errors import QuerySyntaxError, error_at, shortened
 from overheard.matching.tokens import MINUS_SIGNS
 from overheard.matching.tree import ANYWHERE, DEFAULT_FIELDS, VARIATIONS, FieldName, Variation, Where
 from overheard.matching.values import value_of
@@ -81,7 +81,7 @@ def _exact(text: str, option: WrittenOption) -> set[Variation]:
             hint = 'Write =Word, or ="A Phrase", for a term that counts in exactly this form.'
             raise error_at(text, token.start, "exact:case is written with =", hint)
         if value not in _EXACT:
-            raise error_at(text, token.start, f"exact:{value} does not exist", closest(value, _EXACT))
+            raise error_at(text, token.start, f"exact:{shortened(value)} does not exist", closest(value, _EXACT))
         found |= {one for one in VARIATIONS if value in (one, "all")}
     return found
 
@@ -102,7 +102,7 @@ def _fields(text: str, option: WrittenOption) -> tuple[FieldName, ...]:
     for token in option.values.values:
         value = value_of(token).lower()
         if value not in TEXT_FIELDS:
-            raise error_at(text, token.start, f"in:{value} does not exist", closest(value, _IN))
+            raise error_at(text, token.start, f"in:{shortened(value)} does not exist", closest(value, _IN))
         named.add(value)
     if option.minus is not None:
         hint = "Write in: with the fields that are wanted, or -title:word for a word that must not be there."

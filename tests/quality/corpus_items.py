@@ -1,0 +1,48 @@
+"""The items of the corpus that OVERHEARD_CORPUS names."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from overheard.items import Item
+
+UNKNOWN_PLACE = "unknown"  # of comments: the corpus does not say where they were written
+CREATED_AT = 1_370_000_000.0  # no query asks for a time
+
+
+def corpus_items(corpus: Path) -> Iterator[Item]:
+    """Yield all posts and comments of a corpus. Raise FileNotFoundError if a file is missing."""
+    for row in _rows(corpus / "posts.jsonl.gz"):
+        yield _post(row)
+    for row in _rows(corpus / "comments.jsonl.gz"):
+        yield _comment(row)
+
+
+def _post(row: dict[str, Any]) -> Item:
+    return Item(
+        source="reddit",
+        id=row["name"],
+        kind="post",
+        place=row["subreddit"],
+        title=row["title"],
+        body=row["selftext"] or "",
+        url="" if row["is_self"] else row["url"],
+        texts={"flair": row["link_flair_text"]} if row["link_flair_text"] else {},
+        nsfw=row["over_18"],
+        created_at=row["created_utc"],
+    )
+
+
+def _comment(row: dict[str, Any]) -> Item:
+    return Item(
+        source="reddit", id=row["id"], kind="comment", place=UNKNOWN_PLACE, body=row["body"], created_at=CREATED_AT
+    )
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)

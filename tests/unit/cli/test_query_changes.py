@@ -1,0 +1,136 @@
+"""``overheard query add``, ``edit`` and ``remove``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard import canary
+from overheard.db import canaries, models
+from overheard.process import RunningProcess
+
+from .conftest import Run
+
+FILE = """
+[[workspace]]
+slug = "acme"
+subreddits = ["python", "rust"]
+kinds = ["posts"]
+  [[workspace.watch]]
+  source = "hackernews"
+  [[workspace.query]]
+  name = "brand"
+  text = "acme"
+  [[workspace.query]]
+  name = "old"
+  text = "acme AND NOT jobs"
+  [[workspace.channel]]
+  name = "team"
+  url = "https://example.com/t0ken"
+"""
+
+Queries = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def queries(run: Run) -> Queries:
+    """The workspace acme is there; return a function that returns its queries as they are exported."""
+    assert run("import", "-", input=FILE).exit_code == 0
+
+    def exported() -> list[dict[str, Any]]:
+        [workspace] = tomllib.loads(run("export", "--secrets", "acme").stdout)["workspace"]
+        assert workspace["channel"][0]["url"] == "https://example.com/t0ken"
+        found: list[dict[str, Any]] = workspace.get("query", [])
+        return found
+
+    return exported
+
+
+def test_a_query_is_added_with_its_scope(run: Run, queries: Queries) -> None:
+    result = run("query", "add", "acme", "help", "acme help", "--place", "r/Rust", "--kind", "posts")
+    assert (result.exit_code, result.stdout) == (0, "✓ acme: query help is added.\n")
+    assert queries()[2:] == [{"name": "help", "text": "acme help", "places": ["Rust"], "kinds": ["posts"]}]
+    assert run("query", "add", "acme", "hn", "acme", "--source", "hackernews").exit_code == 0
+    assert queries()[3:] == [{"name": "hn", "text": "acme", "sources": ["hackernews"]}]
+    assert "acme (only hackernews)" in run("workspace", "show", "acme").stdout
+
+
+def test_an_edit_changes_what_is_given(run: Run, queries: Queries) -> None:
+    assert run("query", "edit", "acme", "brand", "--place", "rust", "--kind", "posts").exit_code == 0
+    assert queries()[0] == {"name": "brand", "text": "acme", "places": ["rust"], "kinds": ["posts"]}
+    assert run("query", "edit", "acme", "brand", '"acme db"', "--place", "python").exit_code == 0
+    assert queries()[0] == {"name": "brand", "text": '"acme db"', "places": ["python"], "kinds": ["posts"]}
+    assert run("query", "edit", "acme", "brand", "--everywhere", "--source", "reddit").exit_code == 0
+    assert queries()[0] == {"name": "brand", "text": '"acme db"', "sources": ["reddit"]}
+    result = run("query", "edit", "acme", "brand", "--everywhere")
+    assert (result.exit_code, result.stdout) == (0, "✓ acme: query brand is changed.\n")
+    assert queries()[0] == {"name": "brand", "text": '"acme db"'}
+    result = run("query", "edit", "acme", "brand")
+    assert result.exit_code == 2
+    assert "nothing to change" in result.stderr
+
+
+def test_a_removed_query_leaves_its_mentions(run: Run, queries: Queries) -> None:
+    result = run("query", "remove", "acme", "brand")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [query["name"] for query in queries()] == ["old"]
+    assert "finds nothing any more" in run("query", "remove", "acme", "old").stdout
+    assert queries() == []
+    result = run("query", "remove", "acme", "old")
+    assert result.exit_code == 1
+    assert "workspace acme has no query 'old'; it has none" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (("add", "acme", "brand", "x"), 1, "already has a query 'brand'"),
+        (("add", "nobody", "brand", "x"), 1, "no workspace 'nobody'"),
+        (("add", "acme", "new", "NOT x"), 2, "query 'new'"),
+        (("add", "acme", " ", "x"), 2, "a name of 1 to 100 characters"),
+        (("add", "acme", "x" * 101, "x"), 2, "a name of 1 to 100 characters"),
+        (("add", "acme", "new", "x" * 3000), 2, "3,000 characters"),
+        (
+            ("add", "acme", "new", "x", "--place", "golang"),
+            2,
+            "does not watch r/golang; it watches Hacker News, r/python, r/rust",
+        ),
+        (("add", "acme", "new", "x", "--source", "redit"), 2, "'redit' is not known"),
+        (("add", "acme", "new", "x", "--kind", "links"), 2, "'links' is not one of 'posts', 'comments'"),
+        (("edit", "acme", "none", "x"), 1, "has no query 'none'; it has: brand, old"),
+        (("edit", "acme", "brand", '"open'), 2, "query 'brand'"),
+        (("remove", "acme", "none"), 1, "has no query 'none'; it has: brand, old"),
+    ],
+)
+def test_mistakes_change_nothing(
+    run: Run, queries: Queries, arguments: tuple[str, ...], exit_code: int, message: str
+) -> None:
+    before = queries()
+    result = run("query", *arguments)
+    assert result.exit_code == exit_code
+    assert message in result.stderr
+    assert queries() == before
+
+
+def test_the_limit_of_queries_applies(run: Run, queries: Queries) -> None:
+    result = run("query", "add", "acme", "new", "x", OVERHEARD_LIMITS__QUERIES="2")
+    assert result.exit_code == 2
+    assert "queries: 3, and [limits] queries allows a workspace 2" in result.stderr
+    assert run("query", "edit", "acme", "brand", "y", OVERHEARD_LIMITS__QUERIES="1").exit_code == 0
+
+
+def test_what_else_the_workspace_has_is_not_checked_again(run: Run, queries: Queries, running: RunningProcess) -> None:
+    models.Query.update(text="a and b").where(models.Query.name == "old").execute(running.db.peewee)
+    models.Channel.update(url="nonsense", disabled_at=1.0).execute(running.db.peewee)
+    assert run("query", "edit", "acme", "brand", "y").exit_code == 0
+    assert models.Channel.select(models.Channel.disabled_at).scalar(running.db.peewee) == 1.0
+
+
+def test_the_canary_s_query_cannot_be_changed(run: Run, running: RunningProcess) -> None:
+    canaries.ensure(running.db, 300, running.clock(), lambda text, zone: running.clock())
+    result = run("query", "add", canary.WORKSPACE, "x", "x")
+    assert result.exit_code == 1
+    assert "internal" in result.stderr
