@@ -10,7 +10,7 @@ import msgspec
 from overheard.db import sample, workspaces
 from overheard.db.database import Db
 from overheard.items import Item
-from overheard.matching.document import Highlight
+from overheard.matching.leaf_finder import Highlight
 from overheard.matching.index import Hit, QueryIndex
 from overheard.matching.language import ParsedQuery
 from overheard.matching.layout import texts_of

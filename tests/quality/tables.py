@@ -40,7 +40,9 @@ def summary_table(half: str, labels: Sequence[Label], hits: Hits) -> Table:
     for name, found in runs.items():
         scored = score(of_half, found)
         counts = str(scored.hits), str(scored.relevant_hits), str(scored.noise_hits)
-        table.add_row(name, *counts, _percent(scored.precision), _percent(scored.recall), *_change(of_half, at_first, found))
+        table.add_row(
+            name, *counts, _percent(scored.precision), _percent(scored.recall), *_change(of_half, at_first, found)
+        )
     return table
 
 

@@ -128,7 +128,10 @@ def test_only_queries_of_watching_owners_hit() -> None:
     index = QueryIndex()
     for key in range(5):
         index.add(key, parse("acme" if key < 4 else "other"), owner=10 + key)
-    assert [(hit.key, hit.owner) for hit in index.match(item_with({"body": "acme"}), {10, 14}, {12})] == [(0, 10), (2, 12)]
+    assert [(hit.key, hit.owner) for hit in index.match(item_with({"body": "acme"}), {10, 14}, {12})] == [
+        (0, 10),
+        (2, 12),
+    ]
     assert [hit.key for hit in index.match(item_with({"body": "acme"}))] == [0, 1, 2, 3]
 
 
