@@ -76,6 +76,10 @@ generate: $(VENV)/.dev ## Write the files generated from the tables of stages, m
 bench: servers $(VENV)/.dev ## Measure against the budgets
 	$(PYTHON) -m tests.benchmarks $(ARGS)
 
+.PHONY: quality
+quality: $(VENV)/.dev ## Measure precision and recall of queries on labelled items of OVERHEARD_CORPUS
+	@$(PYTHON) -m tests.quality $(ARGS)
+
 .PHONY: mutants
 mutants: servers $(VENV)/.dev ## Break the code on purpose, and check that the tests notice (ARGS=NAME)
 	$(PYTHON) -m tests.mutants $(ARGS)

@@ -21,9 +21,10 @@ _POINTS = re.compile(
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]+"  # tatweel and harakat of Arabic, niqqud of Hebrew
 )
 _ALEF = re.compile("[\u0627\u0671][\u0653-\u0655]*")
-# What has no decomposition; ё, which people write with or without its dots.
+_IO = re.compile("\u0435\u0308+")  # ё, which people write with or without its dots
+# What has no decomposition.
 _PLAIN_LETTERS = str.maketrans(
-    dict(zip("øłđħŧƀɨɉƶɍɏȼɇⱥⱦʉǥð", "oldhtbijzryceatugd", strict=True)) | {"æ": "ae", "œ": "oe", "þ": "th", "ё": "е"}
+    dict(zip("øłđħŧƀɨɉƶɍɏȼɇⱥⱦʉǥð", "oldhtbijzryceatugd", strict=True)) | {"æ": "ae", "œ": "oe", "þ": "th"}
 )
 
 
@@ -39,8 +40,8 @@ def fold(word: str) -> str:
     folded = unicodedata.normalize("NFKC", caseless.replace("i\u0307", "i").replace("ı", "i"))
     # Some compatibility forms expand to punctuation or spaces: ½ is 1⁄2, ⑴ is (1).
     kept = "".join(char for char in folded if char.isalnum() or unicodedata.category(char)[0] == "M")
-    # Not empty: the empty word is the gap between two fields (document.py).
-    return _DROPPED.sub("", _without_accents(kept)) or word
+    # Not empty: the empty word is a gap between two texts.
+    return _DROPPED.sub("", _without_accents(kept)) or visible or word
 
 
 # Bounded, because the words come from texts of strangers. The size is chosen, not measured.
@@ -60,6 +61,8 @@ def intern_all(folded: Iterable[str]) -> tuple[str, ...]:
 def _without_accents(word: str) -> str:
     if word.isascii():
         return word
-    decomposed = _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", word))
-    decomposed = _ALEF.sub("\u0627", _POINTS.sub("", decomposed))
-    return unicodedata.normalize("NFC", decomposed).translate(_PLAIN_LETTERS)
+    decomposed = unicodedata.normalize("NFD", word).translate(_PLAIN_LETTERS)
+    # The points first: decomposed, some of them would stand between an accent and its base.
+    decomposed = _ACCENTED.sub(r"\1", _POINTS.sub("", decomposed))
+    decomposed = _IO.sub("\u0435", _ALEF.sub("\u0627", decomposed))
+    return unicodedata.normalize("NFC", decomposed)

@@ -45,15 +45,42 @@ class Hit(NamedTuple):
 class _Entry:
     """One distinct query, with the keys under which it was added and their owners."""
 
-    __slots__ = ("anchors", "keys", "owners", "query")
+    __slots__ = ("anchors", "key", "others", "owner", "query")
 
-    def __init__(self, query: ParsedQuery, anchors: tuple[Anchor, ...]) -> None:
+    def __init__(self, query: ParsedQuery, anchors: tuple[Anchor, ...], key: int, owner: int) -> None:
         self.query = query
         # Kept: what is learned of the frequency of words may change before the query is removed.
         self.anchors = anchors
+        # Nearly always the only ones.
+        self.key = key
+        self.owner = owner
         # Arrays instead of lists: they grow in place too, and the garbage collector does not traverse them.
-        self.keys = array("q")
-        self.owners = array("q")
+        self.others: tuple[array[int], array[int]] | None = None
+
+    def add(self, key: int, owner: int) -> None:
+        if self.others is None:
+            self.others = array("q"), array("q")
+        keys, owners = self.others
+        keys.append(key)
+        owners.append(owner)
+
+    def remove(self, key: int) -> bool:
+        """Remove a key; return False if it is the only one, which is not removed."""
+        if self.others is None:
+            return False
+        keys, owners = self.others
+        at = keys.index(key) if key != self.key else 0
+        if key == self.key:
+            self.key, self.owner = keys[0], owners[0]
+        del keys[at], owners[at]
+        if not keys:
+            self.others = None
+        return True
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return (key, owner) of each."""
+        first = [(self.key, self.owner)]
+        return first if self.others is None else [*first, *zip(*self.others, strict=True)]
 
 
 class QueryIndex:
@@ -90,12 +117,12 @@ class QueryIndex:
                 self._remove(key)
             entry = self._by_query.get(query)
             if entry is None:
-                entry = self._by_query[query] = _Entry(query, anchors)
+                entry = self._by_query[query] = _Entry(query, anchors, key, owner)
                 self._lookup.add(anchors, query)
                 for anchor in anchors:
                     self._add_anchor(anchor, entry)
-            entry.keys.append(key)
-            entry.owners.append(owner)
+            else:
+                entry.add(key, owner)
             self._by_key[key] = entry
 
     def remove(self, key: int) -> bool:
@@ -112,7 +139,9 @@ class QueryIndex:
         with self._lock:
             entries = list(self._by_query.values())
         for entry in entries:
-            for key in [key for key, owner in zip(entry.keys, entry.owners, strict=True) if owner in owners]:
+            with self._lock:
+                gone = [key for key, owner in entry.pairs() if owner in owners]
+            for key in gone:
                 self.remove(key)
 
     def match(
@@ -156,22 +185,22 @@ class QueryIndex:
                 else:
                     found.add(filed)
             if place_watchers is None:
-                return [(entry, list(zip(entry.keys, entry.owners, strict=True))) for entry in found]
+                return [(entry, entry.pairs()) for entry in found]
             candidates: list[tuple[_Entry, list[tuple[int, int]]]] = []
             for entry in found:
-                wanted_by: list[tuple[int, int]] = []
-                for at, owner in enumerate(entry.owners):
+                if entry.others is None:
+                    owner = entry.owner
                     if owner in place_watchers or owner in source_watchers:
-                        wanted_by.append((entry.keys[at], owner))
+                        candidates.append((entry, [(entry.key, owner)]))
+                    continue
+                wanted_by = [pair for pair in entry.pairs() if pair[1] in place_watchers or pair[1] in source_watchers]
                 if wanted_by:
                     candidates.append((entry, wanted_by))
             return candidates
 
     def _remove(self, key: int) -> None:
         entry = self._by_key.pop(key)
-        at = entry.keys.index(key)
-        del entry.keys[at], entry.owners[at]
-        if entry.keys:
+        if entry.remove(key):
             return
         del self._by_query[entry.query]
         self._lookup.remove(entry.anchors, entry.query)

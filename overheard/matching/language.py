@@ -1,18 +1,34 @@
 """The query language: from what users write to trees.
 
-    acme                 a word, whole and in any case or width (text.py defines a word)
-    "acme db"            words side by side in one field; “smart quotes” work as well
+    acme                 a word, whole and in any case; acme.io, AT&T, wi-fi without a space inside
+    "acme db"            words side by side in one paragraph; “smart quotes” work as well
+    =Rust  ="Rust Lang"  exactly so: case, accents and signs count
+    "rate limit"~5       its words in any order, with at most five more between and around them
+    a NEAR/15 b          one after the other, in either order, with at most 15 words between; (a OR b) NEAR/15 c
+    optimi*  *sql        words that begin, or end, so: three letters or digits at least
+    ~monitor             words with the same English stem
+    /acme(db)?/          a regular expression of RE2, in any case; =/Acme/ in this case; \\/ for a / in it
     acme python          both; the same as acme AND python
     acme OR acmedb       one of them or both
     acme -jobs           without: the same as acme NOT jobs, or acme AND NOT jobs
-    acme (db OR sql)     brackets; otherwise NOT binds before AND, AND before OR
+    acme (db OR sql)     brackets; otherwise NOT binds before NEAR, NEAR before AND, AND before OR
+    title:acme           only there; so body: url: (any address) thread: flair:, with any term, or title:(a OR b -c)
+    domain:acme.com      an address, or a bare name, of that host or one below it
+    place: subreddit: source: author: lang: is:post is:comment is:nsfw is:self is:link   facts of the item
+    place:(a, b)         one of several; a comma, OR or a space between them
+    acme -in:link        outside addresses; in:link inside them; in:title as title:acme
+    wi-fi exact:hyphens  without this variation: accents hyphens dots apostrophes numbers possessives all
 
-Every way to match must require some word: NOT x and a OR NOT x would match nearly everything, and are refused. Syntax
-of other languages (and, or, not in lower case, wildcards, field names: unsupported_syntax.py) is refused too, because
-it would mean something else here.
-Limits: 2,000 characters, 200 terms, 200 words, 20 words in a phrase, brackets 50 deep. In scripts without spaces two
-characters count as one word. The limits of words bound the cost of matching, which tests/benchmarks/bench_expensive.py
-measures.
+Options (in: and exact:) are about the terms that AND joins to them, also those in brackets; in a OR b in:link, about b.
+Of nested ones the inner one counts, and a field counts as one. Words without a field are searched in title, body and
+url. In a field's brackets a comma is an OR.
+
+Every way to match must require a term, or a place: or an author:: NOT x and a OR NOT x would match nearly everything,
+and are refused. Syntax of other languages (and, or, not in lower case, other fields: unsupported_syntax.py) is refused
+too, because it would mean something else here; in double quotes all but a * is words.
+Limits: 2,000 characters, 200 terms, 200 words, 20 words in a phrase, brackets 50 deep, 20 wildcards, stems and regular
+expressions, 5 of them regular expressions, of 500 characters. In scripts without spaces two characters count as one
+word. The limits of words bound the cost of matching, which tests/benchmarks/bench_expensive.py measures.
 
 A stored query may be older than a rule. `parse_stored` accepts what was accepted before the limits of words, and before
 unsupported syntax was refused, with the meaning that it had then: so an upgrade does not stop any query from matching.
@@ -106,5 +122,8 @@ def _scoped(node: Node, scope: Node | None) -> ParsedQuery:
 
 
 def _too_wide(text: str, tokens: list[Token], query: ParsedQuery) -> QuerySyntaxError:
-    hint = "Join it to a word that must be there: acme -jobs, or to a place: or author:. In a OR b, each needs one."
+    hint = (
+        "Join it to a word that must be there: acme -jobs; or to a place: or author: without a *. "
+        "In a OR b, each needs one."
+    )
     return error_at(text, widest(query, tokens), "this alone would match nearly every text", hint)

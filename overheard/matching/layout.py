@@ -7,8 +7,8 @@ text of ten thousand).
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -20,9 +20,14 @@ from overheard.matching.scripts import visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.spelling import joined_by, literal
 from overheard.matching.symbols import affixes, widened
-from overheard.matching.text import read, spans
+from overheard.matching.text import Span, original_span, read, visible_spans
 from overheard.matching.tree import FieldName, Variation, Where
 from overheard.matching.variants import JOINING, variants
+from overheard.matching.visible_text import VisibleText, visible_text
+
+# Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
+FEW_WORDS = 6
+FEW_PLACES = 8  # of a word; more than these are kept as a set
 
 Texts = dict[FieldName, str]
 
@@ -30,19 +35,11 @@ GAP = ""  # a position where a paragraph ends; no word is empty
 NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
 
 
-class Form(NamedTuple):
-    """Another form of a word or of several neighbours in the text: from position ``start`` on, so many positions."""
-
-    start: int
-    length: int
-    by: frozenset[Variation]
-
-
 class Section(NamedTuple):
     """A text of its own within a field: the flow, or an address that was taken out of it.
 
     ``first``: the position of its first word; ``offset``: where its text begins in the field; ``links``: the spans of
-    its addresses in the field; ``breaks``: the numbers of its words before which a paragraph ends.
+    its addresses in the field; ``gaps``: the positions in it where a paragraph ends.
     """
 
     first: int
@@ -50,7 +47,7 @@ class Section(NamedTuple):
     masked: str
     offset: int
     links: Collection[tuple[int, int]]
-    breaks: Sequence[int]
+    gaps: Sequence[int]
 
 
 class Layout:
@@ -61,7 +58,10 @@ class Layout:
         self._before: list[str] = []  # what separates each word from the one before it
         self._behind: list[str] = []
         self.sections: list[Section] = []
-        self.forms: dict[str, list[Form]] = {}
+        # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
+        self.forms: dict[str, list[tuple[int, int]]] = {}
+        self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
+        self._asked = 0
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
         for name, text in texts.items():
@@ -78,7 +78,8 @@ class Layout:
         words, separators = read(masked)
         first, count = len(self.words), len(words)
         breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
-        self.sections.append(Section(first, name, masked, offset, links, breaks))
+        gaps = [first + number + at for number, at in enumerate(breaks)]
+        self.sections.append(Section(first, name, masked, offset, links, gaps))
         for start, end in pairwise([0, *breaks, count]):
             self.words += words[start:end]
             self.words.append(GAP)
@@ -91,44 +92,49 @@ class Layout:
 
     def _add_forms(self, words: list[str], separators: list[str], first: int, breaks: list[int]) -> None:
         for start, length, form in variants(words, separators):
-            signs = map(plain_signs, separators[start + 1 : start + length])
-            by = joined_by(list(signs), length == 1 or form.isdigit())
-            at = first + start + bisect_right(breaks, start)
-            self.forms.setdefault(form, []).append(Form(at, length, frozenset(by)))
+            at = first + start + (bisect_right(breaks, start) if breaks else 0)
+            self.forms.setdefault(form, []).append((at, length))
 
     # -- what stands where
 
+    def places_of(self, word: str) -> Sequence[int]:
+        """Return the positions of a word of the text, folded, in order."""
+        if self._asked < FEW_WORDS:
+            self._asked += 1
+            return [at for at, said in enumerate(self.words) if said == word]
+        return self.positions.get(word, ())
+
     def of_word(self, word: str) -> int:
         """Return the positions of a word of the text, folded."""
-        places = self.positions.get(word)
-        if places is None:
-            return 0
-        return 1 << places[0] if len(places) == 1 else self._once(word, lambda: places)
+        if (known := self._masks.get(word)) is not None:
+            return known
+        places = self.places_of(word)
+        if len(places) > FEW_PLACES:
+            return self._once(word, lambda: places)
+        mask = 0
+        for at in places:
+            mask |= 1 << at
+        return mask
 
     def of_forms(self, form: str, exact: frozenset[Variation]) -> dict[int, int]:
         """Return where other forms of words begin, by length; without those that come by one of these variations."""
-        found: dict[int, list[int]] = {}
-        for start, length, by in self.forms.get(form, ()):
-            if not by & exact:
-                found.setdefault(length, []).append(start)
-        return {length: self.mask(starts) for length, starts in found.items()}
+        return self._by_length(self._forms_of(form, exact))
 
     def of_original(self, word: str, original: str, any_case: bool) -> int:
         """Return the positions of a word that the text writes in this way."""
         key = word, any_case
         if key not in self._originals:
-            places = self.positions.get(word, ())
+            places = self.places_of(word)
             self._originals[key] = self._groups((self._original(at, any_case), at) for at in places)
         return self._originals[key].get(original, 0)
 
     def of_form_original(self, form: str, original: str, exact: frozenset[Variation]) -> dict[int, int]:
-        """Return where other forms of words begin, by length, that the text writes so but for case and the signs."""
-        found: dict[int, list[int]] = {}
-        for start, length, by in self.forms.get(form, ()):
-            said = "".join(self._original(at, True) for at in range(start, start + length))
-            if not by & exact and original == (said[1:] if length == 1 else said):
-                found.setdefault(length, []).append(start)
-        return {length: self.mask(starts) for length, starts in found.items()}
+        """Return where other forms begin, by length, that the text writes so but for their case and their signs."""
+        return self._by_length(
+            (start, length)
+            for start, length in self._forms_of(form, exact)
+            if original == "".join(self._original(at, True) for at in range(start, start + length))[length == 1 :]
+        )
 
     def separated_by(self, required: str) -> int:
         """Return the positions of words that these signs separate from the word before (``Spelling.between``)."""
@@ -184,7 +190,8 @@ class Layout:
 
     def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
         """Return the field and the span of the text from one word to another, in code points."""
-        return self._section(first).field, self._spans[first][0], self._spans[last][1]
+        section, start, _ = self._word_span(first)
+        return section.field, start + section.offset, self._word_span(last)[2] + section.offset
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
@@ -198,6 +205,18 @@ class Layout:
         return section.field, start + section.offset, end + section.offset
 
     # -- sets of positions
+
+    def _forms_of(self, form: str, exact: frozenset[Variation]) -> Iterator[tuple[int, int]]:
+        for start, length in self.forms.get(form, ()):
+            signs = map(plain_signs, self._before[start + 1 : start + length]) if exact else ()
+            if not exact & joined_by(list(signs), length == 1 or form.isdigit()):
+                yield start, length
+
+    def _by_length(self, found: Iterable[tuple[int, int]]) -> dict[int, int]:
+        starts: dict[int, list[int]] = {}
+        for start, length in found:
+            starts.setdefault(length, []).append(start)
+        return {length: self.mask(places) for length, places in starts.items()}
 
     def mask(self, positions: Iterable[int]) -> int:
         """Return positions as the bits of an integer."""
@@ -248,25 +267,23 @@ class Layout:
         return {name: self.mask(found) for name, found in places.items()}
 
     def _section(self, at: int) -> Section:
-        return self.sections[bisect_right(self.sections, at, key=lambda section: section.first) - 1]
+        return next(section for section in reversed(self.sections) if section.first <= at)
 
     def _original(self, at: int, any_case: bool) -> str:
-        section, (start, end) = self._section(at), self._spans[at]
-        said = section.masked[start - section.offset : end - section.offset]
+        section, start, end = self._word_span(at)
+        said = section.masked[start:end]
         return fold_keeping_accents(visible(said)) if any_case else literal(said)
 
-    @cached_property
-    def _spans(self) -> list[tuple[int, int]]:
-        """The span of each word in its field."""
-        found: list[tuple[int, int]] = []
-        for section in self.sections:
-            own = spans(section.masked)
-            if offset := section.offset:
-                own = [(start + offset, end + offset) for start, end in own]
-            for start, end in pairwise([0, *section.breaks, len(own)]):
-                found += own[start:end]
-                found.append((0, 0))
-        return found
+    def _word_span(self, at: int) -> tuple[Section, int, int]:
+        """Return a word's section, and its span in the section's text."""
+        section = self._section(at)
+        if (known := self._visible.get(section.first)) is None:
+            seen = visible_text(section.masked)
+            known = self._visible[section.first] = seen, visible_spans(seen.text)
+        number = at - section.first
+        if section.gaps:  # each has taken a position
+            number -= bisect_left(section.gaps, at)
+        return section, *original_span(section.masked, known[0], known[1][number])
 
     @cached_property
     def _in_links(self) -> int:
@@ -277,9 +294,11 @@ class Layout:
             links = sorted(section.links)
             starts = [start for start, _ in links]
             for at in range(section.first, end) if links else ():
-                place = self._spans[at][0]
+                if not self.words[at]:
+                    continue
+                place = self._word_span(at)[1] + section.offset
                 link = bisect_right(starts, place) - 1
-                if self.words[at] and link >= 0 and place < links[link][1]:
+                if link >= 0 and place < links[link][1]:
                     positions.append(at)
         return self.mask(positions)
 

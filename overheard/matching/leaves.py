@@ -102,18 +102,14 @@ def _within(text: str, token: Token, suffix: str, count: int) -> int:
         hint = 'Write a number of words: "a b"~5 allows five more between and around them.'
         raise error_at(text, at, f"{shortened(suffix)} is not a distance", hint)
     if count < 2:
-        raise error_at(
-            text,
-            at,
-            f"{shortened(suffix)} needs several words",
-            f"Drop {shortened(suffix)}, or write more words in the quotes.",
-        )
+        hint = "Drop it, or write more words in the quotes."
+        raise error_at(text, at, f"{shortened(suffix)} needs several words", hint)
     return distance(text, at, suffix[1:])
 
 
 def distance(text: str, at: int, digits: str) -> int:
     """Return the number of words that may be between others. Raise QuerySyntaxError."""
-    if len(digits) > len(str(MAX_DISTANCE)) or int(digits) > MAX_DISTANCE:
+    if int(digits) > MAX_DISTANCE:
         hint = f"Write at most {MAX_DISTANCE}; or join them with AND."
         raise error_at(text, at, f"a distance of more than {MAX_DISTANCE} words", hint)
     return int(digits)

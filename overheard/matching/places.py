@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 
-from overheard.matching.layout import Layout
+from overheard.matching.layout import FEW_PLACES, Layout
 from overheard.matching.stems import stem
 from overheard.matching.tree import Affix, Piece, Spelling, Stem, Term, Variation, Word
 
@@ -55,14 +55,8 @@ class Places:
         return reached
 
     def _phrase(self, term: Term) -> int:
-        plain = term.plain
-        if plain and self.layout.forms.keys().isdisjoint(plain):
-            begins = -1
-            for word in reversed(plain):
-                begins = begins >> 1 & self.layout.of_word(word)
-                if not begins:
-                    return 0
-            return begins & self.layout.where(term.where)
+        if term.plain and self.layout.forms.keys().isdisjoint(term.plain):
+            return self._side_by_side(term.plain) & self.layout.where(term.where)
         begins = -1
         for piece in reversed(term.pieces):
             following, begins = begins, 0
@@ -71,6 +65,24 @@ class Places:
             if not begins:
                 return 0
         return begins & self.layout.where(term.where)
+
+    def _side_by_side(self, words: tuple[str, ...]) -> int:
+        layout, wanted = self.layout, list(words)
+        if len(wanted) == 1:
+            return layout.of_word(wanted[0])
+        places = layout.places_of(wanted[0])
+        begins = 0
+        if len(places) <= FEW_PLACES:  # as nearly always: the other words need not be searched
+            for at in places:
+                if layout.words[at : at + len(wanted)] == wanted:
+                    begins |= 1 << at
+            return begins
+        begins = -1
+        for word in reversed(wanted):
+            begins = begins >> 1 & layout.of_word(word)
+            if not begins:
+                return 0
+        return begins
 
     def _window(self, term: Term) -> int:
         allowed = self.layout.where(term.where)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from overheard.matching.layout import Layout, Section
 from overheard.matching.markup import BREAK
 from overheard.matching.patterns import compiled
-from overheard.matching.scripts import visible, visible_positions
 from overheard.matching.tree import FieldName, Pattern
+from overheard.matching.visible_text import VisibleText, visible_text
 
 
 class PlainText(NamedTuple):
-    """One section of a field without markup. ``origins``: where in the field each of its characters stands.
+    """One section of a field without markup, and the spans of its addresses, in its own characters."""
 
-    ``links``: the spans of its addresses, in its own characters.
-    """
-
-    field: FieldName
+    section: Section
+    seen: VisibleText
     text: str
-    origins: Sequence[int]
     links: list[tuple[int, int]]
+
+    @property
+    def field(self) -> FieldName:
+        return self.section.field
 
     def span(self, start: int, end: int) -> tuple[str, int, int]:
         """Return the span in the field of a part that is not empty."""
-        return self.field, self.origins[start], self.origins[end - 1] + 1
+        offset = self.section.offset
+        return self.field, self.seen.origin(start) + offset, self.seen.origin(end - 1) + 1 + offset
 
     def search(self, pattern: Pattern) -> Iterator[tuple[str, int, int]]:
         """Yield the spans of an expression's matches in the field; empty ones are left out."""
@@ -45,10 +46,8 @@ def plain_texts(layout: Layout) -> list[PlainText]:
 
 
 def _plain(section: Section) -> PlainText:
-    places = visible_positions(section.masked)
-    offset = section.offset
-    origins = [at + offset for at in places] if offset else places
+    seen, offset = visible_text(section.masked), section.offset
     # RE2 reads UTF-8, which has no halves of surrogate pairs.
-    text = visible(section.masked).replace(BREAK, "\n").encode("utf-8", "replace").decode()
-    links = ((bisect_left(origins, start), bisect_left(origins, end)) for start, end in section.links)
-    return PlainText(section.field, text, origins, [(start, end) for start, end in links if start < end])
+    text = seen.text.replace(BREAK, "\n").encode("utf-8", "replace").decode()
+    links = ((seen.first_from(start - offset), seen.first_from(end - offset)) for start, end in section.links)
+    return PlainText(section, seen, text, [(start, end) for start, end in links if start < end])

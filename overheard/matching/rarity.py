@@ -38,10 +38,8 @@ Pair = tuple[str, str]
 Anchor = str | Pair
 
 EVERY_ITEM = "every item"
-AFFIX_CHARS = 5  # of a word's beginning or end; the index looks up as many for each word of an item
-MIN_AFFIX_CHARS = 3
-GRAM_CHARS = 4  # of a part of a word, likewise
-MIN_GRAM_CHARS = 3
+AFFIX_CHARS = 6  # of a word's beginning or end; the index looks up as many for each word of an item
+GRAM_CHARS = 6  # of a part of a word, likewise
 
 # The most frequent words of English Reddit (counted over 53,000 posts and comments), most frequent first.
 _COMMON = """
@@ -155,7 +153,7 @@ class Rarity:
         return self.frequency(one) * self.frequency(two) * 5
 
     def _literal(self, literal: str) -> Required:
-        size = GRAM_CHARS if len(literal) >= GRAM_CHARS else MIN_GRAM_CHARS
+        size = min(GRAM_CHARS, len(literal))
         grams = (literal[at : at + size] for at in range(len(literal) - size + 1))
         # Of equal length, the one with the rarest letters would be best; the middle of a literal is least like others.
         middle = list(grams)[(len(literal) - size) // 2]

@@ -5,7 +5,7 @@ All are the insides of regular expressions' character classes.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain
 
@@ -30,21 +30,21 @@ UNSPACED = (
 # Vowels and finals of decomposed Hangul, half-width voicing marks: letters that never occur alone.
 _ATTACHED = "\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f"
 
-# Invisible characters that say how the one before them looks: skin tones, variation selectors.
-MODIFIERS = frozenset(map(chr, chain(range(0xFE00, 0xFE10), range(0x1F3FB, 0x1F400))))
+# Invisible characters that say how the one before them looks: variation selectors, skin tones, tags of flags.
+MODIFIERS = frozenset(map(chr, chain(range(0xFE00, 0xFE10), range(0x1F3FB, 0x1F400), range(0xE0020, 0xE0080))))
 INVISIBLE = (
     f"{IGNORED}\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e"  # soft hyphen, joiners, directions
     "\u2060-\u206f\ufeff\ufe00-\ufe0f\U000e0100-\U000e01ef"  # word joiner, isolates, variation selectors
     "\U0001f3fb-\U0001f3ff\U000e0000-\U000e007f"  # skin tones, tags
 )
 _INVISIBLE_RUN = re.compile(f"[{INVISIBLE}]+")
-_VISIBLE = re.compile(f"[^{INVISIBLE}]+")
+_VISIBLE_RUN = re.compile(f"[^{INVISIBLE}]+")
 
 _REGIONAL = "\U0001f1e6-\U0001f1ff"  # two of them are a flag
-# Without ♯ and without the ornamental brackets and quotation marks, which separate as their plain forms do.
+# Without the ornamental quotation marks and brackets, which separate words as their plain forms do.
 _PICTURES = (
-    "\u231a\u231b\u2328\u23cf\u23e9-\u23ff\u2600-\u266e\u2670-\u275a\u2761-\u2767\u2776-\u27bf\u2b1b\u2b1c\u2b50\u2b55"
-    "\U0001f000-\U0001faff"
+    "\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa\u2600-\u275a\u2761-\u2767\u2776-\u27bf"
+    "\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff"
 )
 
 
@@ -55,12 +55,9 @@ def visible(text: str) -> str:
     return _INVISIBLE_RUN.sub("", text)
 
 
-def visible_positions(text: str) -> Sequence[int]:
-    """Return for each character of `visible(text)` where it is in the text."""
-    runs = [run.span() for run in _VISIBLE.finditer(text)]
-    if runs == [(0, len(text))]:
-        return range(len(text))
-    return [at for start, end in runs for at in range(start, end)]
+def visible_runs(text: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of each run of characters that `visible` keeps."""
+    return [run.span() for run in _VISIBLE_RUN.finditer(text)]
 
 
 @cache
@@ -72,22 +69,22 @@ def unspaced() -> re.Pattern[str]:
 @cache
 def emoji() -> re.Pattern[str]:
     """Return the pattern for one emoji, without skin tones and joiners."""
-    return re.compile(rf"[{_REGIONAL}]{{1,2}}|(?!\w)[{_PICTURES}]")
+    return re.compile(f"[{_REGIONAL}]{{1,2}}|[{_PICTURES}]")
 
 
 @cache
 def word() -> re.Pattern[str]:
     """Return the pattern for one word in a visible text of any script, as its only group."""
     # Built on first use: reading Unicode's categories takes 20 ms.
-    letter = rf"[^\W_{UNSPACED}{APOSTROPHES}]"
+    letter = rf"[^\W_{UNSPACED}{APOSTROPHES}{_PICTURES}]"
     # Python's \w excludes combining marks, without which Indic words would fall apart.
     codes = chain(range(0x300, 0x1F000), range(0xE0100, 0xE01F0))
     marks = f"[{_ranges(char for char in map(chr, codes) if unicodedata.category(char) in ('Mn', 'Mc'))}]"
     contraction = rf"(?<=[nN])[{APOSTROPHES}](?=[tT])"
     return re.compile(
         rf"({letter}+(?:(?:{marks}+|{contraction}){letter}*)*"
-        rf"|[^\W_{APOSTROPHES}](?:{marks}|[{_ATTACHED}])*"  # only unspaced characters reach this branch
-        rf"|{emoji().pattern})",
+        rf"|{emoji().pattern}"
+        rf"|[^\W_{APOSTROPHES}](?:{marks}|[{_ATTACHED}])*)",  # only unspaced characters reach this branch
     )
 
 

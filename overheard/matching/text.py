@@ -31,14 +31,16 @@
 Scripts that are read character by character: Han, kana, Bopomofo, Hangul (particles are attached to the noun), Thai,
 Lao, Khmer, Myanmar. All positions are code points of the original text, even where folding changes its length.
 
-A text is *masked*: where it has markup, it has as many IGNORED or BREAK instead (markup.py), so that positions stay.
+A text is *masked*: where it has markup, it has as many IGNORED or BREAK instead, so that positions stay.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 from overheard.matching.folding import fold_cached
-from overheard.matching.scripts import MODIFIERS, unspaced, visible, visible_positions, word
+from overheard.matching.scripts import MODIFIERS, unspaced, visible, word
+from overheard.matching.visible_text import VisibleText, visible_text
 
 Span = tuple[int, int]
 
@@ -63,23 +65,26 @@ def read(masked: str) -> tuple[list[str], list[str]]:
 
 def spans(masked: str) -> list[Span]:
     """Return the (start, end) of each word of `read(masked)`, in code points of the text."""
-    text = visible(masked)
+    seen = visible_text(masked)
+    return [original_span(masked, seen, span) for span in visible_spans(seen.text)]
+
+
+def visible_spans(text: str) -> list[Span]:
+    """Return the spans of the words of a visible text."""
+    if text.isascii() and "'" not in text:
+        ends = list(accumulate(map(len, _ASCII_WORD.split(text.lower()))))
+        return list(zip(ends[:-1:2], ends[1::2], strict=True))
     pattern = _ASCII_SPAN if text.isascii() else word()
-    found = [match.span() for match in pattern.finditer(text)]
-    if len(text) == len(masked):
-        return found
-    positions = visible_positions(masked)
-    if masked.isascii():
-        return [(positions[start], positions[end - 1] + 1) for start, end in found]
-    return [(positions[start], _end(masked, positions[end - 1])) for start, end in found]
+    return [match.span() for match in pattern.finditer(text)]
 
 
-def _end(masked: str, last: int) -> int:
-    """Return where a word with this last character ends: it takes a skin tone and the like with it."""
-    end = last + 1
+def original_span(masked: str, seen: VisibleText, span: Span) -> Span:
+    """Return the span in a masked text of a word of what is visible of it; a word takes its skin tone with it."""
+    start, end = span
+    end = seen.origin(end - 1) + 1
     while end < len(masked) and masked[end] in MODIFIERS:
         end += 1
-    return end
+    return seen.origin(start), end
 
 
 def word_count(folded: Sequence[str]) -> int:

@@ -62,17 +62,18 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a query writes without white space: any of its spellings."""
+    """What a query writes without white space: any of its spellings.
+
+    ``plain``: the word of the text, if it is the only spelling and nothing else is required; otherwise "".
+    """
 
     spellings: tuple[Spelling, ...]
+    plain: str = field(default="", init=False, compare=False)
 
-    @property
-    def plain(self) -> str:
-        """The word of the text, if it is the only spelling and nothing else is required; otherwise ""."""
-        (spelling, *others) = self.spellings
-        if others or len(spelling.words) > 1 or spelling.affixes or spelling.originals or not spelling.joinable:
-            return ""
-        return spelling.words[0]
+    def __post_init__(self) -> None:
+        one = self.spellings[0]
+        if len(self.spellings) == len(one.words) == 1 and one.joinable and not (one.affixes or one.originals):
+            object.__setattr__(self, "plain", one.words[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,9 @@ class Term:
     def __post_init__(self) -> None:
         # Nearly every term is plain, and found in a quicker way.
         if self.within is None and not self.exact and (self.where is ANYWHERE or self.where == ANYWHERE):
-            words = [piece.plain for piece in self.pieces if isinstance(piece, Word) and piece.plain]
-            if len(words) == len(self.pieces):
-                object.__setattr__(self, "plain", tuple(words))
+            words = tuple([piece.plain for piece in self.pieces if isinstance(piece, Word)])
+            if len(words) == len(self.pieces) and "" not in words:
+                object.__setattr__(self, "plain", words)
 
     def holds(self, document: DocumentView) -> bool:
         return document.has_term(self)

@@ -32,7 +32,7 @@ def variants(words: Sequence[str], separators: Sequence[str]) -> list[Variant]:
                 form += words[end]
                 end += 1
                 found.append((start, end - start, form))
-        elif separators[at] in DOTS and words[at][0].isdigit() and _VERSION.fullmatch(words[start]):
+        elif separators[at] in DOTS and _VERSION.fullmatch(words[start]):
             found.append((start, 1, words[start][1:]))
     return found
 

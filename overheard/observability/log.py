@@ -25,7 +25,7 @@ Logger = Any  # structlog's bound loggers are built dynamically
 # Below WARNING, libraries log passwords (prawcore), channels' addresses and whole rows (peewee logs every statement
 # with its values). So they are kept at WARNING whatever our level is. A test checks that none is missing.
 NOISY_LIBRARIES = (
-    *("apprise", "asyncio", "charset_normalizer", "concurrent", "dramatiq", "lark", "oauthlib", "peewee", "pika"),
+    *("apprise", "asyncio", "charset_normalizer", "concurrent", "dramatiq", "oauthlib", "peewee", "pika"),
     *("praw", "prawcore", "psycopg", "requests", "requests_oauthlib", "selectolax", "urllib3", "websocket"),
 )
 LEADING_FIELDS = ("timestamp", "level", "logger", "event", "stage", "run", "workspace", "message_id")

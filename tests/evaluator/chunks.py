@@ -173,12 +173,22 @@ def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
         inside = [number for _, _, number in shown[at:stop] if number >= 0]
         if not (inside and is_border(shown, at) and is_border(shown, stop)):
             continue
+        if not has_same_signs(parts, paragraph, inside[0], inside[-1]):
+            continue
         if is_dotted(parts[0]) and not begins(paragraph, inside[0]):
             continue
         if is_dotted(parts[-1]) and not ends(paragraph, inside[-1] + 1):
             continue
         found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
     return found
+
+
+def has_same_signs(parts: list[Paragraph], paragraph: Paragraph, first: int, last: int) -> bool:
+    """Return True unless a sign is part of something else in the text: the # of page#part, the + of C++."""
+    before, behind = sign_before(parts[0], 0), signs_behind(parts[-1], len(parts[-1].words) - 1)
+    if before and sign_before(paragraph, first) != before:
+        return False
+    return not behind or signs_behind(paragraph, last) == behind
 
 
 def is_border(shown: list[tuple[str, int, int]], at: int) -> bool:

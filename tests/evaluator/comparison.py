@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from hypothesis import strategies as st
+from random import Random
+from typing import NamedTuple
 
 from overheard.items import Item
 from overheard.matching.document import Highlight
 from overheard.matching.index import Hit, matches
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
+from tests.evaluator import queries, texts
 from tests.evaluator.facts import Covered
 from tests.evaluator.folding import is_invisible
 from tests.evaluator.holds import evaluate, places, positive_leaves
 from tests.evaluator.paragraphs import texts_of
-from tests.evaluator.queries import queries
-from tests.evaluator.texts import items, vocabularies
 
-Case = tuple[list[str], list[Item]]
 
-cases: st.SearchStrategy[Case] = vocabularies.flatmap(
-    lambda words: st.tuples(
-        st.lists(queries(words), min_size=1, max_size=6), st.lists(items(words), min_size=1, max_size=4)
-    )
-)
+class Case(NamedTuple):
+    """Queries and items about the same few words."""
+
+    queries: list[ParsedQuery]
+    items: list[Item]
+
+
+def case(chance: Random, most_queries: int = 6, most_items: int = 4) -> Case:
+    """Return a random case, without the queries that are refused, such as those that would match nearly everything."""
+    words = texts.vocabulary(chance)
+    written = [queries.query(chance, words) for _ in range(chance.randint(1, most_queries))]
+    items = [texts.item(chance, words) for _ in range(chance.randint(1, most_items))]
+    return Case([query for text in written if (query := parsed(text)) is not None], items)
 
 
 def parsed(text: str) -> ParsedQuery | None:
-    """Return the query; None if it is refused, as those that would match nearly everything are."""
+    """Return the query; None if it is refused."""
     try:
         return parse(text)
     except QuerySyntaxError:
@@ -72,8 +78,8 @@ def points(highlights: Iterable[Highlight]) -> Covered:
 
 def visible(covered: Covered, item: Item) -> Covered:
     """Leave out characters that do not show: whether a highlight ends before or behind them does not matter."""
-    texts = texts_of(item)
-    return {(field, at) for field, at in covered if not is_invisible(texts[field][at])}
+    fields = texts_of(item)
+    return {(field, at) for field, at in covered if not is_invisible(fields[field][at])}
 
 
 def alone(query: ParsedQuery, item: Item) -> str:

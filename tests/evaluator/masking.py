@@ -56,8 +56,8 @@ class Masking:
             at = spaces(self.text, start, end)
             marks = at
             while not fence and self.text[at:end].startswith(">") and self.text[at : at + 2] != ">!":
+                self.out[at] = IGNORED
                 at = spaces(self.text, at + 1, end)
-            self.put(marks, at, IGNORED)
             now_quoted = at > marks
             if now_quoted != quoted and not fence:
                 self.break_at(start - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+from random import Random
 
 from overheard.items import Item
 
@@ -51,75 +51,76 @@ ESCAPED = "#_*.-+'&"
 
 Vocabulary = tuple[str, ...]
 
-vocabularies = st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=3, unique=True).map(
-    lambda families: tuple(dict.fromkeys(word for family in families for word in family))
-)
+
+def vocabulary(chance: Random) -> Vocabulary:
+    """Return the words of one to three families."""
+    families = chance.sample(FAMILIES, chance.randint(1, 3))
+    return tuple(dict.fromkeys(word for family in families for word in family))
 
 
-@st.composite
-def marked_words(draw: st.DrawFn, words: Vocabulary) -> str:
+def marked_word(chance: Random, words: Vocabulary) -> str:
     """Return a word with or without markup, which white space must surround where there is any."""
-    word = draw(st.sampled_from(words))
-    kind = draw(st.integers(0, 30))
+    word = chance.choice(words)
     if "[" in word:
         return word
+    kind = chance.randint(0, 30)
     if kind < 3 and len(word) > 2 and word.isalnum() and word.isascii():
-        cut = draw(st.integers(1, len(word) - 1))
-        return draw(st.sampled_from(("**{}**{}", "{}**{}**", "*{}*{}", "<b>{}</b>{}"))).format(word[:cut], word[cut:])
+        cut = chance.randint(1, len(word) - 1)
+        return chance.choice(("**{}**{}", "{}**{}**", "*{}*{}", "<b>{}</b>{}")).format(word[:cut], word[cut:])
     if kind == 3:
         return "".join(f"\\{char}" if char in ESCAPED else char for char in word)
     if kind == 4:
         return "".join(ENTITIES.get(char, char) for char in word)
     if kind < 8:
-        return draw(st.sampled_from(("*{}*", "**{}**", "_{}_", "~~{}~~", "`{}`", ">!{}!<", "<i>{}</i>"))).format(word)
+        return chance.choice(("*{}*", "**{}**", "_{}_", "~~{}~~", "`{}`", ">!{}!<", "<i>{}</i>")).format(word)
     if kind < 11:
-        return f"[{word}]({draw(st.sampled_from(ADDRESSES))})"
+        return f"[{word}]({chance.choice(ADDRESSES)})"
     if kind == 11:
-        return draw(st.sampled_from(("{}", "{}", "<{}>"))).format(draw(st.sampled_from(ADDRESSES[:5])))
+        return chance.choice(("{}", "{}", "<{}>")).format(chance.choice(ADDRESSES[:5]))
     if kind == 12:
-        other = draw(st.sampled_from([word for word in words if "[" not in word]))
-        return draw(st.sampled_from(("**{} {}**", "*{} {}*", "[{} {}](https://acme.io)", ">!{} {}!<"))).format(
-            word, other
-        )
+        other = chance.choice([word for word in words if "[" not in word])
+        return chance.choice(("**{} {}**", "*{} {}*", "[{} {}](https://acme.io)", ">!{} {}!<")).format(word, other)
     return word
 
 
-@st.composite
-def lines(draw: st.DrawFn, words: Vocabulary, least: int = 0, most: int = 7, within_a_line: bool = False) -> str:
-    """Return words with something between them."""
+def line(chance: Random, words: Vocabulary, least: int = 0, most: int = 7, newlines: bool = False) -> str:
+    """Return words with something between them; ``newlines``: also the end of a line."""
     text = ""
     plain = True
-    for number in range(draw(st.integers(least, most))):
-        word = draw(marked_words(words))
+    for number in range(chance.randint(least, most)):
+        word = marked_word(chance, words)
         now_plain = word in words
-        separator = draw(st.sampled_from(SEPARATORS)) if number else ""
+        separator = chance.choice(SEPARATORS) if number else ""
         if number and not (plain and now_plain and separator_fits(text, separator, word)):
             separator = " "
-        if within_a_line and separator == "\n":
+        if separator == "\n" and not newlines:
             separator = " "
         text += separator + word
         plain = now_plain
     # 2. would be the first item of a list.
-    return text + draw(st.sampled_from(("", "", ".", "!"))) if text[-1:].isalpha() and plain else text
+    return text + chance.choice(("", "", ".", "!")) if text[-1:].isalpha() and plain else text
 
 
 def separator_fits(text: str, separator: str, word: str) -> bool:
     """Return False where a sign without white space beside it would be read in several ways."""
-    tight = separator.strip() == separator and separator not in ("\n", "&nbsp;")
-    if tight and word.startswith("www."):
+    last = text.split()[-1] if text else ""
+    if "www." in last or "www." in word:
+        return separator in (" ", "\n")
+    # Dialects differ on whether a host may contain it.
+    if separator == "_" and ("." in last or "com" in last + word):
         return False
+    tight = separator.strip() == separator and separator not in ("\n", "&nbsp;")
     return not tight or (text[-1].isalnum() and word[0].isalnum() and not any(map(str.isdigit, text[-1] + word[0])))
 
 
-@st.composite
-def blocks(draw: st.DrawFn, words: Vocabulary) -> str:
+def block(chance: Random, words: Vocabulary) -> str:
     """Return a paragraph, a list, a quote, a heading, a table or code."""
-    kind = draw(st.integers(0, 12))
+    kind = chance.randint(0, 12)
     if kind < 7:
-        return draw(lines(words))
-    one, two, three, four = (draw(lines(words, 1, 3, within_a_line=True)) for _ in range(4))
+        return line(chance, words, newlines=True)
+    one, two, three, four = (line(chance, words, 1, 3) for _ in range(4))
     if kind == 7:
-        mark = draw(st.sampled_from(("- ", "* ", "1. ")))
+        mark = chance.choice(("- ", "* ", "1. "))
         return f"{mark}{one}\n{mark}{two}\n  {three}"
     if kind == 8:
         return f"> {one}\n> {two}\n\n{three}"
@@ -128,30 +129,30 @@ def blocks(draw: st.DrawFn, words: Vocabulary) -> str:
     if kind == 10:
         return f"{one} | {two}\n---|---\n{three} | {four}"
     if kind == 11:
-        code = draw(st.lists(st.sampled_from(words), min_size=1, max_size=3))
-        return f"```\n{' '.join(code)}\n```\n{one}"
-    return draw(
-        st.sampled_from(("<p>{}</p><p>{}</p>", "{}<br>{}", "{}<br><br>{}", "<ul><li>{}</li><li>{}</li></ul>"))
-    ).format(one, two)
+        return f"```\n{chance.choice(words)} {chance.choice(words)}\n{chance.choice(words)}\n```\n{one}"
+    frames = ("<p>{}</p><p>{}</p>", "{}<br>{}", "{}<br><br>{}", "<ul><li>{}</li><li>{}</li></ul>")
+    return chance.choice(frames).format(one, two)
 
 
-@st.composite
-def items(draw: st.DrawFn, words: Vocabulary) -> Item:
+def body(chance: Random, words: Vocabulary) -> str:
+    return "\n\n".join(block(chance, words) for _ in range(chance.randint(0, 4)))
+
+
+def item(chance: Random, words: Vocabulary) -> Item:
     """Return a post or a comment."""
-    kind = draw(st.sampled_from(("post", "comment")))
-    is_post = kind == "post"
+    is_post = chance.choice((True, True, False))
     return Item(
-        source=draw(st.sampled_from(("reddit", "hackernews"))),
+        source=chance.choice(("reddit", "hackernews")),
         id="1",
-        kind=kind,
-        place=draw(st.sampled_from(("python", "Rust", "all"))),
-        author=draw(st.sampled_from(("Ann", "acme_bot", None))),
-        title=draw(lines(words, 0, 6, within_a_line=True)) if is_post else "",
-        body="\n\n".join(draw(st.lists(blocks(words), max_size=4))),
-        url=draw(st.sampled_from(("", "", *ADDRESSES))) if is_post else "",
-        thread_title="" if is_post else draw(lines(words, 0, 6, within_a_line=True)),
-        texts=draw(st.sampled_from(({}, {}, {"flair": "Rust"}, {"flair": "acme db"}))),
-        nsfw=draw(st.booleans()),
-        lang=draw(st.sampled_from(("", "en", "pt-br"))),
+        kind="post" if is_post else "comment",
+        place=chance.choice(("python", "Rust", "all")),
+        author=chance.choice(("Ann", "acme_bot", None)),
+        title=line(chance, words) if is_post else "",
+        body=body(chance, words),
+        url=chance.choice(("", "", *ADDRESSES)) if is_post else "",
+        thread_title="" if is_post else line(chance, words),
+        texts=chance.choice(({}, {}, {"flair": "Rust"}, {"flair": "acme db"})),
+        nsfw=chance.choice((False, True)),
+        lang=chance.choice(("", "en", "pt-br")),
         created_at=0.0,
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.quality.corpus_items import corpus_items
+from tests.quality.corpus_items import OtherCorpusError, labelled_items
 from tests.quality.goals import HALVES, Label, goals, labels
-from tests.quality.hits import Hits, find_hits
+from tests.quality.hits import QueryHits, find_hits
 from tests.quality.tables import goals_table, summary_table, verdict
 
-NO_CORPUS = 2  # exit code
+NOT_MEASURED = 2  # exit code
 WIDTH = 120  # of a table, where the output is not a terminal
 
 
@@ -28,11 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
     corpus = os.environ.get("OVERHEARD_CORPUS")
     if not corpus:
         return _refuse("OVERHEARD_CORPUS is not set")
-    try:
-        hits = find_hits(goals(), corpus_items(Path(corpus)))
-    except FileNotFoundError as missing:
-        return _refuse(f"there is no {missing.filename}")
     judged = labels()
+    try:
+        items = labelled_items(Path(corpus), {label.item for label in judged})
+    except FileNotFoundError as missing:
+        return _refuse(f"There is no {missing.filename}")
+    except OtherCorpusError as other:
+        return _refuse(str(other))
+    hits = find_hits(goals(), items)
     for half in [options.half] if options.half else HALVES:
         _print(half, judged, hits)
         if options.wrong:
@@ -41,19 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(reason: str) -> int:
-    remedy = "Name the folder that holds posts.jsonl.gz and comments.jsonl.gz: OVERHEARD_CORPUS=FOLDER make quality"
+    remedy = "Name the folder of the labelled posts and comments (tests/quality/README.md): OVERHEARD_CORPUS=FOLDER"
     print(f"{reason}. {remedy}", file=sys.stderr)
-    return NO_CORPUS
+    return NOT_MEASURED
 
 
-def _print(half: str, judged: list[Label], hits: Hits) -> None:
+def _print(half: str, judged: list[Label], hits: QueryHits) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(goals_table(half, goals(), judged, hits))
     console.print(summary_table(half, judged, hits))
     console.print(verdict(half, judged, hits), highlight=False)
 
 
-def _print_wrong(judged: Iterable[Label], hits: Hits) -> None:
+def _print_wrong(judged: Iterable[Label], hits: QueryHits) -> None:
     for label in judged:
         found = (label.goal, label.item) in hits.tuned
         if found != label.relevant:

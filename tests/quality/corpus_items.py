@@ -1,21 +1,32 @@
-"""The items of the corpus that OVERHEARD_CORPUS names."""
+"""Items of the corpus that OVERHEARD_CORPUS names."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from overheard.items import Item
 
 UNKNOWN_PLACE = "unknown"  # of comments: the corpus does not say where they were written
-CREATED_AT = 1_370_000_000.0  # no query asks for a time
+UNKNOWN_TIME = 0.0  # of comments, too; no query asks for a time
 
 
-def corpus_items(corpus: Path) -> Iterator[Item]:
-    """Yield all posts and comments of a corpus. Raise FileNotFoundError if a file is missing."""
+class OtherCorpusError(Exception):
+    """A corpus without all of the labelled items."""
+
+
+def labelled_items(corpus: Path, ids: Collection[str]) -> list[Item]:
+    """Return the items with these ids. Raise FileNotFoundError, or OtherCorpusError if any of them is missing."""
+    items = [item for item in _items(corpus) if item.id in ids]
+    if missing := len(ids) - len(items):
+        raise OtherCorpusError(f"{missing} of the {len(ids)} labelled items are not in {corpus}")
+    return items
+
+
+def _items(corpus: Path) -> Iterator[Item]:
     for row in _rows(corpus / "posts.jsonl.gz"):
         yield _post(row)
     for row in _rows(corpus / "comments.jsonl.gz"):
@@ -39,7 +50,12 @@ def _post(row: dict[str, Any]) -> Item:
 
 def _comment(row: dict[str, Any]) -> Item:
     return Item(
-        source="reddit", id=row["id"], kind="comment", place=UNKNOWN_PLACE, body=row["body"], created_at=CREATED_AT
+        source="reddit",
+        id=row["id"],
+        kind="comment",
+        place=UNKNOWN_PLACE,
+        body=row["body"],
+        created_at=UNKNOWN_TIME,
     )
 
 

@@ -14,8 +14,8 @@ HALVES = ("A", "B")
 class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody wants to hear of, and two queries for it.
 
-    ``intent``: the sentence by which items were labelled. ``naive``: the query of a new user, words only. ``tuned``: the
-    query of a user who knows the language. ``pool``: the regular expression that found further items to label.
+    ``intent``: the sentence by which items were labelled. ``naive``: the query of a new user, words only.
+    ``tuned``: the query of a user who knows the language. ``pool``: the regular expression that found more to label.
     """
 
     id: str
@@ -26,7 +26,7 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's judgement of one item. ``naive``: the words of the naive query stand in its title or body."""
+    """The judgement of one item. ``naive``: the words of the naive query stand in its title or body."""
 
     goal: str
     item: str

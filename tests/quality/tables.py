@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 
 from tests.quality.goals import Goal, Label
-from tests.quality.hits import Hits
+from tests.quality.hits import QueryHits
 from tests.quality.scores import Judged, change, score, share
 
 NOISE_REMOVED_GOAL = 0.5
 RELEVANT_KEPT_GOAL = 0.95
 
 
-def goals_table(half: str, goals: Iterable[Goal], labels: Sequence[Label], hits: Hits) -> Table:
+def goals_table(half: str, goals: Iterable[Goal], labels: Sequence[Label], hits: QueryHits) -> Table:
     """Make the table of one half, a line for each goal and one for all of them."""
     table = Table(title=f"Half {half}: naive and tuned query", title_justify="left")
     table.add_column("goal", no_wrap=True)
@@ -28,7 +28,7 @@ def goals_table(half: str, goals: Iterable[Goal], labels: Sequence[Label], hits:
     return table
 
 
-def summary_table(half: str, labels: Sequence[Label], hits: Hits) -> Table:
+def summary_table(half: str, labels: Sequence[Label], hits: QueryHits) -> Table:
     """Make the table that compares the naive queries as they were matched at first, as they are now, and the tuned."""
     of_half = [label for label in labels if label.half == half]
     at_first = {(label.goal, label.item) for label in of_half if label.naive}
@@ -46,7 +46,7 @@ def summary_table(half: str, labels: Sequence[Label], hits: Hits) -> Table:
     return table
 
 
-def verdict(half: str, labels: Iterable[Label], hits: Hits) -> str:
+def verdict(half: str, labels: Iterable[Label], hits: QueryHits) -> str:
     """Say whether the goal is reached: half of the naive queries' noise gone, 95 % of their relevant hits kept."""
     of_half = [label for label in labels if label.half == half]
     changed = change(of_half, hits.naive, hits.tuned)
@@ -60,7 +60,7 @@ def verdict(half: str, labels: Iterable[Label], hits: Hits) -> str:
     )
 
 
-def _figures(labels: Sequence[Label], hits: Hits) -> list[str]:
+def _figures(labels: Sequence[Label], hits: QueryHits) -> list[str]:
     cells: list[str] = []
     for found in (hits.naive, hits.tuned):
         scored = score(labels, found)

@@ -16,6 +16,10 @@ so that a position in it is the same position in the original. Links are listed 
 | `a | b` above or below `---|---`         | each `|` is BREAK; elsewhere it stays                               |
 | `<p>`, `<li>`, `<br><br>`                | BREAK; one `<br>` is a newline                                      |
 
+CommonMark's rules apply, with these exceptions. A line without a mark ends a quote, for people answer there. HTML tags
+are markup by their names, though Reddit shows them: texts of other sources and of editors contain them. A superscript
+is a word of its own. `2013.` at the start of a line stays, and so does `[Note]: remember`: they are text more often.
+
 Time is linear in the length of the text, whatever it contains.
 """
 

@@ -96,8 +96,6 @@ class Blocks:
                 return True
             if column < self._item_column and not ITEM.match(self._text, first, end):
                 self._item_column = 0
-        if self._indented_code:
-            self._break(start)
         self._indented_code = False
         return False
 

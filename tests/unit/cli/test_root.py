@@ -22,7 +22,7 @@ from overheard.process import NO_DATABASE_REMEDY, RunningProcess
 
 from .conftest import Run
 
-HEAVY = ("peewee", "pika", "dramatiq", "praw", "rich", "pydantic", "lark")
+HEAVY = ("peewee", "pika", "dramatiq", "praw", "rich", "pydantic")
 
 
 def test_help_shows_every_command_under_its_heading(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,16 +12,16 @@ from hypothesis import strategies as st
 
 from overheard.items import Item
 from overheard.matching import document
-from overheard.matching.index import QueryIndex
+from overheard.matching.index import QueryIndex, matches
 from overheard.matching.spelling import spell, spell_exactly
-from overheard.matching.tree import VARIATIONS, ParsedQuery, Term
+from overheard.matching.tree import VARIATIONS, ParsedQuery, Term, Variation
+from tests.evaluator import texts
 from tests.evaluator.chunks import exactly_finds, phrase_finds
-from tests.evaluator.comparison import Case, alone, cases, difference, parsed, unlike, visible
+from tests.evaluator.comparison import case, difference, unlike, visible
 from tests.evaluator.facts import Covered
 from tests.evaluator.holds import places
 from tests.evaluator.paragraphs import paragraphs_of
-from tests.evaluator.queries import chunks, phrases
-from tests.evaluator.texts import items, vocabularies
+from tests.evaluator.queries import chunk, phrase
 
 OWNERS = 3
 
@@ -33,29 +34,26 @@ def all_highlights() -> Iterator[None]:
         yield
 
 
-slow_texts = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+chances = st.randoms(use_true_random=False)
+slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@given(cases)
-@slow_texts
-def test_a_query_alone_finds_what_the_evaluator_finds(case: Case) -> None:
-    texts, some_items = case
-    for text in texts:
-        query = parsed(text)
-        for item in some_items if query is not None else ():
-            assert alone(query, item) == "", f"{text!r} {item!r}"
+@given(chances)
+@slow
+def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> None:
+    queries, items = case(chance)
+    for query, item in product(queries, items):
+        assert difference(query, item, matches(query, item)) == "", f"{query} {item!r}"
 
 
-@given(cases, st.randoms(use_true_random=False))
-@slow_texts
-def test_the_index_finds_what_the_evaluator_finds(case: Case, chance: random.Random) -> None:
+@given(chances)
+@slow
+def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None:
     """After additions, replacements and removals, of owners that watch the item."""
-    texts, some_items = case
+    queries, items = case(chance)
     index = QueryIndex()
     live: dict[int, tuple[ParsedQuery, int]] = {}
-    for query in filter(None, map(parsed, texts * 2)):
+    for query in queries * 2:
         key, owner = chance.randrange(8), chance.randrange(OWNERS)
         if chance.random() < 0.2:
             assert index.remove(key) is (live.pop(key, None) is not None)
@@ -65,8 +63,8 @@ def test_the_index_finds_what_the_evaluator_finds(case: Case, chance: random.Ran
         index.remove_owners({1})
         live = {key: one for key, one in live.items() if one[1] != 1}
     assert len(index) == len(live)
-    for item in some_items:
-        place_watchers, source_watchers = set(chance.sample(range(OWNERS), 1)), set(chance.sample(range(OWNERS), 1))
+    for item in items:
+        place_watchers, source_watchers = {chance.randrange(OWNERS)}, {chance.randrange(OWNERS)}
         hits = {hit.key: hit for hit in index.match(item, place_watchers, source_watchers)}
         assert list(hits) == sorted(hits)
         for key, (query, owner) in live.items():
@@ -77,28 +75,24 @@ def test_the_index_finds_what_the_evaluator_finds(case: Case, chance: random.Ran
         assert [hit.owner for hit in hits.values()] == [live[key][1] for key in hits]
 
 
-spelled = vocabularies.flatmap(
-    lambda words: st.tuples(st.one_of(chunks(words), phrases(words)), st.lists(items(words), min_size=1, max_size=4))
-)
-
-
-@given(spelled, st.sets(st.sampled_from(VARIATIONS), max_size=2))
-@slow_texts
-def test_spellings_find_what_the_rules_say(case: tuple[str, list[Item]], exact: set[str]) -> None:
-    text, some_items = case
-    pieces = tuple(spell(chunk, exact) for chunk in text.split())
-    term = Term(pieces, exact=frozenset(exact))
-    for item in some_items:
+@given(chances, st.sets(st.sampled_from(VARIATIONS), max_size=2))
+@slow
+def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Variation]) -> None:
+    words = texts.vocabulary(chance)
+    text = chance.choice((chunk, phrase))(chance, words)
+    term = Term(tuple(spell(one, exact) for one in text.split()), exact=frozenset(exact))
+    for item in (texts.item(chance, words) for _ in range(3)):
         expected = covered_by(phrase_finds, item, text, exact)
         assert unlike(visible(places(term, item) or set(), item), expected) == "", f"{text!r} {exact} {item!r}"
 
 
-@given(spelled)
-@slow_texts
-def test_exact_spellings_find_what_is_written(case: tuple[str, list[Item]]) -> None:
-    text, some_items = case
+@given(chances)
+@slow
+def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:
+    words = texts.vocabulary(chance)
+    text = chance.choice((chunk, phrase))(chance, words)
     term = Term((spell_exactly(text),))
-    for item in some_items:
+    for item in (texts.item(chance, words) for _ in range(3)):
         expected = covered_by(exactly_finds, item, text)
         assert unlike(visible(places(term, item) or set(), item), expected) == "", f"={text!r} {item!r}"
 

@@ -55,7 +55,7 @@ def plain(text: str) -> str:
         ("- a\n- b\n  c", "¶ a\n¶ b\n  c"),
         ("1. a\n2. b", "¶¶ a\n¶¶ b"),
         ("# a\nb", "¶ a¶b"),
-        ("> a\n> b\nc", "··a\n··b¶c"),
+        ("> a\n> b\nc", "· a\n· b¶c"),
         ("a | b\n-|-\nc | d\ne", "a ¶ b¶¶¶¶¶c ¶ d¶e"),
         ("a\n```\n*b*\n```\nc", "a¶¶¶¶¶*b*\n¶¶¶¶c"),
         ("foo_bar __init__ 2 * 3 * 4", "foo_bar ··init·· 2 * 3 * 4"),

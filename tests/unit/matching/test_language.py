@@ -136,6 +136,7 @@ def test_a_query_means_its_tree(text: str, root: Node) -> None:
         ("a OR (is:post lang:en)", 1, 7, "nearly every text"),
         ("source:reddit -a", 1, 1, "nearly every text"),
         ("-place:python", 1, 1, "nearly every text"),
+        ("author:*bot", 1, 1, "nearly every text"),
         ("(a -b) OR\n (-c AND NOT d)", 2, 3, "nearly every text"),
         ("NOT (a OR NOT b) OR (c OR NOT d)", 1, 27, "nearly every text"),
         ("a\nb\n  ) c", 3, 3, "closes nothing"),

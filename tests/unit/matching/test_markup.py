@@ -74,6 +74,7 @@ def shown(masked: str) -> str:
         ("x\n|a|b|\n|:-|-:|\n|*c*|d\\|e|\n\nf|g", "x¶¶a¶b¶¶····¶¶·c·¶d·|e¶¶¶f|g"),
         # Reddit's own, and HTML.
         (">!Snape!< did it, >!no", "··Snape·· did it, >!no"),
+        ("&gt;!Snape!&lt; did it", "····Snape···· did it"),
         ("^tiny ^(two words) x^2 ^", "·tiny ·(two words) x^2 ^"),
         ("Acme^TM **Acme**^TM [Acme](u)^TM", "Acme^TM ··Acme··^TM ·Acme····^TM"),
         ("<b>Ac</b>me<br>a<br/> <br>b<p class='x'>c</p>", "···Ac····me\n···a¶····b¶····c¶···"),
@@ -174,6 +175,42 @@ def test_a_text_that_needs_no_mask_contains_what_its_mask_contains(text: str) ->
     if not needs_mask(text):
         for of_mask, of_text in zip(_read(flow(text).masked), _read(text), strict=True):
             assert of_mask <= of_text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a [b](c) d",
+        "[a] b\n\n[a]: /c",
+        "a <b>c</b>",
+        "a <b> c </b>",
+        "a &amp; b",
+        "a &#8217; b",
+        "**Ac**me",
+        "**wi**-fi",
+        "`a`.b",
+        "~~a~~b",
+        "a\\-b",
+        "a *b*-c",
+        "_a_-b",
+        "a-*" + "." * 30 + "*b",
+    ],
+)
+def test_a_text_whose_marks_hide_something_needs_a_mask(text: str) -> None:
+    assert needs_mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Acme, and DB. It's 5 < 6, R&D [yes] (no) 2 * 3!",
+        "**Acme** and *DB*, `x` ~~y~~ foo_bar https://x.y/a_b?c&d",
+        "# Acme\n\n- a\n1. b\n> c\n\n|a|b|\n|-|-|\n\n```\nd\n```",
+        "<3 -> ^_^ \\o/",
+    ],
+)
+def test_a_text_whose_marks_are_at_the_edges_of_words_needs_no_mask(text: str) -> None:
+    assert not needs_mask(text)
 
 
 @given(st.text(alphabet="ab .,!?'\"()-\n"))

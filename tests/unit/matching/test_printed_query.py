@@ -83,7 +83,7 @@ def test_a_printed_query_parses_to_the_same_tree(text: str) -> None:
         ("a (b OR c) OR d", "a AND (b OR c) OR d"),
         ("“Acme DB” c++", '"Acme DB" AND c++'),
         ('"OR" or', '"OR" AND or'),
-        ('"a  b"~05', '"a b"~5'),
+        ('"a  b"~0005', '"a b"~5'),
         ("a -(b NEAR/03 (c OR d))", "a AND NOT (b NEAR/3 (c OR d))"),
         ("title:(a OR “b c”)", 'title:a OR title:"b c"'),
         ("a in:link", "url:a"),

@@ -80,6 +80,18 @@ def test_unsupported_syntax_is_refused_with_what_to_write_instead(text: str, col
     assert parse_stored(text)[1] is not None
 
 
+def test_the_suggestions_of_hints_are_valid_queries() -> None:
+    """A query that a hint suggests must not lead to the next error."""
+    for text in (
+        '"foo"', '"title:a"', "x -b", "and", '"AND"', "acme -jobs", 'acme OR "acme db"', 'a "and" b',
+        '"rate limit"~5', "a NEAR/3 b AND b NEAR/3 c", "optimi* NEAR/0 query", "x -(a NEAR/3 b)",
+        "title:(a NEAR/5 b)", "title:=Word", "x in:(title, body)", '=Word ="A Phrase"', "~monitor",
+        "domain:acme.com", "x source:reddit", "place:(one, two)", "x -place:(one, two)", "(a OR b) in:link",
+        "author:auto* x", "author:*bot x", "acme -is:nsfw", "/(?s)abc/",
+    ):  # fmt: skip
+        assert problem_with(text) is None, text
+
+
 @pytest.mark.parametrize(
     "text",
     [
