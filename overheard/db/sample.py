@@ -43,6 +43,27 @@ def sampled_items(db: Db, workspace_id: int | None = None, since: float = 0.0) -
         last = batch[-1][0]
 
 
+def sampled_by_author(db: Db, source: str, most: int) -> Iterator[Sampled]:
+    """Yield up to ``most`` of a source's sampled items, a uniform part of them, those of one author side by side."""
+    of_source = (SampledItem.source == source) & (SampledItem.priority < SampledItem.share)
+    ordered = SampledItem.select(SampledItem.priority).where(of_source).order_by(SampledItem.priority)
+    bound = ordered.offset(most).limit(1).scalar(db.peewee)
+    share = 1.0 if bound is None else float(bound)  # of the rows with a lower priority, whatever the share of others
+    rows = (
+        SampledItem.select(SampledItem.item, SampledItem.share)
+        .join(StoredItem, on=(SampledItem.item == StoredItem.id))
+        .where(of_source, SampledItem.priority < share)
+        .order_by(fn.LOWER(StoredItem.author), SampledItem.item)
+        .limit(most)
+    )
+    ids = [(row, 1 / min(share, own)) for row, own in rows.tuples().execute(db.peewee)]
+    for start in range(0, len(ids), ROWS_PER_STATEMENT):
+        some = ids[start : start + ROWS_PER_STATEMENT]
+        found = StoredItem.select(StoredItem.id, *item_columns()).where(StoredItem.id.in_([row for row, _ in some]))
+        items = {row: item_of(values) for row, *values in found.tuples().execute(db.peewee)}
+        yield from (Sampled(items[row], weight) for row, weight in some if row in items)
+
+
 def item_columns() -> list[Any]:
     """Return the columns of which ``item_of`` makes an item."""
     return [StoredItem.ref if name == "id" else getattr(StoredItem, name) for name in Item.__struct_fields__]

@@ -122,6 +122,11 @@ def _looks_further(query: ParsedQuery) -> bool:
     return any(map(looks_further, leaves))
 
 
+def words_in(item: Item) -> set[str]:
+    """Return the words of an item, and the forms in which it writes them, as the index looks them up."""
+    return set(_forms_of(_texts(item, False))[0])
+
+
 def _texts(item: Item, further: bool) -> Sequence[str]:
     texts = [item.title, item.body]
     if further:
