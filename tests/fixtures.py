@@ -127,7 +127,7 @@ class World:
         self,
         slug: str = "acme",
         *,
-        queries: dict[str, str] | None = None,
+        queries: Mapping[str, str | QuerySpec] | None = None,
         channels: Mapping[str, ChannelMode] | None = None,
         url: str = "https://example.org/hook",
         **fields: Any,
@@ -140,7 +140,7 @@ class World:
             name=fields.pop("name", slug),
             subreddits=tuple(fields.pop("subreddits", ("python",))),
             kinds=tuple(fields.pop("kinds", ("posts",))),
-            query=tuple(QuerySpec(*each) for each in queries.items()),
+            query=tuple(QuerySpec(name, each) if isinstance(each, str) else each for name, each in queries.items()),
             channel=tuple(ChannelSpec(name, url, mode) for name, mode in channels.items()),
             **fields,
         )

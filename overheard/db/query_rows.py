@@ -11,8 +11,10 @@ from peewee import fn
 
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Query, StoredItem, Watch, Workspace
+from overheard.db.queries import scope_of
 from overheard.db.sample import item_columns, item_of
 from overheard.items import Item, WatchKey
+from overheard.matching.scope import QueryScope
 
 WORKSPACES_PER_STATEMENT = 400
 MENTIONS_PER_STATEMENT = 200
@@ -27,6 +29,7 @@ class StoredQuery(NamedTuple):
     workspace: str
     name: str
     text: str
+    scope: QueryScope
 
 
 class QueryHits(NamedTuple):
@@ -39,14 +42,14 @@ class QueryHits(NamedTuple):
 def stored_queries(db: Db, *, workspace_id: int | None = None, after_revision: int = 0) -> Iterator[StoredQuery]:
     """Yield the queries of active workspaces, or of one, that changed after a revision, in order of their names."""
     rows = (
-        Query.select(Query.id, Workspace.id, Workspace.slug, Query.name, Query.text)
+        Query.select(Query.id, Workspace.id, Workspace.slug, Query.name, Query.text, Query.scope)
         .join(Workspace, on=(Query.workspace == Workspace.id))
         .where(Query.removed_at.is_null(), ~Workspace.internal, Query.revision > after_revision)
         .order_by(Workspace.slug, Query.id)
     )
     rows = rows.where(Workspace.active) if workspace_id is None else rows.where(Workspace.id == workspace_id)
-    for row in rows.tuples().execute(db.peewee):
-        yield StoredQuery(*row)
+    for *row, scope in rows.tuples().execute(db.peewee):
+        yield StoredQuery(*row, scope_of(scope))
 
 
 def watchers(db: Db, workspace_ids: Collection[int]) -> dict[WatchKey, set[int]]:

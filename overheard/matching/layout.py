@@ -70,8 +70,10 @@ class Layout:
                 continue
             flowing = flow(text)
             self._add(name, flowing.masked, 0, flowing.links)
-            for start, end in flowing.targets:
-                self._add(name, address_mask(text[start:end]), start, [(start, end)])
+            addresses = set(flowing.links)
+            for span in flowing.targets:
+                # A link's title is taken out of the flow, too, but is not an address.
+                self._add(name, address_mask(text[slice(*span)]), span[0], [span] if span in addresses else [])
 
     def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
         """Add the words of a text that begins ``offset`` characters into its field."""

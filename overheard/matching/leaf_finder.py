@@ -12,7 +12,7 @@ from overheard.matching.addresses import Host, hosts
 from overheard.matching.layout import Layout, Texts
 from overheard.matching.places import Places, bits
 from overheard.matching.plain_texts import PlainText, plain_texts
-from overheard.matching.tree import Domain, Leaf, Near, Pattern, Term
+from overheard.matching.tree import Domain, Leaf, Near, Pattern, Piece, Term, Word
 
 Highlight = tuple[str, int, int]  # a field, and the start and end of a span, in code points
 
@@ -95,10 +95,10 @@ class LeafFinder:
         before, behind = self._layout.symbols(first)[0], self._layout.symbols(last)[1]
         if not before and not behind:
             return self._layout.span(first, last)
-        pairs = [spelling.affixes for piece in term.pieces for spelling in getattr(piece, "spellings", ())]
-        required = [affixes for affixes in pairs if affixes]
-        wants_before = any(affixes[0][0] == before for affixes in required)
-        wants_behind = any(affixes[-1][1] == behind for affixes in required)
+        in_any_order = term.within is not None
+        at_start, at_end = (term.pieces, term.pieces) if in_any_order else (term.pieces[:1], term.pieces[-1:])
+        wants_before = any(affixes[0][0] == before for affixes in _affixes(at_start))
+        wants_behind = any(affixes[-1][1] == behind for affixes in _affixes(at_end))
         return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")
 
     def _starts(self, terms: Iterable[Term]) -> int:
@@ -134,3 +134,10 @@ class LeafFinder:
         for plain in self._plain:
             if plain.field in pattern.where.fields:
                 yield from plain.search(pattern)
+
+
+def _affixes(pieces: Iterable[Piece]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield the symbols that spellings of these pieces require."""
+    for piece in pieces:
+        if isinstance(piece, Word):
+            yield from (spelling.affixes for spelling in piece.spellings if spelling.affixes)

@@ -7,12 +7,12 @@ not computed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 from overheard.items import Item, place_key
 from overheard.matching.document import looks_further
 from overheard.matching.forms import forms
-from overheard.matching.markup import flow, needs_mask
+from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
 from overheard.matching.rarity import EVERY_ITEM, Anchor, Pair
 from overheard.matching.stems import stem
 from overheard.matching.tree import Domain, Near, ParsedQuery, Pattern, Term
@@ -50,9 +50,9 @@ class Lookup:
 
     def anchors_in(self, item: Item) -> tuple[Collection[str], Iterable[Pair]]:
         """Return all anchors that an item may have: the words and other texts, and the pairs."""
-        words, pairs = _forms_of(_texts(item, bool(self._further_fields)))
+        words, pairs = forms(_text(item, bool(self._further_fields)))
         if self._of_words or self._of_items:
-            words = {*words, *self._by_letters(words), *self._by_item(item)}
+            return {*words, *self._by_letters(words), *self._by_item(item)}, pairs
         return words, pairs
 
     def _by_letters(self, words: Collection[str]) -> Iterator[str]:
@@ -124,27 +124,18 @@ def _looks_further(query: ParsedQuery) -> bool:
 
 def words_in(item: Item) -> set[str]:
     """Return the words of an item, and the forms in which it writes them, as the index looks them up."""
-    return set(_forms_of(_texts(item, False))[0])
+    return set(forms(_text(item, False))[0])
 
 
-def _texts(item: Item, further: bool) -> Sequence[str]:
+def _text(item: Item, further: bool) -> str:
+    """Return the texts in which queries look, as one: a pair of words of two fields does no harm."""
     texts = [item.title, item.body]
     if further:
         texts += [item.thread_title, item.texts.get("flair", "")]
     readable = [_readable(text) for text in texts if text]
-    return [*readable, item.url] if item.url else readable
-
-
-def _forms_of(texts: Sequence[str]) -> tuple[Collection[str], Iterable[Pair]]:
-    if len(texts) == 1:
-        return forms(texts[0])
-    words: set[str] = set()
-    pairs: set[Pair] = set()
-    for text in texts:
-        more, further = forms(text)
-        words.update(more)
-        pairs.update(further)
-    return words, pairs
+    if item.url:
+        readable.append(address_mask(item.url))
+    return BREAK.join(readable)
 
 
 def _readable(text: str) -> str:
@@ -152,4 +143,4 @@ def _readable(text: str) -> str:
     if not needs_mask(text):
         return text
     flowing = flow(text)
-    return "\n".join([flowing.masked, *(text[start:end] for start, end in flowing.targets)])
+    return BREAK.join([flowing.masked, *(address_mask(text[start:end]) for start, end in flowing.targets)])

@@ -101,7 +101,8 @@ class Rarity:
             case Pattern(literals=literals):
                 return _any(map(self._literal, literals)) if literals else Required(1.0, (EVERY_ITEM,))
             case Domain(host=host):
-                return _any(self._spelling(Spelling(tuple(read(name)[0]))) for name in ascii_labels(host))
+                # Single words: in acme[dot]com, acme and com are not side by side.
+                return _any(self._rarest_word(read(name)[0]) for name in ascii_labels(host))
             case Attribute():
                 return self._attribute(node)
 
@@ -134,13 +135,16 @@ class Rarity:
                 return Required(3 * self.frequency(stem), (f"~{stem}",))
 
     def _spelling(self, spelling: Spelling) -> Required:
-        """Return the rarest word of a spelling, or two words side by side that are rarer."""
+        """Return the word of a spelling, or the rarest two of its words that stand side by side."""
         words = spelling.words
-        single = min((self.frequency(word), word) for word in words)
         if len(words) == 1:
-            return Required(single[0], (single[1],))
+            return self._rarest_word(words)
         frequency, pair = min((self._together(*pair), pair) for pair in pairwise(words))
         return Required(frequency, (pair,))
+
+    def _rarest_word(self, words: Iterable[str]) -> Required:
+        frequency, word = min((self.frequency(word), word) for word in words)
+        return Required(frequency, (word,))
 
     def _pairs(self, one: Word, two: Word) -> Required:
         """Return the last words of one word's spellings, each with the first words of the next one's."""
@@ -161,8 +165,11 @@ class Rarity:
 
     def _attribute(self, attribute: Attribute) -> Required | None:
         # Last of all: everything of a place is evaluated, so any word is better.
-        narrow = attribute.name in ("place", "author") and "*" not in attribute.value
-        return Required(2.0, (f"{attribute.name}:{attribute.value}",)) if narrow else None
+        if attribute.name not in ("place", "author"):
+            return None
+        if "*" in (attribute.value[0], attribute.value[-1]):
+            return Required(3.0, (EVERY_ITEM,))
+        return Required(2.0, (f"{attribute.name}:{attribute.value}",))
 
 
 def _rarest(choices: Iterable[Required | None]) -> Required | None:

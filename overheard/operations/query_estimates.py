@@ -27,7 +27,7 @@ class Estimate(msgspec.Struct, frozen=True):
 def parsed(query: StoredQuery) -> ParsedQuery | None:
     """Return a stored query as it is matched; None if it cannot be read: it matches nothing."""
     try:
-        return parse_stored(query.text)[0]
+        return parse_stored(query.text, scope=query.scope.node)[0]
     except QuerySyntaxError:
         return None
 

@@ -89,6 +89,8 @@ class Inline:
         elif sign == "^":
             self._read_superscript(at, end)
         elif sign == "!":
+            if not self._spoilers:
+                return at + 1  # what follows may be a tag: wow!<br>
             self._read_spoiler_end(at, end)
         elif mark[-1] == "!":
             self._spoilers.append((at, end))

@@ -4,7 +4,8 @@ import html
 import re
 from html.entities import html5
 
-IGNORED = "\x01"  # as if the character were not there
+from overheard.matching.scripts import IGNORED
+
 BREAK = "\x1e"  # a paragraph ends: phrases and proximity stop
 
 Span = tuple[int, int]

@@ -14,6 +14,7 @@ from overheard.items import Item
 from overheard.messages import WorkspaceMatch
 from overheard.operations import query_health
 from overheard.operations.query_health import QueryHealth
+from overheard.workspaces import QuerySpec
 from tests.fixtures import Clock, World
 
 DAY = 86400.0
@@ -127,3 +128,15 @@ def test_a_query_that_cannot_be_read_stops_no_other(
     Query.update(text='"never closed', revision=queries.next_revision(db)).where(Query.name == "a").execute(db.peewee)
     found(acme, ["b"], [world.item(1)])
     assert states() == {"a": QueryHealth("acme", "a", "ok", 0), "b": QueryHealth("acme", "b", "ok", 1)}
+
+
+def test_queries_with_different_limits_are_no_copies(
+    world: World, db: Db, states: Callable[..., dict[str, QueryHealth]]
+) -> None:
+    limits = [("python", ("python",)), ("rust", ("rust",)), ("everywhere", ()), ("again", ("rust",))]
+    specs = tuple(QuerySpec(name, "acme", places=places) for name, places in limits)
+    world.save(msgspec.structs.replace(world.spec(subreddits=["python", "rust"]), query=specs))
+    world.sample(world.item(1, place="rust"))
+    assert {name: (each.state, each.duplicate_of) for name, each in states().items()} == {
+        "python": ("silent", None), "rust": ("ok", None), "everywhere": ("ok", None), "again": ("duplicate", "rust"),
+    }  # fmt: skip
