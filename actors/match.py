@@ -138,9 +138,9 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return  # another thread refreshed the index while this one waited for the lock
-            if not len(self._index):
-                # Only before the first query is filed: later ones go where the words were rare then.
-                self._index = QueryIndex(word_frequencies.load(self.db))
+            # Only before the first query is filed: later ones go where the words were rare then.
+            if not len(self._index) and (learned := word_frequencies.load(self.db)):
+                self._index = QueryIndex(learned)
             for query_id, workspace_id, text, scope in queries.changed_since(self.db, self._revision):
                 self._refused_queries.pop(query_id, None)
                 if text is None:

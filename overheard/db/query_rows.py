@@ -48,8 +48,8 @@ def stored_queries(db: Db, *, workspace_id: int | None = None, after_revision: i
         .order_by(Workspace.slug, Query.id)
     )
     rows = rows.where(Workspace.active) if workspace_id is None else rows.where(Workspace.id == workspace_id)
-    for *row, scope in rows.tuples().execute(db.peewee):
-        yield StoredQuery(*row, scope_of(scope))
+    for query_id, owner, slug, name, text, scope in rows.tuples().execute(db.peewee):
+        yield StoredQuery(query_id, owner, slug, name, text, scope_of(scope))
 
 
 def watchers(db: Db, workspace_ids: Collection[int]) -> dict[WatchKey, set[int]]:

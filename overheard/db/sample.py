@@ -94,7 +94,7 @@ def _watched(db: Db, workspace_id: int | None) -> Any:
 
 
 class Coverage:
-    """Since when everything that was read of each place could be in the sample. Items before that are no measure."""
+    """Since when everything that was read of each place could be in the sample. Older items do not count."""
 
     def __init__(self, sampled_since: dict[str, float], watched_since: dict[WatchKey, float], opening: float) -> None:
         self._sampled_since = sampled_since

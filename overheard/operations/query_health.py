@@ -3,8 +3,8 @@
 1. **duplicate**: of a query of the same workspace, it has the same meaning, or finds nearly the same.
 2. **flooding**: it has found more than FLOOD_PER_DAY a day.
 3. **links_only**: whatever it found stands in addresses alone.
-4. **silent**: it has found nothing, and the sample of recent items has next to nothing for it either; or, where there
-   is no sample, its workspace has watched for a week.
+4. **silent**: it has found nothing, and the sample of recent items has next to nothing for it either; or, without
+   a sample, its workspace has watched for a week.
 """
 
 from __future__ import annotations

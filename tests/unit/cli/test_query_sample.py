@@ -97,7 +97,7 @@ def test_a_new_query_that_will_flood_is_warned_of(
     file = run("export", "flood").output.replace('"flood"', '"again"')
     imported = run("import", "-", input=file)
     assert "again: all will find about" in imported.stderr
-    assert run("import", "-", input=file).stderr == "", "nothing of it is new"
+    assert run("import", "-", input=file).stderr == "", "nothing of it has changed"
 
     query = run("query", "add", "acme", "snakes", "snakes")
     assert (query.exit_code, "acme: snakes will find about" in query.stderr) == (0, True)
@@ -105,4 +105,4 @@ def test_a_new_query_that_will_flood_is_warned_of(
     assert (quiet.exit_code, quiet.stderr) == (0, "")
 
     monkeypatch.setattr(flood_warnings, "MIN_HITS", 21)
-    assert run("query", "edit", "acme", "snakes", "snakes").stderr == "", "so few hits are no evidence"
+    assert run("query", "edit", "acme", "snakes", "snakes").stderr == "", "so few hits prove nothing"

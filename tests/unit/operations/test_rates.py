@@ -35,7 +35,7 @@ def test_each_item_stands_for_as_many_as_its_weight_says() -> None:
 def test_a_place_that_is_watched_for_some_hours_counts_for_as_long() -> None:
     rates: RateEstimate[str] = RateEstimate(coverage(python=6, rust=48), NOW)
     rates.see(Sampled(item(5 * HOUR), 1.0), ["a"])
-    rates.see(Sampled(item(7 * HOUR), 1.0), ["a"])  # its first reading brought older ones: how many is no measure
+    rates.see(Sampled(item(7 * HOUR), 1.0), ["a"])  # its first reading brought older ones, which do not count
     rates.see(Sampled(item(7 * HOUR, "rust"), 1.0), ["a"])
     assert (rates.per_day("a"), rates.hours) == (4 + 1, 6)
 
