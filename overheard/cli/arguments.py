@@ -25,7 +25,7 @@ def as_unicode(context: click.Context, parameter: click.Parameter, text: str | N
 
 
 def queries(texts: Iterable[str]) -> tuple[QuerySpec, ...]:
-    """Parse ``brand=acme OR acmedb``, ``brand==Linear``. A short query without a name is its own, a long one numbered."""
+    """Parse ``brand=acme OR acmedb``, ``brand==Linear``. A short query is its own name; a long one gets a number."""
     specs: list[QuerySpec] = []
     for number, text in enumerate(texts, start=1):
         match = NAMED_QUERY.fullmatch(text)

@@ -29,11 +29,12 @@ SOFTWARE = "(app OR tool OR software OR pricing OR subscription OR account OR ap
 
 
 class SuggestedQuery(msgspec.Struct, frozen=True):
-    """A query, its name in a workspace file, and a line of why."""
+    """A query, its name in a workspace file, and a line of why. ``hits_per_day``: None if it is not known."""
 
     name: str
     text: str
     why: str
+    hits_per_day: float | None = None
 
 
 def suggestions(name: str, domain: str | None = None, competitors: Sequence[str] = ()) -> list[SuggestedQuery]:

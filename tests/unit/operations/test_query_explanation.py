@@ -185,4 +185,4 @@ def test_any_query_is_explained_and_what_never_matches_does_not(chance: random.R
         assert msgspec.json.encode(explanation)
         assert list(outline(query))
         if any("never" in warning for warning in explanation.warnings) and isinstance(query, And):
-            assert [item for item in items if matches(query, item)] == []
+            assert [read.item for read in items if matches(query, read.item)] == []
