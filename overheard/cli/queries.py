@@ -50,7 +50,7 @@ query.add_command(help)
 query.add_command(suggest)
 
 
-@query.command
+@query.command(short_help="Test QUERY on a text, a file, or a sample of recent items.")
 @click.argument("query", callback=as_unicode)
 @click.option("--text", callback=as_unicode, help="Match this text.")
 @click.option(
