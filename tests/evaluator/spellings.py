@@ -11,7 +11,6 @@ from tests.evaluator.folding import APOSTROPHES, HYPHENS
 from tests.evaluator.words import Paragraph, forms
 
 FIRST_SIGNS = "@#$."
-LAST_SIGNS = "+#%"
 # The sign that a form leaves out, and the variation that must not be switched off for it.
 SWITCHES = {"-": "hyphens", ".": "dots", "'": "apostrophes", ",": "numbers"}
 
@@ -95,13 +94,13 @@ def is_space(gap: str) -> bool:
 
 
 def plain_gap(gap: str) -> str:
-    """Return the signs between two words with one form of apostrophe, and white space as one space."""
+    """Return the signs between two words with one form of apostrophe and hyphen, and white space as one space."""
     signs = ""
     for char in gap:
         if char.isspace():
             signs += "" if signs.endswith(" ") else " "
         else:
-            signs += "'" if char in APOSTROPHES else char
+            signs += "'" if char in APOSTROPHES else "\u2010" if char in HYPHENS else char
     return signs
 
 
@@ -137,10 +136,13 @@ def sign_before(paragraph: Paragraph, at: int) -> str:
 
 
 def signs_behind(paragraph: Paragraph, at: int) -> str:
-    """Return the run of + # % right behind a word."""
+    """Return the run of + and # right behind a word, or the % there."""
+    gap = paragraph.gap(at + 1)
+    if gap.startswith("%"):
+        return "%"
     signs = ""
-    for char in paragraph.gap(at + 1):
-        if char not in LAST_SIGNS:
+    for char in gap:
+        if char not in "+#":
             break
         signs += char
     return signs
