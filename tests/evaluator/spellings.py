@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from overheard.matching.tree import Spelling
-from tests.evaluator.folding import APOSTROPHES, HYPHENS
+from tests.evaluator.folding import APOSTROPHES, HYPHENS, is_mark
 from tests.evaluator.words import Paragraph, forms
 
 FIRST_SIGNS = "@#$."
@@ -132,7 +132,8 @@ def sign_before(paragraph: Paragraph, at: int) -> str:
     if not gap or gap[-1] not in FIRST_SIGNS:
         return ""
     further = gap[-2:-1] or (paragraph.words[at - 1].written[-1] if at else "")
-    return "" if further and (further.isalnum() or further == "_" or further == gap[-1]) else gap[-1]
+    of_word = further and (further.isalnum() or is_mark(further) or further == "_")
+    return "" if of_word or further == gap[-1] else gap[-1]
 
 
 def signs_behind(paragraph: Paragraph, at: int) -> str:
