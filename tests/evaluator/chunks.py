@@ -17,6 +17,7 @@ from tests.evaluator.spellings import (
     is_allowed,
     is_one_of,
     is_space,
+    plain_gap,
     sign_before,
     signs_behind,
 )
@@ -98,7 +99,7 @@ def between(wanted: str, gap: str, exact: Exact) -> bool:
         return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and is_space(gap))
     if is_one_of(wanted, APOSTROPHES):
         return is_one_of(gap, APOSTROPHES)
-    return gap == wanted
+    return plain_gap(gap) == plain_gap(wanted)
 
 
 def with_signs(wanted: Paragraph, paragraph: Paragraph, first: int, last: int) -> list[Place]:
@@ -136,7 +137,8 @@ def as_one_word(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[P
     signs = [wanted.gap(number) for number in range(1, len(words))]
     if not signs or not all(map(joins, [one.folded for one in words], signs, [two.folded for two in words[1:]])):
         return []
-    if not is_allowed("".join(kind_of(word.folded, sign) for word, sign in zip(words, signs, strict=False)), exact):
+    joints = (kind_of(one.folded, sign, two.folded) for one, sign, two in zip(words, signs, words[1:], strict=False))
+    if not is_allowed("".join(joints), exact):
         return []
     folded = "".join(word.folded for word in words)
     accented = "".join(word.accented for word in words)
@@ -157,7 +159,7 @@ def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
     if len(words) < 2:
         return []
     if "possessives" not in exact and words[-1].folded == "s" and is_one_of(wanted.gap(len(words) - 1), APOSTROPHES):
-        found.append(Paragraph(wanted.field, words[:-1], [*gaps[: len(words) - 1], gaps[-1]]))
+        found.append(Paragraph(wanted.field, words[:-1], [*gaps[: len(words) - 1], []]))
     is_number = wanted.gap(1) == "." and is_version(words[0].folded) and words[1].folded[0].isdigit()
     if "numbers" not in exact and is_number:
         number = words[0]._replace(folded=words[0].folded[1:], accented=words[0].accented[1:])

@@ -47,7 +47,7 @@ slow = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 @given(chances)
 @slow
 def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> None:
-    queries, items = case(chance)
+    queries, items, _ = case(chance)
     for query, item in product(queries, items):
         assert difference(query, item, matches(query, item.item)) == "", f"{query} {item.item!r}"
 
@@ -56,8 +56,8 @@ def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> 
 @slow
 def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None:
     """After additions, replacements and removals, of owners that watch the item."""
-    queries, items = case(chance)
-    index = QueryIndex()
+    queries, items, learned = case(chance)
+    index = QueryIndex(chance.choice((None, learned)))
     live: dict[int, tuple[ParsedQuery, int]] = {}
     for query in queries * 2:
         key, owner = chance.randrange(8), chance.randrange(OWNERS)
