@@ -71,17 +71,6 @@ def test_only_a_place_makes_a_query_without_words_narrow(scope: QueryScope) -> N
     ]
 
 
-def test_a_place_with_a_wildcard_is_evaluated_for_every_item() -> None:
-    index = QueryIndex()
-    index.add(1, parse("place:pyth* -jobs"))
-    assert [bool(index.match(item(**each))) for each in ({}, {"title": "jobs"}, {"place": "rust"})] == [
-        True,
-        False,
-        False,
-    ]
-    assert index.always_evaluated == 1
-
-
 @pytest.mark.parametrize(
     ("scope", "reached"),
     [
