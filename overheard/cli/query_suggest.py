@@ -9,10 +9,15 @@ import click
 import msgspec
 
 from overheard.cli import output
+from overheard.cli.context import running_process
 from overheard.cli.output import one_line, print_line
+from overheard.cli.query_sample import about
 from overheard.cli.root import WrongUsage
+from overheard.db import workspaces
 from overheard.errors import InvalidInput
 from overheard.invisible_characters import toml_escaped
+from overheard.matching.language import parse
+from overheard.operations.query_estimates import Estimate, estimates_of
 from overheard.operations.query_suggestions import SuggestedQuery, suggestions
 
 
@@ -22,9 +27,16 @@ from overheard.operations.query_suggestions import SuggestedQuery, suggestions
 @click.option(
     "--competitor", "competitors", multiple=True, metavar="NAME", help="What it is compared with. Repeatable."
 )
+@click.option("--workspace", "-w", metavar="WORKSPACE", help="Estimate how much each finds in what this one watches.")
 @click.option("--format", type=click.Choice(["text", "json", "toml"]), default="text", show_default=True)
+@click.pass_context
 def suggest(
-    name: str, domain: str | None, competitors: tuple[str, ...], format: Literal["text", "json", "toml"]
+    context: click.Context,
+    name: str,
+    domain: str | None,
+    competitors: tuple[str, ...],
+    workspace: str | None,
+    format: Literal["text", "json", "toml"],
 ) -> None:
     """Suggest queries for NAME, such as that of a product or a company.
 
@@ -37,16 +49,30 @@ def suggest(
         suggested = suggestions(name, domain, competitors)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
+    expected = {} if workspace is None else _estimates(context, workspace, suggested)
     if format == "json":
         for query in suggested:
-            output.print_json(msgspec.structs.asdict(query))
+            estimate = expected.get(query.name)
+            per_day = {} if workspace is None else {"per_day": estimate and round(estimate.per_day, 1)}
+            output.print_json(msgspec.structs.asdict(query) | per_day)
     elif format == "toml":
         _print_toml(suggested)
     else:
         for query in suggested:
             # Not a table: its cells would break a query into lines, which cannot be copied.
-            print_line((f"{query.name}: ", "cyan"), (query.why, "dim"))
+            estimate = expected.get(query.name)
+            finds = f"; about {about(estimate.per_day)} a day" if estimate else ""
+            print_line((f"{query.name}: ", "cyan"), (f"{query.why}{finds}", "dim"))
             print_line("  ", (one_line(query.text), "bold"))
+
+
+def _estimates(context: click.Context, workspace: str, suggested: Sequence[SuggestedQuery]) -> dict[str, Estimate]:
+    """Return by name what the sample has for the queries; nothing if it lacks what the workspace watches."""
+    with running_process(context) as running:
+        owner = workspaces.by_name(running.db, workspace).id
+        trees = [(number, owner, parse(query.text)) for number, query in enumerate(suggested)]
+        found = estimates_of(running.db, trees, now=running.clock(), seconds=running.config.sample.seconds)
+    return {suggested[number].name: estimate for number, estimate in found.items()}
 
 
 def _print_toml(suggested: Sequence[SuggestedQuery]) -> None:
