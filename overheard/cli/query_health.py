@@ -14,7 +14,7 @@ from overheard.operations.query_health import FLOOD_PER_DAY, QueryHealth
 KEYS = ("workspace", "query", "state", "hits_7d", "duplicate_of")
 MEANINGS = {
     "ok": "",
-    "silent": "has found nothing in 7 days; to see what it looks for: overheard query explain",
+    "silent": "has found nothing; to see what it looks for: overheard query explain",
     "flooding": f"has found more than {FLOOD_PER_DAY} a day; to narrow it down: overheard query test … --sample",
     "links_only": "finds only addresses; -in:link leaves them out",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -32,22 +32,30 @@ def parsed(query: StoredQuery) -> ParsedQuery | None:
         return None
 
 
-def estimates(db: Db, queries: Iterable[StoredQuery], *, now: float, seconds: float) -> Mapping[int, Estimate]:
-    """Return an estimate for each query, by id, of which anything is sampled that its workspace watches."""
+def estimates(db: Db, queries: Iterable[StoredQuery], *, now: float, seconds: float) -> dict[int, Estimate]:
+    """Return an estimate for each query, by id, of whose workspace's places anything is sampled."""
+    trees = [(query.id, query.workspace_id, tree) for query in queries if (tree := parsed(query)) is not None]
+    return estimates_of(db, trees, now=now, seconds=seconds)
+
+
+def estimates_of(
+    db: Db, trees: Iterable[tuple[int, int, ParsedQuery]], *, now: float, seconds: float
+) -> dict[int, Estimate]:
+    """The same for queries that need not be stored: (number, workspace, query)."""
     index, owners = QueryIndex(), {}
-    for query in queries:
-        if (tree := parsed(query)) is not None:
-            index.add(query.id, tree, query.workspace_id)
-            owners[query.id] = query.workspace_id
-    if not owners:
+    for number, workspace_id, tree in trees:
+        index.add(number, tree, workspace_id)
+        owners[number] = workspace_id
+    workspace_ids = set(owners.values())
+    if not workspace_ids:
         return {}
-    watching = watchers(db, set(owners.values()))
+    watching = watchers(db, workspace_ids)
     rates: RateEstimate[int] = RateEstimate(sample.coverage(db, now - seconds), now)
     hits: Counter[int] = Counter()
     sampled_of: Counter[int] = Counter()
     nobody: frozenset[int] = frozenset()
-    # With one workspace, nothing but what it watches is read.
-    only = next(iter(owners.values())) if len(set(owners.values())) == 1 else None
+    # Of a single workspace, nothing but what it watches is read.
+    only = next(iter(workspace_ids)) if len(workspace_ids) == 1 else None
     for sampled in sample.sampled_items(db, only, since=now - seconds):
         of_place, of_source = (watching.get(key, nobody) for key in sampled.item.found_in)
         if not of_place and not of_source:
@@ -57,7 +65,7 @@ def estimates(db: Db, queries: Iterable[StoredQuery], *, now: float, seconds: fl
         hits.update(found)
         rates.see(sampled, found)
     return {
-        query: Estimate(rates.per_day(query), hits[query], sampled_of[owner], rates.hours)
-        for query, owner in owners.items()
+        number: Estimate(rates.per_day(number), hits[number], sampled_of[owner], rates.hours)
+        for number, owner in owners.items()
         if sampled_of[owner]
     }

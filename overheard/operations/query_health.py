@@ -32,6 +32,7 @@ FLOOD_PER_DAY = 200  # more than anyone reads; chosen, not measured
 ALIKE = 0.9  # of all items that one of two queries has found, both have: near-copies
 ALIKE_MIN_HITS = 5
 MAX_COMPARED = 50  # queries that match the same item; more of them are not compared with each other by their hits
+CONCLUSIVE_HOURS = 12.0  # that the sample has to cover for its silence to say something; chosen, not measured
 MAX_READ = 2000  # mentions of a workspace, the newest, in which places are looked at
 
 HealthState = Literal["ok", "silent", "flooding", "links_only", "duplicate"]
@@ -76,7 +77,9 @@ def health(db: Db, *, now: float, sample_seconds: float, workspace_id: int | Non
 
 
 def _is_silent(expected: Estimate | None, age: float) -> bool:
-    return age >= WEEK_SECONDS if expected is None else expected.per_day * 7 < 1
+    if expected is None or expected.hours < CONCLUSIVE_HOURS:
+        return age >= WEEK_SECONDS
+    return expected.per_day * 7 < 1
 
 
 def _hits(db: Db, since: float, workspace_id: int | None) -> tuple[Counter[int], Counter[tuple[int, int]]]:

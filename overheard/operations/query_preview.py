@@ -122,7 +122,7 @@ def preview(db: Db, slug: str, query: ParsedQuery, *, now: float, seconds: float
         sampled=tally.sampled,
         hits=tally.hits,
         per_day=round(rates.per_day(None), 1),
-        hours=round(rates.hours, 1),
+        hours=rates.hours,
         by_place=tuple(
             PlaceHits(*place, count, round(rates.per_day(place), 1)) for place, count in tally.by_place.most_common()
         ),

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from overheard.db import workspaces
-from overheard.db.query_rows import StoredQuery
-from overheard.matching.scope import QueryScope
-from overheard.operations.query_estimates import estimates
+from overheard.matching.language import parse
+from overheard.operations.query_estimates import estimates_of
 from overheard.operations.query_suggestions import SuggestedQuery
 from overheard.process import RunningProcess
 
@@ -19,12 +18,9 @@ def with_estimates(running: RunningProcess, slug: str, suggested: Sequence[Sugge
 
     Raises NotFound.
     """
-    workspace = workspaces.by_name(running.db, slug)
-    # As if they were stored: numbers in place of ids.
-    queries = [
-        StoredQuery(at, workspace.id, slug, query.name, query.text, QueryScope()) for at, query in enumerate(suggested)
-    ]
-    found = estimates(running.db, queries, now=running.clock(), seconds=running.config.sample.seconds)
+    owner = workspaces.by_name(running.db, slug).id
+    trees = [(number, owner, parse(query.text)) for number, query in enumerate(suggested)]
+    found = estimates_of(running.db, trees, now=running.clock(), seconds=running.config.sample.seconds)
     return [
         msgspec.structs.replace(query, hits_per_day=round(found[at].per_day, 1) if at in found else None)
         for at, query in enumerate(suggested)

@@ -106,3 +106,18 @@ def test_a_new_query_that_will_flood_is_warned_of(
 
     monkeypatch.setattr(flood_warnings, "MIN_HITS", 21)
     assert run("query", "edit", "acme", "snakes", "snakes").stderr == "", "so few hits prove nothing"
+
+
+def test_suggestions_come_with_estimates(run: Run, acme: int, sampled: Callable[[int], None]) -> None:
+    assert "per_day" not in lines(run("query", "suggest", "snakes", "--format", "json").output)[0]
+    empty = lines(run("query", "suggest", "snakes", "-w", "acme", "--format", "json").output)
+    assert {query["per_day"] for query in empty} == {None}
+    sampled(5)
+    found = {
+        query["name"]: query["per_day"]
+        for query in lines(run("query", "suggest", "snakes", "-w", "acme", "--format", "json").output)
+    }
+    assert found["brand"] > 0
+    assert found["complaints"] == 0
+    assert " a day" in run("query", "suggest", "snakes", "-w", "acme").output
+    assert run("query", "suggest", "snakes", "-w", "nobody").exit_code == 1

@@ -9,7 +9,7 @@ import pytest
 
 from overheard.db import queries, storing
 from overheard.db.database import Db
-from overheard.db.models import Query
+from overheard.db.models import Feed, Query, SampledItem, SampleSource
 from overheard.items import Item
 from overheard.messages import WorkspaceMatch
 from overheard.operations import query_health
@@ -77,15 +77,18 @@ def test_backfilled_mentions_are_not_counted(
 
 
 def test_silence_is_judged_by_the_sample_and_without_one_after_a_week(
-    world: World, clock: Clock, states: Callable[..., dict[str, QueryHealth]]
+    world: World, db: Db, clock: Clock, states: Callable[..., dict[str, QueryHealth]]
 ) -> None:
     world.workspace(queries={"a": "acme", "z": "zebra"})
     clock.advance(6 * DAY)
-    assert {each.state for each in states().values()} == {"ok"}
-    clock.advance(DAY)
-    assert {each.state for each in states().values()} == {"silent"}
     world.sample(world.item(1), world.item(2, title="", body="quiet"))
+    assert {each.state for each in states().values()} == {"ok"}, "a sample of a moment says nothing"
+    SampleSource.update(since=1.0).execute(db.peewee)
     assert {name: each.state for name, each in states().items()} == {"a": "ok", "z": "silent"}
+    clock.advance(DAY)
+    assert {name: each.state for name, each in states().items()} == {"a": "ok", "z": "silent"}
+    SampledItem.delete().execute(db.peewee)
+    assert {each.state for each in states().values()} == {"silent"}
 
 
 def test_what_is_found_in_addresses_alone(
@@ -137,6 +140,8 @@ def test_queries_with_different_limits_are_no_copies(
     specs = tuple(QuerySpec(name, "acme", places=places) for name, places in limits)
     world.save(msgspec.structs.replace(world.spec(subreddits=["python", "rust"]), query=specs))
     world.sample(world.item(1, place="rust"))
+    SampleSource.update(since=1.0).execute(db.peewee)
+    Feed.update(created_at=1.0).execute(db.peewee)
     assert {name: (each.state, each.duplicate_of) for name, each in states().items()} == {
         "python": ("silent", None), "rust": ("ok", None), "everywhere": ("ok", None), "again": ("duplicate", "rust"),
     }  # fmt: skip
