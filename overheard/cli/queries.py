@@ -12,6 +12,7 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
@@ -49,9 +50,9 @@ query.add_command(help)
 query.add_command(suggest)
 
 
-@query.command
-@click.argument("query")
-@click.option("--text", help="Match this text.")
+@query.command(short_help="Test QUERY on a text, a file, or a sample of recent items.")
+@click.argument("query", callback=as_unicode)
+@click.option("--text", callback=as_unicode, help="Match this text.")
 @click.option(
     "--file",
     "path",
@@ -104,8 +105,6 @@ def test(
 
 
 def _text(query: ParsedQuery, text: str, format: Format) -> None:
-    # An argument that is not UTF-8 arrives with surrogates, which JSON cannot hold.
-    text = text.encode("utf-8", "replace").decode()
     hit = match_text(query, text)
     if format != "table":
         _print(iter([hit] if hit else []), format)
