@@ -10,9 +10,9 @@ from tests.evaluator.folding import (
     HYPHENS,
     fold,
     fold_case,
+    is_alphanumeric,
     is_emoji,
     is_flag_half,
-    is_letter,
     is_mark,
     is_there,
     is_unspaced,
@@ -84,7 +84,7 @@ def word_length(chars: Sequence[str]) -> int:
     """Return how many characters belong to the word that begins here; 0: none begins."""
     if is_emoji(chars[0]):
         return 2 if len(chars) > 1 and is_flag_half(chars[0]) and is_flag_half(chars[1]) else 1
-    if not is_letter(chars[0]):
+    if not is_alphanumeric(chars[0]):
         return 0
     length = 1
     if is_unspaced(chars[0]):
@@ -93,7 +93,7 @@ def word_length(chars: Sequence[str]) -> int:
         return length
     while length < len(chars):
         char = chars[length]
-        of_word = (is_letter(char) and not is_unspaced(char)) or is_mark(char)
+        of_word = (is_alphanumeric(char) and not is_unspaced(char)) or is_mark(char)
         if not of_word and not is_contraction(chars[length - 1 : length + 2]):
             break
         length += 1
