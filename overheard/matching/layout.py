@@ -176,8 +176,10 @@ class Layout:
 
     @cached_property
     def hyphenated(self) -> int:
-        """The positions of words with a hyphen between them and the word before."""
-        return self.mask(at for at in self._by_sign.get(HYPHEN, ()) if at and self.words[at - 1])
+        """The positions of names with a hyphen between them and the word before: evil-acme.com, not python-3.11."""
+        return self.mask(
+            at for at in self._by_sign.get(HYPHEN, ()) if at and self.words[at - 1] and not self.words[at][0].isdigit()
+        )
 
     @cached_property
     def continued_names(self) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from overheard.items import Item, place_key
-from overheard.matching.document import looks_further
+from overheard.matching.document import author_key, looks_further
 from overheard.matching.forms import forms
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
 from overheard.matching.rarity import EVERY_ITEM, Anchor, Pair
@@ -73,7 +73,7 @@ class Lookup:
             yield EVERY_ITEM
             yield f"place:{place_key(item.place).casefold()}"
             if item.author is not None:
-                yield f"author:{item.author.casefold()}"
+                yield f"author:{author_key(item.author)}"
 
     def _count(self, anchors: Collection[Anchor], query: ParsedQuery, by: int) -> None:
         self._further_fields += by * _looks_further(query)
