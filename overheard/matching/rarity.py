@@ -38,8 +38,10 @@ Pair = tuple[str, str]
 Anchor = str | Pair
 
 EVERY_ITEM = "every item"
-AFFIX_CHARS = 6  # of a word's beginning or end; the index looks up as many for each word of an item
-GRAM_CHARS = 6  # of a part of a word, likewise
+# Of a word's beginning, end or part. For each size that queries have, the index looks up one more for a new word, or of
+# parts nearly one for each of its characters.
+AFFIX_CHARS = 12
+PART_CHARS = 10
 
 # The most frequent words of English Reddit (counted over 53,000 posts and comments), most frequent first.
 _COMMON = """
@@ -152,12 +154,14 @@ class Rarity:
         return Required(sum(self._together(*pair) for pair in pairs), tuple(sorted(pairs)))
 
     def _together(self, one: str, two: str) -> float:
-        # A pair is far rarer than a word, above all in scripts where every character is a word. The factor allows for
-        # words of a phrase being side by side more often than by chance: guessed, not measured.
-        return self.frequency(one) * self.frequency(two) * 5
+        # A pair is far rarer than a word, above all in scripts where every character is a word. The factors allow for
+        # words of a phrase being side by side more often than by chance, and for a pair costing more than a word, in
+        # memory and to look up: guessed, not measured.
+        first, second = self.frequency(one), self.frequency(two)
+        return min(first * second * 5, first / 2, second / 2)
 
     def _literal(self, literal: str) -> Required:
-        size = min(GRAM_CHARS, len(literal))
+        size = min(PART_CHARS, len(literal))
         grams = (literal[at : at + size] for at in range(len(literal) - size + 1))
         # Of equal length, the one with the rarest letters would be best; the middle of a literal is least like others.
         middle = list(grams)[(len(literal) - size) // 2]
