@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, zip_longest
 from operator import itemgetter
 
 import msgspec
@@ -12,14 +12,24 @@ import msgspec
 from actors.context import Context
 from overheard.bus.actor import StageWork
 from overheard.chunking import chunks, matched_size, split_matches
-from overheard.db import queries
+from overheard.db import queries, word_frequencies
 from overheard.db.database import Db
 from overheard.db.sampler import Sampler
 from overheard.items import Item, WatchKey
-from overheard.matching.document import MAX_HIGHLIGHTS, Highlight, merged
+from overheard.matching.document import MAX_HIGHLIGHTS, merged
 from overheard.matching.index import QueryIndex
 from overheard.matching.language import parse_stored
-from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, WorkspaceMatch
+from overheard.matching.leaf_finder import Highlight
+from overheard.matching.scope import QueryScope
+from overheard.messages import (
+    TERM_MAX_CHARS,
+    WHY_MAX,
+    ItemsFetched,
+    ItemsMatched,
+    MatchedItem,
+    Why,
+    WorkspaceMatch,
+)
 from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
@@ -91,16 +101,25 @@ class Matcher:
             return None
         by_workspace: dict[int, list[int]] = defaultdict(list)
         spans: dict[int, set[Highlight]] = defaultdict(set)
+        reasons: dict[int, list[Why]] = defaultdict(list)
         for hit in self._index.match(item, place_watchers, source_watchers):
             by_workspace[hit.owner].append(hit.key)
             spans[hit.owner].update(hit.highlights)
+            reasons[hit.owner] += [
+                (hit.key, term[:TERM_MAX_CHARS], field, start, end) for term, field, start, end in hit.why
+            ]
         sample = self.sampler.draw(item) if self.sampler is not None else None
         if not by_workspace and sample is None and not is_edit(item):
             return None
         return MatchedItem(
             item,
             tuple(
-                WorkspaceMatch(workspace_id, tuple(sorted(ids)), capped_highlights(spans[workspace_id]))
+                WorkspaceMatch(
+                    workspace_id,
+                    tuple(sorted(ids)),
+                    capped_highlights(spans[workspace_id]),
+                    capped_reasons(reasons[workspace_id]),
+                )
                 for workspace_id, ids in sorted(by_workspace.items())
             ),
             sample,
@@ -119,12 +138,15 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return  # another thread refreshed the index while this one waited for the lock
-            for query_id, workspace_id, text, _ in queries.changed_since(self.db, self._revision):
+            # Only before the first query is filed: later ones go where the words were rare then.
+            if not len(self._index) and (learned := word_frequencies.load(self.db)):
+                self._index = QueryIndex(learned)
+            for query_id, workspace_id, text, scope in queries.changed_since(self.db, self._revision):
                 self._refused_queries.pop(query_id, None)
                 if text is None:
                     self._index.remove(query_id)
                 else:
-                    self._add(query_id, workspace_id, text)
+                    self._add(query_id, workspace_id, text, scope)
             changed = dict(queries.watches_since(self.db, self._revision))
             for workspace_id, places in changed.items():
                 self._watch(workspace_id, places or ())
@@ -158,9 +180,10 @@ class Matcher:
         if not wanted:
             del self._places[workspace_id]
 
-    def _add(self, query_id: int, workspace_id: int, text: str) -> None:
+    def _add(self, query_id: int, workspace_id: int, text: str, scope: QueryScope) -> None:
         try:
-            query, error = parse_stored(text)
+            query, error = parse_stored(text, scope=scope.node)
+            self._index.add(query_id, query, workspace_id)
         except ValueError as unreadable:
             # Logged by type only: the error's text would quote the query.
             log.error(
@@ -169,7 +192,6 @@ class Matcher:
             self._index.remove(query_id)
             self._refused_queries[query_id] = workspace_id, False
             return
-        self._index.add(query_id, query, workspace_id)
         if error:
             self._refused_queries[query_id] = workspace_id, True
 
@@ -178,3 +200,10 @@ def capped_highlights(spans: set[Highlight]) -> tuple[Highlight, ...]:
     """Return the spans of several queries, sorted and without overlaps; of each field the first MAX_HIGHLIGHTS."""
     fields = groupby(merged(spans, touching=True), key=itemgetter(0))
     return tuple(chain.from_iterable(islice(of_field, MAX_HIGHLIGHTS) for _, of_field in fields))
+
+
+def capped_reasons(reasons: list[Why]) -> tuple[Why, ...]:
+    """Return the first WHY_MAX, in turns of the queries, so that a long one leaves room for the others."""
+    of_queries = [list(of_query) for _, of_query in groupby(reasons, key=itemgetter(0))]
+    turns = chain.from_iterable(zip_longest(*of_queries))
+    return tuple(sorted(islice((each for each in turns if each is not None), WHY_MAX), key=itemgetter(0)))

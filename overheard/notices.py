@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+SHOWN_IN = {"title": "title", "thread": "title", "body": "body", "url": "url"}
 NoticeType = Literal["mention.created", "mentions.summary", "digest", "alert"]
 
 
@@ -49,6 +50,11 @@ class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
     query_ids: tuple[int, ...]
     backfilled: bool
     why: tuple[MatchReason, ...] = ()
+
+    @property
+    def shown_highlights(self) -> tuple[tuple[str, int, int], ...]:
+        """Return the highlights in the title, which is the thread's, too, in the body and in ``url``."""
+        return tuple((SHOWN_IN[field], start, end) for field, start, end in self.highlights if field in SHOWN_IN)
 
 
 class AlertedIncident(msgspec.Struct, frozen=True):

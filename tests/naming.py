@@ -23,6 +23,10 @@ WORDS = (
 OTHER_LETTERS = (
     "overheard/matching/",
     "tests/unit/matching/",
+    "docs/queries.md",
+    "overheard/operations/query_topics.py",
+    "overheard/operations/query_warnings.py",
+    "tests/unit/operations/test_query_explanation.py",
     "tests/benchmarks/",
     "tests/servers/canaries.py",
     "tests/soak/world.py",

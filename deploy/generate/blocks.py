@@ -1,4 +1,4 @@
-"""Generated blocks in hand-written files: made from the table of stages, between two lines that name them.
+"""Generated blocks in hand-written files: made from tables in code, between two lines that name them.
 
 # generated: NAME (make generate)
 …
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from deploy.generate.query_tables import cheat_sheet, examples, recipes
+from overheard.operations.query_topics import RECIPES_TOPIC, TOPICS
 from overheard.programs import PROGRAMS, ProgramSpec
 from overheard.stages import STAGES
 
@@ -31,8 +34,11 @@ def replace_block(text: str, name: str, block: str) -> str:
 
 def files_with_blocks() -> Iterator[tuple[str, str]]:
     """Yield the path and the whole new text of each file with a block."""
-    for path, (name, make) in GENERATED_BLOCKS.items():
-        yield path, replace_block((ROOT / path).read_text(encoding="utf-8"), name, make())
+    for path, blocks in GENERATED_BLOCKS.items():
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for name, make in blocks.items():
+            text = replace_block(text, name, make())
+        yield path, text
 
 
 def supervisord() -> str:
@@ -96,10 +102,15 @@ def _label(program: ProgramSpec) -> str:
     return f"{program.name} (with {' and '.join(shared)})" if shared else program.name
 
 
-GENERATED_BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
-    "deploy/supervisord/supervisord.conf": ("programs", supervisord),
-    "deploy/rabbitmq/permissions": ("permissions", permissions),
-    "deploy/lib/metrics.sh": ("offsets", port_offsets),
-    "README.md": ("ports", port_table),
-    "docs/runbook.md": ("ports", port_list),
+GENERATED_BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
+    "deploy/supervisord/supervisord.conf": {"programs": supervisord},
+    "deploy/rabbitmq/permissions": {"permissions": permissions},
+    "deploy/lib/metrics.sh": {"offsets": port_offsets},
+    "README.md": {"ports": port_table},
+    "docs/runbook.md": {"ports": port_list},
+    "docs/queries.md": {
+        RECIPES_TOPIC: recipes,
+        "syntax": cheat_sheet,
+        **{topic: partial(examples, topic) for topic in TOPICS},
+    },
 }

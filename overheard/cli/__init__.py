@@ -34,7 +34,7 @@ ENTRIES = {
         f"{PACKAGE}.workspace_files:import_", "Create or update workspaces from a TOML file.", HEADING_CONFIGURE
     ),
     "export": CommandEntry(f"{PACKAGE}.workspace_files:export", "Write workspaces as TOML.", HEADING_CONFIGURE),
-    "query": CommandEntry(f"{PACKAGE}.queries:query", "Test a query on a text or a file of items.", HEADING_CONFIGURE),
+    "query": CommandEntry(f"{PACKAGE}.queries:query", "Write, explain and test queries.", HEADING_CONFIGURE),
     "channel": CommandEntry(f"{PACKAGE}.channels:channel", "List, test or enable channels.", HEADING_CONFIGURE),
     "mentions": CommandEntry(f"{PACKAGE}.mentions:mentions", "List mentions, or follow new ones.", HEADING_RESULTS),
     "backfill": CommandEntry(

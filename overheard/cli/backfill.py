@@ -20,7 +20,8 @@ from overheard.db.backfills import BackfillSearch
 from overheard.db.retention import configured_ages
 from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.operations import backfill as operation
-from overheard.operations.backfill import Backfiller, BackfillPlan, Match, SearchableSource
+from overheard.operations.backfill import Backfiller, BackfillPlan, SearchableSource
+from overheard.operations.quiet_store import Match
 from overheard.operations.wording import counted
 from overheard.permits import BudgetNeed
 from overheard.process import RunningProcess

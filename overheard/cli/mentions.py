@@ -113,13 +113,15 @@ def _piped_summary(mention: PublicMention) -> Text:
 
 
 def _title(mention: PublicMention) -> Text:
-    return highlighted_excerpt(mention.title, mention.highlights, "title", 300)
+    return highlighted_excerpt(mention.title, mention.shown_highlights, "title", 300)
 
 
 def _body_excerpt(mention: PublicMention) -> Text:
-    """Return an excerpt around a match in the body; empty if only the title matches."""
-    matched = any(field == "body" for field, _, _ in mention.highlights)
-    return highlighted_excerpt(mention.body, mention.highlights, "body", 160) if matched else Text()
+    """Return an excerpt around a match in the body, or in the address if only that matches; empty for the title."""
+    fields = {field for field, _, _ in mention.shown_highlights}
+    if "body" in fields:
+        return highlighted_excerpt(mention.body, mention.shown_highlights, "body", 160)
+    return highlighted_excerpt(mention.url, mention.shown_highlights, "url", 160) if fields == {"url"} else Text()
 
 
 def link(mention: PublicMention) -> str:

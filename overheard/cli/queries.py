@@ -9,33 +9,44 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
-import msgspec
 from rich.text import Text
 
 from overheard.cli import output
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
+from overheard.cli.query_apply import apply
 from overheard.cli.query_changes import add, edit, remove
+from overheard.cli.query_explain import explain_
+from overheard.cli.query_health import health
+from overheard.cli.query_help import help
+from overheard.cli.query_sample import print_sample
+from overheard.cli.query_suggest import suggest
 from overheard.cli.root import WrongUsage
-from overheard.matching.index import matches
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
-from overheard.operations.jsonl import MAX_COMPLAINTS, LineTally, MatchedLine, matching_lines
+from overheard.operations.jsonl import MAX_COMPLAINTS, TEXT_KEY, LineTally, MatchedLine, match_text, matching_lines
+from overheard.operations.query_outline import needs_more_than_a_body
 from overheard.sources.jsonl_files import NotAnItemFile, open_decompressed
 from overheard.sources.registry import place_label
 
 TABLE_ROWS = 50
 EXCERPT_CHARS = 160  # around the first match
+NOT_A_BODY = "TEXT is the body of a comment. To test fields, places and the like, use --file (see --help)."
 
 
 @click.group
 def query() -> None:
-    """Test queries."""
+    """Write and test queries. The language, by example: overheard query help."""
 
 
+query.add_command(apply)
 query.add_command(add)
 query.add_command(edit)
 query.add_command(remove)
+query.add_command(health)
+query.add_command(explain_)
+query.add_command(help)
+query.add_command(suggest)
 
 
 @query.command
@@ -48,21 +59,40 @@ query.add_command(remove)
     metavar="FILE",
     help="Match the items in this file.",
 )
+@click.option("--sample", is_flag=True, help="Match recent items of the places that WORKSPACE watches.")
+@click.option("--workspace", "-w", metavar="WORKSPACE", help="Whose places; with --sample.")
 @format_option
-def test(query: str, text: str | None, path: str | None, format: Format) -> None:
-    """Explain QUERY and test it on a text or a file.
+@click.pass_context
+def test(
+    context: click.Context,
+    /,
+    query: str,
+    text: str | None,
+    path: str | None,
+    sample: bool,
+    workspace: str | None,
+    format: Format,
+) -> None:
+    """Test QUERY on a text, a file or a sample of recent items, or whether it is valid at all.
 
-    FILE has one JSON object per line, with a title and selftext, or a body. It may be gzipped; - is stdin. With
-    --format json, each matching object is printed unchanged, with two more keys: "line" (from 1) and "highlights"
+    FILE has one JSON object per line, with a title and selftext (or body), or only a body for a comment; and if they
+    are known, source, kind (post or comment), subreddit (or place), author, url, thread_title, link_flair_text, lang,
+    over_18 and is_self (true or false). It may be gzipped; - is stdin. TEXT is the body of a comment.
+
+    With --format json, each matching object is printed unchanged, with two more keys: "line" (from 1) and "highlights"
     ([key, start, end], in characters). Unreadable lines are reported on stderr and make the exit code 1. It is 2 if
     FILE is not a file of items at all.
     """
-    if text is not None and path is not None:
-        raise click.UsageError("--text and --file cannot be used together")
+    if (text is not None) + (path is not None) + sample > 1:
+        raise click.UsageError("--text, --file and --sample cannot be used together")
+    if sample is not (workspace is not None):
+        raise click.UsageError("--sample and --workspace go together: --sample -w WORKSPACE")
     try:
         parsed = parse(query)
     except QuerySyntaxError as error:
         raise WrongUsage(str(error)) from None
+    if workspace is not None:
+        return print_sample(context, parsed, workspace, format)
     if path is not None:
         sys.exit(_file(parsed, path, format))
     if text is not None:
@@ -76,15 +106,15 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
 def _text(query: ParsedQuery, text: str, format: Format) -> None:
     # An argument that is not UTF-8 arrives with surrogates, which JSON cannot hold.
     text = text.encode("utf-8", "replace").decode()
-    hit = matches(query, {"text": text})
+    hit = match_text(query, text)
     if format != "table":
-        fields = {"text": msgspec.Raw(msgspec.json.encode(text))}
-        matched = [MatchedLine(1, fields, {"text": text}, hit.highlights)] if hit else []
-        _print(iter(matched), format)
+        _print(iter([hit] if hit else []), format)
     elif hit:
-        print_line(("✓ ", "green"), highlighted_excerpt(text, hit.highlights, "text", EXCERPT_CHARS))
+        print_line(("✓ ", "green"), highlighted_excerpt(text, hit.highlights, TEXT_KEY, EXCERPT_CHARS))
     else:
         print_line(("✗ ", "red"), "No match.")
+        if needs_more_than_a_body(query):
+            print_line((NOT_A_BODY, "dim"), stderr=True)
 
 
 def _file(query: ParsedQuery, path: str, format: Format) -> int:
@@ -132,11 +162,10 @@ def _where(hit: MatchedLine) -> str:
 
 
 def _what(hit: MatchedLine) -> Text:
-    fields = {field for field, _, _ in hit.highlights}
+    # A query of places or authors alone has nothing to highlight.
+    keys = dict.fromkeys(key for key, _, _ in hit.highlights) or list(hit.texts)[:1]
     texts = [
-        highlighted_excerpt(text, hit.highlights, key, EXCERPT_CHARS)
-        for key, text in hit.texts.items()
-        if key in fields
+        highlighted_excerpt(text, hit.highlights, key, EXCERPT_CHARS) for key, text in hit.texts.items() if key in keys
     ]
     return Text("\n" if output.console().is_terminal else " | ").join(texts)
 

@@ -118,7 +118,8 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _scoped(node: Node, scope: Node | None) -> ParsedQuery:
-    return node if scope is None else combined(And, [node, scope])
+    # The scope first: it is decided without reading the item's texts.
+    return node if scope is None else combined(And, [scope, node])
 
 
 def _too_wide(text: str, tokens: list[Token], query: ParsedQuery) -> QuerySyntaxError:

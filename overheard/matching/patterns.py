@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_PATTERN_BYTES = 1 << 18
 MAX_PROGRAM_SIZE = 1_500
 # The most frequent letters: what finds each of them finds nearly every text.
 _LETTERS = "etaoin"
+_ONE_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
 
 
 class PatternError(ValueError):
@@ -34,6 +36,9 @@ def check(regex: str, case: bool) -> None:
     if len(regex) > MAX_PATTERN_CHARACTERS:
         reason = f"a regular expression of {len(regex)} characters, {MAX_PATTERN_CHARACTERS} are allowed"
         raise PatternError(reason, "Shorten it, or write several with OR between them.")
+    if _ONE_BYTE.search(regex):
+        # Its matches can begin or end inside of a character, which leaves no position in the text.
+        raise PatternError("\\C, a single byte, is not supported", "Write . for any character.")
     try:
         pattern = compiled(regex, case)
     except UnicodeEncodeError:

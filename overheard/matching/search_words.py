@@ -16,8 +16,8 @@ MAX_SEARCH_WORDS = 20  # a search for more is longer than sources accept; chosen
 def search_words(queries: Iterable[ParsedQuery]) -> tuple[str, ...]:
     """Return words of which every text that one of the queries matches contains at least one.
 
-    Except texts that write such a word in several parts (wi-fi for wifi), or with accents. () if there are none that every
-    search engine would understand: then everything has to be searched.
+    Except texts that write such a word in several parts (wi-fi for wifi), or with accents. () if there are none that
+    every search engine would understand: then everything has to be searched.
     """
     words: dict[str, None] = {}
     rarity = Rarity()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
@@ -12,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from overheard.clock import Clock
-from overheard.db import backfills, storing, workspaces
+from overheard.db import backfills, workspaces
 from overheard.db.backfills import BackfillSearch
 from overheard.db.database import Db
 from overheard.db.retention import RetentionAges
@@ -25,20 +23,17 @@ from overheard.errors import (
     RetryableError,
     Unavailable,
 )
-from overheard.items import Item
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
 from overheard.matching.scope import QueryScope
 from overheard.matching.search_words import search_words
-from overheard.messages import ItemsFetched, ItemsMatched, PollPart, WorkspaceMatch
+from overheard.operations.quiet_store import Match, QuietStore
 from overheard.sources import ItemSearch, RequestTokens, SearchRequest
 
-NOTHING_IS_NEWS = -math.inf  # the age from which items are not sent: any
 RETRY_MIN_SECONDS = 1.0  # after an error of the source, doubling to a minute; chosen, not measured
 RETRY_MAX_SECONDS = 60.0
 MAX_TRIES = 6  # in a row without an answer, about a minute: by then it is an outage
 BUDGET_WAIT_SECONDS = 5.0  # between two tries to get a spare token, at the longest
 
-Match = Callable[[ItemsFetched], list[ItemsMatched]]  # as the match stage does
 Report = Callable[[BackfillSearch, str], None]  # how far a search has got, and what is to be said about it
 TRUNCATED = "its search does not show everything: some items may be missing"
 
@@ -77,7 +72,11 @@ def plan(
         names = ", ".join(backfills.query_names(db, row.id))
         raise NotFound(f"workspace {slug} has no query {query!r}; it has: {names}" if query else f"{slug} has no query")
     watched = backfills.watched_sources(db, row.id)
-    found = backfills.watched(db, row.id, [source for source in watched if source in searchable], since)
+    found = [
+        search
+        for search in backfills.watched(db, row.id, [source for source in watched if source in searchable], since)
+        if any(scope.reaches(search.source, search.place) for _, scope in texts.values())
+    ]
     kept = [replace(search, since=max(search.since, now - ages.kept_for(search.source))) for search in found]
     resumed, searches = backfills.resume(db, row.id, query or "", kept)
     return BackfillPlan(
@@ -94,7 +93,7 @@ def plan(
 def _parsed(texts: Mapping[int, tuple[str, QueryScope]]) -> list[ParsedQuery]:
     """Return the queries; none if one of them cannot be parsed: it is not matched either."""
     try:
-        return [parse_stored(text)[0] for text, _ in texts.values()]
+        return [parse_stored(text, scope=scope.node)[0] for text, scope in texts.values()]
     except QuerySyntaxError:
         return []
 
@@ -118,8 +117,7 @@ class Backfiller:
         self.db = db
         self.clock = clock
         self.sources = sources
-        self.match = match
-        self.ages = ages
+        self.quiet = QuietStore(db, match, clock, ages)
         self.stop = stop
 
     def run(self, plan: BackfillPlan, report: Report) -> bool:
@@ -193,37 +191,14 @@ class Backfiller:
             item for item in page.items if item.kind in search.kinds and search.since <= item.created_at < search.until
         )
         times = [item.created_at for item in items]
+        mentions = self.quiet.store(plan.workspace_id, plan.query_ids, items).mentions if items else 0
         after = replace(
             search,
             position=page.position,
             oldest=min([*times, *filter(None, [search.oldest])], default=None),
             newest=max([*times, *filter(None, [search.newest])], default=None),
             items=search.items + len(items),
-            mentions=search.mentions + self._store(plan, items) if items else search.mentions,
+            mentions=search.mentions + mentions,
             finished_at=None if page.position is not None else self.clock(),
         )
         return after, TRUNCATED if page.truncated else ""
-
-    def _store(self, plan: BackfillPlan, items: tuple[Item, ...]) -> int:
-        """Match the items and store those of this workspace; return how many mentions are new."""
-        # A poll of its own, of one part and without targets: it moves no cursor.
-        part = PollPart(poll=f"backfill-{uuid.uuid4()}", part=0, parts=1)
-        mentions = 0
-        for matched in self.match(ItemsFetched(part=part, items=items)):
-            kept = [(entry, self._own(plan, entry.matches)) for entry in matched.items]
-            own = replace(matched, items=tuple(replace(entry, matches=matches) for entry, matches in kept if matches))
-            now = self.clock()
-            stored = storing.store(self.db, own, now, NOTHING_IS_NEWS, self.ages.kept_for)
-            mentions += stored.mentions
-        return mentions
-
-    def _own(self, plan: BackfillPlan, matches: tuple[WorkspaceMatch, ...]) -> tuple[WorkspaceMatch, ...]:
-        """Return the matches of this workspace, if one of the wanted queries is among them.
-
-        Its other queries that match stay: the mention is stored once, and has to name them all.
-        """
-        return tuple(
-            match
-            for match in matches
-            if match.workspace_id == plan.workspace_id and not plan.query_ids.isdisjoint(match.query_ids)
-        )

@@ -1,8 +1,12 @@
-"""Match a query against a file of items, one JSON object per line."""
+"""Match a query against a file of items, one JSON object per line.
+
+A line becomes an item, so that every part of the language works as it does live. Highlights go the way back: they name
+the keys of the line, and count its characters.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 import msgspec
@@ -10,12 +14,13 @@ import msgspec
 from overheard.errors import InvalidInput
 from overheard.matching.index import matches
 from overheard.matching.language import ParsedQuery
+from overheard.matching.leaf_finder import Highlight
+from overheard.operations.line_items import LineItem, item_of
 from overheard.sources.jsonl_files import DECOMPRESSION_ERRORS, LINE_MAX_BYTES, UTF8_BOM, MatchableLine, NotAnItemFile
 
 MAX_COMPLAINTS = 10
 UNREADABLE_LINES_LIMIT = 1000  # if all of the first lines are unreadable, this is not a file of items
-
-Highlights = tuple[tuple[str, int, int], ...]
+TEXT_KEY = "text"  # of a text that comes without a line
 
 
 class MatchedLine(msgspec.Struct):
@@ -24,7 +29,7 @@ class MatchedLine(msgspec.Struct):
     line: int
     given: dict[str, msgspec.Raw]
     texts: dict[str, str]
-    highlights: Highlights
+    highlights: tuple[Highlight, ...]
     subreddit: str | None = None
 
 
@@ -48,8 +53,9 @@ def matching_lines(
             continue
         tally.lines += 1
         try:
-            item = parts.decode(raw)
-            hit = matches(query, item.fields)
+            line = parts.decode(raw)
+            made = item_of(line)
+            hit = matches(query, made.item)
             # The whole object is only needed to print a match, and most lines do not match.
             given = whole.decode(raw) if hit else {}
         # RecursionError: a line may be nested more deeply than the decoder can follow.
@@ -64,7 +70,25 @@ def matching_lines(
             continue
         if hit:
             tally.matched += 1
-            yield MatchedLine(number, given, item.fields, hit.highlights, item.subreddit)
+            yield _matched(number, given, line, made, hit.highlights)
+
+
+def match_text(query: ParsedQuery, text: str) -> MatchedLine | None:
+    """Match a text as the body of an item of which nothing else is known."""
+    hit = matches(query, item_of(MatchableLine(body=text)).item)
+    if hit is None:
+        return None
+    highlights = tuple((TEXT_KEY, start, end) for _, start, end in hit.highlights)
+    return MatchedLine(1, {TEXT_KEY: msgspec.Raw(msgspec.json.encode(text))}, {TEXT_KEY: text}, highlights)
+
+
+def _matched(
+    number: int, given: dict[str, msgspec.Raw], line: MatchableLine, made: LineItem, found: Iterable[Highlight]
+) -> MatchedLine:
+    highlights = made.in_the_line(found)
+    # What is always searched, and what else has a match.
+    keys = dict.fromkeys((*made.keys("title", "body"), *(key for key, _, _ in highlights)))
+    return MatchedLine(number, given, {key: getattr(line, key) for key in keys}, highlights, line.subreddit)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -126,7 +126,7 @@ def details(db: Db, slug: str) -> WorkspaceDetails:
     refused = [
         RefusedQuery(query.name, problem.matched, problem.error.message, problem.error.hint)
         for query in spec.query
-        if (problem := problem_with(query.text)) is not None
+        if (problem := problem_with(query.text, scope=query.scope.node)) is not None
     ]
     ran_at = refreshes.last_run(db, row.id).get(row.id, 0.0)
     return WorkspaceDetails(row, spec, mentions.count(db, row.id), refused, ran_at)

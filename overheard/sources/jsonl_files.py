@@ -29,7 +29,7 @@ class NotAnItemFile(InvalidInput):
 
 
 class MatchableLine(msgspec.Struct):
-    """The fields of an input object that are matched.
+    """The fields of an input object that are matched: those of Reddit's dumps, and our own names for them.
 
     Of a post ``title`` and ``selftext`` (or ``body``), of a comment ``body``.
     """
@@ -37,10 +37,21 @@ class MatchableLine(msgspec.Struct):
     title: str | None = None
     selftext: str | None = None
     body: str | None = None
+    source: str | None = None
     kind: str | None = None
     name: str | None = None
     item: str | None = None
+    place: str | None = None
     subreddit: str | None = None
+    author: str | None = None
+    url: str | None = None
+    thread_title: str | None = None
+    link_title: str | None = None
+    link_flair_text: str | None = None
+    nsfw: bool | None = None
+    over_18: bool | None = None
+    is_self: bool | None = None
+    lang: str | None = None
 
     @property
     def item_kind(self) -> ItemKind:
@@ -51,10 +62,9 @@ class MatchableLine(msgspec.Struct):
         return kind_of(self.name or self.item or "") or ("comment" if untitled else "post")
 
     @property
-    def fields(self) -> dict[str, str]:
-        """The matched texts by key. A comment's ``title`` is left out: those are the words of its post."""
-        keys = ("body",) if self.item_kind == "comment" else ("title", "selftext", "body")
-        return {key: text for key in keys if (text := getattr(self, key))}
+    def where(self) -> tuple[str, str]:
+        """The source and the place; a line with a subreddit is of Reddit, if it names no source."""
+        return self.source or ("reddit" if self.subreddit else ""), self.place or self.subreddit or ""
 
 
 class _CountingReader:

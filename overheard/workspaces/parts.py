@@ -33,7 +33,7 @@ def query_problems(query: QuerySpec) -> Iterator[str]:
         yield f"{where}: {NOT_STORABLE}"
         return
     try:
-        parse(query.text)
+        parse(query.text, scope=query.scope.node)
     except QuerySyntaxError as error:
         yield f"{where}:\n{error}"
 

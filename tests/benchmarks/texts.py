@@ -53,7 +53,7 @@ def load_items(chance: random.Random, count: int = ITEMS) -> list[Fields]:
         return [mixed.post() if number % 8 == 0 else mixed.comment() for number in range(count)]
     rows = list(_rows(corpus / "posts.jsonl.gz"))
     posts = [
-        {"title": row["title"], "body": row["selftext"], "url": "" if row["is_self"] else row["url"]}
+        {"title": row["title"], "body": row["selftext"], "url": "" if row.get("is_self", True) else row["url"]}
         for row in chance.sample(rows, min(len(rows), count // 8))
     ]
     comments = [{"body": row["body"]} for row in _rows(corpus / "comments.jsonl.gz")]

@@ -29,7 +29,7 @@ from overheard.operations.backfill import (
 )
 from overheard.permits import UnlimitedPermit
 from overheard.sources import RequestTokens, SearchPage, SearchRequest
-from overheard.workspaces import WatchSpec
+from overheard.workspaces import QuerySpec, WatchSpec
 from tests.fixtures import Clock, Sent, World
 
 FOREVER = RetentionAges(0, 0, 0)
@@ -319,6 +319,17 @@ def test_what_cannot_be_planned_is_refused(desk: Desk, world: World, db: Db) -> 
     workspace_specs.set_active(db, acme, False)
     with pytest.raises(Conflict, match="paused"):
         desk.plan()
+
+
+def test_only_what_a_query_is_limited_to_is_searched_and_found(desk: Desk, world: World, db: Db) -> None:
+    limited = {"r": QuerySpec("r", "acme", places=("rust",)), "brand": "acme"}
+    world.workspace(subreddits=["python", "rust", "go"], queries=limited)
+    assert [search.place for search in desk.plan(query="r").searches] == ["rust"]
+    assert [search.place for search in desk.plan().searches] == ["go", "python", "rust"]
+    world.workspace(subreddits=["python", "rust"], queries={"r": limited["r"]})
+    desk.publish(100, 200)
+    desk.run()
+    assert world.counts()["Mention"] == 0, "what is found is in r/python"
 
 
 def test_a_workspace_that_is_removed_takes_its_backfill_with_it(desk: Desk, world: World, db: Db) -> None:

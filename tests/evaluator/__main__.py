@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from overheard.items import Item
 from overheard.matching import document
 from overheard.matching.index import QueryIndex, matches
 from overheard.matching.language import ParsedQuery
 from tests.evaluator.comparison import Case, case, difference
+from tests.evaluator.paragraphs import ReadItem
 
 SHOWN = 20  # mismatches
 QUERIES, ITEMS = 10, 10  # of a case, at most
@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     """One query and one item: whether it holds, and what differs."""
 
     query: ParsedQuery
-    item: Item
+    item: ReadItem
     held: bool
     message: str
 
@@ -34,11 +34,11 @@ def outcomes(one: Case) -> Iterator[Outcome]:
     for key, query in enumerate(one.queries):
         index.add(key, query)
     for item in one.items:
-        hits = {hit.key: hit for hit in index.match(item)}
+        hits = {hit.key: hit for hit in index.match(item.item)}
         for key, query in enumerate(one.queries):
-            hit, alone = hits.get(key), matches(query, item)
+            hit, alone = hits.get(key), matches(query, item.item)
             message = difference(query, item, hit)
-            if not message and (hit and hit._replace(key=0)) != alone:
+            if not message and (hit and hit.highlights) != (alone and alone.highlights):
                 message = f"alone: {alone}, in an index: {hit}"
             yield Outcome(query, item, hit is not None, message)
 
@@ -55,8 +55,8 @@ def compare(pairs: int, seed: int) -> int:
             compared += 1
             held += outcome.held
             mismatches += [outcome] if outcome.message else []
-    for outcome in sorted(mismatches, key=lambda one: len(f"{one.query}{one.item}"))[:SHOWN]:
-        print(f"{outcome.query}\n    {outcome.item}\n    {outcome.message}")
+    for outcome in sorted(mismatches, key=lambda one: len(f"{one.query}{one.item.item}"))[:SHOWN]:
+        print(f"{outcome.query}\n    {outcome.item.item}\n    {outcome.message}")
     print(
         f"{compared:,} pairs of a query and an item in {time.monotonic() - started:,.0f} s, {held:,} of them hold; "
         f"{len(mismatches):,} mismatches (--seed {seed})"

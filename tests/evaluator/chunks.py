@@ -88,7 +88,12 @@ def same(wanted: ReadWord, folded: str, accented: str, exact: Exact) -> bool:
 
 
 def between(wanted: str, gap: str, exact: Exact) -> bool:
-    """Return True for the same signs: a hyphen may be another one, or white space; an apostrophe may be another one."""
+    """Return True for the same signs: a hyphen may be another one, or white space; an apostrophe may be another one.
+
+    Without any sign, as in a script without spaces, whatever stands there counts as nothing.
+    """
+    if not wanted:
+        return True
     if is_one_of(wanted, HYPHENS):
         return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and is_space(gap))
     if is_one_of(wanted, APOSTROPHES):
@@ -162,7 +167,7 @@ def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
 
 def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
     """Return where the text says exactly this, case and signs included, at the borders of words."""
-    wanted = " ".join(chunk_text(text).split())
+    wanted = exact_text(text)
     parts = [chunk(part) for part in wanted.split()]
     shown = said(paragraph)
     found = []
@@ -175,9 +180,7 @@ def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
             continue
         if not has_same_signs(parts, paragraph, inside[0], inside[-1]):
             continue
-        if is_dotted(parts[0]) and not begins(paragraph, inside[0]):
-            continue
-        if is_dotted(parts[-1]) and not ends(paragraph, inside[-1] + 1):
+        if any(map(is_dotted, parts)) and not (begins(paragraph, inside[0]) and ends(paragraph, inside[-1] + 1)):
             continue
         found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
     return found
@@ -205,9 +208,11 @@ def is_dotted(wanted: Paragraph) -> bool:
     return any(wanted.gap(number) == "." for number in range(1, len(wanted.words)))
 
 
-def chunk_text(text: str) -> str:
-    """Return a text without its invisible characters."""
-    return "".join(char for char, _, _ in said(chunk(text)))
+def exact_text(text: str) -> str:
+    """Return a text from its first word to its last, with the signs that belong to them."""
+    written = chunk(text)
+    first = with_signs(written, written, 0, len(written.words))[0]
+    return "".join(char for char, at, _ in said(written) if first.start <= at < first.end)
 
 
 def said(paragraph: Paragraph) -> list[tuple[str, int, int]]:

@@ -12,7 +12,17 @@ WORD_PARTS = ("optimi*", "*sql", "~monitor", "mon*", "acm*", "*js")
 PATTERNS = ("acme", "wi.?fi", "^ ?rust", "c[+#]+", "v?\\d\\.\\d", "acme$", "(next|node)\\.js", "\\S+@acme\\.com")
 DOMAINS = ("domain:acme.com", "domain:(acme.io, evil.org)", "domain:com")
 IS = ("is:post", "is:comment", "is:nsfw", "is:self", "is:link")
-FACTS = (*IS, "lang:en", "lang:pt", "source:reddit", "place:python", "subreddit:Rust", "author:ann", "author:*bot", "place:pyth*")
+FACTS = (
+    *IS,
+    "lang:en",
+    "lang:pt",
+    "source:reddit",
+    "place:python",
+    "subreddit:Rust",
+    "author:ann",
+    "author:*bot",
+    "place:pyth*",
+)
 SIGNS = (" ", " AND ", " OR ", " OR ", " -", " -")
 MAX_DISTANCE = 6  # words
 

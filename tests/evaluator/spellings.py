@@ -147,14 +147,8 @@ def signs_behind(paragraph: Paragraph, at: int) -> str:
 
 
 def is_apart(spelling: Spelling, paragraph: Paragraph, first: int, last: int) -> bool:
-    """Return True unless a dotted name or number, first or last in the spelling, is only a part of a longer one."""
-    dotted = [False]
-    for sign in spelling.between:
-        if sign == " ":
-            dotted.append(False)
-        elif sign == ".":
-            dotted[-1] = True
-    return (not dotted[0] or begins(paragraph, first)) and (not dotted[-1] or ends(paragraph, last))
+    """Return True unless a dotted name or number is only a part of a longer one."""
+    return "." not in spelling.between or (begins(paragraph, first) and ends(paragraph, last))
 
 
 def begins(paragraph: Paragraph, first: int) -> bool:

@@ -22,7 +22,7 @@ def test_the_query_matches_the_item() -> None:
     index: QueryIndex = QueryIndex()
     index.add(1, parse(canary.QUERY))
     (item,) = CanarySource().read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
-    assert [hit.key for hit in index.match(item.fields)] == [1]
+    assert [hit.key for hit in index.match(item)] == [1]
 
 
 def test_the_workspaces_name_is_reserved() -> None:

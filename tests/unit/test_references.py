@@ -141,7 +141,8 @@ def subcommands(command: str) -> set[str] | None:
     text = text_of(f"{module}.py" if f"{module}.py" in files() else f"{module}/__init__.py")
     if not re.search(r"^@click\.group\b", text, re.MULTILINE):
         return None
-    return {name or function.strip("_") for name, function in DECLARED.findall(text)} | set(ADDED.findall(text))
+    added = {function.strip("_") for function in ADDED.findall(text)}
+    return {name or function.strip("_") for name, function in DECLARED.findall(text)} | added
 
 
 def commands(name: str, text: str) -> Iterator[str]:

@@ -123,7 +123,9 @@ def _count(shown: int, total: int) -> str:
 
 
 def _view(mention: PublicMention, width: int) -> dict[str, Any]:
-    spans = {field: [(s, e) for f, s, e in mention.highlights if f == field] for field in ("title", "body", "url")}
+    spans = {
+        field: [(s, e) for f, s, e in mention.shown_highlights if f == field] for field in ("title", "body", "url")
+    }
     # What stands only in the item's address is shown there: nothing else says why it matched.
     only_address = bool(spans["url"] and not spans["title"] and not spans["body"])
     permalink = REDDIT + mention.permalink if mention.permalink.startswith("/") else mention.permalink
@@ -143,8 +145,8 @@ def _view(mention: PublicMention, width: int) -> dict[str, Any]:
 
 
 def _matched_words(mention: PublicMention) -> str:
-    for field, start, end in mention.highlights:
-        text: str = getattr(mention, field, "") if field in ("title", "body", "url") else ""
+    for field, start, end in mention.shown_highlights:
+        text: str = getattr(mention, field)
         if text[start:end].strip():
             return text[start:end]
     return mention.queries[0] if mention.queries else mention.item

@@ -102,9 +102,9 @@ class LiveScreen:
 
     def _excerpt(self, mention: PublicMention) -> Text:
         """Return one line around the first match, with every match highlighted."""
-        spans = mention.highlights
+        spans = mention.shown_highlights
         field = spans[0][0] if spans else "title" if mention.title and mention.kind == "post" else "body"
-        text = mention.title if field == "title" else mention.body
+        text: str = getattr(mention, field)
         return highlighted_excerpt(text, spans, field, max(self.console.width - INDENT - 3, 40))
 
     def _status(self) -> Spinner:

@@ -23,7 +23,8 @@ is a word of its own. `2013.` at the start of a line stays, and so does `[Note]:
 Time is linear in the length of the text, whatever it contains.
 """
 
-from overheard.matching.markup.mask import BREAK, IGNORED
+from overheard.matching.markup.mask import BREAK
 from overheard.matching.markup.text_flow import Flow, address_mask, flow, needs_mask
+from overheard.matching.scripts import IGNORED
 
 __all__ = ["BREAK", "IGNORED", "Flow", "address_mask", "flow", "needs_mask"]

@@ -66,9 +66,9 @@ def queries(running: RunningProcess, db: Db | None) -> CheckOutcome:
     if db is None:
         return NO_DATABASE
     count, found = 0, []
-    for slug, name, text, _ in stored_queries.all_texts(db):
+    for slug, name, text, scope in stored_queries.all_texts(db):
         count += 1
-        if (problem := problem_with(text)) is not None:
+        if (problem := problem_with(text, scope=scope.node)) is not None:
             found.append(f"{slug}/{name}{'' if problem.matched else ' (not matched)'}")
     if not found:
         return CheckOutcome("ok", f"{counted(count, 'query')}, all valid")

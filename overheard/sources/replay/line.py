@@ -33,23 +33,13 @@ class ReplayLine(MatchableLine):
 
     gone: str | None = None
     id: str | None = None
-    place: str | None = None
-    author: str | None = None
-    url: str | None = None
     permalink: str | None = None
     created_at: float | str | None = None
     created_utc: float | str | None = None
     edited_at: float | None = None
     thread: str | None = None
     link_id: str | None = None
-    thread_title: str | None = None
-    link_title: str | None = None
     texts: dict[str, str] | None = None
-    link_flair_text: str | None = None
-    lang: str | None = None
-    nsfw: bool | None = None
-    over_18: bool | None = None
-    is_self: bool | None = None
 
     def to_item(self) -> Item:
         """Return the item, with time 0 if the line has none. Raises InvalidLine."""

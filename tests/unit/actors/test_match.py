@@ -13,21 +13,30 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from actors.match import Matcher, capped_highlights
+from actors.match import Matcher, capped_highlights, capped_reasons
 from actors.wiring import Wiring
 from overheard.bus.sender import Sender
 from overheard.chunking import CHUNK_MAX_BYTES, chunks, matched_size, split_matches
 from overheard.config import Config, DatabaseSettings
-from overheard.db import queries, workspace_specs
+from overheard.db import queries, word_frequencies, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
 from overheard.matching.document import MAX_HIGHLIGHTS
-from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, PollPart, PollTarget, WorkspaceMatch
+from overheard.messages import (
+    TERM_MAX_CHARS,
+    ItemsFetched,
+    ItemsMatched,
+    MatchedItem,
+    PollPart,
+    PollTarget,
+    Why,
+    WorkspaceMatch,
+)
 from overheard.observability.metrics import ProcessMetrics
 from overheard.process import RunningProcess
 from overheard.stages import STAGES
-from overheard.workspaces import WatchSpec
+from overheard.workspaces import QuerySpec, WatchSpec
 from tests.fixtures import Metric, Sent, World
 
 
@@ -72,6 +81,64 @@ def test_an_item_is_sent_on_with_all_workspaces_that_match_it(world: World, matc
     assert (first.workspace_id, first.query_ids) == (acme, (world.query(acme, "a"), world.query(acme, "b")))
     assert first.highlights == (("body", 0, 4), ("body", 5, 11), ("title", 3, 7))
     assert (second.workspace_id, second.highlights) == (bolt, (("title", 0, 7),))
+
+
+def test_a_query_is_matched_within_its_limits_and_a_change_of_them_is_live(
+    world: World, wanted: Callable[..., list[dict[int, int]]]
+) -> None:
+    python, rust = world.item(), world.item(7, place="Rust")
+    watched = {"subreddits": ["python", "rust"]}
+    acme = world.workspace(queries={"a": QuerySpec("a", "acme", places=("rust",)), "b": "acme"}, **watched)
+    assert wanted(python, rust) == [{acme: 1}, {acme: 2}]
+    world.workspace(queries={"a": QuerySpec("a", "acme", places=("python",)), "b": "acme"}, **watched)
+    assert wanted(python, rust) == [{acme: 2}, {acme: 1}]
+    world.workspace(queries={"a": QuerySpec("a", "-zebra", places=("rust",))}, **watched)
+    assert wanted(python, rust) == [{}, {acme: 1}]
+
+
+def test_a_match_tells_which_terms_were_found_where(world: World, matcher: Matcher, sent: Sent) -> None:
+    acme = world.workspace(queries={"a": '"on acme" OR nothing', "b": "title:acme number"})
+    matcher.match(ItemsFetched(part=PollPart(poll="p", part=0), items=(world.item(title="On acme", body="number 1"),)))
+    [match] = sent[0].items[0].matches
+    a, b = world.query(acme, "a"), world.query(acme, "b")
+    assert match.why == (
+        (a, '"on acme"', "title", 0, 7), (b, "title:acme", "title", 3, 7), (b, "number", "body", 0, 6),
+    )  # fmt: skip
+
+
+def test_what_is_told_of_a_match_is_bounded_and_fair() -> None:
+    def of(query: int, count: int) -> list[Why]:
+        return [(query, f"{query} {number}", "title", number, number + 1) for number in range(count)]
+
+    assert capped_reasons(of(1, 3)) == tuple(of(1, 3))
+    assert capped_reasons(of(1, 30) + of(2, 2)) == (*of(1, 18), *of(2, 2))
+    assert capped_reasons([reason for query in range(30) for reason in of(query, 3)]) == tuple(
+        reason for query in range(20) for reason in of(query, 1)
+    )
+
+
+def test_a_very_long_term_is_cut(world: World, matcher: Matcher, sent: Sent) -> None:
+    word = "x" * 500
+    world.workspace(queries={"a": word})
+    matcher.match(ItemsFetched(part=PollPart(poll="p", part=0), items=(world.item(title=word),)))
+    [(_, term, _, _, end)] = sent[0].items[0].matches[0].why
+    assert (term, end) == ("x" * TERM_MAX_CHARS, 500)
+    assert msgspec.json.decode(msgspec.json.encode(sent[0]), type=ItemsMatched) == sent[0]
+
+
+def test_a_query_that_the_index_refuses_affects_no_other(
+    world: World, wanted: Callable[..., list[dict[int, int]]], matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = world.workspace(queries={"a": "acme", "b": "number"})
+    add = matcher._index.add
+
+    def refusing(key: int, query: Any, owner: int = 0) -> None:
+        if str(query) == "acme":
+            raise ValueError
+        add(key, query, owner)
+
+    monkeypatch.setattr(matcher._index, "add", refusing)
+    assert wanted(world.item(title="acme number")) == [{acme: 1}]
 
 
 def test_a_part_without_matches_is_sent_on(world: World, matcher: Matcher, sent: Sent) -> None:
@@ -437,3 +504,10 @@ def test_the_first_spans_of_each_field_are_kept() -> None:
     kept = capped_highlights(spans)
     assert len(kept) == 2 * MAX_HIGHLIGHTS
     assert kept[:1] + kept[-1:] == (("body", 0, 1), ("title", 2 * MAX_HIGHLIGHTS - 2, 2 * MAX_HIGHLIGHTS - 1))
+
+
+def test_queries_are_filed_by_what_was_learned_of_words(world: World, matcher: Matcher, db: Db) -> None:
+    word_frequencies.replace(db, [("acme", 500, 0.5), ("number", 5, 0.001)])
+    world.workspace(queries={"a": "acme number"})
+    matcher.refresh()
+    assert list(matcher._index._by_anchor) == ["number"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from overheard.db import mentions as stored
+from overheard.db import models
 from overheard.operations.tail import MentionTail
 from overheard.process import RunningProcess
 
@@ -69,6 +70,14 @@ def test_mentions_are_filtered_by_time_and_workspace(run: Run, mention: Mention)
     assert [each["item"] for each in lines(result.stdout)] == ["t3_2"]
     assert run("mentions", "--workspace", "other", "--format", "json").stdout == ""
     assert run("mentions", "--workspace", "other").stdout == "No mentions.\n"
+
+
+def test_what_is_found_only_in_the_address_is_shown(run: Run, mention: Mention, running: RunningProcess) -> None:
+    mention("t3_1", title="A title", url="https://acme.example/x")
+    models.Mention.update(highlights='[["url",8,20],["flair",0,3]]').execute(running.db.peewee)
+    assert "A title | https://acme.example/x" in run("mentions").stdout
+    models.Mention.update(highlights='[["thread",2,7]]').execute(running.db.peewee)
+    assert "acme.example" not in run("mentions").stdout
 
 
 def test_hostile_text_is_printed_without_effect(run: Run, mention: Mention) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from overheard import canary
 from overheard.db import canaries, models
+from overheard.operations.checks import workspaces as checks
 from overheard.process import RunningProcess
 
-from .conftest import Run
+from .conftest import Run, lines
 
 FILE = """
 [[workspace]]
@@ -134,3 +135,33 @@ def test_the_canary_s_query_cannot_be_changed(run: Run, running: RunningProcess)
     result = run("query", "add", canary.WORKSPACE, "x", "x")
     assert result.exit_code == 1
     assert "internal" in result.stderr
+
+
+def test_a_query_without_words_is_valid_where_its_places_are_limited(
+    run: Run, queries: Queries, running: RunningProcess
+) -> None:
+    result = run("query", "add", "acme", "all", "--", "-jobs")
+    assert result.exit_code == 2
+    assert "would match nearly every text" in result.stderr
+    assert run("query", "add", "acme", "all", "--place", "rust", "--", "-jobs").exit_code == 0
+    [shown] = lines(run("workspace", "show", "acme", "--format", "json").stdout)
+    assert shown["refused_queries"] == []
+    assert checks.queries(running, running.db).status == "ok"
+    assert run("query", "edit", "acme", "all", "--everywhere").exit_code == 2
+
+
+def test_a_new_query_is_applied_to_what_is_stored(run: Run, mention: Callable[..., None]) -> None:
+    mention("t3_1", title="About python", body="and snakes")
+    mention("t3_2", title="About python")
+    assert run("query", "add", "acme", "animals", "snakes").exit_code == 0
+    result = run("query", "apply", "acme", "animals", "--since", "7d")
+    assert (result.exit_code, result.stdout) == (
+        0, "✓ acme: query animals matches 1 of 2 stored items: 0 new mentions, and 1 mention of other queries.\n",
+    )  # fmt: skip
+    found = lines(run("mentions", "--format", "json").stdout)
+    assert [each["queries"] for each in found] == [["snake", "animals"], ["snake"]]
+    assert found[0]["why"][-1]["term"] == "snakes"
+    result = run("query", "apply", "acme", "animals", "--since", "7d")
+    assert result.stdout == "✓ acme: query animals matches 1 of 2 stored items: 0 new mentions.\n"
+    assert run("query", "apply", "acme", "none", "--since", "7d").exit_code == 1
+    assert run("query", "apply", "acme", "animals").exit_code == 2

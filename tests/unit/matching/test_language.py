@@ -132,6 +132,8 @@ def test_a_query_means_its_tree(text: str, root: Node) -> None:
         ("NOT a", 1, 1, "nearly every text"),
         ("-a -b", 1, 1, "nearly every text"),
         ("a OR -b", 1, 6, "nearly every text"),
+        ("a OR NOT -(NOT b)", 1, 12, "nearly every text"),
+        ("a OR NOT NOT NOT b", 1, 6, "nearly every text"),
         ("is:post", 1, 1, "nearly every text"),
         ("a OR (is:post lang:en)", 1, 7, "nearly every text"),
         ("source:reddit -a", 1, 1, "nearly every text"),
@@ -167,6 +169,7 @@ def test_an_error_says_where_and_why(text: str, line: int, column: int, message:
     [
         ('x OR "' + "c++ " * 21 + '"', 6, "a phrase of 21 words, 20 are allowed"),
         ("x " + "a-" * 21, 3, "a phrase of 21 words"),
+        ('"' + "a " * 20 + 'a"', 1, "a phrase of 21 words"),
         ("=" + "a-" * 21, 1, "a phrase of 21 words"),
         (" ".join(["a-b-c"] * 67), 397, "more than 200 words"),
         ("東" * 41, 1, "a phrase of 21 words"),
@@ -213,10 +216,10 @@ def test_a_query_needs_a_term_or_an_author_or_a_place(text: str) -> None:
 
 
 def test_a_scope_is_joined_to_the_query_and_makes_it_narrow() -> None:
-    assert parse("acme", scope=_NARROW) == And((word("acme"), _NARROW))
-    assert parse("a OR b", scope=_NARROW) == And((Or((word("a"), word("b"))), _NARROW))
-    assert parse("-jobs", scope=_NARROW) == And((Not(word("jobs")), _NARROW))
-    assert parse("is:post", scope=_NARROW) == And((Attribute("kind", "post"), _NARROW))
+    assert parse("acme", scope=_NARROW) == And((_NARROW, word("acme")))
+    assert parse("a OR b", scope=_NARROW) == And((_NARROW, Or((word("a"), word("b")))))
+    assert parse("-jobs", scope=_NARROW) == And((_NARROW, Not(word("jobs"))))
+    assert parse("is:post", scope=_NARROW) == And((_NARROW, Attribute("kind", "post")))
     with pytest.raises(QuerySyntaxError):
         parse("-jobs", scope=Attribute("source", "reddit"))
     assert parse_stored("-jobs", scope=_NARROW) == (parse("-jobs", scope=_NARROW), None)

@@ -72,6 +72,7 @@ def test_literals_are_what_each_match_contains(regex: str, found: tuple[str, ...
         ("abc**", "bad repetition operator: **", "Syntax"),
         ("a(?=b)", "invalid perl operator", "look-ahead"),
         (r"(a)\1", "invalid escape sequence", "back-references"),
+        (r"abc\\\Cd", "single byte", "Write ."),
         ("a\ud800", "half of a character", "Leave"),
     ],
 )

@@ -48,7 +48,7 @@ from overheard.matching.language import QuerySyntaxError, parse, parse_stored, p
         ('"a b"^2', 6, "no weight"),
         ("[a TO b]", 1, "no ranges"),
         ("x {1 TO 5}", 3, "no ranges"),
-        ("/https?://acme/", 1, "a / ends a regular expression"),
+        ("/https?://acme/", 1, "a / ends an expression"),
         ("titel:acme", 1, "titel: is not a field"),
         ("x titel: acme", 3, "titel: is not a field"),
         ('Autor:"a b"', 1, "Autor: is not a field"),

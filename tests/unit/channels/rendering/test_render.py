@@ -30,6 +30,12 @@ def test_a_subject_names_the_place_and_what_matched_or_how_many(notice: MakeNoti
     assert render.subject(Notice("s", "mentions.summary", "acme", (mention(),))) == "acme · 1 mention"
 
 
+def test_what_is_found_in_the_thread_s_title_is_marked_in_the_title(notice: MakeNotice) -> None:
+    found = notice(highlights=(("flair", 0, 4), ("thread", 6, 14), ("title", 6, 14)))
+    assert render.subject(found) == "r/python · “database” mentioned"
+    assert "Re: Which **database** do you use?" in render.body(found, "markdown", 2000).replace("\\", "")
+
+
 def test_a_mention_is_rendered_as_text(notice: MakeNotice) -> None:
     assert render.body(notice(), "text", 2000).splitlines() == [
         "Re: Which database do you use?",
