@@ -7,7 +7,7 @@ not computed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from overheard.items import Item, place_key
 from overheard.matching.document import looks_further
@@ -42,7 +42,7 @@ class Lookup:
         """Forget them."""
         self._count(anchors, query, -1)
 
-    def anchors_in(self, item: Item) -> tuple[Iterable[str], Iterable[Pair]]:
+    def anchors_in(self, item: Item) -> tuple[list[str], list[Pair]]:
         """Return all anchors that an item may have: the words and other texts, and the pairs."""
         words, pairs = forms(_text(item, bool(self._further_fields)))
         words += self._of_words.of_words(words)
