@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -55,8 +56,7 @@ class Layout:
 
     def __init__(self, texts: Texts) -> None:
         self.words: list[str] = []
-        self._before: list[str] = []  # what separates each word from the one before it
-        self._behind: list[str] = []
+        self._before: list[str] = []  # what separates each word, or gap, from the word before it
         self.sections: list[Section] = []
         # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
         self.forms: dict[str, list[tuple[int, int]]] = {}
@@ -85,10 +85,7 @@ class Layout:
         for start, end in pairwise([0, *breaks, count]):
             self.words += words[start:end]
             self.words.append(GAP)
-            self._before += separators[start:end]
-            self._before.append(BREAK)
-            self._behind += separators[start + 1 : end + 1]
-            self._behind.append(BREAK)
+            self._before += separators[start : end + 1]
         if not JOINING.isdisjoint(separators):
             self._add_forms(words, separators, first, breaks)
 
@@ -103,7 +100,7 @@ class Layout:
         """Return the positions of a word of the text, folded, in order."""
         if self._asked < FEW_WORDS:
             self._asked += 1
-            return [at for at, said in enumerate(self.words) if said == word]
+            return list(_places(self.words, word))
         return self.positions.get(word, ())
 
     def of_word(self, word: str) -> int:
@@ -199,7 +196,7 @@ class Layout:
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
-        return affixes(self._before[at], self._behind[at], self.words[at - 1] if at else GAP)
+        return affixes(self._before[at], self._before[at + 1], self.words[at - 1] if at else GAP)
 
     def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
         """Return ``span``, widened by the symbols right before or behind it; "" for none."""
@@ -315,6 +312,15 @@ class Layout:
         if where.in_links is None:
             return allowed
         return allowed & (self._in_links if where.in_links else ~self._in_links)
+
+
+def _places(words: list[str], word: str) -> Iterator[int]:
+    """Yield the positions of a word."""
+    at = -1
+    with suppress(ValueError):
+        while True:
+            at = words.index(word, at + 1)
+            yield at
 
 
 def texts_of(item: Item) -> Texts:
