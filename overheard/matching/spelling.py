@@ -46,7 +46,8 @@ def spell_exactly(text: str) -> Word:
 def literal(original: str) -> str:
     """Return what a text says in a word, as it is compared where case and accents count."""
     seen = visible(original)
-    return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
+    # Of an apostrophe (don’t) every form will do, as between words: phones choose it.
+    return seen if seen.isascii() else plain_signs(unicodedata.normalize("NFC", seen))
 
 
 def _spellings(chunk: str, words: list[str], separators: list[str], exact: Collection[Variation]) -> Iterator[Spelling]:

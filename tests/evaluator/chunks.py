@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Collection
 from itertools import combinations, product
 
-from tests.evaluator.folding import APOSTROPHES, HYPHENS
+from tests.evaluator.folding import APOSTROPHES, HYPHENS, one_form
 from tests.evaluator.spellings import (
     Place,
     begins,
@@ -223,12 +223,13 @@ def said(paragraph: Paragraph) -> list[tuple[str, int, int]]:
     for number, gap in enumerate(paragraph.gaps):
         for char, at in gap:
             if not (char.isspace() and shown and shown[-1][0] == " "):
-                shown.append((" " if char.isspace() else char, at, -1))
+                shown.append((" " if char.isspace() else one_form(char), at, -1))
         if number < len(paragraph.words):
             word = paragraph.words[number]
             # Of a character in the middle of a word only its order counts.
             last = len(word.written) - 1
             shown += [
-                (char, word.end - 1 if at == last else word.start, number) for at, char in enumerate(word.written)
+                (one_form(char), word.end - 1 if at == last else word.start, number)
+                for at, char in enumerate(word.written)
             ]
     return shown

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from overheard.matching.tree import Spelling
-from tests.evaluator.folding import APOSTROPHES, HYPHENS, is_mark
+from tests.evaluator.folding import APOSTROPHES, HYPHENS, is_mark, one_form
 from tests.evaluator.words import Paragraph, forms
 
 FIRST_SIGNS = "@#$."
@@ -71,7 +71,9 @@ def says(spelling: Spelling, number: int, written: str) -> bool:
     if not spelling.originals:
         return True
     said = unicodedata.normalize("NFC", written)
-    return (said.casefold() if spelling.any_case else said) == spelling.originals[number]
+    if spelling.any_case:
+        return said.casefold() == spelling.originals[number]
+    return "".join(map(one_form, said)) == spelling.originals[number]
 
 
 def is_allowed(by: str, exact: Collection[str]) -> bool:

@@ -179,10 +179,10 @@ def test_nothing_is_said_about_a_sound_query(query: str) -> None:
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_query_is_explained_and_what_never_matches_does_not(chance: random.Random) -> None:
-    queries, items = case(chance)
+    queries, items, _ = case(chance)
     for query in queries:
         explanation = explain(str(query), query)
         assert msgspec.json.encode(explanation)
         assert list(outline(query))
         if any("never" in warning for warning in explanation.warnings) and isinstance(query, And):
-            assert [read.item for read in items if matches(query, read.item)] == []
+            assert [read.item for read in items if matches(query, read.item)] == [], f"{query}: {explanation.warnings}"
