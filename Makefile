@@ -80,6 +80,10 @@ bench: servers $(VENV)/.dev ## Measure against the budgets
 quality: $(VENV)/.dev ## Measure precision and recall of queries on labelled items of OVERHEARD_CORPUS
 	@$(PYTHON) -m tests.quality $(ARGS)
 
+.PHONY: queries
+queries: $(VENV)/.dev ## Compare 100,000 pairs of a query and an item with a plain evaluator (ARGS='--pairs 1000')
+	@$(PYTHON) -m tests.evaluator $(ARGS)
+
 .PHONY: mutants
 mutants: servers $(VENV)/.dev ## Break the code on purpose, and check that the tests notice (ARGS=NAME)
 	$(PYTHON) -m tests.mutants $(ARGS)

@@ -45,7 +45,7 @@ class Hit(NamedTuple):
 class _Entry:
     """One distinct query, with the keys under which it was added and their owners."""
 
-    __slots__ = ("anchors", "key", "others", "owner", "query")
+    __slots__ = ("anchors", "key", "others", "otherwise", "owner", "query")
 
     def __init__(self, query: ParsedQuery, anchors: tuple[Anchor, ...], key: int, owner: int) -> None:
         self.query = query
@@ -56,8 +56,12 @@ class _Entry:
         self.owner = owner
         # Arrays instead of lists: they grow in place too, and the garbage collector does not traverse them.
         self.others: tuple[array[int], array[int]] | None = None
+        # The queries of keys that are written in another way (acme, ACME): reasons show each its own.
+        self.otherwise: dict[int, ParsedQuery] | None = None
 
-    def add(self, key: int, owner: int) -> None:
+    def add(self, key: int, owner: int, query: ParsedQuery) -> None:
+        if str(query) != str(self.query):
+            self.otherwise = {**(self.otherwise or {}), key: query}
         if self.others is None:
             self.others = array("q"), array("q")
         keys, owners = self.others
@@ -66,6 +70,8 @@ class _Entry:
 
     def remove(self, key: int) -> bool:
         """Remove a key; return False if it is the only one, which is not removed."""
+        if self.otherwise:
+            self.otherwise.pop(key, None)
         if self.others is None:
             return False
         keys, owners = self.others
@@ -122,7 +128,7 @@ class QueryIndex:
                 for anchor in anchors:
                     self._add_anchor(anchor, entry)
             else:
-                entry.add(key, owner)
+                entry.add(key, owner, query)
             self._by_key[key] = entry
 
     def remove(self, key: int) -> bool:
@@ -163,7 +169,10 @@ class QueryIndex:
         for entry, wanted_by in candidates:
             if entry.query.holds(document):
                 found = _hit(entry.query, document)
-                hits += [found._replace(key=key, owner=owner) for key, owner in wanted_by]
+                for key, owner in wanted_by:
+                    own = entry.otherwise.get(key) if entry.otherwise else None
+                    hit = found if own is None else _hit(own, document)
+                    hits.append(hit._replace(key=key, owner=owner))
         # The candidates come out of a set, in arbitrary order: sorted, the result is reproducible.
         hits.sort(key=itemgetter(0))
         return hits

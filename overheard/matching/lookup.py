@@ -122,6 +122,11 @@ def _looks_further(query: ParsedQuery) -> bool:
     return any(map(looks_further, leaves))
 
 
+def words_in(item: Item) -> set[str]:
+    """Return the words of an item, and the forms in which it writes them, as the index looks them up."""
+    return set(forms(_text(item, False))[0])
+
+
 def _text(item: Item, further: bool) -> str:
     """Return the texts in which queries look, as one: a pair of words of two fields does no harm."""
     texts = [item.title, item.body]

@@ -165,11 +165,8 @@ class Rarity:
 
     def _attribute(self, attribute: Attribute) -> Required | None:
         # Last of all: everything of a place is evaluated, so any word is better.
-        if attribute.name not in ("place", "author"):
-            return None
-        if "*" in (attribute.value[0], attribute.value[-1]):
-            return Required(3.0, (EVERY_ITEM,))
-        return Required(2.0, (f"{attribute.name}:{attribute.value}",))
+        narrow = attribute.name in ("place", "author") and "*" not in attribute.value
+        return Required(2.0, (f"{attribute.name}:{attribute.value}",)) if narrow else None
 
 
 def _rarest(choices: Iterable[Required | None]) -> Required | None:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from overheard.items import Item
 from overheard.matching import document
 from overheard.matching.index import QueryIndex, matches
 from overheard.matching.language import ParsedQuery
 from tests.evaluator.comparison import Case, case, difference
+from tests.evaluator.paragraphs import ReadItem
 
 SHOWN = 20  # mismatches
 QUERIES, ITEMS = 10, 10  # of a case, at most
@@ -23,24 +23,28 @@ class Outcome(NamedTuple):
     """One query and one item: whether it holds, and what differs."""
 
     query: ParsedQuery
-    item: Item
+    item: ReadItem
     held: bool
     message: str
 
 
 def outcomes(one: Case) -> Iterator[Outcome]:
-    """Compare the index of all queries, and each of them alone, with the evaluator."""
-    index = QueryIndex()
+    """Compare the index of all queries, of each of them, and each of them without an index, with the evaluator."""
+    index = QueryIndex(one.learned)
+    indexes_of_one = [QueryIndex(one.learned) for _ in one.queries]
     for key, query in enumerate(one.queries):
         index.add(key, query)
+        indexes_of_one[key].add(key, query)
     for item in one.items:
-        hits = {hit.key: hit for hit in index.match(item)}
+        hits = {hit.key: hit for hit in index.match(item.item)}
         for key, query in enumerate(one.queries):
-            hit, alone = hits.get(key), matches(query, item)
-            message = difference(query, item, hit)
-            if not message and (hit and hit._replace(key=0)) != alone:
-                message = f"alone: {alone}, in an index: {hit}"
-            yield Outcome(query, item, hit is not None, message)
+            message = difference(query, item, hits.get(key))
+            alone = matches(query, item.item)
+            if not message and (alone and alone._replace(key=key)) != hits.get(key):
+                message = f"without an index: {alone}"
+            if not message and indexes_of_one[key].match(item.item) != [hit for hit in hits.values() if hit.key == key]:
+                message = "in an index of its own it is found otherwise"
+            yield Outcome(query, item, key in hits, message)
 
 
 def compare(pairs: int, seed: int) -> int:
@@ -55,8 +59,8 @@ def compare(pairs: int, seed: int) -> int:
             compared += 1
             held += outcome.held
             mismatches += [outcome] if outcome.message else []
-    for outcome in sorted(mismatches, key=lambda one: len(f"{one.query}{one.item}"))[:SHOWN]:
-        print(f"{outcome.query}\n    {outcome.item}\n    {outcome.message}")
+    for outcome in sorted(mismatches, key=lambda one: len(f"{one.query}{one.item.item}"))[:SHOWN]:
+        print(f"{outcome.query}\n    {outcome.item.item}\n    {outcome.message}")
     print(
         f"{compared:,} pairs of a query and an item in {time.monotonic() - started:,.0f} s, {held:,} of them hold; "
         f"{len(mismatches):,} mismatches (--seed {seed})"

@@ -17,6 +17,7 @@ from tests.evaluator.spellings import (
     is_allowed,
     is_one_of,
     is_space,
+    plain_gap,
     sign_before,
     signs_behind,
 )
@@ -88,12 +89,17 @@ def same(wanted: ReadWord, folded: str, accented: str, exact: Exact) -> bool:
 
 
 def between(wanted: str, gap: str, exact: Exact) -> bool:
-    """Return True for the same signs: a hyphen may be another one, or white space; an apostrophe may be another one."""
+    """Return True for the same signs: a hyphen may be another one, or white space; an apostrophe may be another one.
+
+    Without any sign, as in a script without spaces, whatever stands there counts as nothing.
+    """
+    if not wanted:
+        return True
     if is_one_of(wanted, HYPHENS):
         return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and is_space(gap))
     if is_one_of(wanted, APOSTROPHES):
         return is_one_of(gap, APOSTROPHES)
-    return gap == wanted
+    return plain_gap(gap) == plain_gap(wanted)
 
 
 def with_signs(wanted: Paragraph, paragraph: Paragraph, first: int, last: int) -> list[Place]:
@@ -131,7 +137,8 @@ def as_one_word(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[P
     signs = [wanted.gap(number) for number in range(1, len(words))]
     if not signs or not all(map(joins, [one.folded for one in words], signs, [two.folded for two in words[1:]])):
         return []
-    if not is_allowed("".join(kind_of(word.folded, sign) for word, sign in zip(words, signs, strict=False)), exact):
+    joints = (kind_of(one.folded, sign, two.folded) for one, sign, two in zip(words, signs, words[1:], strict=False))
+    if not is_allowed("".join(joints), exact):
         return []
     folded = "".join(word.folded for word in words)
     accented = "".join(word.accented for word in words)
@@ -152,7 +159,7 @@ def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
     if len(words) < 2:
         return []
     if "possessives" not in exact and words[-1].folded == "s" and is_one_of(wanted.gap(len(words) - 1), APOSTROPHES):
-        found.append(Paragraph(wanted.field, words[:-1], [*gaps[: len(words) - 1], gaps[-1]]))
+        found.append(Paragraph(wanted.field, words[:-1], [*gaps[: len(words) - 1], []]))
     is_number = wanted.gap(1) == "." and is_version(words[0].folded) and words[1].folded[0].isdigit()
     if "numbers" not in exact and is_number:
         number = words[0]._replace(folded=words[0].folded[1:], accented=words[0].accented[1:])
@@ -162,7 +169,7 @@ def shorter(wanted: Paragraph, exact: Exact) -> list[Paragraph]:
 
 def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
     """Return where the text says exactly this, case and signs included, at the borders of words."""
-    wanted = " ".join(chunk_text(text).split())
+    wanted = exact_text(text)
     parts = [chunk(part) for part in wanted.split()]
     shown = said(paragraph)
     found = []
@@ -175,9 +182,7 @@ def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
             continue
         if not has_same_signs(parts, paragraph, inside[0], inside[-1]):
             continue
-        if is_dotted(parts[0]) and not begins(paragraph, inside[0]):
-            continue
-        if is_dotted(parts[-1]) and not ends(paragraph, inside[-1] + 1):
+        if any(map(is_dotted, parts)) and not (begins(paragraph, inside[0]) and ends(paragraph, inside[-1] + 1)):
             continue
         found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
     return found
@@ -205,9 +210,11 @@ def is_dotted(wanted: Paragraph) -> bool:
     return any(wanted.gap(number) == "." for number in range(1, len(wanted.words)))
 
 
-def chunk_text(text: str) -> str:
-    """Return a text without its invisible characters."""
-    return "".join(char for char, _, _ in said(chunk(text)))
+def exact_text(text: str) -> str:
+    """Return a text from its first word to its last, with the signs that belong to them."""
+    written = chunk(text)
+    first = with_signs(written, written, 0, len(written.words))[0]
+    return "".join(char for char, at, _ in said(written) if first.start <= at < first.end)
 
 
 def said(paragraph: Paragraph) -> list[tuple[str, int, int]]:

@@ -6,21 +6,21 @@ import re2
 
 from overheard.items import Item
 from overheard.matching.tree import Attribute, Domain, Pattern
-from tests.evaluator.paragraphs import plain_texts
+from tests.evaluator.paragraphs import Plain
 
 Covered = set[tuple[str, int]]
 
 DEFANGED = ("[.]", "(.)", "[dot]", "(dot)")
 
 
-def pattern_places(pattern: Pattern, item: Item) -> Covered | None:
+def pattern_places(pattern: Pattern, plain: list[Plain]) -> Covered | None:
     """Return the code points that a pattern matches; None if it does not occur."""
     options = re2.Options()
     options.case_sensitive = pattern.case
     compiled = re2.compile(f"(?m){pattern.regex}", options)
     covered: Covered = set()
     occurs = False
-    for field, chars, links in plain_texts(item):
+    for field, chars, links in plain:
         if field not in pattern.where.fields:
             continue
         for match in compiled.finditer("".join(char for char, _ in chars)):
@@ -32,10 +32,10 @@ def pattern_places(pattern: Pattern, item: Item) -> Covered | None:
     return covered if occurs else None
 
 
-def domain_places(domain: Domain, item: Item) -> Covered | None:
+def domain_places(domain: Domain, plain: list[Plain]) -> Covered | None:
     """Return the code points of the names of this host, or of one below it; None if there are none."""
     covered: Covered = set()
-    for field, chars, _ in plain_texts(item):
+    for field, chars, _ in plain:
         if field not in ("title", "body", "url"):
             continue
         text = "".join(char for char, _ in chars)

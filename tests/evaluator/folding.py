@@ -9,7 +9,7 @@ from tests.evaluator.masking import IGNORED
 APOSTROPHES = "'\u2019\u2018\u02bc\u02bb\uff07"
 HYPHENS = "-\u2010\u2011"
 # In Latin writing, letters of their own that no decomposition leads back to the plain one.
-PLAIN_LATIN = {"ø": "o", "ł": "l", "đ": "d"}
+PLAIN_LATIN = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
 ALEFS = "أإآٱ"
 
 
@@ -78,8 +78,8 @@ def fold(word: str) -> str:
     """Return what is compared: without case, width, accents and marks that writers leave out."""
     bare = ""
     for char in unicodedata.normalize("NFD", fold_case(word)):
-        if char == "\u0640" or 0x064B <= ord(char) <= 0x065F or char == "\u0670":  # tatweel, harakat
-            continue
+        if char in "\u0640\u0670" or 0x064B <= ord(char) <= 0x0652 or 0x0656 <= ord(char) <= 0x065F:
+            continue  # tatweel, harakat; not the hamza, which makes another letter of what it stands on
         if 0x0591 <= ord(char) <= 0x05C7:  # niqqud
             continue
         if unicodedata.category(char) == "Mn" and bare and is_latin_or_greek(base_of(bare)):
@@ -95,6 +95,8 @@ def fold_case(word: str) -> str:
     """Return a word without case and width, but with its accents."""
     seen = "".join(char for char in word if is_there(char) and char not in APOSTROPHES)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    # Compatibility forms may contain signs: ½ is 1⁄2.
+    folded = "".join(char for char in folded if char.isalnum() or is_mark(char) or is_emoji(char))
     turkish = folded.replace("i\u0307", "i").replace("ı", "i")
     return turkish.replace("ς", "σ")
 

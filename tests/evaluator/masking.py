@@ -12,8 +12,8 @@ from typing import NamedTuple
 IGNORED = "\x01"
 BREAK = "\x1e"
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-BLOCK_TAGS = ("p", "li", "ul", "ol", "dl", "dt", "dd", "td", "th", "tr", "table", "thead", "tbody", "div", "section")
-BLOCK_TAGS += ("article", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr")
+BLOCK_TAGS = frozenset(("p", "li", "ul", "ol", "td", "th", "tr", "table", "div", "blockquote", "pre", "hr"))
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 Span = tuple[int, int]
 
 
@@ -171,9 +171,7 @@ class Masking:
         if char == "[" or text[at : at + 2] == "![":
             return self.link(at, end)
         if begins_address(text, at):
-            stop = address_end(text, at, end)
-            self.addresses.append((at, stop))
-            return stop
+            return self.address(at, address_end(text, at, end))
         if char == "^":
             self.out[at] = IGNORED
             return at + 1
@@ -232,13 +230,20 @@ class Masking:
         if not name or not name[0].isalpha():
             return at + 1
         self.put(at, close + 1, IGNORED)
-        if name in BLOCK_TAGS:
+        if name in BLOCK_TAGS | HEADINGS:
             self.out[at] = BREAK
         elif name == "br":
             self.out[at] = "\n"
             if self.text[:at].endswith(("<br>", "<br/>", "<br />")):
                 self.out[at] = BREAK
         return close + 1
+
+    def address(self, at: int, end: int) -> int:
+        """Note an address; of markup, it contains only entities."""
+        self.addresses.append((at, end))
+        while at < end:
+            at = self.entity(at, end) if self.text[at] == "&" else at + 1
+        return end
 
     def link(self, at: int, end: int) -> int:
         """Mask [text](target); the text is read as any other, by the caller."""

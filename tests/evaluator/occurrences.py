@@ -49,7 +49,7 @@ def piece_places(piece: Piece, paragraph: Paragraph, exact: Collection[str]) -> 
 
 def has_part(piece: Affix | Stem, word: str) -> bool:
     if isinstance(piece, Stem):
-        return Stemmer("english").stemWord(word) == piece.stem
+        return bool(Stemmer("english").stemWord(word) == piece.stem)
     return word.endswith(piece.part) if piece.at_end else word.startswith(piece.part)
 
 

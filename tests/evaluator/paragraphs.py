@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import NamedTuple
 
 from overheard.items import Item
 from tests.evaluator.folding import is_there
@@ -10,6 +11,19 @@ from tests.evaluator.masking import BREAK, mask
 from tests.evaluator.words import Char, Paragraph, read
 
 Flow = list[Char]
+Plain = tuple[str, Flow, list[tuple[int, int]]]  # a field, its characters, the places of addresses
+
+
+class ReadItem(NamedTuple):
+    """An item, read. ``plain``: the texts that regular expressions and hosts are searched in."""
+
+    item: Item
+    paragraphs: list[Paragraph]
+    plain: list[Plain]
+
+
+def read_item(item: Item) -> ReadItem:
+    return ReadItem(item, paragraphs_of(item), plain_texts(item))
 
 
 def texts_of(item: Item) -> dict[str, str]:
@@ -63,8 +77,8 @@ def paragraphs_of(item: Item) -> list[Paragraph]:
     return found
 
 
-def plain_texts(item: Item) -> list[tuple[str, Flow, list[tuple[int, int]]]]:
-    """Return the texts that regular expressions are searched in, with each character's place."""
+def plain_texts(item: Item) -> list[Plain]:
+    """Return the texts of all fields without markup, paragraphs as lines."""
     return [
         (
             field,

@@ -45,7 +45,8 @@ ADDRESSES = (
     "www.acme.com/rust_db",
     "https://ACME.com",
 )
-SEPARATORS = (" ", " ", " ", " ", " ", "\n", ", ", "! ", ": ", " - ", " & ", "/", "-", "\u2010", "_", "&nbsp;")
+SPACED = (" ", " ", " ", " ", " ", "\n", ", ", "! ", ": ", " - ", " & ", " — ", "&nbsp;", ' "', "; ")
+TIGHT = ("/", "-", "\u2010", "_", ".", "'", "’", ",", ":", "::", "--", "…", "\u200b", "+", "@", "")
 ENTITIES = {"&": "&amp;", "’": "&#8217;", "'": "&#x27;", "é": "&eacute;", "#": "&#35;"}
 ESCAPED = "#_*.-+'&"
 
@@ -90,7 +91,7 @@ def line(chance: Random, words: Vocabulary, least: int = 0, most: int = 7, newli
     for number in range(chance.randint(least, most)):
         word = marked_word(chance, words)
         now_plain = word in words
-        separator = chance.choice(SEPARATORS) if number else ""
+        separator = chance.choice(SPACED if chance.random() < 0.8 else TIGHT) if number else ""
         if number and not (plain and now_plain and separator_fits(text, separator, word)):
             separator = " "
         if separator == "\n" and not newlines:
@@ -109,8 +110,7 @@ def separator_fits(text: str, separator: str, word: str) -> bool:
     # Dialects differ on whether a host may contain it.
     if separator == "_" and ("." in last or "com" in last + word):
         return False
-    tight = separator.strip() == separator and separator not in ("\n", "&nbsp;")
-    return not tight or (text[-1].isalnum() and word[0].isalnum() and not any(map(str.isdigit, text[-1] + word[0])))
+    return separator in SPACED or (text[-1].isalnum() and word[0].isalnum())
 
 
 def block(chance: Random, words: Vocabulary) -> str:

@@ -117,7 +117,11 @@ def forms(paragraph: Paragraph, at: int) -> list[Form]:
         sign = paragraph.gap(at + length - 1)
         if not joins(left.folded, sign, right.folded):
             break
-        form, accented, by = form + right.folded, accented + right.accented, by + kind_of(left.folded, sign)
+        form, accented, by = (
+            form + right.folded,
+            accented + right.accented,
+            by + kind_of(left.folded, sign, right.folded),
+        )
         found.append(Form(length, form, accented, by))
     if is_version(first.folded) and at + 1 < len(paragraph.words):
         follows = paragraph.words[at + 1].folded
@@ -139,9 +143,9 @@ def is_thousands(left: str, sign: str, right: str) -> bool:
     return (sign == "," or sign in APOSTROPHES) and left.isdigit() and right.isdigit() and len(right) == 3
 
 
-def kind_of(left: str, sign: str) -> str:
+def kind_of(left: str, sign: str, right: str) -> str:
     """Return the sign for a joint: "-", "." or "'", and "," for one between the digits of a number."""
-    if sign == "," or (sign in APOSTROPHES and left[-1].isdigit()):
+    if is_thousands(left, sign, right):
         return ","
     return "-" if sign in HYPHENS else "." if sign == "." else "'"
 

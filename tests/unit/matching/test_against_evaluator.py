@@ -13,15 +13,21 @@ from hypothesis import strategies as st
 from overheard.items import Item
 from overheard.matching import document
 from overheard.matching.index import QueryIndex, matches
-from overheard.matching.spelling import spell, spell_exactly
-from overheard.matching.tree import VARIATIONS, ParsedQuery, Term, Variation
+from overheard.matching.markup import flow
+from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
+from tests import corpus
 from tests.evaluator import texts
-from tests.evaluator.chunks import exactly_finds, phrase_finds
-from tests.evaluator.comparison import case, difference, unlike, visible
-from tests.evaluator.facts import Covered
-from tests.evaluator.holds import places
-from tests.evaluator.paragraphs import paragraphs_of
+from tests.evaluator.comparison import (
+    case,
+    difference,
+    difference_of_exact_spelling,
+    difference_of_spelling,
+    parsed,
+)
+from tests.evaluator.masking import BREAK, mask
+from tests.evaluator.paragraphs import ReadItem, read_item
 from tests.evaluator.queries import chunk, phrase
+from tests.evaluator.words import Char, read
 
 OWNERS = 3
 
@@ -35,23 +41,23 @@ def all_highlights() -> Iterator[None]:
 
 
 chances = st.randoms(use_true_random=False)
-slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(chances)
 @slow
 def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> None:
-    queries, items = case(chance)
+    queries, items, _ = case(chance)
     for query, item in product(queries, items):
-        assert difference(query, item, matches(query, item)) == "", f"{query} {item!r}"
+        assert difference(query, item, matches(query, item.item)) == "", f"{query} {item.item!r}"
 
 
 @given(chances)
 @slow
 def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None:
     """After additions, replacements and removals, of owners that watch the item."""
-    queries, items = case(chance)
-    index = QueryIndex()
+    queries, items, learned = case(chance)
+    index = QueryIndex(chance.choice((None, learned)))
     live: dict[int, tuple[ParsedQuery, int]] = {}
     for query in queries * 2:
         key, owner = chance.randrange(8), chance.randrange(OWNERS)
@@ -65,11 +71,11 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
     assert len(index) == len(live)
     for item in items:
         place_watchers, source_watchers = {chance.randrange(OWNERS)}, {chance.randrange(OWNERS)}
-        hits = {hit.key: hit for hit in index.match(item, place_watchers, source_watchers)}
+        hits = {hit.key: hit for hit in index.match(item.item, place_watchers, source_watchers)}
         assert list(hits) == sorted(hits)
         for key, (query, owner) in live.items():
             if owner in place_watchers | source_watchers:
-                assert difference(query, item, hits.get(key)) == "", f"{query} {item!r}"
+                assert difference(query, item, hits.get(key)) == "", f"{query} {item.item!r}"
             else:
                 assert key not in hits
         assert [hit.owner for hit in hits.values()] == [live[key][1] for key in hits]
@@ -80,10 +86,8 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
 def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Variation]) -> None:
     words = texts.vocabulary(chance)
     text = chance.choice((chunk, phrase))(chance, words)
-    term = Term(tuple(spell(one, exact) for one in text.split()), exact=frozenset(exact))
-    for item in (texts.item(chance, words) for _ in range(3)):
-        expected = covered_by(phrase_finds, item, text, exact)
-        assert unlike(visible(places(term, item) or set(), item), expected) == "", f"{text!r} {exact} {item!r}"
+    for item in (read_item(texts.item(chance, words)) for _ in range(3)):
+        assert difference_of_spelling(text, exact, item) == "", f"{text!r} {exact} {item.item!r}"
 
 
 @given(chances)
@@ -91,18 +95,66 @@ def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Var
 def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:
     words = texts.vocabulary(chance)
     text = chance.choice((chunk, phrase))(chance, words)
-    term = Term((spell_exactly(text),))
-    for item in (texts.item(chance, words) for _ in range(3)):
-        expected = covered_by(exactly_finds, item, text)
-        assert unlike(visible(places(term, item) or set(), item), expected) == "", f"={text!r} {item!r}"
+    for item in (read_item(texts.item(chance, words)) for _ in range(3)):
+        assert difference_of_exact_spelling(text, item) == "", f"={text!r} {item.item!r}"
 
 
-def covered_by(find, item: Item, text: str, *further: object) -> Covered:  # type: ignore[no-untyped-def]
-    found = {
-        (paragraph.field, at)
-        for paragraph in paragraphs_of(item)
-        if paragraph.field in ("title", "body", "url")
-        for place in find(text, paragraph, *further)
-        for at in range(place.start, place.end)
-    }
-    return visible(found, item)
+@pytest.mark.parametrize("text", [corpus.source()])
+def test_the_index_finds_what_the_evaluator_finds_in_real_text(text: str) -> None:
+    """Of OVERHEARD_CORPUS if it is set, otherwise of the sample: the test's name says which."""
+    chance = random.Random(7)
+    posts = corpus.posts()
+    items = [real_item(post["title"], post["body"][:600]) for post in chance.sample(posts, min(len(posts), 80))]
+    readable = [item for item in items if reads_markup_alike(item.item)]
+    # What people write is not always the Markdown that the evaluator knows.
+    assert len(readable) > 0.95 * len(items), text
+    queries = list(filter(None, (parsed(real_query(chance, readable)) for _ in range(80))))
+    index = QueryIndex()
+    for key, query in enumerate(queries):
+        index.add(key, query)
+    found = 0
+    for item in readable:
+        hits = {hit.key: hit for hit in index.match(item.item)}
+        for key, query in enumerate(queries):
+            assert difference(query, item, hits.get(key)) == "", f"{query} {item.item!r}"
+        found += len(hits)
+    assert found > 100, text
+
+
+def real_item(title: str, body: str) -> ReadItem:
+    return read_item(Item(source="reddit", id="1", kind="post", place="all", title=title, body=body, created_at=0.0))
+
+
+def reads_markup_alike(item: Item) -> bool:
+    """Return True if the evaluator takes the same words, addresses and paragraphs out of an item's texts."""
+    for text in (item.title, item.body):
+        masked, expected = flow(text), mask(text)
+        if list(masked.targets) != expected.targets or list(masked.links) != expected.links:
+            return False
+        if paragraphs_of_words(masked.masked) != paragraphs_of_words(expected.flow):
+            return False
+    return True
+
+
+def paragraphs_of_words(masked: str) -> list[list[str]]:
+    read_parts = [read([Char(char, 0) for char in part], "body") for part in masked.split(BREAK)]
+    return [[word.folded for word in part.words] for part in read_parts if part.words]
+
+
+def real_query(chance: random.Random, items: list[ReadItem]) -> str:
+    """Return a query of chunks that stand in one of the texts."""
+    chunks = [chunk for chunk in chance.choice(items).item.title.split() if chunk.isalpha() or chance.random() < 0.5]
+    a, b = (chance.choice(chunks or ["the"]) for _ in range(2))
+    start = chance.randrange(max(1, len(chunks) - 3))
+    phrase = " ".join(chunks[start : start + chance.randint(2, 3)]).replace('"', "")
+    forms = (
+        a,
+        f'"{phrase}"',
+        f"{a} {b}",
+        f"{a} -{b}",
+        f'{a} OR "{phrase}"',
+        f'"{phrase}"~5',
+        f"{a} NEAR/5 {b}",
+        f"={a}",
+    )
+    return chance.choice((*forms, f"title:{a}", f"body:{a}", f"({a} -in:link)", f"({a} exact:all)", f"{a[:4]}*"))

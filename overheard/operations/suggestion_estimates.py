@@ -1,0 +1,31 @@
+"""How often suggested queries would match, estimated from the sample of recent items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from overheard.db import workspaces
+from overheard.db.query_rows import StoredQuery
+from overheard.matching.scope import QueryScope
+from overheard.operations.query_estimates import estimates
+from overheard.operations.query_suggestions import SuggestedQuery
+from overheard.process import RunningProcess
+
+
+def with_estimates(running: RunningProcess, slug: str, suggested: Sequence[SuggestedQuery]) -> list[SuggestedQuery]:
+    """Return the queries with their hits per day in the places that a workspace watches, where these are known.
+
+    Raises NotFound.
+    """
+    workspace = workspaces.by_name(running.db, slug)
+    # As if they were stored: numbers in place of ids.
+    queries = [
+        StoredQuery(at, workspace.id, slug, query.name, query.text, QueryScope()) for at, query in enumerate(suggested)
+    ]
+    found = estimates(running.db, queries, now=running.clock(), seconds=running.config.sample.seconds)
+    return [
+        msgspec.structs.replace(query, hits_per_day=round(found[at].per_day, 1) if at in found else None)
+        for at, query in enumerate(suggested)
+    ]
