@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from overheard.matching.tree import Spelling
-from tests.evaluator.folding import APOSTROPHES, HYPHENS, fold_case
+from tests.evaluator.folding import APOSTROPHES, HYPHENS, fold_case, is_mark
 from tests.evaluator.words import Paragraph, forms
 
 FIRST_SIGNS = "@#$."
