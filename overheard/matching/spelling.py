@@ -19,7 +19,9 @@ _CURLY = re.compile(f"[{APOSTROPHES}]")
 _VERSION = re.compile(r"v\d+")
 _POSSESSIVE = ("'", "s")
 # it's is it is: "it" would be another word, and found nearly everywhere.
-_CONTRACTED = frozenset("he here how it let she that there this what when where who".split())
+_CONTRACTED = frozenset(
+    ("he", "here", "how", "it", "let", "she", "that", "there", "this", "what", "when", "where", "who")
+)
 NO_SYMBOLS = ("", "")
 
 

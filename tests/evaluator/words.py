@@ -117,7 +117,11 @@ def forms(paragraph: Paragraph, at: int) -> list[Form]:
         sign = paragraph.gap(at + length - 1)
         if not joins(left.folded, sign, right.folded):
             break
-        form, accented, by = form + right.folded, accented + right.accented, by + kind_of(left.folded, sign)
+        form, accented, by = (
+            form + right.folded,
+            accented + right.accented,
+            by + kind_of(left.folded, sign, right.folded),
+        )
         if not (number_goes_on(paragraph, at) or number_goes_on(paragraph, at + length)):
             found.append(Form(length, form, accented, by))
     if is_version(first.folded) and at + 1 < len(paragraph.words):
