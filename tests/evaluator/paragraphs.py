@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from overheard.items import Item
 from tests.evaluator.folding import is_there
-from tests.evaluator.masking import BREAK, mask
+from tests.evaluator.masking import BREAK, encoded, mask
 from tests.evaluator.words import Char, Paragraph, read
 
 Flow = list[Char]
@@ -48,7 +48,7 @@ def flows_of(field: str, text: str) -> list[tuple[Flow, list[tuple[int, int]]]]:
 
 
 def address(text: str, start: int) -> Flow:
-    """Return the characters of an address. Nothing in it is markup, but it may contain entities."""
+    """Return the characters of an address. Nothing in it is markup, but some may be encoded."""
     chars, at = [], 0
     while at < len(text):
         close = text.find(";", at, at + 12) if text[at] == "&" else -1
@@ -57,8 +57,9 @@ def address(text: str, start: int) -> Flow:
             chars.append(Char(means, start + at))
             at = close + 1
         else:
-            chars.append(Char(text[at], start + at))
-            at += 1
+            char, length = encoded(text[at:])
+            chars.append(Char(char, start + at))
+            at += length
     return chars
 
 
