@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from typing import NamedTuple
 
 from overheard.items import Item
@@ -83,9 +84,16 @@ def plain_texts(item: Item) -> list[Plain]:
     return [
         (
             field,
-            [Char("\n" if char.char == BREAK else char.char, char.at) for char in flow if is_there(char.char)],
+            [Char(plain_char(char.char), char.at) for char in flow if is_there(char.char)],
             links,
         )
         for field, text in texts_of(item).items()
         for flow, links in flows_of(field, text)
     ]
+
+
+def plain_char(char: str) -> str:
+    """Return a character as expressions see it: breaks are new lines, and spaces of any width are spaces."""
+    if char == BREAK:
+        return "\n"
+    return " " if unicodedata.category(char) == "Zs" else char
