@@ -11,6 +11,13 @@ from overheard.matching.patterns import compiled
 from overheard.matching.tree import FieldName, Pattern
 from overheard.matching.visible_text import VisibleText, visible_text
 
+# RE2's \s is that of ASCII; a space in an expression is nearly always meant to be any.
+_SPACES = str.maketrans(
+    dict.fromkeys(
+        "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "
+    )
+)
+
 
 class PlainText(NamedTuple):
     """One section of a field without markup, and the spans of its addresses, in its own characters."""
@@ -49,5 +56,7 @@ def _plain(section: Section) -> PlainText:
     seen, offset = visible_text(section.masked), section.offset
     # RE2 reads UTF-8, which has no halves of surrogate pairs.
     text = seen.text.replace(BREAK, "\n").encode("utf-8", "replace").decode()
+    if not text.isascii():
+        text = text.translate(_SPACES)
     links = ((seen.first_from(start - offset), seen.first_from(end - offset)) for start, end in section.links)
     return PlainText(section, seen, text, [(start, end) for start, end in links if start < end])

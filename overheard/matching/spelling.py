@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from overheard.matching.folding import fold_keeping_accents, intern_all
+from overheard.matching.markup import address_mask
 from overheard.matching.scripts import APOSTROPHES, visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.symbols import affixes
@@ -32,6 +33,7 @@ def spell(chunk: str, exact: Collection[Variation] = ()) -> Word:
     """
     if chunk.isascii() and chunk.isalnum() and not exact:  # nearly always
         return Word((Spelling(intern_all([chunk.lower()])),))
+    chunk = _as_read(chunk)
     words, separators = read(chunk)
     if not words:
         raise ValueError("no word")
@@ -40,6 +42,7 @@ def spell(chunk: str, exact: Collection[Variation] = ()) -> Word:
 
 def spell_exactly(text: str) -> Word:
     """Return the word for ``=text`` or ``="text"``: found only as it is written. Raise ValueError as ``spell``."""
+    text = _as_read(text)
     words, separators = read(text)
     if not words:
         raise ValueError("no word")
@@ -47,6 +50,11 @@ def spell_exactly(text: str) -> Word:
     symbols = _symbols(separators)
     originals = tuple(literal(text[start:end]) for start, end in spans(text))
     return Word((Spelling(intern_all(words), between, symbols, joinable=False, originals=originals),))
+
+
+def _as_read(written: str) -> str:
+    """Return what texts say where a query has this: an address, copied from a browser, may contain %20."""
+    return visible(address_mask(written)) if "%" in written and "://" in written else written
 
 
 def literal(original: str) -> str:

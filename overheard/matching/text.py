@@ -17,7 +17,7 @@
 | `wi-fi`, `node.js`, `O'Reilly`      | one hyphen, dot or apostrophe: found as one word, too: `wifi`,    |
 |                                     | `nodejs`, `oreilly` (variants.py), up to four words: `U.S.A.`     |
 | `3.11`, `24-7`                      | … but not between two digits                                      |
-| `1,000`, `1'000`                    | digits, and exactly three: found as `1000`, too                   |
+| `1,000`, `1'000`                    | digits, and exactly three: found as `1000`, too; `1,000,000` not  |
 | `v2.0`                              | found as `2.0`, too                                               |
 | `C++`, `C#`, `A+`, `100%`           | `+` `#` `%` right behind a word: must be there if the query has   |
 |                                     | them; `C++` finds neither `C` nor `C#`, but `C` finds all three   |

@@ -26,7 +26,7 @@ from tests.evaluator.words import Char, Paragraph, ReadWord, forms, is_thousands
 Exact = Collection[str]
 
 # Before 's, these are not owners: it's is it is.
-CONTRACTED = ("he", "here", "how", "it", "let", "she", "that", "there", "this", "what", "when", "where", "who")
+CONTRACTED = ("he", "here", "how", "it", "let", "she", "that", "there", "this", "what", "where", "who")
 
 
 def chunk(text: str) -> Paragraph:

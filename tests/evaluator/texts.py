@@ -42,6 +42,7 @@ ADDRESSES = (
     "http://evil-acme.com/rust",
     "https://acme.com.evil.org/",
     "https://github.com/acme/foo_bar",
+    "https://acme.io/?q=caf%C3%A9%20wi-fi%2Frust%E9",
     "www.acme.com/rust_db",
     "https://ACME.com",
 )
