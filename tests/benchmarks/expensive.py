@@ -140,7 +140,9 @@ def _regexes(chance: random.Random) -> Case:
 
 def _scanning_regexes(chance: random.Random) -> Case:
     """RE2 reads to the end of the text to find out where each of thousands of matches ends."""
-    return [f"/(?s)[ab]*a[ab]{{{990 - number}}}c|ab/" for number in range(4)], _text(lambda: chance.choice("ab"), gap="")
+    return [f"/(?s)[ab]*a[ab]{{{990 - number}}}c|ab/" for number in range(4)], _text(
+        lambda: chance.choice("ab"), gap=""
+    )
 
 
 def _exact(chance: random.Random) -> Case:
