@@ -90,6 +90,16 @@ class _Entry:
         first = [(self.key, self.owner)]
         return first if self.others is None else [*first, *zip(*self.others, strict=True)]
 
+    def wanted_by(self, place_watchers: Container[int], source_watchers: Container[int]) -> list[tuple[int, int]]:
+        """Return (key, owner) of those owners that watch."""
+        key, owner = self.key, self.owner
+        wanted = [(key, owner)] if owner in place_watchers or owner in source_watchers else []
+        if self.others is not None:
+            for key, owner in zip(*self.others, strict=True):
+                if owner in place_watchers or owner in source_watchers:
+                    wanted.append((key, owner))
+        return wanted
+
     def may_hold(self, present: set[Anchor]) -> bool:
         """Return False if one of the things that it requires is not among an item's words and pairs."""
         for anchors in self.filing.further:  # noqa: SIM110
@@ -106,6 +116,8 @@ class QueryIndex:
         self._lock = Lock()
         self._rarity = Rarity(learned)
         self._lookup = Lookup()
+        # Each owner's number as one object for all of its entries: it stays in the processor's cache, many would not.
+        self._owners: dict[int, int] = {}
         self._by_key: dict[int, _Entry] = {}
         self._by_query: dict[ParsedQuery, _Entry] = {}
         # Nearly always an anchor has one entry only, and a set for each would double the size of the table.
@@ -130,6 +142,7 @@ class QueryIndex:
         with self._lock:
             if key in self._by_key:
                 self._remove(key)
+            owner = self._owners.setdefault(owner, owner)
             entry = self._by_query.get(query)
             if entry is None:
                 entry = self._by_query[query] = _Entry(query, filing, key, owner)
@@ -213,15 +226,9 @@ class QueryIndex:
             filed = self._by_anchor[anchor]
             for entry in filed if isinstance(filed, set) else (filed,):
                 # Owners first: most of the entries that an item finds are of others.
-                if entry.others is None:
-                    owner = entry.owner
-                    if place_watchers is None or owner in place_watchers or owner in source_watchers:
-                        found[entry] = [(entry.key, owner)]
-                elif wanted_by := [
-                    pair
-                    for pair in entry.pairs()
-                    if place_watchers is None or pair[1] in place_watchers or pair[1] in source_watchers
-                ]:
+                if wanted_by := (
+                    entry.pairs() if place_watchers is None else entry.wanted_by(place_watchers, source_watchers)
+                ):
                     found[entry] = wanted_by
         return found
 

@@ -10,7 +10,7 @@ An anchor is a word, two words side by side, or a text with a sign that no word 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -95,7 +95,10 @@ class Rarity:
 
     def filing(self, node: Node) -> Filing:
         """Return where the index is to file a query."""
-        first, *others = sorted(self.all_required(node), key=_frequency_of) or [Required(1.0, ())]
+        required = self.all_required(node)
+        if len(required) == 1:  # as nearly always
+            return Filing(_distinct(required[0].anchors), ())
+        first, *others = sorted(required, key=_frequency_of) or [Required(1.0, ())]
         words = [anchors for one in others if all(map(_is_in_texts, anchors := _distinct(one.anchors)))]
         return Filing(_distinct(first.anchors), tuple(words[:MAX_FURTHER]))
 
@@ -137,6 +140,8 @@ class Rarity:
         return 0.5 / (1 + rank / 10) if rank is not None else 0.01 / len(word)
 
     def _term(self, pieces: tuple[Piece, ...]) -> list[Required]:
+        if len(pieces) == 1:
+            return [self._piece(pieces[0])]
         pairs = [
             self._pairs(one, two) for one, two in pairwise(pieces) if isinstance(one, Word) and isinstance(two, Word)
         ]
@@ -163,9 +168,9 @@ class Rarity:
         frequency, pair = min((self._together(*pair), pair) for pair in pairwise(words))
         return Required(frequency, (pair,))
 
-    def _rarest_word(self, words: Iterable[str]) -> Required:
-        frequency, word = min((self.frequency(word), word) for word in words)
-        return Required(frequency, (word,))
+    def _rarest_word(self, words: Sequence[str]) -> Required:
+        word = words[0] if len(words) == 1 else min(words, key=lambda word: (self.frequency(word), word))
+        return Required(self.frequency(word), (word,))
 
     def _pairs(self, one: Word, two: Word) -> Required:
         """Return the last words of one word's spellings, each with the first words of the next one's."""
@@ -226,6 +231,8 @@ def _any(choices: Iterable[Required | None]) -> Required | None:
 
 def _sum(choices: Iterable[Required]) -> Required:
     required = list(choices)
+    if len(required) == 1:
+        return required[0]
     return Required(sum(one.frequency for one in required), tuple(anchor for one in required for anchor in one.anchors))
 
 
