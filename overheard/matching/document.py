@@ -94,6 +94,8 @@ class Document:
                 return self._finder(*left, *right)
             case Domain():
                 return self._usual
+            case Term() if leaf.plain:
+                return self._usual
             case _:
                 return self._finder(leaf)
 

@@ -20,17 +20,17 @@ VALUE_FIELDS = ("domain", "author", "place", "subreddit", "source", "is", "lang"
 OPTION_FIELDS = ("in", "exact")
 FIELD_NAMES = (*TEXT_FIELDS, *VALUE_FIELDS, *OPTION_FIELDS)
 
-# The fields of GitHub, Gmail, Lucene, Google and Reddit, by what comes closest to them here.
+# The fields of GitHub, Gmail, Lucene, Google, Reddit, X and Algolia, by what comes closest to them here.
 _FOREIGN = {
     "title:": "allintitle headline intitle subject",
     "body:": "allintext content description inbody intext selftext text",
     "url:": "allinurl inurl link path",
     "domain:": "host site",
     "author:": "assignee creator from involves self_author user username",
-    "place:": "channel community group label org repo",
+    "place:": "channel community group org repo",
     "subreddit:": "sub",
     "lang:": "language",
-    "flair:": "flair_text link_flair link_flair_text linkflair",
+    "flair:": "flair_text label link_flair link_flair_text linkflair",
     "source:": "platform",
 }
 _OURS = {name: field for field, names in _FOREIGN.items() for name in names.split()}
@@ -42,11 +42,14 @@ _INSTEAD = {
     "has": "Write is:link, or url:…, instead of",
     "mentions": "Write the @name as a word instead of",
     "filetype": "Write url:… instead of",
+    "filter": "Write is:link, or url:…, instead of",
+    **dict.fromkeys(("category", "hashtag", "tag", "tags"), "Write the #tag as a word, or flair:…, instead of"),
 }
 # What has no place in a query about news.
 _NONE = """
-after before cc comments created date ext extension file filename inanchor list milestone score since sort state status
-to topic until
+after bcc before cache cc comments created date ext extension file filename forks geocode inanchor larger list milestone
+min_faves min_replies min_retweets newer_than num_comments older_than points pushed related score since smaller sort
+stars state status to topic until
 """
 _ANY = re.compile(rf"({'|'.join((*_OURS, *_INSTEAD, *_NONE.split()))})[:：](?!:|//)", re.IGNORECASE)
 _NAME = re.compile(r"([a-z_]{4,})[:：](?!:|//)", re.IGNORECASE)

@@ -35,11 +35,7 @@ def fold(word: str) -> str:
     visible = _DROPPED.sub("", word)
     if emoji().fullmatch(visible):
         return visible
-    caseless = unicodedata.normalize("NFKC", visible).casefold()
-    # Casefolding leaves İ as i with a combining dot, and ı as it is. It can also undo the composition: NFKC again.
-    folded = unicodedata.normalize("NFKC", caseless.replace("i\u0307", "i").replace("ı", "i"))
-    # Some compatibility forms expand to punctuation or spaces: ½ is 1⁄2, ⑴ is (1).
-    kept = "".join(char for char in folded if char.isalnum() or unicodedata.category(char)[0] == "M")
+    kept = _without_case(visible)
     # Not empty: the empty word is a gap between two texts.
     return _DROPPED.sub("", _without_accents(kept)) or visible or word
 
@@ -48,14 +44,23 @@ def fold(word: str) -> str:
 fold_cached = lru_cache(maxsize=16_384)(fold)
 
 
-def fold_keeping_accents(text: str) -> str:
-    """Return a text without difference of case, and of é as one or two code points; nothing else is changed."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+def fold_keeping_accents(word: str) -> str:
+    """Return a word in the form in which words are compared where accents count."""
+    visible = _DROPPED.sub("", word)
+    return _without_case(visible) or visible
 
 
 def intern_all(folded: Iterable[str]) -> tuple[str, ...]:
     """Return the same words, each kept in memory once for all queries that contain it."""
     return tuple(map(sys.intern, folded))
+
+
+def _without_case(visible: str) -> str:
+    caseless = unicodedata.normalize("NFKC", visible).casefold()
+    # Casefolding leaves İ as i with a combining dot, and ı as it is. It can also undo the composition: NFKC again.
+    folded = unicodedata.normalize("NFKC", caseless.replace("i\u0307", "i").replace("ı", "i"))
+    # Some compatibility forms expand to punctuation or spaces: ½ is 1⁄2, ⑴ is (1).
+    return "".join(char for char in folded if char.isalnum() or unicodedata.category(char)[0] == "M")
 
 
 def _without_accents(word: str) -> str:

@@ -100,7 +100,7 @@ class Layout:
         """Return the positions of a word of the text, folded, in order."""
         if self._asked < FEW_WORDS:
             self._asked += 1
-            return list(_places(self.words, word))
+            return _places(self.words, word)
         return self.positions.get(word, ())
 
     def of_word(self, word: str) -> int:
@@ -191,8 +191,10 @@ class Layout:
 
     def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
         """Return the field and the span of the text from one word to another, in code points."""
-        section, start, _ = self._word_span(first)
-        return section.field, start + section.offset, self._word_span(last)[2] + section.offset
+        section, start, end = self._word_span(first)
+        if last != first:
+            end = self._word_span(last)[2]
+        return section.field, start + section.offset, end + section.offset
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
@@ -249,8 +251,10 @@ class Layout:
     @cached_property
     def _symbols(self) -> tuple[dict[str, int], dict[str, int]]:
         sides: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
-        for at, word in enumerate(self.words):
-            for side, symbol in zip(sides, self.symbols(at) if word else (), strict=bool(word)):
+        # Between most words there is one space only.
+        beside_signs = (at for at, signs in enumerate(pairwise(self._before)) if signs != (" ", " "))
+        for at in beside_signs:
+            for side, symbol in zip(sides, self.symbols(at) if self.words[at] else (), strict=False):
                 if symbol:
                     side.setdefault(symbol, []).append(at)
         before, behind = ({symbol: self.mask(places) for symbol, places in side.items()} for side in sides)
@@ -314,13 +318,15 @@ class Layout:
         return allowed & (self._in_links if where.in_links else ~self._in_links)
 
 
-def _places(words: list[str], word: str) -> Iterator[int]:
-    """Yield the positions of a word."""
+def _places(words: list[str], word: str) -> list[int]:
+    """Return the positions of a word."""
+    found: list[int] = []
     at = -1
     with suppress(ValueError):
         while True:
             at = words.index(word, at + 1)
-            yield at
+            found.append(at)
+    return found
 
 
 def texts_of(item: Item) -> Texts:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from overheard.matching.folding import fold_keeping_accents, intern_all
-from overheard.matching.scripts import visible
+from overheard.matching.scripts import APOSTROPHES, visible
 from overheard.matching.signs import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.symbols import affixes
 from overheard.matching.text import read, spans
 from overheard.matching.tree import Spelling, Variation, Word
 from overheard.matching.variants import variants
 
+_CURLY = re.compile(f"[{APOSTROPHES}]")
 _VERSION = re.compile(r"v\d+")
 _POSSESSIVE = ("'", "s")
+# it's is it is: "it" would be another word, and found nearly everywhere.
+_CONTRACTED = frozenset(
+    ("he", "here", "how", "it", "let", "she", "that", "there", "this", "what", "when", "where", "who")
+)
 NO_SYMBOLS = ("", "")
 
 
@@ -45,9 +51,8 @@ def spell_exactly(text: str) -> Word:
 
 def literal(original: str) -> str:
     """Return what a text says in a word, as it is compared where case and accents count."""
-    seen = visible(original)
-    # Of an apostrophe (don’t) every form will do, as between words: phones choose it.
-    return seen if seen.isascii() else plain_signs(unicodedata.normalize("NFC", seen))
+    seen = _CURLY.sub("'", visible(original))  # of don’t
+    return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
 
 
 def _spellings(chunk: str, words: list[str], separators: list[str], exact: Collection[Variation]) -> Iterator[Spelling]:
@@ -58,35 +63,47 @@ def _spellings(chunk: str, words: list[str], separators: list[str], exact: Colle
         originals = tuple(fold_keeping_accents(visible(chunk[start:end])) for start, end in spans(chunk))
     accented = bool(originals)
 
-    def spelling(first: int = 0, last: int = len(words)) -> Spelling:
-        between = tuple(_required(sign, exact) for sign in signs[first : last - 1])
-        return Spelling(
-            intern_all(words[first:last]),
-            between if any(one is not None for one in between) else (),
-            symbols[first:last] if any(map(any, symbols[first:last])) else (),
-            originals=originals[first:last],
-            any_case=accented,
-        )
-
-    yield spelling()
+    joined = _joined(words, separators, signs, exact) if len(words) > 1 else None
+    if joined and joined.isdigit():
+        # 1,000 is the number 1000, and found as that: not in 1,000,000.
+        yield _one_word(joined, symbols, ("".join(originals),) * accented, any_case=accented)
+        return
+    between = tuple(_required(sign, exact) for sign in signs)
+    plain = Spelling(
+        intern_all(words),
+        between if any(one is not None for one in between) else (),
+        symbols,
+        originals=originals,
+        any_case=accented,
+    )
+    yield plain
     if len(words) == 1:
         return
-    if joined := _joined(words, separators, signs, exact):
+    if joined:
         acronym = all(len(word) == 1 for word in words) and set(signs) == {"."}
         if acronym:
-            yield Spelling(intern_all([joined]), joinable=False, originals=(joined.upper(),))
+            yield _one_word(joined, symbols, (joined.upper(),), joinable=False)
         else:
-            yield Spelling(
-                intern_all([joined]), joinable=False, originals=("".join(originals),) * accented, any_case=accented
-            )
+            yield _one_word(joined, symbols, ("".join(originals),) * accented, joinable=False, any_case=accented)
     if "numbers" not in exact and _VERSION.fullmatch(words[0]) and signs[0] == "." and words[1][0].isdigit():
-        plain = spelling()
-        kept = (plain.originals[0][1:], *plain.originals[1:]) if accented else ()
-        yield Spelling(
-            intern_all([words[0][1:], *words[1:]]), plain.between, plain.affixes, originals=kept, any_case=accented
-        )
-    if "possessives" not in exact and (signs[-1], words[-1]) == _POSSESSIVE:
-        yield spelling(0, len(words) - 1)
+        kept = (originals[0][1:], *originals[1:]) if accented else ()
+        yield replace(plain, words=intern_all([words[0][1:], *words[1:]]), originals=kept)
+    if "possessives" not in exact and (signs[-1], words[-1]) == _POSSESSIVE and words[-2] not in _CONTRACTED:
+        owner = chunk[: spans(chunk)[-2][1]]
+        yield from _spellings(owner, words[:-1], [*separators[:-2], separators[-1]], exact)
+
+
+def _one_word(
+    word: str,
+    symbols: tuple[tuple[str, str], ...],
+    originals: tuple[str, ...],
+    *,
+    joinable: bool = True,
+    any_case: bool = False,
+) -> Spelling:
+    """Return the spelling as one word, with the symbols of the words that it joins."""
+    around = ((symbols[0][0], symbols[-1][1]),) if symbols else ()
+    return Spelling(intern_all([word]), (), around, joinable, originals, any_case)
 
 
 def _required(sign: str, exact: Collection[Variation]) -> str | None:

@@ -26,12 +26,12 @@ _CONNECTORS = {
 _TERM_ENDS = (*TERM_TYPES, "CLOSE")
 _TERM_BEGINS = (*TERM_TYPES, "FIELD", "OPEN", "NOT", "MINUS")
 # NEAR in lower case, or as LexisNexis, Westlaw and others write it.
-_NEARS = re.compile(r"(?:near|w|pre|adj|onear)/(\d+)", re.IGNORECASE)
+_NEARS = re.compile(r"(?i:near|w|pre|adj|onear)/(\d+)|(?:NEAR|ONEAR|ADJ)(?:[/:~]\D*|(?=\d))(\d*)")
 # Pairs differ by language: German ‚…‘ closes with what opens in English.
 _CLOSING = {"'": "'", "‘": "’", "‚": "‘", "‛": "’", "’": "’", "＇": "＇", "`": "`", "«": "»"}
 _COUNT = re.compile(r"\d+|any|all|one|none", re.IGNORECASE)
 # Without any of these signs and words, there is nothing to check.
-_SIGNS = re.compile(r"[]*!?~^|｜&/=:：\[{'‘‚‛’＇`«]")
+_SIGNS = re.compile(r"[]*!?~^|｜&/=:：%<>\[{'‘‚‛’＇`«]|(?:NEAR|ADJ)\d")
 _NAMES = frozenset((*_CONNECTORS, "of"))
 
 
@@ -75,7 +75,8 @@ def _near(tokens: Sequence[Token]) -> Problem | None:
             and after.type in _TERM_BEGINS
             and (match := _NEARS.fullmatch(token.text))
         ):
-            hint = f'Write NEAR/{match[1]}. To search for the word itself, put it in quotes: "{token.text}".'
+            right = f"NEAR/{match[1] or match[2] or 15}"
+            hint = f'Write {right}. To search for the word itself, put it in quotes: "{token.text}".'
             return token.start, f"{token.text} is not an operator", hint
     return None
 

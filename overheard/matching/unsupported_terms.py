@@ -25,6 +25,8 @@ _WORDS = [
         (r"(.*\w)?\^[\d.]*$", "words have no weight", "Drop the ^ of"),
         (r".*\w~[\d.]*$", "words are not searched by likeness; ~ in front of a word stands for its stem", _OR_FORMS),
         (r"\w+\?\w+$", "? does not stand for a character", _OR_FORMS),
+        (r"%[^\W\d]|.*[^\W\d]%$", "% does not stand for other characters", "Write word* or *word instead of"),
+        (r"[a-z_]{3,}(?::[<>]=?|>=?|<=)\d", "there are no comparisons", "Leave out"),
         (r".*([|｜]|\w&&\w)", "| and && are not operators", "Write OR or AND, with spaces around it, instead of"),
         (r"=?/(?!(?:r|u|user|comments)/).*[][\\()*+?|^${}].*/[gimsux]{0,3}$", "a / ends an expression", _SLASHES),
     )
@@ -42,7 +44,7 @@ def problem_of_terms(tokens: Sequence[Token]) -> Problem | None:
         # Every pattern needs a sign: a plain word, as most are, skips all of them.
         if token.type != "WORD" or token.text.isalnum():
             continue
-        if found := _form_problem(token.text) or foreign_field(token.text) or _pattern_problem(token.text):
+        if found := _form_problem(token.text) or _pattern_problem(token.text) or foreign_field(token.text):
             message, remedy = found
             said = shortened(token.text)
             return token.start, f"{message}: {said}", f"{remedy} {said}{_in_quotes(token.text)}."

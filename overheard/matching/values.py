@@ -42,6 +42,7 @@ _LANGUAGES = {
     }.items()
     for name in names.split()
 }
+_LISTED = re.compile("[,，、]")
 _MIN_WILDCARD_CHARACTERS = 3
 # What ends a word of a query, or begins one of its other forms.
 _NEEDS_QUOTES = re.compile(rf"[\s()（）,，、=/~:：]|^[{MINUS_SIGNS}]")
@@ -62,6 +63,11 @@ def _one(text: str, name: str, token: Token) -> Attribute | Domain:
         hint = f"Write {name}:name, or {name}:(one, two); names are compared in any case."
         raise error_at(text, token.start, f"{name}: takes a name as it is", hint)
     value = value_of(token)
+    if token.type == "WORD" and _LISTED.search(value):
+        first, *others = [part for part in _LISTED.split(value) if part] or ["one"]
+        names = ", ".join([first, *(others or ["other"])])
+        hint = f"Write {name}:({shortened(names)}); a name that contains a comma is written in quotes."
+        raise error_at(text, token.start, f"{name}: takes several names in brackets only", hint)
     if name == "domain":
         return _domain(text, token, value)
     if name == "is":

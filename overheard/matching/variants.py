@@ -24,6 +24,7 @@ def variants(words: Sequence[str], separators: Sequence[str]) -> list[Variant]:
     # Between two words each, by the number of the second one.
     signs = [at for at, separator in enumerate(separators[:-1]) if separator in JOINING and at]
     joins = {at for at in signs if _joins(words[at - 1], separators[at], words[at])}
+    groups = {at for at in joins if _is_between_digits(words[at - 1], words[at])}
     for at in signs:
         start = at - 1
         if at in joins:
@@ -31,7 +32,9 @@ def variants(words: Sequence[str], separators: Sequence[str]) -> list[Variant]:
             while end in joins and end < start + MAX_JOINED:
                 form += words[end]
                 end += 1
-                found.append((start, end - start, form))
+                # 1,000,000 is neither a thousand nor nothing at all.
+                if start not in groups and end not in groups:
+                    found.append((start, end - start, form))
         elif separators[at] in DOTS and _VERSION.fullmatch(words[start]):
             found.append((start, 1, words[start][1:]))
     return found
@@ -41,6 +44,10 @@ def _joins(left: str, sign: str, right: str) -> bool:
     """Return True if the sign, alone between two words, makes them one word as well."""
     if sign not in JOINING:
         return False
-    if left[-1].isdigit() and right[0].isdigit():
+    if _is_between_digits(left, right):
         return sign in _GROUPING and len(right) == 3 and left.isdigit() and right.isdigit()
     return sign in _LETTER_SIGNS
+
+
+def _is_between_digits(left: str, right: str) -> bool:
+    return left[-1].isdigit() and right[0].isdigit()

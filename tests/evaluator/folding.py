@@ -111,8 +111,3 @@ def base_of(text: str) -> str:
 
 def is_latin_or_greek(char: str) -> bool:
     return char != "" and unicodedata.name(char, "").startswith(("LATIN", "GREEK"))
-
-
-def one_form(char: str) -> str:
-    """Return a sign in one of its forms: what a telephone types for ' is the same sign."""
-    return "'" if char in APOSTROPHES else "-" if char in HYPHENS else char

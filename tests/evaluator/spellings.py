@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from overheard.matching.tree import Spelling
-from tests.evaluator.folding import APOSTROPHES, HYPHENS, is_mark, one_form
+from tests.evaluator.folding import APOSTROPHES, HYPHENS, fold_case, is_mark
 from tests.evaluator.words import Paragraph, forms
 
 FIRST_SIGNS = "@#$."
@@ -70,10 +70,8 @@ def says(spelling: Spelling, number: int, written: str) -> bool:
     """Return True if the text says what the query wrote, where that counts."""
     if not spelling.originals:
         return True
-    said = unicodedata.normalize("NFC", written)
-    if spelling.any_case:
-        return said.casefold() == spelling.originals[number]
-    return "".join(map(one_form, said)) == spelling.originals[number]
+    said = fold_case(written) if spelling.any_case else unicodedata.normalize("NFC", written)
+    return plain_gap(said) == spelling.originals[number]
 
 
 def is_allowed(by: str, exact: Collection[str]) -> bool:

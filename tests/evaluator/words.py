@@ -122,7 +122,8 @@ def forms(paragraph: Paragraph, at: int) -> list[Form]:
             accented + right.accented,
             by + kind_of(left.folded, sign, right.folded),
         )
-        found.append(Form(length, form, accented, by))
+        if not (number_goes_on(paragraph, at) or number_goes_on(paragraph, at + length)):
+            found.append(Form(length, form, accented, by))
     if is_version(first.folded) and at + 1 < len(paragraph.words):
         follows = paragraph.words[at + 1].folded
         if paragraph.gap(at + 1) == "." and follows[0].isdigit():
@@ -137,6 +138,14 @@ def joins(left: str, sign: str, right: str) -> bool:
     if not (left[-1].isdigit() and right[0].isdigit()):
         return sign in HYPHENS or sign in APOSTROPHES or sign == "."
     return is_thousands(left, sign, right)
+
+
+def number_goes_on(paragraph: Paragraph, at: int) -> bool:
+    """Return True if a thousands separator stands before a word: what is before it is a part of the number."""
+    if not 0 < at < len(paragraph.words):
+        return False
+    sign = paragraph.gap(at)
+    return len(sign) == 1 and is_thousands(paragraph.words[at - 1].folded, sign, paragraph.words[at].folded)
 
 
 def is_thousands(left: str, sign: str, right: str) -> bool:
