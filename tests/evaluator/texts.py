@@ -63,7 +63,7 @@ def vocabulary(chance: Random) -> Vocabulary:
 def marked_word(chance: Random, words: Vocabulary) -> str:
     """Return a word with or without markup, which white space must surround where there is any."""
     word = chance.choice(words)
-    if "[" in word:
+    if "[" in word or "www." in word:
         return word
     kind = chance.randint(0, 30)
     if kind < 3 and len(word) > 2 and word.isalnum() and word.isascii():
