@@ -10,6 +10,8 @@ from functools import cache
 from itertools import chain
 
 IGNORED = "\x01"  # where markup was: as if it were not there
+# Where the rest of an encoded letter was, as in &eacute;: a variation selector, as it belongs to what is before it.
+ENCODED_REST = "\ufe0f"
 
 APOSTROPHES = "'\u2019\u2018\u02bc\u02bb\uff07\u201b\u2032\u00b4"
 HYPHENS = "\u2010\u2011\uff0d-"  # the plain one last: elsewhere in a class it would stand for a range

@@ -11,6 +11,7 @@ from string import hexdigits
 from typing import NamedTuple
 
 IGNORED = "\x01"
+REST = "\ufe0f"  # of an encoded letter: not there, but its place is a part of the letter's
 BREAK = "\x1e"
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 BLOCK_TAGS = frozenset(("p", "li", "ul", "ol", "td", "th", "tr", "table", "div", "blockquote", "pre", "hr"))
@@ -210,7 +211,7 @@ class Masking:
         means = html.unescape(written)
         if means == written or len(means) != 1:
             return at + 1
-        self.put(at, close + 1, IGNORED)
+        self.put(at, close + 1, rest_of(means))
         self.out[at] = means
         return close + 1
 
@@ -246,7 +247,7 @@ class Masking:
                 at = self.entity(at, end)
                 continue
             char, length = encoded(self.text[at:end])
-            self.put(at, at + length, IGNORED)
+            self.put(at, at + length, rest_of(char))
             self.out[at] = char
             at += length
         return end
@@ -295,6 +296,10 @@ class Masking:
                 return inner
             close += other or 1
         return inner
+
+
+def rest_of(char: str) -> str:
+    return REST if char.isalpha() and not char.isascii() else IGNORED
 
 
 def encoded(text: str) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from overheard.items import Item
 from tests.evaluator.folding import is_there
-from tests.evaluator.masking import BREAK, encoded, mask
+from tests.evaluator.masking import BREAK, encoded, mask, rest_of
 from tests.evaluator.words import Char, Paragraph, read
 
 Flow = list[Char]
@@ -54,13 +54,10 @@ def address(text: str, start: int) -> Flow:
     while at < len(text):
         close = text.find(";", at, at + 12) if text[at] == "&" else -1
         means = html.unescape(text[at : close + 1]) if close > 0 else ""
-        if len(means) == 1:
-            chars.append(Char(means, start + at))
-            at = close + 1
-        else:
-            char, length = encoded(text[at:])
-            chars.append(Char(char, start + at))
-            at += length
+        char, length = (means, close + 1 - at) if len(means) == 1 else encoded(text[at:])
+        chars.append(Char(char, start + at))
+        chars += [Char(rest_of(char), start + rest) for rest in range(at + 1, at + length)]
+        at += length
     return chars
 
 

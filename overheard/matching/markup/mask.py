@@ -4,7 +4,7 @@ import html
 import re
 from html.entities import html5
 
-from overheard.matching.scripts import IGNORED
+from overheard.matching.scripts import ENCODED_REST, IGNORED
 
 BREAK = "\x1e"  # a paragraph ends: phrases and proximity stop
 
@@ -32,8 +32,10 @@ class Mask:
         self._chars[start:end] = IGNORED * (end - start)
 
     def replace(self, start: int, end: int, char: str) -> None:
-        """Put one character in place of the span, and IGNORED in the rest of it."""
-        self._chars[start:end] = char + IGNORED * (end - start - 1)
+        """Put one character in place of the span, and invisible ones in the rest of it."""
+        # A highlight of café covers all of caf&eacute;. Not for ASCII, which is read faster without the selectors.
+        rest = ENCODED_REST if char.isalpha() and not char.isascii() else IGNORED
+        self._chars[start:end] = char + rest * (end - start - 1)
 
     def break_at(self, at: int) -> None:
         self._chars[at] = BREAK

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.matching.markup import BREAK, IGNORED, address_mask, flow, needs_mask
+from overheard.matching.scripts import ENCODED_REST
 
 
 def shown(masked: str) -> str:
     """Return a mask for the eye; runs of more than four ignored characters are shortened to four."""
-    return re.sub("·{4,}", "····", masked.replace(IGNORED, "·").replace(BREAK, "¶"))
+    return re.sub("·{4,}", "····", re.sub(f"[{IGNORED}{ENCODED_REST}]", "·", masked).replace(BREAK, "¶"))
 
 
 @pytest.mark.parametrize(

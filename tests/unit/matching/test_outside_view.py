@@ -237,6 +237,7 @@ def finds(text: str, where: Item) -> bool:
         ("1000", "1,000 or 1000", ["1,000", "1000"]),
         ("acme's", "Acme’s db, acme", ["Acme’s", "acme"]),
         ("acme", "https://x.y/%61cme%20db", ["%61cme"]),
+        ("café", "a caf&eacute;! https://x.y/caf%C3%A9%20", ["caf&eacute;", "caf%C3%A9"]),
         ("domain:acme.com", "https://docs.acme.com/x", ["docs.acme.com"]),
         (r"/acme\s+db/", "the **ac**me&nbsp;[db](https://x.y)", ["ac**me&nbsp;[db"]),
         ("👍", "ok 👍🏽!", ["👍🏽"]),
