@@ -44,7 +44,7 @@ class LeafFinder:
     def has_term(self, term: Term) -> bool:
         plain = term.plain
         if len(plain) == 1:
-            return plain[0] in self._layout.words or plain[0] in self._layout.forms
+            return plain[0] in self._layout.vocabulary or plain[0] in self._layout.forms
         return bool(self._places.starts(term))
 
     def has_near(self, near: Near) -> bool:

@@ -18,6 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 from tests.benchmarks import (
+    bench_automata,
     bench_channels,
     bench_expensive,
     bench_fetch,
@@ -49,7 +50,8 @@ class BenchTable(NamedTuple):
 beside_hanging_channels = partial(bench_channels.run, 5, 3, with_servers=False)
 
 TABLES = {
-    "index": BenchTable("The index of queries alone", bench_match.run, 14),
+    "index": BenchTable("The index of queries alone", bench_match.run, 45),
+    "automata": BenchTable("The index beside automata", bench_automata.run, 30),
     "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 25),
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
