@@ -38,8 +38,14 @@ class Places:
         return after >> 1
 
     def lasts(self, term: Term, start: int) -> Iterator[int]:
-        """Yield the position of the last word of each occurrence that begins at a position."""
+        """Return the position of the last word of each occurrence that begins at a position."""
+        if self.is_plain(term):
+            return iter((start + len(term.plain) - 1,))
         return bits(self.ends(term, 1 << start))
+
+    def is_plain(self, term: Term) -> bool:
+        """Return True if a term stands only where its words are written one by one."""
+        return bool(term.plain) and self.layout.forms.keys().isdisjoint(term.plain)
 
     def piece(self, piece: Piece, exact: frozenset[Variation]) -> Lengths:
         """Return where a piece stands, by the number of words that it takes."""
@@ -72,7 +78,7 @@ class Places:
         return found
 
     def _phrase(self, term: Term) -> int:
-        if term.plain and self.layout.forms.keys().isdisjoint(term.plain):
+        if self.is_plain(term):
             if (known := self._plain.get(term.plain)) is None:
                 known = self._plain[term.plain] = self._side_by_side(term.plain)
             return known & self.layout.where(term.where)

@@ -22,10 +22,9 @@ import daachorse
 from overheard.matching.document import Document
 from overheard.matching.forms import forms
 from overheard.matching.index import QueryIndex
-from overheard.matching.language import parse
 from overheard.matching.rarity import EVERY_ITEM, Anchor, Rarity
 from overheard.matching.tree import ParsedQuery
-from tests.benchmarks.bench_match import OWNED, Seen, filled, item_of, load_items, make_queries, one_round, watched
+from tests.benchmarks.bench_match import OWNED, Seen, filled, item_of, load_items, make_queries, of_size, one_round
 from tests.benchmarks.figures import Figure, print_table
 
 QUERIES, LOOPED = 100_000, 1_000
@@ -43,15 +42,11 @@ class Wanted(NamedTuple):
 
 
 def run(count: int = QUERIES) -> Iterator[Figure]:
-    """Ours, then the others with how many times as fast ours is."""
+    """Figures of ours, then the others with how many times as fast ours is."""
     chance = random.Random(2026)
     fields = load_items(chance)
-    items = list(map(item_of, fields))
-    queries = [parse(text) for text in make_queries(fields, count, chance)]
-    seen = watched(items, count // OWNED, chance)
-    index = filled(queries)
-    ours = one_round(seen, lambda one: index.match(one.item, one.watchers))
-    yield Figure(f"ours, {count:,} queries", ours, "items/s")
+    built = yield from of_size(make_queries(fields, count, chance), list(map(item_of, fields)), None, chance)
+    queries, index, seen, ours = built
     words = words_of(queries)
     for name, build in BUILDERS.items():
         started = time.process_time()

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -32,7 +32,7 @@ __all__ = ["item_of", "load_items", "make_queries"]
 
 T = TypeVar("T")
 
-SIZES: dict[int, float | None] = {1_000: None, 10_000: 10_000.0, 100_000: None}
+SIZES: dict[int, float | None] = {1_000: None, 10_000: 10_000.0}  # 100,000: bench_automata.py
 FLOOD = 10_000  # queries
 ROUNDS, ROUND_SECONDS = 2, 1.0
 PLACES, WATCHED = 95, 3
@@ -55,18 +55,28 @@ def run(sizes: dict[int, float | None] | None = None) -> Iterator[Figure]:
     items = list(map(item_of, fields))
     yield Figure("its words and pairs only, no queries", _rate(items, QueryIndex().match), "items/s")
     for size, budget in (sizes or SIZES).items():
-        yield from _of_size(make_queries(fields, size, chance), items, budget, chance)
+        yield from of_size(make_queries(fields, size, chance), items, budget, chance)
     yield from _flood(fields, FLOOD, chance)
     yield Figure("process with 10,000 queries", _memory(10_000), "MB", 90, False)
     if not sizes:
         print("1,000,000 queries: not measured; python -m tests.benchmarks.bench_match 1000000 does it in some minutes")
 
 
-def _of_size(texts: list[str], items: list[Item], budget: float | None, chance: random.Random) -> Iterator[Figure]:
+class Built(NamedTuple):
+    """The queries of a size in an index, items with those who watch their places, and items a second."""
+
+    queries: list[ParsedQuery]
+    filed: QueryIndex
+    seen: list[Seen]
+    rate: float
+
+
+def of_size(
+    texts: list[str], items: list[Item], budget: float | None, chance: random.Random
+) -> Generator[Figure, None, Built]:
+    """Figures of an index of these queries."""
     size = len(texts)
-    named = f"{size:,} queries"
-    before = _resident()
-    started = time.process_time()
+    before, started = _resident(), time.process_time()
     queries = [parse(text) for text in texts]
     parsed = time.process_time()
     index = filled(queries)
@@ -74,21 +84,24 @@ def _of_size(texts: list[str], items: list[Item], budget: float | None, chance: 
     grown = _resident() - before
     seen = watched(items, size // OWNED, chance)
     rate = _rate(seen, lambda one: index.match(one.item, one.watchers))
-    yield from (
-        Figure(f"match, {named}", rate, "items/s", budget),
-        Figure("… an item", 1e6 / rate, "µs"),
-        Figure("… parsed and indexed in", built - started, "s", None, False),
-        Figure("… of which parsing", parsed - started, "s", None, False),
-        Figure("… memory for them", grown, "MB", None, False),
+    yield Figure(f"match, {size:,} queries", rate, "items/s", budget)
+    yield Figure("… an item", 1e6 / rate, "µs")
+    yield Figure("… parsed and indexed in", built - started, "s", None, False)
+    yield Figure("… of which parsing", parsed - started, "s", None, False)
+    yield Figure("… memory for them", grown, "MB", None, False)
+    yield Figure(
+        "… queries found by an item's words", _mean(seen, lambda one: index._candidates(one.item, None, ())), ""
     )
-    some = seen[:SOME]
-    yield from (
-        Figure("… queries found by an item's words", sum(len(index._candidates(one.item, None, ())) for one in some) / SOME, ""),
-        Figure("… of them, wanted at its place", sum(len(index._candidates(one.item, one.watchers, ())) for one in some) / SOME, ""),
-        Figure("… of them, hits", sum(len(index.match(one.item, one.watchers)) for one in some) / SOME, ""),
-        Figure("… always evaluated", 100 * index.always_evaluated / size, "%"),
-        _change_cost(index),
-    )
+    wanted = _mean(seen, lambda one: index._candidates(one.item, one.watchers, ()))
+    yield Figure("… of them, wanted at its place", wanted, "")
+    yield Figure("… of them, hits", _mean(seen, lambda one: index.match(one.item, one.watchers)), "")
+    yield Figure("… always evaluated", 100 * index.always_evaluated / size, "%")
+    yield _change_cost(index)
+    return Built(queries, index, seen, rate)
+
+
+def _mean(seen: list[Seen], find: Callable[[Seen], Sized]) -> float:
+    return sum(len(find(one)) for one in seen[:SOME]) / SOME
 
 
 def filled(queries: Sequence[ParsedQuery]) -> QueryIndex:
@@ -229,4 +242,4 @@ def _memory(size: int) -> float:
 
 
 if __name__ == "__main__":
-    print_table(run({int(size): None for size in sys.argv[1:]}), "The index of queries alone")
+    print_table(run({int(size): None for size in sys.argv[1:]} or None), "The index of queries alone")
