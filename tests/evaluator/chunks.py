@@ -118,7 +118,7 @@ def with_signs(wanted: Paragraph, paragraph: Paragraph, first: int, last: int) -
     if behind:
         if signs_behind(paragraph, last - 1) != behind:
             return []
-        end = paragraph.gaps[last][len(behind) - 1].at + 1
+        end = paragraph.gaps[last][len(behind.lstrip(".")) - 1].at + 1
     return [Place(first, last, start, end)]
 
 

@@ -123,7 +123,7 @@ def place_with_signs(spelling: Spelling, paragraph: Paragraph, first: int, last:
         if before and number == 0:
             start = paragraph.gaps[first][-1].at
         if behind and number == len(spelling.words) - 1:
-            end = paragraph.gaps[last][len(behind) - 1].at + 1
+            end = paragraph.gaps[last][len(behind.lstrip(".")) - 1].at + 1
     return Place(first, last, start, end)
 
 
@@ -137,12 +137,14 @@ def sign_before(paragraph: Paragraph, at: int) -> str:
 
 
 def signs_behind(paragraph: Paragraph, at: int) -> str:
-    """Return the run of + # % right behind a word."""
+    """Return the run of + # % right behind a word; of a number with decimals, .% for its %."""
     signs = ""
     for char in paragraph.gap(at + 1):
         if char not in LAST_SIGNS:
             break
         signs += char
+    if signs == "%" and at and paragraph.gap(at) == "." and paragraph.words[at - 1].folded[-1].isdigit():
+        return ".%"
     return signs
 
 
