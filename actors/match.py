@@ -12,7 +12,7 @@ import msgspec
 from actors.context import Context
 from overheard.bus.actor import StageWork
 from overheard.chunking import chunks, matched_size, split_matches
-from overheard.db import queries
+from overheard.db import queries, word_frequencies
 from overheard.db.database import Db
 from overheard.db.sampler import Sampler
 from overheard.items import Item, WatchKey
@@ -138,6 +138,9 @@ class Matcher:
             latest = queries.revision(self.db)
             if latest == self._revision:
                 return  # another thread refreshed the index while this one waited for the lock
+            # Only before the first query is filed: later ones go where the words were rare then.
+            if not len(self._index) and (learned := word_frequencies.load(self.db)):
+                self._index = QueryIndex(learned)
             for query_id, workspace_id, text, scope in queries.changed_since(self.db, self._revision):
                 self._refused_queries.pop(query_id, None)
                 if text is None:

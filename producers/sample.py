@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from overheard.clock import Clock
 from overheard.config import SampleSettings
-from overheard.db import sampling
+from overheard.db import heartbeats, sampling
 from overheard.db.database import Db
+from overheard.observability.log import get_logger
 from overheard.observability.metrics import SOURCE_NAMES, ProcessMetrics
+from overheard.operations import learned_words
+
+log = get_logger(__name__)
 
 STEP_SECONDS = 60.0  # between two steps that do something
+# Between two times that the frequencies of words are learned, which takes a second or so; and from how many items on.
+LEARN_SECONDS, LEARN_MIN_ITEMS = 6 * 3600.0, 1000
+LEARNED_BEAT = "words"
 UNWATCHED_SECONDS = 600.0  # between two searches for places that no workspace watches any more
 
 
@@ -32,7 +39,9 @@ class SampleKeeper:
         self._kept_at = now
         with self.db.without_timeouts():
             if self.settings.items_per_source:
-                self._show(self._keep(now))
+                counts = self._keep(now)
+                self._show(counts)
+                self._learn(now, sum(counts.values()))
             else:
                 sampling.clear(self.db)
                 self._show({})
@@ -48,6 +57,12 @@ class SampleKeeper:
             counts[source] = sampling.adjust(self.db, source, self.settings.items_per_source, now, rise=True).rows
             sampling.release_above(self.db, source)
         return counts
+
+    def _learn(self, now: float, items: int) -> None:
+        if items < LEARN_MIN_ITEMS or not heartbeats.claim(self.db, LEARNED_BEAT, now, LEARN_SECONDS):
+            return
+        words = learned_words.learn(self.db)
+        log.info("word frequencies learned", stage="tick", words=words)
 
     def _show(self, counts: dict[str, int]) -> None:
         for source in SOURCE_NAMES:

@@ -6,14 +6,16 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from overheard.bus.sender import OutgoingMessage
 from overheard.config import Config, RedditSettings, SourcesSettings
 from overheard.config.sources import RedditCredentials
-from overheard.db import groups, workspace_specs
+from overheard.db import groups, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item, ItemKind
-from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, WorkspaceMatch
+from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, SampleDraw, WorkspaceMatch
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 
 PATIENCE = 30.0  # seconds that a thread of a test may take
@@ -213,6 +215,13 @@ class World:
                 for item, workspace_ids in wanted
             ),
         )
+
+    def sample(self, *items: Item, share: float = 1.0, wanted_by: tuple[int, ...] = ()) -> None:
+        """Store items in the sample, with a mention for each of these workspaces."""
+        message = self.matched(*[(item, wanted_by) for item in items], poll=f"sample {len(items)} {items[0].id}")
+        draw = SampleDraw(share / 2, share)
+        entries = tuple(msgspec.structs.replace(entry, sample=draw) for entry in message.items)
+        storing.store(self.db, msgspec.structs.replace(message, items=entries), self.clock())
 
     def rows(self, table: type[Table], *columns: str) -> list[Any]:
         """The table's rows as dicts, or as tuples of ``columns``, by primary key."""

@@ -22,6 +22,7 @@ WORDS = (
 # Letters of an alphabet; and "letters" as a key of the JSON of ``overheard forget``, which scripts read.
 OTHER_LETTERS = (
     "overheard/matching/",
+    "tests/evaluator/",
     "tests/unit/matching/",
     "docs/queries.md",
     "overheard/operations/query_topics.py",

@@ -6,19 +6,26 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+import click
+
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, parse_address, pasted
 
-# "==" is not a separator: a query may contain it.
-NAMED_QUERY = re.compile(r"([A-Za-z0-9][\w.-]*)=(?!=)(.*)", re.DOTALL)
+# The first = is the separator: brand==Linear is a query for =Linear.
+NAMED_QUERY = re.compile(r"([A-Za-z0-9][\w.-]*)=(.*)", re.DOTALL)
 # A name has no "/" or ":", so that the "=" of a URL's own query string does not end one.
 NAMED_URL = re.compile(r"([^=/:]+)=([A-Za-z0-9][A-Za-z0-9+.-]*://.*)", re.DOTALL)
 QUERY_NAME_MAX_CHARS = 40  # a longer query makes an unwieldy name in tables and messages
 
 
+def as_unicode(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Return an argument without surrogates, with which one that is not UTF-8 arrives, and which JSON cannot hold."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
+
+
 def queries(texts: Iterable[str]) -> tuple[QuerySpec, ...]:
-    """Parse ``brand=acme OR acmedb``. The default name is the query itself if it is short, else its number."""
+    """Parse ``brand=acme OR acmedb``, ``brand==Linear``. A short query is its own name; a long one gets a number."""
     specs: list[QuerySpec] = []
     for number, text in enumerate(texts, start=1):
         match = NAMED_QUERY.fullmatch(text)

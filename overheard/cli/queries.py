@@ -12,13 +12,16 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
 from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.cli.query_apply import apply
 from overheard.cli.query_changes import add, edit, remove
 from overheard.cli.query_explain import explain_
+from overheard.cli.query_health import health
 from overheard.cli.query_help import help
+from overheard.cli.query_sample import print_sample
 from overheard.cli.query_suggest import suggest
 from overheard.cli.root import WrongUsage
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
@@ -41,14 +44,15 @@ query.add_command(apply)
 query.add_command(add)
 query.add_command(edit)
 query.add_command(remove)
+query.add_command(health)
 query.add_command(explain_)
 query.add_command(help)
 query.add_command(suggest)
 
 
-@query.command
-@click.argument("query")
-@click.option("--text", help="Match this text.")
+@query.command(short_help="Test QUERY on a text, a file, or a sample of recent items.")
+@click.argument("query", callback=as_unicode)
+@click.option("--text", callback=as_unicode, help="Match this text.")
 @click.option(
     "--file",
     "path",
@@ -56,9 +60,21 @@ query.add_command(suggest)
     metavar="FILE",
     help="Match the items in this file.",
 )
+@click.option("--sample", is_flag=True, help="Match recent items of the places that WORKSPACE watches.")
+@click.option("--workspace", "-w", metavar="WORKSPACE", help="Whose places; with --sample.")
 @format_option
-def test(query: str, text: str | None, path: str | None, format: Format) -> None:
-    """Test QUERY on a text or a file, or whether it is valid at all.
+@click.pass_context
+def test(
+    context: click.Context,
+    /,
+    query: str,
+    text: str | None,
+    path: str | None,
+    sample: bool,
+    workspace: str | None,
+    format: Format,
+) -> None:
+    """Test QUERY on a text, a file or a sample of recent items, or whether it is valid at all.
 
     FILE has one JSON object per line, with a title and selftext (or body), or only a body for a comment; and if they
     are known, source, kind (post or comment), subreddit (or place), author, url, thread_title, link_flair_text, lang,
@@ -68,12 +84,16 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
     ([key, start, end], in characters). Unreadable lines are reported on stderr and make the exit code 1. It is 2 if
     FILE is not a file of items at all.
     """
-    if text is not None and path is not None:
-        raise click.UsageError("--text and --file cannot be used together")
+    if (text is not None) + (path is not None) + sample > 1:
+        raise click.UsageError("--text, --file and --sample cannot be used together")
+    if sample is not (workspace is not None):
+        raise click.UsageError("--sample and --workspace go together: --sample -w WORKSPACE")
     try:
         parsed = parse(query)
     except QuerySyntaxError as error:
         raise WrongUsage(str(error)) from None
+    if workspace is not None:
+        return print_sample(context, parsed, workspace, format)
     if path is not None:
         sys.exit(_file(parsed, path, format))
     if text is not None:
@@ -85,8 +105,6 @@ def test(query: str, text: str | None, path: str | None, format: Format) -> None
 
 
 def _text(query: ParsedQuery, text: str, format: Format) -> None:
-    # An argument that is not UTF-8 arrives with surrogates, which JSON cannot hold.
-    text = text.encode("utf-8", "replace").decode()
     hit = match_text(query, text)
     if format != "table":
         _print(iter([hit] if hit else []), format)

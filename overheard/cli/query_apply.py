@@ -27,9 +27,9 @@ from overheard.operations.wording import counted
 def apply(context: click.Context, workspace: str, name: str, since: float) -> None:
     """Run a query of WORKSPACE over stored items.
 
-    Items are stored if any workspace has mentioned them. What the query finds in the places that WORKSPACE watches is
-    stored as backfilled, and not sent. To search the sources themselves: overheard backfill. Ctrl-C interrupts it (exit
-    code 1); the same command may be repeated at any time.
+    Items are stored if any workspace has mentioned them, or if they are in the sample of the last day. What the query
+    finds in the places that WORKSPACE watches is stored as backfilled, and not sent. To search the sources themselves:
+    overheard backfill. Ctrl-C interrupts it (exit code 1); the same command may be repeated at any time.
     """
     with running_process(context) as running:
         running.stop_on_signals()

@@ -9,10 +9,12 @@ import click
 from msgspec.structs import replace
 
 from overheard.cli.context import running_process
+from overheard.cli.flood_warnings import warn_of_floods
 from overheard.cli.output import one_line, print_line
 from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
 from overheard.operations import workspace_queries
+from overheard.operations.flood_warnings import SavedQueries
 from overheard.workspaces import KINDS, QuerySpec
 
 NOTHING_TO_CHANGE = "nothing to change: give TEXT, --place, --source, --kind or --everywhere"
@@ -46,11 +48,13 @@ def add(context: click.Context, /, workspace: str, name: str, text: str, **scope
       overheard query add acme help 'acme (error OR crash)' --place r/selfhosted --kind posts
     """
     with running_process(context) as running:
+        saved = SavedQueries(running)
         try:
             query = workspace_queries.add(running, workspace, QuerySpec(name, text, **scope))
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
-    _print_saved(workspace, query, "added")
+        _print_saved(workspace, query, "added")
+        warn_of_floods(saved)
 
 
 @click.command
@@ -73,11 +77,13 @@ def edit(
     if not changes:
         raise click.UsageError(NOTHING_TO_CHANGE)
     with running_process(context) as running:
+        saved = SavedQueries(running)
         try:
             query = workspace_queries.edit(running, workspace, name, lambda found: replace(found, **changes))
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
-    _print_saved(workspace, query, "changed")
+        _print_saved(workspace, query, "changed")
+        warn_of_floods(saved)
 
 
 @click.command

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
 from overheard.cli.output import one_line, print_line
 from overheard.cli.root import WrongUsage
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
@@ -18,12 +19,12 @@ INDENT = "  "
 COSTS = {
     "low": "low: few items need a closer look",
     "medium": "medium: many items need a closer look, or some with a regular expression",
-    "high": "high: most items need a closer look",
+    "high": "high: all or most items need a closer look",
 }
 
 
 @click.command("explain", short_help="Explain how QUERY is read, and what it costs.")
-@click.argument("query")
+@click.argument("query", callback=as_unicode)
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain_(query: str, format: Literal["text", "json"]) -> None:
     """Explain how QUERY is read, under which words it is looked up, what it costs, and what may not be meant.

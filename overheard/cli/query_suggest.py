@@ -9,25 +9,38 @@ import click
 import msgspec
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
+from overheard.cli.context import running_process
 from overheard.cli.output import one_line, print_line
+from overheard.cli.query_sample import about
 from overheard.cli.root import WrongUsage
-from overheard.errors import InvalidInput
+from overheard.errors import DatabaseMissing, InvalidInput
 from overheard.invisible_characters import toml_escaped
 from overheard.operations.query_suggestions import SuggestedQuery, suggestions
+from overheard.operations.suggestion_estimates import with_estimates
 
 
 @click.command
-@click.argument("name")
+@click.argument("name", callback=as_unicode)
 @click.option("--domain", metavar="HOST", help="Its web site: acme.com.")
 @click.option(
     "--competitor", "competitors", multiple=True, metavar="NAME", help="What it is compared with. Repeatable."
 )
+@click.option("--workspace", "-w", metavar="WORKSPACE", help="Estimate the hits in the places that it watches.")
 @click.option("--format", type=click.Choice(["text", "json", "toml"]), default="text", show_default=True)
+@click.pass_context
 def suggest(
-    name: str, domain: str | None, competitors: tuple[str, ...], format: Literal["text", "json", "toml"]
+    context: click.Context,
+    /,
+    name: str,
+    domain: str | None,
+    competitors: tuple[str, ...],
+    workspace: str | None,
+    format: Literal["text", "json", "toml"],
 ) -> None:
     """Suggest queries for NAME, such as that of a product or a company.
 
+    With --workspace, each has the number of hits that it would have in a day, estimated from a sample of recent items.
     --format toml prints what can be pasted into a workspace file, below the workspace's own keys.
 
     \b
@@ -37,26 +50,54 @@ def suggest(
         suggested = suggestions(name, domain, competitors)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
+    note = "With -w WORKSPACE, the hits of each in a day are estimated."
+    if workspace is not None:
+        suggested, note = _estimated(context, suggested, workspace)
     if format == "json":
         for query in suggested:
             output.print_json(msgspec.structs.asdict(query))
     elif format == "toml":
         _print_toml(suggested)
     else:
-        for query in suggested:
-            # Not a table: its cells would break a query into lines, which cannot be copied.
-            print_line((f"{query.name}: ", "cyan"), (query.why, "dim"))
-            print_line("  ", (one_line(query.text), "bold"))
+        _print(suggested)
+    # On stderr: with --format json or toml, stdout is for a program or a file.
+    if note and (format == "text" or workspace is not None):
+        print_line((note, "dim"), stderr=True)
+
+
+def _estimated(
+    context: click.Context, suggested: list[SuggestedQuery], workspace: str
+) -> tuple[list[SuggestedQuery], str]:
+    """Return the queries with their estimates, and what to say if there are none."""
+    try:
+        with running_process(context) as running:
+            estimated = with_estimates(running, workspace, suggested)
+    except DatabaseMissing as error:
+        return suggested, f"No estimates: {error}"
+    if all(query.hits_per_day is None for query in estimated):
+        return estimated, f"No estimates: no recent items are stored yet of what {workspace} watches."
+    return estimated, ""
+
+
+def _print(suggested: Sequence[SuggestedQuery]) -> None:
+    for query in suggested:
+        # Not a table: its cells would break a query into lines, which cannot be copied.
+        print_line((f"{query.name}: ", "cyan"), (_described(query), "dim"))
+        print_line("  ", (one_line(query.text), "bold"))
 
 
 def _print_toml(suggested: Sequence[SuggestedQuery]) -> None:
     for number, query in enumerate(suggested):
         if number:
             print_line()
-        print_line("  # ", query.why)
+        print_line("  # ", _described(query))
         print_line("  [[workspace.query]]")
         print_line("  name = ", _toml_string(query.name))
         print_line("  text = ", _toml_string(query.text))
+
+
+def _described(query: SuggestedQuery) -> str:
+    return query.why if query.hits_per_day is None else f"{query.why} (about {about(query.hits_per_day)} a day)"
 
 
 def _toml_string(text: str) -> str:

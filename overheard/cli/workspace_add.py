@@ -9,6 +9,7 @@ import click
 
 from overheard.cli import arguments
 from overheard.cli.context import running_process
+from overheard.cli.flood_warnings import warn_of_floods
 from overheard.cli.output import print_line
 from overheard.cli.root import WrongUsage
 from overheard.cli.workspace_files import warn_partial
@@ -16,6 +17,7 @@ from overheard.db import heartbeats
 from overheard.errors import InvalidInput
 from overheard.items import ALL, FeedKind
 from overheard.operations import workspaces
+from overheard.operations.flood_warnings import SavedQueries
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import SavedWorkspace
 from overheard.sources.registry import place_label, source_type
@@ -83,12 +85,14 @@ def add(context: click.Context, /, slug: str, **options: Any) -> None:
     """
     # Often the first command of all: there may be no database yet.
     with running_process(context, create=True) as running:
+        queries = SavedQueries(running)
         try:
             saved = workspaces.add(running, _spec(slug, options))
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
         _print_saved(saved, ticking=heartbeats.last_at(running.db, "tick") is not None)
         warn_partial(saved)
+        warn_of_floods(queries)
 
 
 def _spec(slug: str, options: dict[str, Any]) -> WorkspaceSpec:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from overheard.cli.context import open_named_input, running_process
+from overheard.cli.flood_warnings import warn_of_floods
 from overheard.cli.output import is_utf8, one_line, print_hint, print_line
 from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
 from overheard.input_files import read_limited
 from overheard.operations import workspaces
+from overheard.operations.flood_warnings import SavedQueries
 from overheard.operations.wording import counted
 from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, SavedWorkspace
 from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
@@ -35,8 +37,10 @@ def import_(context: click.Context, file: str) -> None:
             # Before the database is opened: a slow stdin must not hold a session.
             data = read_limited(opened_file, where, FILE_MAX_BYTES)
         with running_process(context, create=True) as running:
+            queries = SavedQueries(running)
             for saved in workspaces.import_text(running, data, where):
                 _print_saved(saved)
+            warn_of_floods(queries)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
 

@@ -63,7 +63,7 @@ class Db:
         """Return an SQL expression for the greatest of ``values``."""
         return (peewee.fn.max if self.sqlite else peewee.fn.greatest)(*values)
 
-    def contains(self, column: Any, text: str) -> Any:
+    def contains(self, column: Any, text: Any) -> Any:
         """Return the SQL condition that ``column`` has exactly this text in it; much faster than LIKE on megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0
 

@@ -25,6 +25,22 @@ def record_once(db: Db, name: str, at: float) -> bool:
     return bool(list(recorded))
 
 
+def claim(db: Db, name: str, now: float, every: float) -> bool:
+    """Record that ``name`` does its work now, unless it was recorded less than ``every`` seconds ago.
+
+    Of several processes one gets True.
+    """
+    due = Heartbeat.at <= now - every
+    claimed = (
+        Heartbeat.insert(name=name, at=now)
+        .on_conflict(conflict_target=[Heartbeat.name], update={Heartbeat.at: now}, where=due)
+        .returning(Heartbeat.name)
+        .tuples()
+        .execute(db.peewee)
+    )
+    return bool(list(claimed))
+
+
 def last_at(db: Db, name: str) -> float | None:
     """Return when ``name`` last did its work; None if never."""
     return db.scalar_time(Heartbeat.select(Heartbeat.at).where(Heartbeat.name == name))

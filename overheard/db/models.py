@@ -276,6 +276,14 @@ class SampleSource(Table):
     since = DoubleField()
 
 
+# The most frequent words, learned from the sample. ``share``: of all items that are read, those in which it occurs;
+# ``items``: in how many sampled ones it was found. The matching index files queries by them.
+class WordFrequency(Table):
+    word = TextField(primary_key=True)
+    items = IntegerField()
+    share = DoubleField()
+
+
 # Tombstones: what must not be stored again. The ids of erased items, for some days (copies of them are on the bus), and
 # hashes of the names of authors who asked to be forgotten, each within its source. ``erasure.py`` makes the keys.
 class Erased(Table):
@@ -439,6 +447,7 @@ TABLES: tuple[type[Table], ...] = (
     StoredItem,
     SampledItem,
     SampleSource,
+    WordFrequency,
     Erased,
     Mention,
     Delivery,

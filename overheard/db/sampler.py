@@ -25,10 +25,12 @@ class Sampler:
         self._shares: dict[str, float] = {}
         self._read_at = float("-inf")
         self._drawn = 0
+        self._oldest = float("-inf")
 
     def refresh(self) -> None:
         """Read the shares, unless they were just read. Called before a part, so that ``draw`` needs no database."""
         now = self.clock()
+        self._oldest = now - self.seconds
         age = now - self._read_at
         if not 0 <= age < SHARES_SECONDS or self._drawn >= SHARES_DRAWS:  # a negative age: the clock was set back
             self._shares = sampling.shares(self.db)
@@ -37,7 +39,7 @@ class Sampler:
     def draw(self, item: Item) -> SampleDraw | None:
         """Return the item's draw; None if it is not to be sampled."""
         share = self._shares.get(item.source, 1.0)  # of a source that was not sampled yet
-        if share <= 0 or self.clock() - item.created_at > self.seconds:
+        if item.created_at < self._oldest:
             return None
         priority = sampling.priority(self._key, item)
         if priority >= share or is_internal(item.source):

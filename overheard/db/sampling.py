@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ RELEASE_BATCH_ROWS = 500
 # and so that the share does not rise and fall in turn.
 FULL, AFTER_FALL, AFTER_RISE, FEW = 0.9, 0.8, 0.75, 0.6
 COUNT_EVERY = 0.04  # of the quota: so many new rows of a process make it count all of them
-HASH_RANGE = 2.0**64
+HASH_UNIT = 2.0**-53
 # The first items of a busy source would fill the sample in seconds, in which store would do little else, and would soon
 # make room for others. So the quota of a source grows to its full size during an hour, from a tenth of it.
 GROWTH_SECONDS, FIRST_PART = 3600.0, 0.1
@@ -40,10 +41,15 @@ GROWTH_SECONDS, FIRST_PART = 3600.0, 0.1
 
 def priority(key: bytes, item: Item) -> float:
     """Return the item's priority, which depends on nothing but its source and id, under the installation's key."""
-    name = f"{item.source}:{item.id}".encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(name, digest_size=8, key=key).digest()
-    # Of 64 bits a double keeps the upper 53; rounding up must not make it 1.
-    return (int.from_bytes(digest) >> 11 << 11) / HASH_RANGE
+    hasher = _keyed(key).copy()
+    hasher.update(f"{item.source}:{item.id}".encode("utf-8", "surrogatepass"))
+    # A double has 53 bits: with all 64, rounding up might make it 1.
+    return (int.from_bytes(hasher.digest()) >> 11) * HASH_UNIT
+
+
+@lru_cache(maxsize=1)
+def _keyed(key: bytes) -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=8, key=key)
 
 
 def shares(db: Db) -> dict[str, float]:

@@ -58,7 +58,7 @@ def canonical_host(host: str) -> str:
     try:
         return decoded(lower)
     except ValueError:
-        return lower  # such as file_name.py, which is not a host
+        return lower  # such as a_name.b, which is not a host
 
 
 def ascii_labels(host: str) -> list[str]:

@@ -61,7 +61,7 @@ class Document:
             case "place":
                 return _fits(value, place_key(item.place).casefold())
             case "author":
-                return item.author is not None and _fits(value, item.author.casefold())
+                return item.author is not None and _fits(value, author_key(item.author))
             case "lang":
                 return item.lang == value or item.lang.startswith(f"{value}-")
             case "is":
@@ -94,6 +94,8 @@ class Document:
                 return self._finder(*left, *right)
             case Domain():
                 return self._usual
+            case Term() if leaf.plain:
+                return self._usual
             case _:
                 return self._finder(leaf)
 
@@ -113,6 +115,11 @@ def _fits(wanted: str, value: str) -> bool:
     if wanted.startswith("*"):
         return value.endswith(wanted[1:])
     return value == wanted
+
+
+def author_key(author: str) -> str:
+    """Return an author in the form in which authors are compared: @bob@example.org as people write bob@example.org."""
+    return author.casefold().removeprefix("@")
 
 
 def _flag(item: Item, name: str) -> bool:

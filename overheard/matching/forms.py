@@ -6,9 +6,9 @@ them. Each of the others, a *chunk* (`wi-fi`, `it's`, `café`, `🚀`), is read 
 remembered. A variant never reaches beyond its chunk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from overheard.matching.scripts import IGNORED
 from overheard.matching.text import read
@@ -33,15 +33,15 @@ _IN_CHUNK = b"-a"
 _MAX_REMEMBERED_BYTES = 24  # of a chunk; chosen, not measured
 
 
-def forms(masked: str) -> tuple[list[str], Iterable[Pair]]:
+def forms(masked: str) -> tuple[list[str], list[Pair]]:
     """Return the words and variants of a text, and all pairs of those that stand side by side.
 
     The words come first, in reading order. Pairs may be repeated, and may be of words of two paragraphs.
     """
     words, found = _read_fast(masked)
     if not found:
-        return words, pairwise(words)
-    return words + [form for _, _, form in found], chain(pairwise(words), _pairs(words, found))
+        return words, list(pairwise(words))
+    return words + [form for _, _, form in found], [*pairwise(words), *_pairs(words, found)]
 
 
 def _read_fast(masked: str) -> _Reading:

@@ -17,7 +17,7 @@ everything else here, as that table does not fit into the processor's cache.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from operator import itemgetter
 from threading import Lock
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from overheard.items import Item
 from overheard.matching.document import Document, Reason
 from overheard.matching.leaf_finder import Highlight
 from overheard.matching.lookup import Lookup
-from overheard.matching.rarity import Anchor, Rarity
+from overheard.matching.rarity import Anchor, Filing, Rarity
 from overheard.matching.tree import ParsedQuery
 
 
@@ -45,19 +45,25 @@ class Hit(NamedTuple):
 class _Entry:
     """One distinct query, with the keys under which it was added and their owners."""
 
-    __slots__ = ("anchors", "key", "others", "owner", "query")
+    __slots__ = ("filing", "key", "others", "otherwise", "owner", "query")
 
-    def __init__(self, query: ParsedQuery, anchors: tuple[Anchor, ...], key: int, owner: int) -> None:
+    def __init__(self, query: ParsedQuery, filing: Filing, key: int, owner: int) -> None:
         self.query = query
         # Kept: what is learned of the frequency of words may change before the query is removed.
-        self.anchors = anchors
+        self.filing = filing
         # Nearly always the only ones.
         self.key = key
         self.owner = owner
         # Arrays instead of lists: they grow in place too, and the garbage collector does not traverse them.
         self.others: tuple[array[int], array[int]] | None = None
+        # The queries of keys that are written in another way (acme, ACME): reasons show each its own.
+        self.otherwise: dict[int, ParsedQuery] | None = None
 
-    def add(self, key: int, owner: int) -> None:
+    def add(self, key: int, owner: int, query: ParsedQuery) -> None:
+        if str(query) != str(self.query):
+            if self.otherwise is None:
+                self.otherwise = {}
+            self.otherwise[key] = query
         if self.others is None:
             self.others = array("q"), array("q")
         keys, owners = self.others
@@ -66,6 +72,8 @@ class _Entry:
 
     def remove(self, key: int) -> bool:
         """Remove a key; return False if it is the only one, which is not removed."""
+        if self.otherwise:
+            self.otherwise.pop(key, None)
         if self.others is None:
             return False
         keys, owners = self.others
@@ -82,6 +90,23 @@ class _Entry:
         first = [(self.key, self.owner)]
         return first if self.others is None else [*first, *zip(*self.others, strict=True)]
 
+    def wanted_by(self, place_watchers: Container[int], source_watchers: Container[int]) -> list[tuple[int, int]]:
+        """Return (key, owner) of those owners that watch."""
+        key, owner = self.key, self.owner
+        wanted = [(key, owner)] if owner in place_watchers or owner in source_watchers else []
+        if self.others is not None:
+            for key, owner in zip(*self.others, strict=True):
+                if owner in place_watchers or owner in source_watchers:
+                    wanted.append((key, owner))
+        return wanted
+
+    def may_hold(self, present: set[Anchor]) -> bool:
+        """Return False if one of the things that it requires is not among an item's words and pairs."""
+        for anchors in self.filing.further:  # noqa: SIM110
+            if present.isdisjoint(anchors):
+                return False
+        return True
+
 
 class QueryIndex:
     """Queries by key, matched together. Thread-safe."""
@@ -91,6 +116,8 @@ class QueryIndex:
         self._lock = Lock()
         self._rarity = Rarity(learned)
         self._lookup = Lookup()
+        # Each owner's number as one object for all of its entries: it stays in the processor's cache, many would not.
+        self._owners: dict[int, int] = {}
         self._by_key: dict[int, _Entry] = {}
         self._by_query: dict[ParsedQuery, _Entry] = {}
         # Nearly always an anchor has one entry only, and a set for each would double the size of the table.
@@ -109,20 +136,21 @@ class QueryIndex:
         """Add an owner's query, or replace the one with this key. Raise ValueError if it requires nothing at all."""
         with self._lock:
             entry = self._by_query.get(query)
-        anchors = entry.anchors if entry else self._rarity.anchors(query)
-        if not anchors:
+        filing = entry.filing if entry else self._rarity.filing(query)
+        if not filing.anchors:
             raise ValueError(f"query {key} ({query}) has no word that must occur: it would match everything")
         with self._lock:
             if key in self._by_key:
                 self._remove(key)
+            owner = self._owners.setdefault(owner, owner)
             entry = self._by_query.get(query)
             if entry is None:
-                entry = self._by_query[query] = _Entry(query, anchors, key, owner)
-                self._lookup.add(anchors, query)
-                for anchor in anchors:
+                entry = self._by_query[query] = _Entry(query, filing, key, owner)
+                self._lookup.add(filing.anchors, query)
+                for anchor in filing.anchors:
                     self._add_anchor(anchor, entry)
             else:
-                entry.add(key, owner)
+                entry.add(key, owner, query)
             self._by_key[key] = entry
 
     def remove(self, key: int) -> bool:
@@ -163,7 +191,10 @@ class QueryIndex:
         for entry, wanted_by in candidates:
             if entry.query.holds(document):
                 found = _hit(entry.query, document)
-                hits += [found._replace(key=key, owner=owner) for key, owner in wanted_by]
+                for key, owner in wanted_by:
+                    own = entry.otherwise.get(key) if entry.otherwise else None
+                    hit = found if own is None else _hit(own, document)
+                    hits.append(hit._replace(key=key, owner=owner))
         # The candidates come out of a set, in arbitrary order: sorted, the result is reproducible.
         hits.sort(key=itemgetter(0))
         return hits
@@ -173,38 +204,41 @@ class QueryIndex:
     ) -> list[tuple[_Entry, list[tuple[int, int]]]]:
         """Return the entries with an anchor in an item, each with the (key, owner) pairs that count."""
         words, pairs = self._lookup.anchors_in(item)
-        found: set[_Entry] = set()
-        # The interpreter's own lock is not enough: an anchor may leave the table between the two statements that find
-        # and read it, and an entry's keys and owners are changed one after the other.
         with self._lock:
             # A dict's view takes any iterable, and looks up each of its elements in C.
-            for anchor in (self._by_anchor.keys() & words) | (self._by_anchor.keys() & pairs):
-                filed = self._by_anchor[anchor]
-                if isinstance(filed, set):
-                    found |= filed
-                else:
-                    found.add(filed)
-            if place_watchers is None:
-                return [(entry, entry.pairs()) for entry in found]
-            candidates: list[tuple[_Entry, list[tuple[int, int]]]] = []
-            for entry in found:
-                if entry.others is None:
-                    owner = entry.owner
-                    if owner in place_watchers or owner in source_watchers:
-                        candidates.append((entry, [(entry.key, owner)]))
-                    continue
-                wanted_by = [pair for pair in entry.pairs() if pair[1] in place_watchers or pair[1] in source_watchers]
-                if wanted_by:
-                    candidates.append((entry, wanted_by))
-            return candidates
+            present = [*(self._by_anchor.keys() & words), *(self._by_anchor.keys() & pairs)]
+            found = self._found(present, place_watchers, source_watchers)
+        if any(entry.filing.further for entry in found):
+            texts: set[Anchor] = {*words, *pairs}
+            return [(entry, wanted_by) for entry, wanted_by in found.items() if entry.may_hold(texts)]
+        return list(found.items())
+
+    def _found(
+        self, anchors: Iterable[Anchor], place_watchers: Container[int] | None, source_watchers: Container[int]
+    ) -> dict[_Entry, list[tuple[int, int]]]:
+        """Return the entries filed under these anchors, each with the (key, owner) pairs that count. Under the lock.
+
+        The interpreter's own lock is not enough: an anchor may leave the table between the two statements that find and
+        read it, and an entry's keys and owners are changed one after the other.
+        """
+        found: dict[_Entry, list[tuple[int, int]]] = {}
+        for anchor in anchors:
+            filed = self._by_anchor[anchor]
+            for entry in filed if isinstance(filed, set) else (filed,):
+                # Owners first: most of the entries that an item finds are of others.
+                if wanted_by := (
+                    entry.pairs() if place_watchers is None else entry.wanted_by(place_watchers, source_watchers)
+                ):
+                    found[entry] = wanted_by
+        return found
 
     def _remove(self, key: int) -> None:
         entry = self._by_key.pop(key)
         if entry.remove(key):
             return
         del self._by_query[entry.query]
-        self._lookup.remove(entry.anchors, entry.query)
-        for anchor in entry.anchors:
+        self._lookup.remove(entry.filing.anchors, entry.query)
+        for anchor in entry.filing.anchors:
             self._remove_anchor(anchor, entry)
 
     def _add_anchor(self, anchor: Anchor, entry: _Entry) -> None:

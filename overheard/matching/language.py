@@ -21,7 +21,7 @@
 
 Options (in: and exact:) are about the terms that AND joins to them, also those in brackets; in a OR b in:link, about b.
 Of nested ones the inner one counts, and a field counts as one. Words without a field are searched in title, body and
-url. In a field's brackets a comma is an OR.
+url. In a field's brackets a comma is an OR. Invisible characters, such as marks of direction, are left out everywhere.
 
 Every way to match must require a term, or a place: or an author:: NOT x and a OR NOT x would match nearly everything,
 and are refused. Syntax of other languages (and, or, not in lower case, other fields: unsupported_syntax.py) is refused
@@ -37,6 +37,7 @@ unsupported syntax was refused, with the meaning that it had then: so an upgrade
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from overheard.matching.grammar import read
@@ -62,6 +63,11 @@ __all__ = [
 ]
 
 
+# What copying leaves behind, and nobody sees: it would hide a field, an operator or a quotation mark behind it. The
+# joiners U+200C and U+200D stay, which names of places may have, and so do the variation selectors of emoji.
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
 class StoredQueryProblem(NamedTuple):
     """Why a stored query would be refused today. `matched`: it is still matched, with its earlier meaning."""
 
@@ -82,6 +88,7 @@ def parse_stored(text: str, *, scope: Node | None = None) -> tuple[ParsedQuery, 
 
     Raise QuerySyntaxError for a text that no version has accepted.
     """
+    text = _UNSEEN.sub("", text)
     if term := plain_term(text):
         return _scoped(term, scope), None
     tokens = _tokens(text)

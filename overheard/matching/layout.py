@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -55,8 +56,7 @@ class Layout:
 
     def __init__(self, texts: Texts) -> None:
         self.words: list[str] = []
-        self._before: list[str] = []  # what separates each word from the one before it
-        self._behind: list[str] = []
+        self._before: list[str] = []  # what separates each word, or gap, from the word before it
         self.sections: list[Section] = []
         # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
         self.forms: dict[str, list[tuple[int, int]]] = {}
@@ -85,10 +85,7 @@ class Layout:
         for start, end in pairwise([0, *breaks, count]):
             self.words += words[start:end]
             self.words.append(GAP)
-            self._before += separators[start:end]
-            self._before.append(BREAK)
-            self._behind += separators[start + 1 : end + 1]
-            self._behind.append(BREAK)
+            self._before += separators[start : end + 1]
         if not JOINING.isdisjoint(separators):
             self._add_forms(words, separators, first, breaks)
 
@@ -103,7 +100,7 @@ class Layout:
         """Return the positions of a word of the text, folded, in order."""
         if self._asked < FEW_WORDS:
             self._asked += 1
-            return [at for at, said in enumerate(self.words) if said == word]
+            return _places(self.words, word)
         return self.positions.get(word, ())
 
     def of_word(self, word: str) -> int:
@@ -176,8 +173,10 @@ class Layout:
 
     @cached_property
     def hyphenated(self) -> int:
-        """The positions of words with a hyphen between them and the word before."""
-        return self.mask(at for at in self._by_sign.get(HYPHEN, ()) if at and self.words[at - 1])
+        """The positions of names with a hyphen between them and the word before: evil-acme.com, not python-3.11."""
+        return self.mask(
+            at for at in self._by_sign.get(HYPHEN, ()) if at and self.words[at - 1] and not self.words[at][0].isdigit()
+        )
 
     @cached_property
     def continued_names(self) -> int:
@@ -192,12 +191,14 @@ class Layout:
 
     def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
         """Return the field and the span of the text from one word to another, in code points."""
-        section, start, _ = self._word_span(first)
-        return section.field, start + section.offset, self._word_span(last)[2] + section.offset
+        section, start, end = self._word_span(first)
+        if last != first:
+            end = self._word_span(last)[2]
+        return section.field, start + section.offset, end + section.offset
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and behind a word."""
-        return affixes(self._before[at], self._behind[at], self.words[at - 1] if at else GAP)
+        return affixes(self._before[at], self._before[at + 1], self.words[at - 1] if at else GAP)
 
     def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
         """Return ``span``, widened by the symbols right before or behind it; "" for none."""
@@ -250,8 +251,10 @@ class Layout:
     @cached_property
     def _symbols(self) -> tuple[dict[str, int], dict[str, int]]:
         sides: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
-        for at, word in enumerate(self.words):
-            for side, symbol in zip(sides, self.symbols(at) if word else (), strict=bool(word)):
+        # Between most words there is one space only.
+        beside_signs = (at for at, signs in enumerate(pairwise(self._before)) if signs != (" ", " "))
+        for at in beside_signs:
+            for side, symbol in zip(sides, self.symbols(at) if self.words[at] else (), strict=False):
                 if symbol:
                     side.setdefault(symbol, []).append(at)
         before, behind = ({symbol: self.mask(places) for symbol, places in side.items()} for side in sides)
@@ -313,6 +316,17 @@ class Layout:
         if where.in_links is None:
             return allowed
         return allowed & (self._in_links if where.in_links else ~self._in_links)
+
+
+def _places(words: list[str], word: str) -> list[int]:
+    """Return the positions of a word."""
+    found: list[int] = []
+    at = -1
+    with suppress(ValueError):
+        while True:
+            at = words.index(word, at + 1)
+            found.append(at)
+    return found
 
 
 def texts_of(item: Item) -> Texts:

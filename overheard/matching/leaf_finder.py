@@ -12,6 +12,7 @@ from overheard.matching.addresses import Host, hosts
 from overheard.matching.layout import Layout, Texts
 from overheard.matching.places import Places, bits
 from overheard.matching.plain_texts import PlainText, plain_texts
+from overheard.matching.text import Span
 from overheard.matching.tree import Domain, Leaf, Near, Pattern, Piece, Term, Word
 
 Highlight = tuple[str, int, int]  # a field, and the start and end of a span, in code points
@@ -23,6 +24,7 @@ class LeafFinder:
     def __init__(self, texts: Texts) -> None:
         self._layout = Layout(texts)
         self._places = Places(self._layout)
+        self._firsts: dict[Pattern, list[tuple[PlainText, Span]]] = {}
 
     @cached_property
     def _plain(self) -> list[PlainText]:
@@ -52,7 +54,7 @@ class LeafFinder:
         return bool(left and right and (self._behind(near.left, near) & right or self._behind(near.right, near) & left))
 
     def has_pattern(self, pattern: Pattern) -> bool:
-        return next(self._matches(pattern), None) is not None
+        return bool(self._firsts_of(pattern))
 
     def has_domain(self, domain: Domain) -> bool:
         return domain.host in self._domains
@@ -131,9 +133,16 @@ class LeafFinder:
                         yield self._span(term, start, max(near_ones))
 
     def _matches(self, pattern: Pattern) -> Iterator[Highlight]:
-        for plain in self._plain:
-            if plain.field in pattern.where.fields:
-                yield from plain.search(pattern)
+        for plain, first in self._firsts_of(pattern):
+            yield from plain.search(pattern, first)
+
+    def _firsts_of(self, pattern: Pattern) -> list[tuple[PlainText, Span]]:
+        """Return an expression's first match in each text that has one."""
+        if (found := self._firsts.get(pattern)) is None:
+            in_fields = [plain for plain in self._plain if plain.field in pattern.where.fields]
+            firsts = [(plain, plain.first(pattern)) for plain in in_fields]
+            found = self._firsts[pattern] = [(plain, first) for plain, first in firsts if first]
+        return found
 
 
 def _affixes(pieces: Iterable[Piece]) -> Iterator[tuple[tuple[str, str], ...]]:

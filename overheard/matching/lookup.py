@@ -7,18 +7,15 @@ not computed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from overheard.items import Item, place_key
-from overheard.matching.document import looks_further
+from overheard.matching.document import author_key, looks_further
 from overheard.matching.forms import forms
+from overheard.matching.letter_anchors import LetterAnchors
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
 from overheard.matching.rarity import EVERY_ITEM, Anchor, Pair
-from overheard.matching.stems import stem
 from overheard.matching.tree import Domain, Near, ParsedQuery, Pattern, Term
-
-WORD_SIGNS = "*~/"  # in the anchors that a word has because of its letters
-REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
 
 
 class Lookup:
@@ -29,11 +26,8 @@ class Lookup:
 
     def __init__(self) -> None:
         self._further_fields = 0  # how many queries look in the thread's title or the flair
-        self._of_words: Counter[str] = Counter()  # anchors by the letters of words
+        self._of_words = LetterAnchors()
         self._of_items: Counter[str] = Counter()  # anchors by place, author, or none at all
-        self._sizes: dict[str, tuple[int, ...]] = {}
-        # Words without any such anchor, as nearly all are. Replaced, never emptied: a thread may be reading it.
-        self._plain: set[str] = set()
 
     @property
     def always_evaluated(self) -> int:
@@ -48,67 +42,33 @@ class Lookup:
         """Forget them."""
         self._count(anchors, query, -1)
 
-    def anchors_in(self, item: Item) -> tuple[Collection[str], Iterable[Pair]]:
+    def anchors_in(self, item: Item) -> tuple[list[str], list[Pair]]:
         """Return all anchors that an item may have: the words and other texts, and the pairs."""
         words, pairs = forms(_text(item, bool(self._further_fields)))
-        if self._of_words or self._of_items:
-            return {*words, *self._by_letters(words), *self._by_item(item)}, pairs
-        return words, pairs
-
-    def _by_letters(self, words: Collection[str]) -> Iterator[str]:
-        plain, known = self._plain, self._of_words
-        if not known:
-            return
-        if len(plain) > REMEMBERED_WORDS:
-            plain = self._plain = set()
-        for word in set(words) - plain:
-            found = known.keys() & _letters(word, self._sizes)
-            if found:
-                yield from found
-            else:
-                plain.add(word)
-
-    def _by_item(self, item: Item) -> Iterator[str]:
+        words += self._of_words.of_words(words)
         if self._of_items:
-            yield EVERY_ITEM
-            yield f"place:{place_key(item.place).casefold()}"
-            if item.author is not None:
-                yield f"author:{item.author.casefold()}"
+            words += _of_item(item)
+        return words, pairs
 
     def _count(self, anchors: Collection[Anchor], query: ParsedQuery, by: int) -> None:
         self._further_fields += by * _looks_further(query)
-        further = [anchor for anchor in anchors if isinstance(anchor, str) and not anchor.isalnum()]
-        of_words = [anchor for anchor in further if anchor[0] in WORD_SIGNS or anchor[-1] == "*"]
-        for anchor in further:
-            counter = self._of_words if anchor in of_words else self._of_items
-            if counter is self._of_words or anchor == EVERY_ITEM or anchor.startswith(("place:", "author:")):
-                counter[anchor] += by
-                if not counter[anchor]:
-                    del counter[anchor]
-        if of_words:
-            self._plain = set()
-            self._sizes = _sizes(self._of_words)
+        for anchor in anchors:
+            if isinstance(anchor, tuple) or anchor.isalnum():
+                continue
+            if LetterAnchors.is_one(anchor):
+                self._of_words.change(anchor, by)
+            elif anchor == EVERY_ITEM or anchor.startswith(("place:", "author:")):
+                self._of_items[anchor] += by
+                if not self._of_items[anchor]:
+                    del self._of_items[anchor]
 
 
-def _sizes(anchors: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Return the lengths of beginnings (*), ends (e) and parts (/) among anchors."""
-    sizes: dict[str, set[int]] = {"*": set(), "e": set(), "/": set()}
-    for anchor in anchors:
-        if anchor[0] != "~":
-            sizes["*" if anchor[-1] == "*" else "e" if anchor[0] == "*" else "/"].add(len(anchor) - 1)
-    return {kind: tuple(found) for kind, found in sizes.items()}
-
-
-def _letters(word: str, sizes: dict[str, tuple[int, ...]]) -> Iterator[str]:
-    """Yield every anchor that a word may have because of its letters."""
-    yield f"~{stem(word)}"
-    for size in sizes["*"]:
-        yield f"{word[:size]}*"
-    for size in sizes["e"]:
-        yield f"*{word[-size:]}"
-    for size in sizes["/"]:
-        for at in range(len(word) - size + 1):
-            yield f"/{word[at : at + size]}"
+def _of_item(item: Item) -> Iterator[str]:
+    """Yield the anchors of an item that are not in its texts."""
+    yield EVERY_ITEM
+    yield f"place:{place_key(item.place).casefold()}"
+    if item.author is not None:
+        yield f"author:{author_key(item.author)}"
 
 
 def _looks_further(query: ParsedQuery) -> bool:
@@ -120,6 +80,11 @@ def _looks_further(query: ParsedQuery) -> bool:
         elif not isinstance(leaf, Domain):
             leaves.append(leaf)
     return any(map(looks_further, leaves))
+
+
+def words_in(item: Item) -> set[str]:
+    """Return the words of an item, and the forms in which it writes them, as the index looks them up."""
+    return set(forms(_text(item, False))[0])
 
 
 def _text(item: Item, further: bool) -> str:

@@ -18,6 +18,7 @@ class Places:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self._plain: dict[tuple[str, ...], int] = {}
         self._pieces: dict[tuple[Piece, frozenset[Variation]], Lengths] = {}
 
     def starts(self, term: Term) -> int:
@@ -56,7 +57,9 @@ class Places:
 
     def _phrase(self, term: Term) -> int:
         if term.plain and self.layout.forms.keys().isdisjoint(term.plain):
-            return self._side_by_side(term.plain) & self.layout.where(term.where)
+            if (known := self._plain.get(term.plain)) is None:
+                known = self._plain[term.plain] = self._side_by_side(term.plain)
+            return known & self.layout.where(term.where)
         begins = -1
         for piece in reversed(term.pieces):
             following, begins = begins, 0

@@ -10,7 +10,7 @@ An anchor is a word, two words side by side, or a text with a sign that no word 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -36,10 +36,14 @@ from overheard.matching.tree import (
 
 Pair = tuple[str, str]
 Anchor = str | Pair
+Anchors = tuple[Anchor, ...]
 
 EVERY_ITEM = "every item"
-AFFIX_CHARS = 6  # of a word's beginning or end; the index looks up as many for each word of an item
-GRAM_CHARS = 6  # of a part of a word, likewise
+# Of a word's beginning, end or part. For each size that queries have, the index looks up one more for a new word, or of
+# parts nearly one for each of its characters.
+AFFIX_CHARS = 12
+PART_CHARS = 10
+MAX_FURTHER = 3  # checks before a query is evaluated; chosen, not measured
 
 # The most frequent words of English Reddit (counted over 53,000 posts and comments), most frequent first.
 _COMMON = """
@@ -63,7 +67,17 @@ class Required(NamedTuple):
     """What a text must contain: one of these anchors; and the share of texts that do."""
 
     frequency: float
-    anchors: tuple[Anchor, ...]
+    anchors: Anchors
+
+
+class Filing(NamedTuple):
+    """Where the index files a query. Every item that it matches has one of ``anchors``, and one of each of ``further``.
+
+    Those are words and pairs only.
+    """
+
+    anchors: Anchors
+    further: tuple[Anchors, ...]
 
 
 class Rarity:
@@ -75,36 +89,47 @@ class Rarity:
         # A word that is not among the learned ones is rarer than the rarest of them.
         self._unknown = min(learned.values()) if learned else 0.01
 
-    def anchors(self, node: Node) -> tuple[Anchor, ...]:
+    def anchors(self, node: Node) -> Anchors:
         """Return anchors of which every item that the query matches has one; () if there are none."""
-        required = self.required(node)
-        # Without repeats: the index removes each anchor once, and would not find it a second time.
-        return tuple(dict.fromkeys(required.anchors)) if required else ()
+        return self.filing(node).anchors
 
-    def required(self, node: Node, wanted: bool = True) -> Required | None:
-        """Return what an item must have for the node to hold (not wanted: to fail), or None."""
+    def filing(self, node: Node) -> Filing:
+        """Return where the index is to file a query."""
+        required = self.all_required(node)
+        if len(required) == 1:  # as nearly always
+            return Filing(_distinct(required[0].anchors), ())
+        first, *others = sorted(required, key=_frequency_of) or [Required(1.0, ())]
+        words = [anchors for one in others if all(map(_is_in_texts, anchors := _distinct(one.anchors)))]
+        return Filing(_distinct(first.anchors), tuple(words[:MAX_FURTHER]))
+
+    def required(self, node: Node) -> Required | None:
+        """Return the rarest that an item must have for the node to hold, or None."""
+        return _rarest(self.all_required(node))
+
+    def all_required(self, node: Node, wanted: bool = True) -> list[Required]:
+        """Return what an item must have, all of it, for the node to hold (not wanted: to fail)."""
         match node:
             case Not(part=part):
-                return self.required(part, not wanted)
+                return self.all_required(part, not wanted)
             case And(parts=parts) | Or(parts=parts):
-                of_parts = [self.required(part, wanted) for part in parts]
+                of_parts = [self.all_required(part, wanted) for part in parts]
                 # NOT (a OR b) is (NOT a) AND (NOT b): under a NOT the two swap their roles.
                 if isinstance(node, And) is wanted:
-                    return _rarest(of_parts)
-                return _any(of_parts)
+                    return [one for of_part in of_parts for one in of_part]
+                return _one(_any(map(_rarest, of_parts)))
             case _ if not wanted:
-                return None
+                return []
             case Term(pieces=pieces, within=within):
-                return self._term(pieces, side_by_side=within is None)
+                return self._term(pieces) if within is None else list(map(self._piece, pieces))
             case Near(left=left, right=right):
-                return _rarest([_any(map(self.required, left)), _any(map(self.required, right))])
+                return [*_one(_any(map(self.required, left))), *_one(_any(map(self.required, right)))]
             case Pattern(literals=literals):
-                return _any(map(self._literal, literals)) if literals else Required(1.0, (EVERY_ITEM,))
+                return _one(_any(map(self._literal, literals)) if literals else Required(1.0, (EVERY_ITEM,)))
             case Domain(host=host):
                 # Single words: in acme[dot]com, acme and com are not side by side.
-                return _any(self._rarest_word(read(name)[0]) for name in ascii_labels(host))
+                return _one(_any(self._rarest_word(read(name)[0]) for name in ascii_labels(host)))
             case Attribute():
-                return self._attribute(node)
+                return _one(self._attribute(node))
 
     def frequency(self, word: str) -> float:
         """Return the share of items that contain a word, learned or guessed."""
@@ -114,15 +139,16 @@ class Rarity:
         # Any other word is rarer than the last of the list (0.019), and the longer the rarer. Guessed, not measured.
         return 0.5 / (1 + rank / 10) if rank is not None else 0.01 / len(word)
 
-    def _term(self, pieces: tuple[Piece, ...], *, side_by_side: bool) -> Required:
-        choices = [self._piece(piece) for piece in pieces]
-        if side_by_side:
-            choices += [
-                self._pairs(one, two)
-                for one, two in pairwise(pieces)
-                if isinstance(one, Word) and isinstance(two, Word)
-            ]
-        return min(choices, key=_frequency_of)
+    def _term(self, pieces: tuple[Piece, ...]) -> list[Required]:
+        if len(pieces) == 1:
+            return [self._piece(pieces[0])]
+        pairs = [
+            self._pairs(one, two) for one, two in pairwise(pieces) if isinstance(one, Word) and isinstance(two, Word)
+        ]
+        piece = min(map(self._piece, pieces), key=_frequency_of)
+        # The pairs contain the words: one of these is worth to be looked up only if it is rarer.
+        rarest = min(map(_frequency_of, pairs), default=1.0)
+        return pairs if pairs and rarest <= piece.frequency else [piece, *pairs]
 
     def _piece(self, piece: Piece) -> Required:
         match piece:
@@ -142,9 +168,9 @@ class Rarity:
         frequency, pair = min((self._together(*pair), pair) for pair in pairwise(words))
         return Required(frequency, (pair,))
 
-    def _rarest_word(self, words: Iterable[str]) -> Required:
-        frequency, word = min((self.frequency(word), word) for word in words)
-        return Required(frequency, (word,))
+    def _rarest_word(self, words: Sequence[str]) -> Required:
+        word = words[0] if len(words) == 1 else min(words, key=lambda word: (self.frequency(word), word))
+        return Required(self.frequency(word), (word,))
 
     def _pairs(self, one: Word, two: Word) -> Required:
         """Return the last words of one word's spellings, each with the first words of the next one's."""
@@ -152,12 +178,14 @@ class Rarity:
         return Required(sum(self._together(*pair) for pair in pairs), tuple(sorted(pairs)))
 
     def _together(self, one: str, two: str) -> float:
-        # A pair is far rarer than a word, above all in scripts where every character is a word. The factor allows for
-        # words of a phrase being side by side more often than by chance: guessed, not measured.
-        return self.frequency(one) * self.frequency(two) * 5
+        # A pair is far rarer than a word, above all in scripts where every character is a word. The factors allow for
+        # words of a phrase being side by side more often than by chance, and for a pair costing more than a word, in
+        # memory and to look up: guessed, not measured.
+        first, second = self.frequency(one), self.frequency(two)
+        return min(first * second * 5, first / 2, second / 2)
 
     def _literal(self, literal: str) -> Required:
-        size = min(GRAM_CHARS, len(literal))
+        size = min(PART_CHARS, len(literal))
         grams = (literal[at : at + size] for at in range(len(literal) - size + 1))
         # Of equal length, the one with the rarest letters would be best; the middle of a literal is least like others.
         middle = list(grams)[(len(literal) - size) // 2]
@@ -165,11 +193,8 @@ class Rarity:
 
     def _attribute(self, attribute: Attribute) -> Required | None:
         # Last of all: everything of a place is evaluated, so any word is better.
-        if attribute.name not in ("place", "author"):
-            return None
-        if "*" in (attribute.value[0], attribute.value[-1]):
-            return Required(3.0, (EVERY_ITEM,))
-        return Required(2.0, (f"{attribute.name}:{attribute.value}",))
+        narrow = attribute.name in ("place", "author") and "*" not in attribute.value
+        return Required(2.0, (f"{attribute.name}:{attribute.value}",)) if narrow else None
 
 
 def _rarest(choices: Iterable[Required | None]) -> Required | None:
@@ -178,6 +203,20 @@ def _rarest(choices: Iterable[Required | None]) -> Required | None:
 
 def _frequency_of(required: Required) -> float:
     return required.frequency
+
+
+def _distinct(anchors: Anchors) -> Anchors:
+    # The index removes each anchor once, and would not find it a second time.
+    return anchors if len(anchors) == 1 else tuple(dict.fromkeys(anchors))
+
+
+def _is_in_texts(anchor: Anchor) -> bool:
+    """Return True for a pair or a word; of what has a sign, an index knows only its queries' anchors."""
+    return isinstance(anchor, tuple) or anchor.isalnum()
+
+
+def _one(choice: Required | None) -> list[Required]:
+    return [choice] if choice else []
 
 
 def _any(choices: Iterable[Required | None]) -> Required | None:
@@ -192,6 +231,8 @@ def _any(choices: Iterable[Required | None]) -> Required | None:
 
 def _sum(choices: Iterable[Required]) -> Required:
     required = list(choices)
+    if len(required) == 1:
+        return required[0]
     return Required(sum(one.frequency for one in required), tuple(anchor for one in required for anchor in one.anchors))
 
 

@@ -75,8 +75,8 @@ def _near(tokens: Sequence[Token]) -> Problem | None:
             and after.type in _TERM_BEGINS
             and (match := _NEARS.fullmatch(token.text))
         ):
-            distance = match[1] or match[2] or 15
-            hint = f'Write NEAR/{distance}. To search for the word itself, put it in quotes: "{token.text}".'
+            right = f"NEAR/{match[1] or match[2] or 15}"
+            hint = f'Write {right}. To search for the word itself, put it in quotes: "{token.text}".'
             return token.start, f"{token.text} is not an operator", hint
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from overheard.matching.tree import (
+    ANYWHERE,
     DEFAULT_FIELDS,
     Affix,
     And,
@@ -159,6 +160,12 @@ def is_exact(term: Term) -> bool:
         and any(spelling.originals and not spelling.any_case for spelling in piece.spellings[:1])
         for piece in term.pieces
     )
+
+
+def is_plain(term: Term) -> bool:
+    """Return True for a word or a phrase in any case and spelling, anywhere."""
+    words = all(isinstance(piece, Word) for piece in term.pieces)
+    return words and term.within is None and term.where == ANYWHERE and not term.exact and not is_exact(term)
 
 
 def _piece(piece: Piece) -> str:

@@ -9,7 +9,9 @@ import msgspec
 
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse
+from overheard.matching.tree import Term
 from overheard.operations.common_words import common_words
+from overheard.operations.query_outline import is_plain
 
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # AcmeDB is written Acme DB, too
 QUOTES = re.compile(r'["“”„‟＂]')
@@ -27,11 +29,12 @@ SOFTWARE = "(app OR tool OR software OR pricing OR subscription OR account OR ap
 
 
 class SuggestedQuery(msgspec.Struct, frozen=True):
-    """A query, its name in a workspace file, and a line of why."""
+    """A query, its name in a workspace file, and a line of why. ``hits_per_day``: None if it is not known."""
 
     name: str
     text: str
     why: str
+    hits_per_day: float | None = None
 
 
 def suggestions(name: str, domain: str | None = None, competitors: Sequence[str] = ()) -> list[SuggestedQuery]:
@@ -95,10 +98,10 @@ def _is_common(name: str) -> bool:
 def _word(word: str) -> str:
     """Return a word of a query; in quotes if it would not be one otherwise."""
     try:
-        parse(word)
+        term = parse(word)
     except QuerySyntaxError:
         return f'"{word}"'
-    return word
+    return word if isinstance(term, Term) and is_plain(term) else f'"{word}"'
 
 
 def _choice(terms: Sequence[str]) -> str:

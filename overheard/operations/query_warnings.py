@@ -20,6 +20,7 @@ from overheard.matching.tree import (
 )
 from overheard.operations.common_words import common_words
 from overheard.operations.query_outline import is_exact
+from overheard.sources.registry import watchable
 
 FREQUENT_SHARE = 0.03  # of items; a word in more of them finds hundreds a day on a busy source
 OPERATORS = ("and", "or", "not", "near")
@@ -37,6 +38,8 @@ def warnings(query: ParsedQuery, rarity: Rarity) -> Iterator[str]:
             yield from _contradictions(node.parts)
         elif isinstance(node, Term):
             yield from _of_term(node)
+    for fact in dict.fromkeys(_wanted_facts(query)):
+        yield from _of_fact(fact)
 
 
 def _too_much(alternative: Node, rarity: Rarity) -> Iterator[str]:
@@ -88,6 +91,24 @@ def _of_term(term: Term) -> Iterator[str]:
         yield f'{term.text} is searched for as a word: write {term.text.upper()} for the operator, or "{term.text}"'
     if is_exact(term) and term.text.islower() and len(term.pieces) == 1:
         yield f"{term.text} does not find the word with a capital, as at the beginning of a sentence"
+
+
+def _wanted_facts(node: Node, wanted: bool = True) -> Iterator[Attribute]:
+    match node:
+        case And(parts=parts) | Or(parts=parts):
+            for part in parts:
+                yield from _wanted_facts(part, wanted)
+        case Not(part=part):
+            yield from _wanted_facts(part, not wanted)
+        case Attribute() if wanted:
+            yield node
+
+
+def _of_fact(fact: Attribute) -> Iterator[str]:
+    if fact.name == "source" and fact.value not in watchable():
+        yield f"{fact}: this is not a source. There are {', '.join(watchable())}"
+    if fact.name == "lang":
+        yield f"{fact} finds only items whose source tells the language: feeds, Bluesky and Mastodon do"
 
 
 def _contradictions(parts: Sequence[Node]) -> Iterator[str]:

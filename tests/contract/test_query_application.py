@@ -16,7 +16,7 @@ from overheard.db.models import Mention, Query, StoredItem
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.errors import Conflict, NotFound
 from overheard.items import Item
-from overheard.messages import ItemsFetched, ItemsMatched
+from overheard.messages import ItemsFetched, ItemsMatched, MatchedItem, SampleDraw
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import query_application
 from overheard.operations.query_application import QueryApplication
@@ -123,6 +123,18 @@ def test_it_goes_page_by_page_and_can_be_interrupted_and_repeated(
     pages: list[int] = []
     applied = desk.apply(after_page=lambda: pages.append(1))
     assert (applied.items, applied.mentions, applied.finished, len(pages)) == (7, 5, True, 4)
+
+
+def test_what_only_the_sample_had_becomes_a_mention_and_is_rechecked(
+    desk: Desk, world: World, db: Db, clock: Clock
+) -> None:
+    world.workspace(queries={"new": "number"})
+    sampled = MatchedItem(world.item(1), (), SampleDraw(0.1, 1.0))
+    storing.store(db, msgspec.structs.replace(world.matched(), items=(sampled,)), clock())
+    assert world.rows(StoredItem, "checked_at")[0][0] > clock()
+    applied = desk.apply()
+    assert (applied.items, applied.found, applied.mentions) == (1, 1, 1)
+    assert world.rows(StoredItem, "checked_at") == [(clock(),)]
 
 
 def test_what_is_erased_meanwhile_is_not_stored_again(desk: Desk, world: World, db: Db, clock: Clock) -> None:

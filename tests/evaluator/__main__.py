@@ -29,18 +29,22 @@ class Outcome(NamedTuple):
 
 
 def outcomes(one: Case) -> Iterator[Outcome]:
-    """Compare the index of all queries, and each of them alone, with the evaluator."""
-    index = QueryIndex()
+    """Compare the index of all queries, of each of them, and each of them without an index, with the evaluator."""
+    index = QueryIndex(one.learned)
+    indexes_of_one = [QueryIndex(one.learned) for _ in one.queries]
     for key, query in enumerate(one.queries):
         index.add(key, query)
+        indexes_of_one[key].add(key, query)
     for item in one.items:
         hits = {hit.key: hit for hit in index.match(item.item)}
         for key, query in enumerate(one.queries):
-            hit, alone = hits.get(key), matches(query, item.item)
-            message = difference(query, item, hit)
-            if not message and (hit and hit.highlights) != (alone and alone.highlights):
-                message = f"alone: {alone}, in an index: {hit}"
-            yield Outcome(query, item, hit is not None, message)
+            message = difference(query, item, hits.get(key))
+            alone = matches(query, item.item)
+            if not message and (alone and alone._replace(key=key)) != hits.get(key):
+                message = f"without an index: {alone}"
+            if not message and indexes_of_one[key].match(item.item) != [hit for hit in hits.values() if hit.key == key]:
+                message = "in an index of its own it is found otherwise"
+            yield Outcome(query, item, key in hits, message)
 
 
 def compare(pairs: int, seed: int) -> int:

@@ -17,6 +17,7 @@ from tests.evaluator.spellings import (
     is_allowed,
     is_one_of,
     is_space,
+    plain_gap,
     sign_before,
     signs_behind,
 )
@@ -103,7 +104,7 @@ def between(wanted: str, gap: str, exact: Exact) -> bool:
         return is_one_of(gap, HYPHENS) or ("hyphens" not in exact and is_space(gap))
     if is_one_of(wanted, APOSTROPHES):
         return is_one_of(gap, APOSTROPHES)
-    return gap == wanted
+    return plain_gap(gap) == plain_gap(wanted)
 
 
 def with_signs(wanted: Paragraph, paragraph: Paragraph, first: int, last: int) -> list[Place]:
@@ -141,7 +142,8 @@ def as_one_word(wanted: Paragraph, paragraph: Paragraph, exact: Exact) -> list[P
     signs = [wanted.gap(number) for number in range(1, len(words))]
     if not signs or not all(map(joins, [one.folded for one in words], signs, [two.folded for two in words[1:]])):
         return []
-    if not is_allowed("".join(kind_of(word.folded, sign) for word, sign in zip(words, signs, strict=False)), exact):
+    joints = (kind_of(one.folded, sign, two.folded) for one, sign, two in zip(words, signs, words[1:], strict=False))
+    if not is_allowed("".join(joints), exact):
         return []
     folded = "".join(word.folded for word in words)
     accented = "".join(word.accented for word in words)

@@ -13,7 +13,7 @@ from overheard.matching.tree import DEFAULT_FIELDS, Term, Variation
 from tests.evaluator import queries, texts
 from tests.evaluator.chunks import exactly_finds, phrase_finds
 from tests.evaluator.facts import Covered
-from tests.evaluator.folding import is_invisible
+from tests.evaluator.folding import fold, is_invisible
 from tests.evaluator.holds import evaluate_read, places, positive_leaves
 from tests.evaluator.paragraphs import ReadItem, read_item, texts_of
 from tests.evaluator.spellings import Place
@@ -25,6 +25,7 @@ class Case(NamedTuple):
 
     queries: list[ParsedQuery]
     items: list[ReadItem]
+    learned: dict[str, float]  # the shares of items that contain a word, by which the index chooses anchors
 
 
 def case(chance: Random, most_queries: int = 6, most_items: int = 4) -> Case:
@@ -32,7 +33,8 @@ def case(chance: Random, most_queries: int = 6, most_items: int = 4) -> Case:
     words = texts.vocabulary(chance)
     written = [queries.query(chance, words) for _ in range(chance.randint(1, most_queries))]
     items = [read_item(texts.item(chance, words)) for _ in range(chance.randint(1, most_items))]
-    return Case([query for text in written if (query := parsed(text)) is not None], items)
+    learned = {fold(word): chance.random() for word in words}
+    return Case([query for text in written if (query := parsed(text)) is not None], items, learned)
 
 
 def parsed(text: str) -> ParsedQuery | None:
@@ -58,16 +60,13 @@ def difference(query: ParsedQuery, item: ReadItem, hit: Hit | None) -> str:
 
 
 def difference_of_reasons(query: ParsedQuery, item: ReadItem, hit: Hit) -> str:
-    """Return what is wrong about why a hit is one: it names a place of each leaf that occurs.
-
-    A leaf may have the text of an equal one, as an index keeps equal queries once.
-    """
-    occurring = {leaf: found for leaf in positive_leaves(query) if (found := places(leaf, item)) is not None}
-    if len({reason[1:] for reason in hit.why}) > len(occurring) or len(hit.why) < len(occurring):
+    """Return what is wrong about why a hit is one: it names each leaf that occurs, and a place of it."""
+    occurring = {str(leaf): found for leaf in positive_leaves(query) if (found := places(leaf, item)) is not None}
+    if {reason.term for reason in hit.why} != set(occurring):
         return f"reasons: {hit.why}, instead of {list(occurring)}"
     for reason in hit.why:
-        if not any((reason.field, reason.start) in found for found in occurring.values()):
-            return f"reasons: {reason} is not a place of any leaf"
+        if (reason.field, reason.start) not in occurring[reason.term]:
+            return f"reasons: {reason} is not such a place"
     return ""
 
 

@@ -8,7 +8,7 @@ from tests.evaluator.masking import IGNORED
 
 APOSTROPHES = "'\u2019\u2018\u02bc\u02bb\uff07"
 HYPHENS = "-\u2010\u2011"
-# In Latin writing, letters of their own that no decomposition leads back to the plain one.
+# In Latin writing, characters of their own that no decomposition leads back to the plain one.
 PLAIN_LATIN = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
 ALEFS = "أإآٱ"
 
@@ -51,13 +51,13 @@ def is_mark(char: str) -> bool:
     return unicodedata.category(char) in ("Mn", "Mc")
 
 
-def is_letter(char: str) -> bool:
-    """Return True for letters and digits of any script."""
+def is_alphanumeric(char: str) -> bool:
+    """Return True for alphabetic characters and digits of any script."""
     return char.isalnum() and char not in APOSTROPHES and not is_emoji(char)
 
 
 def is_unspaced(char: str) -> bool:
-    """Return True for letters of the scripts that put no space between words."""
+    """Return True for characters of the scripts that put no space between words."""
     code = ord(char)
     return (
         0x0E00 <= code <= 0x0E4F
@@ -79,7 +79,7 @@ def fold(word: str) -> str:
     bare = ""
     for char in unicodedata.normalize("NFD", fold_case(word)):
         if char in "\u0640\u0670" or 0x064B <= ord(char) <= 0x0652 or 0x0656 <= ord(char) <= 0x065F:
-            continue  # tatweel, harakat; not the hamza, which makes another letter of what it stands on
+            continue  # tatweel, harakat; not the hamza, which makes another character of what it stands on
         if 0x0591 <= ord(char) <= 0x05C7:  # niqqud
             continue
         if unicodedata.category(char) == "Mn" and bare and is_latin_or_greek(base_of(bare)):
@@ -102,7 +102,7 @@ def fold_case(word: str) -> str:
 
 
 def base_of(text: str) -> str:
-    """Return the last letter of a text, without the marks on it."""
+    """Return the last character of a text, without the marks on it."""
     for char in reversed(text):
         if not is_mark(char):
             return char

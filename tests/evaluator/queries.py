@@ -8,10 +8,11 @@ from tests.evaluator.texts import Vocabulary
 
 FIELDS = ("title", "body", "url", "thread", "flair")
 VARIATIONS = ("accents", "hyphens", "dots", "apostrophes", "numbers", "possessives", "all")
-WORD_PARTS = ("optimi*", "*sql", "~monitor", "mon*", "acm*", "*js")
+WORD_PARTS = ("optimi*", "*sql", "~monitor", "mon*", "acm*", "*ode", "*ing")
 PATTERNS = ("acme", "wi.?fi", "^ ?rust", "c[+#]+", "v?\\d\\.\\d", "acme$", "(next|node)\\.js", "\\S+@acme\\.com")
-DOMAINS = ("domain:acme.com", "domain:(acme.io, evil.org)", "domain:com")
+DOMAINS = ("domain:acme.com", "domain:(acme.io, evil.org)", "domain:www.acme.com", "domain:evil-acme.com")
 IS = ("is:post", "is:comment", "is:nsfw", "is:self", "is:link")
+OPTIONS = ("in:link", "-in:link", "exact:hyphens", "exact:dots", "exact:accents", "exact:all")
 FACTS = (
     *IS,
     "lang:en",
@@ -23,6 +24,7 @@ FACTS = (
     "author:*bot",
     "place:pyth*",
 )
+LISTS = ("place:(python, all)", "author:(ann OR acme_bot)", "source:(hackernews reddit)", "is:(post, nsfw)")
 SIGNS = (" ", " AND ", " OR ", " OR ", " -", " -")
 MAX_DISTANCE = 6  # words
 
@@ -83,10 +85,14 @@ def query(chance: Random, words: Vocabulary) -> str:
     """Return leaves with operators and brackets between them."""
     text = leaf(chance, words)
     for _ in range(chance.randint(0, 3)):
-        part = leaf(chance, words) if chance.random() < 0.8 else chance.choice(FACTS)
+        part = leaf(chance, words) if chance.random() < 0.8 else chance.choice((*FACTS, *LISTS))
         sign = chance.choice(SIGNS)
-        kind = chance.randint(0, 9)
-        if kind < 6:
+        kind = chance.randint(0, 12)
+        if kind > 11:
+            text = f"({text} {chance.choice(OPTIONS)})"
+        elif kind > 9:
+            text = f"{chance.choice(FIELDS)}:({text}){sign}{part}"
+        elif kind < 6:
             text = f"{text}{sign}{part}"
         elif kind < 8:
             text = f"({text}){sign}{part}"

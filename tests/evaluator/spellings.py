@@ -7,11 +7,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from overheard.matching.tree import Spelling
-from tests.evaluator.folding import APOSTROPHES, HYPHENS, fold_case
+from tests.evaluator.folding import APOSTROPHES, HYPHENS, fold_case, is_mark
 from tests.evaluator.words import Paragraph, forms
 
 FIRST_SIGNS = "@#$."
-LAST_SIGNS = "+#%"
 # The sign that a form leaves out, and the variation that must not be switched off for it.
 SWITCHES = {"-": "hyphens", ".": "dots", "'": "apostrophes", ",": "numbers"}
 
@@ -95,13 +94,13 @@ def is_space(gap: str) -> bool:
 
 
 def plain_gap(gap: str) -> str:
-    """Return the signs between two words with one form of apostrophe, and white space as one space."""
+    """Return the signs between two words with one form of apostrophe and hyphen, and white space as one space."""
     signs = ""
     for char in gap:
         if char.isspace():
             signs += "" if signs.endswith(" ") else " "
         else:
-            signs += "'" if char in APOSTROPHES else char
+            signs += "'" if char in APOSTROPHES else "\u2010" if char in HYPHENS else char
     return signs
 
 
@@ -133,18 +132,21 @@ def sign_before(paragraph: Paragraph, at: int) -> str:
     if not gap or gap[-1] not in FIRST_SIGNS:
         return ""
     further = gap[-2:-1] or (paragraph.words[at - 1].written[-1] if at else "")
-    return "" if further and (further.isalnum() or further == "_" or further == gap[-1]) else gap[-1]
+    of_word = further and (further.isalnum() or is_mark(further) or further == "_")
+    return "" if of_word or further == gap[-1] else gap[-1]
 
 
 def signs_behind(paragraph: Paragraph, at: int) -> str:
-    """Return the run of + # % right behind a word; of a number with decimals, .% for its %."""
+    """Return the run of + and # right behind a word, or the % there: .% behind decimals."""
+    gap = paragraph.gap(at + 1)
+    if gap.startswith("%"):
+        decimals = at > 0 and paragraph.gap(at) == "." and paragraph.words[at - 1].folded[-1].isdigit()
+        return ".%" if decimals else "%"
     signs = ""
-    for char in paragraph.gap(at + 1):
-        if char not in LAST_SIGNS:
+    for char in gap:
+        if char not in "+#":
             break
         signs += char
-    if signs == "%" and at and paragraph.gap(at) == "." and paragraph.words[at - 1].folded[-1].isdigit():
-        return ".%"
     return signs
 
 

@@ -46,7 +46,8 @@ ADDRESSES = (
     "www.acme.com/rust_db",
     "https://ACME.com",
 )
-SEPARATORS = (" ", " ", " ", " ", " ", "\n", ", ", "! ", ": ", " - ", " & ", "/", "-", "\u2010", "_", "&nbsp;")
+SPACED = (" ", " ", " ", " ", " ", "\n", ", ", "! ", ": ", " - ", " & ", " — ", "&nbsp;", ' "', "; ")
+TIGHT = ("/", "-", "\u2010", "_", ".", "'", "’", ",", ":", "::", "--", "…", "\u200b", "+", "@", "")
 ENTITIES = {"&": "&amp;", "’": "&#8217;", "'": "&#x27;", "é": "&eacute;", "#": "&#35;"}
 ESCAPED = "#_*.-+'&"
 
@@ -62,7 +63,7 @@ def vocabulary(chance: Random) -> Vocabulary:
 def marked_word(chance: Random, words: Vocabulary) -> str:
     """Return a word with or without markup, which white space must surround where there is any."""
     word = chance.choice(words)
-    if "[" in word:
+    if "[" in word or "www." in word:
         return word
     kind = chance.randint(0, 30)
     if kind < 3 and len(word) > 2 and word.isalnum() and word.isascii():
@@ -91,7 +92,7 @@ def line(chance: Random, words: Vocabulary, least: int = 0, most: int = 7, newli
     for number in range(chance.randint(least, most)):
         word = marked_word(chance, words)
         now_plain = word in words
-        separator = chance.choice(SEPARATORS) if number else ""
+        separator = chance.choice(SPACED if chance.random() < 0.8 else TIGHT) if number else ""
         if number and not (plain and now_plain and separator_fits(text, separator, word)):
             separator = " "
         if separator == "\n" and not newlines:
@@ -110,8 +111,7 @@ def separator_fits(text: str, separator: str, word: str) -> bool:
     # Dialects differ on whether a host may contain it.
     if separator == "_" and ("." in last or "com" in last + word):
         return False
-    tight = separator.strip() == separator and separator not in ("\n", "&nbsp;")
-    return not tight or (text[-1].isalnum() and word[0].isalnum() and not any(map(str.isdigit, text[-1] + word[0])))
+    return separator in SPACED or (text[-1].isalnum() and word[0].isalnum())
 
 
 def block(chance: Random, words: Vocabulary) -> str:

@@ -10,9 +10,9 @@ from tests.evaluator.folding import (
     HYPHENS,
     fold,
     fold_case,
+    is_alphanumeric,
     is_emoji,
     is_flag_half,
-    is_letter,
     is_mark,
     is_there,
     is_unspaced,
@@ -88,7 +88,7 @@ def word_length(chars: Sequence[str]) -> int:
     """Return how many characters belong to the word that begins here; 0: none begins."""
     if is_emoji(chars[0]):
         return 2 if len(chars) > 1 and is_flag_half(chars[0]) and is_flag_half(chars[1]) else 1
-    if not is_letter(chars[0]):
+    if not is_alphanumeric(chars[0]):
         return 0
     length = 1
     if is_unspaced(chars[0]):
@@ -97,7 +97,7 @@ def word_length(chars: Sequence[str]) -> int:
         return length
     while length < len(chars):
         char = chars[length]
-        of_word = (is_letter(char) and not is_unspaced(char)) or is_mark(char)
+        of_word = (is_alphanumeric(char) and not is_unspaced(char)) or is_mark(char)
         if not of_word and not is_contraction(chars[length - 1 : length + 2]):
             break
         length += 1
@@ -121,7 +121,11 @@ def forms(paragraph: Paragraph, at: int) -> list[Form]:
         sign = paragraph.gap(at + length - 1)
         if not joins(left.folded, sign, right.folded):
             break
-        form, accented, by = form + right.folded, accented + right.accented, by + kind_of(left.folded, sign)
+        form, accented, by = (
+            form + right.folded,
+            accented + right.accented,
+            by + kind_of(left.folded, sign, right.folded),
+        )
         if not (number_goes_on(paragraph, at) or number_goes_on(paragraph, at + length)):
             found.append(Form(length, form, accented, by))
     if is_version(first.folded) and at + 1 < len(paragraph.words):
@@ -152,9 +156,9 @@ def is_thousands(left: str, sign: str, right: str) -> bool:
     return (sign == "," or sign in APOSTROPHES) and left.isdigit() and right.isdigit() and len(right) == 3
 
 
-def kind_of(left: str, sign: str) -> str:
+def kind_of(left: str, sign: str, right: str) -> str:
     """Return the sign for a joint: "-", "." or "'", and "," for one between the digits of a number."""
-    if sign == "," or (sign in APOSTROPHES and left[-1].isdigit()):
+    if is_thousands(left, sign, right):
         return ","
     return "-" if sign in HYPHENS else "." if sign == "." else "'"
 

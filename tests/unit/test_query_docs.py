@@ -11,6 +11,17 @@ from click.testing import CliRunner
 from overheard.cli import cli
 from overheard.matching.index import matches
 from overheard.matching.language import QuerySyntaxError, parse
+from overheard.matching.leaves import MAX_DISTANCE
+from overheard.matching.limits import (
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_FORMS,
+    MAX_PATTERNS,
+    MAX_PHRASE_WORDS,
+    MAX_TERMS,
+    MAX_WORDS,
+)
+from overheard.matching.patterns import MAX_PATTERN_CHARACTERS
 from overheard.operations.query_topics import CHEAT_SHEET, RECIPES, RECIPES_TOPIC, TOPICS
 from overheard.workspaces import read
 from tests.project import text_of
@@ -51,6 +62,23 @@ def test_a_command_prints_what_the_page_says(command: str, output: str) -> None:
     program, *arguments = shlex.split(command)
     assert program == "overheard"
     assert CliRunner().invoke(cli, arguments, prog_name=program).output == output
+
+
+def test_the_limits_are_those_of_the_language() -> None:
+    table = PAGE.partition("| of one query | at most |\n|---|---|\n")[2].partition("\n\n")[0]
+    last_cells = [line.split("|")[-2] for line in table.splitlines()]
+    figures = [int(figure.replace(",", "")) for cell in last_cells for figure in re.findall(r"\d[\d,]*\b", cell)]
+    assert figures == [
+        MAX_CHARACTERS,
+        MAX_TERMS,
+        MAX_WORDS,
+        MAX_PHRASE_WORDS,
+        MAX_DISTANCE,
+        MAX_FORMS,
+        MAX_PATTERNS,
+        MAX_PATTERN_CHARACTERS,
+        MAX_DEPTH,
+    ]
 
 
 def test_the_workspace_files_are_valid() -> None:

@@ -18,7 +18,7 @@ from actors.wiring import Wiring
 from overheard.bus.sender import Sender
 from overheard.chunking import CHUNK_MAX_BYTES, chunks, matched_size, split_matches
 from overheard.config import Config, DatabaseSettings
-from overheard.db import queries, workspace_specs
+from overheard.db import queries, word_frequencies, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
@@ -504,3 +504,10 @@ def test_the_first_spans_of_each_field_are_kept() -> None:
     kept = capped_highlights(spans)
     assert len(kept) == 2 * MAX_HIGHLIGHTS
     assert kept[:1] + kept[-1:] == (("body", 0, 1), ("title", 2 * MAX_HIGHLIGHTS - 2, 2 * MAX_HIGHLIGHTS - 1))
+
+
+def test_queries_are_filed_by_what_was_learned_of_words(world: World, matcher: Matcher, db: Db) -> None:
+    word_frequencies.replace(db, [("acme", 500, 0.5), ("number", 5, 0.001)])
+    world.workspace(queries={"a": "acme number"})
+    matcher.refresh()
+    assert list(matcher._index._by_anchor) == ["number"]

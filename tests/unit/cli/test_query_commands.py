@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from overheard.process import RunningProcess
 from overheard.workspaces import read
+from tests.fixtures import World
 
 from .conftest import Run, lines
 
@@ -57,3 +59,27 @@ def test_suggest_for_people(run: Run) -> None:
 def test_suggest_refuses_what_no_query_can_be_made_of(run: Run, arguments: tuple[str, ...]) -> None:
     result = run("query", "suggest", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_suggest_without_a_database_says_why_there_are_no_estimates(run: Run) -> None:
+    result = run("query", "suggest", "Acme DB", "-w", "acme", "--format", "json")
+    assert result.exit_code == 0
+    assert {each["hits_per_day"] for each in lines(result.stdout)} == {None}
+    assert result.stderr.startswith("No estimates: ")
+
+
+def test_suggest_estimates_the_hits_of_a_day(run: Run, running: RunningProcess, acme: int) -> None:
+    world = World(running.db, running.clock)  # type: ignore[arg-type]
+    world.sample(*[world.item(number, place="python", body="we use AcmeDB") for number in range(1, 6)])
+    suggested = lines(
+        run("query", "suggest", "AcmeDB", "--domain", "acme.com", "-w", "acme", "--format", "json").stdout
+    )
+    hits = {each["name"]: each["hits_per_day"] for each in suggested}
+    assert hits["brand"] > 0 == hits["domain"]
+    assert " a day)" in run("query", "suggest", "AcmeDB", "-w", "acme").stdout
+
+
+def test_suggest_without_a_sample_says_so(run: Run, acme: int) -> None:
+    assert "no recent items are stored yet" in run("query", "suggest", "AcmeDB", "-w", "acme").stderr
+    assert run("query", "suggest", "AcmeDB", "-w", "bolt").exit_code == 1
+    assert "-w WORKSPACE" in run("query", "suggest", "AcmeDB").stderr

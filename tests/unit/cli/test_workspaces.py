@@ -85,14 +85,19 @@ def test_the_canarys_workspace_cannot_be_changed_and_is_not_listed(
 def test_add_saves_all_options(run: Run, running: RunningProcess) -> None:
     result = run(
         "workspace", "add", "acme", "--name", "Acme", "-s", "r/Python", "-s", "linux", "-q", "brand=acme OR x=y",
-        "-q", "acmedb", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d", "--digest-channel",
-        "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin", "--kinds", "posts",
+        "-q", "acmedb", "-q", "name==Acme", "-c", "https://example.com/a?b=c", "-c", "team=https://example.com/d",
+        "--digest-channel", "mailto://me:pw@example.com", "--every", "10m", "--timezone", "Europe/Berlin",
+        "--kinds", "posts",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     spec = workspace_specs.load(running.db, workspaces.by_name(running.db, "acme").id, secrets=True)
     assert (spec.name, spec.every, spec.timezone, spec.kinds) == ("Acme", "10m", "Europe/Berlin", ("posts",))
     assert spec.subreddits == ("linux", "python")
-    assert [(query.name, query.text) for query in spec.query] == [("brand", "acme OR x=y"), ("acmedb", "acmedb")]
+    assert [(query.name, query.text) for query in spec.query] == [
+        ("brand", "acme OR x=y"),
+        ("acmedb", "acmedb"),
+        ("name", "=Acme"),
+    ]
     assert [(channel.name, channel.url, channel.mode) for channel in spec.channel] == [
         ("webhook", "https://example.com/a?b=c", "instant"),
         ("team", "https://example.com/d", "instant"),

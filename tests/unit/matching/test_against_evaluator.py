@@ -17,6 +17,7 @@ from overheard.matching.markup import flow
 from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
 from tests import corpus
 from tests.evaluator import texts
+from tests.evaluator.__main__ import compare
 from tests.evaluator.comparison import (
     case,
     difference,
@@ -47,7 +48,7 @@ slow = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 @given(chances)
 @slow
 def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> None:
-    queries, items = case(chance)
+    queries, items, _ = case(chance)
     for query, item in product(queries, items):
         assert difference(query, item, matches(query, item.item)) == "", f"{query} {item.item!r}"
 
@@ -56,8 +57,8 @@ def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> 
 @slow
 def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None:
     """After additions, replacements and removals, of owners that watch the item."""
-    queries, items = case(chance)
-    index = QueryIndex()
+    queries, items, learned = case(chance)
+    index = QueryIndex(chance.choice((None, learned)))
     live: dict[int, tuple[ParsedQuery, int]] = {}
     for query in queries * 2:
         key, owner = chance.randrange(8), chance.randrange(OWNERS)
@@ -97,6 +98,17 @@ def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:
     text = chance.choice((chunk, phrase))(chance, words)
     for item in (read_item(texts.item(chance, words)) for _ in range(3)):
         assert difference_of_exact_spelling(text, item) == "", f"={text!r} {item.item!r}"
+
+
+def test_the_comparison_of_very_many_pairs_prints_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(pairs=100, seed=1) == 0
+    assert "pairs of a query and an item" in capsys.readouterr().out
+
+
+def test_a_mismatch_is_seen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(document.Document, "has_term", lambda *_: False)
+    assert compare(pairs=100, seed=1) > 0
+    assert "should hold: True" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", [corpus.source()])

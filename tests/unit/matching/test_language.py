@@ -245,3 +245,24 @@ def test_an_error_shows_the_query_with_a_caret_and_a_hint() -> None:
 
 def test_a_query_of_the_allowed_length_is_accepted() -> None:
     assert parse(("a" * 9 + " ") * (MAX_CHARACTERS // 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        ("\u200ftitle:acme", "title:acme"),
+        ("ti\u200btle:acme", "title:acme"),
+        ("title:\u200facme", "title:acme"),
+        ('\ufeff"acme db"', '"acme db"'),
+        ("acme OR\u200b db", "acme OR db"),
+        ("acme \u202a-db\u202c", "acme -db"),
+        ("author:\u2066ann", "author:ann"),
+        ("/ac\u200bme/", "/acme/"),
+    ],
+)
+def test_what_copying_leaves_behind_is_left_out(text: str, visible: str) -> None:
+    assert parse(text) == parse(visible)
+
+
+def test_a_place_keeps_its_joiners() -> None:
+    assert str(parse("place:\u0645\u06cc\u200c\u062e")) == "place:\u0645\u06cc\u200c\u062e"

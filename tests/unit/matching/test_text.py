@@ -242,6 +242,7 @@ def test_case_and_composition_do_not_matter(text: str) -> None:
     assert [fold(word) for word in found] == found
 
 
+@pytest.mark.thorough
 def test_every_letter_of_unicode_is_a_word_in_either_case() -> None:
     for code in range(sys.maxunicode):
         char = chr(code)

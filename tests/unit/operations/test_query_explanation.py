@@ -140,6 +140,9 @@ def test_the_cost_follows_the_rarest_words(query: str, anchors: tuple[str, ...],
             "is:post and is:comment never hold together; for one of them: kind:(post, comment)",
         ),
         ("acme is:self is:link", "never hold together"),
+        ("acme source:twitter", "source:twitter: this is not a source. There are reddit, hackernews, "),
+        ("acme lang:de", "lang:de finds only items whose source tells the language"),
+        ("acme (lang:de OR -lang:en)", "lang:de finds only items whose source tells the language"),
         ("title:acme is:comment", "a comment has no title of its own: thread: is the title of its thread"),
         ("acme or", "or is searched for as a word: write OR for the operator"),
         ("=acmedb", "=acmedb does not find the word with a capital"),
@@ -162,6 +165,7 @@ def test_what_may_not_be_meant_is_said(query: str, warning: str) -> None:
         "linear acmedb",
         '"Acme Database"',
         "acme -jobs",
+        "acme -source:twitter -lang:de",
         '"acme db" -"acme hotel"',
         "acme place:(python, rust) -place:cars*",
         'acme "or"',
@@ -175,10 +179,10 @@ def test_nothing_is_said_about_a_sound_query(query: str) -> None:
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_query_is_explained_and_what_never_matches_does_not(chance: random.Random) -> None:
-    queries, items = case(chance)
+    queries, items, _ = case(chance)
     for query in queries:
         explanation = explain(str(query), query)
         assert msgspec.json.encode(explanation)
         assert list(outline(query))
         if any("never" in warning for warning in explanation.warnings) and isinstance(query, And):
-            assert [item for item in items if matches(query, item)] == []
+            assert [read.item for read in items if matches(query, read.item)] == [], f"{query}: {explanation.warnings}"

@@ -28,6 +28,10 @@ def texts(*args: str, competitors: tuple[str, ...] = ()) -> dict[str, str]:
         ("O'Reilly Media", '"o\'reilly media"'),
         ('The "Acme" OR Bolt', '"the acme or bolt" OR theacmeorbolt'),
         ("title:", '"title:"'),
+        ("title:acme", '"title:acme"'),
+        ("~monitor", '"~monitor"'),
+        ("/acme[0-9]/", '"/acme[0-9]/"'),
+        ("=acme", '"=acme"'),
     ],
 )
 def test_the_brand_in_its_spellings(name: str, brand: str) -> None:
@@ -70,7 +74,7 @@ def test_each_is_cheap_and_without_a_warning(name: str) -> None:
             assert explained.warnings == ()
 
 
-@pytest.mark.parametrize("name", ["", " ", '"', "!?", "x " * 30])
+@pytest.mark.parametrize("name", ["", " ", '"', "!?", "acme*", "x " * 30])
 def test_what_is_not_a_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         suggestions(name)

@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from overheard.config import SampleSettings
-from overheard.db import instance, sampling, storing, workspace_specs
+from overheard.db import instance, sampling, storing, word_frequencies, workspace_specs
 from overheard.db.database import Db
+from overheard.db.models import StoredItem
 from overheard.messages import SampleDraw
 from overheard.observability.metrics import ProcessMetrics
-from producers.sample import STEP_SECONDS, UNWATCHED_SECONDS, SampleKeeper
+from producers.sample import LEARN_SECONDS, STEP_SECONDS, UNWATCHED_SECONDS, SampleKeeper
 from tests.fixtures import Clock, Metric, World
 
 HOUR = 3600.0
@@ -79,3 +80,22 @@ def test_a_sample_that_is_turned_off_goes(
 ) -> None:
     SampleKeeper(db=db, clock=clock, settings=SampleSettings(items_per_source=0), metrics=metrics).step()
     assert world.counts() | {"SampledItem": 0, "StoredItem": 0, "SampleSource": 0} == world.counts()
+
+
+def test_the_frequencies_of_words_are_learned_now_and_then(
+    world: World, db: Db, clock: Clock, stored: int, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = SampleKeeper(db=db, clock=clock, settings=SampleSettings(), metrics=metrics)
+    keeper.step()
+    assert word_frequencies.load(db) is None, "from so few items nothing is learned"
+    monkeypatch.setattr("producers.sample.LEARN_MIN_ITEMS", 10)
+    clock.advance(STEP_SECONDS)
+    keeper.step()
+    assert word_frequencies.load(db) is None, "one author has written all of them"
+    StoredItem.update(author=None).execute(db.peewee)
+    clock.advance(LEARN_SECONDS - STEP_SECONDS)
+    keeper.step()
+    assert word_frequencies.load(db) is None
+    clock.advance(STEP_SECONDS)
+    keeper.step()
+    assert "acme" in (word_frequencies.load(db) or {})
