@@ -47,7 +47,7 @@ def spell_exactly(text: str) -> Word:
     if not words:
         raise ValueError("no word")
     between = tuple(map(plain_signs, separators[1:-1]))
-    symbols = _symbols(separators)
+    symbols = _symbols(words, separators)
     originals = tuple(literal(text[start:end]) for start, end in spans(text))
     return Word((Spelling(intern_all(words), between, symbols, joinable=False, originals=originals),))
 
@@ -65,7 +65,7 @@ def literal(original: str) -> str:
 
 def _spellings(chunk: str, words: list[str], separators: list[str], exact: Collection[Variation]) -> Iterator[Spelling]:
     signs = [plain_signs(separator) for separator in separators[1:-1]]
-    symbols = _symbols(separators)
+    symbols = _symbols(words, separators)
     originals: tuple[str, ...] = ()
     if "accents" in exact:
         originals = tuple(fold_keeping_accents(visible(chunk[start:end])) for start, end in spans(chunk))
@@ -138,14 +138,15 @@ def _joined(words: list[str], separators: list[str], signs: list[str], exact: Co
     return whole[0]
 
 
-def _symbols(separators: list[str]) -> tuple[tuple[str, str], ...]:
+def _symbols(words: list[str], separators: list[str]) -> tuple[tuple[str, str], ...]:
     """Return the symbols before the first word and behind the last; () if there are none.
 
     Symbols between two words are part of what separates them.
     """
-    count = len(separators) - 1
+    count = len(words)
     before = affixes(separators[0], "")[0]
-    behind = affixes("", separators[-1])[1]
+    left, previous = (separators[-2], words[-2]) if count > 1 else ("", "")
+    behind = affixes(left, separators[-1], previous)[1]
     if not (before or behind):
         return ()
     if count == 1:

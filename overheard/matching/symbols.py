@@ -2,7 +2,7 @@
 
 import re
 
-from overheard.matching.scripts import emoji, visible
+from overheard.matching.scripts import DOTS, emoji, visible
 
 # Full-width forms, too, as Japanese and Chinese input methods write them.
 _BEFORE = {symbol: symbol for symbol in "#@$."} | {"＃": "#", "＠": "@", "＄": "$", "．": "."}
@@ -14,13 +14,18 @@ _BEHIND_PLAIN = str.maketrans("＋＃％", "+#%", "\\")
 def affixes(left: str, right: str, previous: str = "") -> tuple[str, str]:
     """Return the symbols before and behind a word, "" for none: ("", "++"), (".", "").
 
+    The % behind decimals is written with their point, ".%": what wants 5% does not want 2.5%.
+
     ``left``, ``right``: the separators on its two sides; ``previous``: the word before it, "" if it is the first.
     """
     before = _BEFORE.get(left[-1:], "")
     if before and _is_inside(before, left[-2:-1], previous):
         before = ""
-    behind = _BEHIND.match(right)
-    return before, behind[0].translate(_BEHIND_PLAIN) if behind else ""
+    match = _BEHIND.match(right)
+    behind = match[0].translate(_BEHIND_PLAIN) if match else ""
+    if behind == "%" and left and left in DOTS and previous[-1:].isdigit():
+        behind = ".%"
+    return before, behind
 
 
 def widened(masked: str, span: tuple[int, int], before: str, behind: str) -> tuple[int, int]:
@@ -30,7 +35,7 @@ def widened(masked: str, span: tuple[int, int], before: str, behind: str) -> tup
         start -= 1
         while start and not visible(masked[start]):
             start -= 1
-    missing = len(behind)
+    missing = len(behind.lstrip("."))
     while missing and end < len(masked):
         # Markup between the symbols, and Reddit's backslashes, are not among those that were found.
         missing -= masked[end] != "\\" and visible(masked[end]) != ""
