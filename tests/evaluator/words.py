@@ -21,6 +21,7 @@ from tests.evaluator.masking import REST
 
 LONGEST_JOINED = 4  # words
 
+
 class Char(NamedTuple):
     """A character that is there, and its position in the field's text."""
 
