@@ -19,10 +19,10 @@ from typing import NamedTuple
 import ahocorasick_rs
 import daachorse
 
-from overheard.matching.document import Document
-from overheard.matching.forms import forms
-from overheard.matching.index import QueryIndex
-from overheard.matching.rarity import EVERY_ITEM, Anchor, Rarity
+from overheard.matching.index.anchors import EVERY_ITEM, Anchor, AnchorChooser
+from overheard.matching.index.fast_words import forms
+from overheard.matching.index.query_index import QueryIndex
+from overheard.matching.item.document import Document
 from overheard.matching.tree import ParsedQuery
 from tests.benchmarks.bench_match import OWNED, Seen, filled, item_of, load_items, make_queries, of_size, one_round
 from tests.benchmarks.figures import Figure, print_table
@@ -92,7 +92,7 @@ class AutomatonMatcher:
 
 def words_of(queries: list[ParsedQuery]) -> dict[str, list[Wanted]]:
     """The words that an automaton has to find, with the queries that need one of them; wildcards are left out."""
-    rarity = Rarity()
+    rarity = AnchorChooser()
     words: dict[str, list[Wanted]] = {}
     for key, query in enumerate(queries):
         for anchor in rarity.anchors(query):

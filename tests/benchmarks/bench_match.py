@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from overheard.items import Item
-from overheard.matching.index import QueryIndex
+from overheard.matching.index.query_index import QueryIndex
 from overheard.matching.language import parse
-from overheard.matching.text import read
+from overheard.matching.text.words import read
 from overheard.matching.tree import ParsedQuery
 from tests.benchmarks.figures import Figure, print_table
 from tests.benchmarks.texts import Fields, item_of, load_items

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from overheard.matching import document, plain_texts
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.item import document, plain_texts
 from overheard.matching.language import ParsedQuery
 from tests.evaluator.comparison import Case, case, difference
 from tests.evaluator.paragraphs import ReadItem

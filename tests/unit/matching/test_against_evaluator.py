@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overheard.items import Item
-from overheard.matching import document, plain_texts
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.item import document, plain_texts
 from overheard.matching.markup import flow
 from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
 from tests import corpus

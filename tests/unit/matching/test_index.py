@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from overheard.items import Item
-from overheard.matching.document import MAX_HIGHLIGHTS, Document
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.anchors import AnchorChooser
+from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.item.document import MAX_HIGHLIGHTS, Document
 from overheard.matching.language import parse
-from overheard.matching.rarity import Rarity
 from overheard.matching.tree import Not, Spelling, Term, Word
 
 
@@ -191,7 +191,7 @@ def test_a_wildcard_is_found_after_its_text_was_seen_without_one() -> None:
     ],
 )
 def test_a_query_is_anchored_at_its_rarest_part(text: str, expected: tuple[str, ...]) -> None:
-    assert Rarity().anchors(parse(text)) == expected
+    assert AnchorChooser().anchors(parse(text)) == expected
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.items import Item
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
 from overheard.matching.language import QuerySyntaxError, parse
 from tests.query_docs import item
 
