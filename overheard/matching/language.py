@@ -31,13 +31,14 @@ expressions, 5 of them regular expressions, of 500 characters. In scripts withou
 word. The limits of words bound the cost of matching, which tests/benchmarks/bench_expensive.py measures.
 
 A stored query may be older than a rule. `parse_stored` accepts what was accepted before the limits of words, and before
-unsupported syntax was refused, with the meaning that it had then: so an upgrade does not stop any query from matching.
-`problem_with` returns what `parse` would raise for it today.
+unsupported syntax was refused, with the meaning that it had then; what has no meaning today (title: x), as words and
+phrases. So an upgrade does not stop any query from matching. `problem_with` returns what `parse` would raise today.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from overheard.matching.grammar import read
@@ -46,7 +47,7 @@ from overheard.matching.meaning import tree_of
 from overheard.matching.narrowness import is_narrow, widest
 from overheard.matching.query_errors import QuerySyntaxError, error_at
 from overheard.matching.shortcut import plain_term
-from overheard.matching.tokens import Token, tokenize
+from overheard.matching.tokens import Token, tokenize, tokenize_words
 from overheard.matching.tree import And, Node, ParsedQuery, combined
 from overheard.matching.unsupported_syntax import unsupported
 
@@ -91,16 +92,13 @@ def parse_stored(text: str, *, scope: Node | None = None) -> tuple[ParsedQuery, 
     text = _UNSEEN.sub("", text)
     if term := plain_term(text):
         return _scoped(term, scope), None
-    tokens = _tokens(text)
-    error = unsupported(text, tokens)
     try:
-        # Built even if there is an error already: a query stored before that rule goes on matching.
-        query = _scoped(tree_of(text, read(text, tokens)), scope)
-        if not is_narrow(query):
-            raise _too_wide(text, tokens, query)
-    except QuerySyntaxError as unreadable:
-        raise (error or unreadable) from None  # "there are no wildcards" explains more than a misplaced token
-    return query, error or too_long(text, tokens)
+        return _read(text, scope)
+    except QuerySyntaxError as error:
+        try:
+            return _as_words(text, scope), error
+        except QuerySyntaxError:
+            raise error from None
 
 
 def problem_with(text: str, *, scope: Node | None = None) -> StoredQueryProblem | None:
@@ -112,14 +110,37 @@ def problem_with(text: str, *, scope: Node | None = None) -> StoredQueryProblem 
     return StoredQueryProblem(error, matched=True) if error is not None else None
 
 
-def _tokens(text: str) -> list[Token]:
+def _read(text: str, scope: Node | None) -> tuple[ParsedQuery, QuerySyntaxError | None]:
+    tokens = _tokens(text, tokenize)
+    error = unsupported(text, tokens)
+    try:
+        # Built even if there is an error already: a query stored before that rule goes on matching.
+        query = _narrow(text, tokens, scope)
+    except QuerySyntaxError as unreadable:
+        raise (error or unreadable) from None  # "there are no wildcards" explains more than a misplaced token
+    return query, error or too_long(text, tokens)
+
+
+def _as_words(text: str, scope: Node | None) -> ParsedQuery:
+    """Return what a query meant before there were fields, NEAR and regular expressions: title: x was two words."""
+    return _narrow(text, _tokens(text, tokenize_words), scope)
+
+
+def _narrow(text: str, tokens: list[Token], scope: Node | None) -> ParsedQuery:
+    query = _scoped(tree_of(text, read(text, tokens)), scope)
+    if not is_narrow(query):
+        raise _too_wide(text, tokens, query)
+    return query
+
+
+def _tokens(text: str, split: Callable[[str], list[Token]]) -> list[Token]:
     if not text.strip():
         raise error_at(text, 0, "the query is empty", 'Write what to listen for, such as: acme OR "acme db"')
     # Before the text is tokenized: the limit bounds that cost as well.
     if len(text) > MAX_CHARACTERS:
         message = f"the query has {len(text):,} characters, {MAX_CHARACTERS:,} are allowed"
         raise error_at(text, MAX_CHARACTERS, message, "Make several queries of it.")
-    tokens = tokenize(text)
+    tokens = split(text)
     refuse_too_much(text, tokens)
     return tokens
 

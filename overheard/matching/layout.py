@@ -147,6 +147,11 @@ class Layout:
         return self._symbols[behind].get(symbol, 0) if symbol else -1
 
     @cached_property
+    def vocabulary(self) -> set[str]:
+        """The different words, and the gap."""
+        return set(self.words)
+
+    @cached_property
     def all_words(self) -> list[str]:
         """The different words, sorted."""
         return sorted(self.positions)

@@ -46,7 +46,7 @@ class LeafFinder:
     def has_term(self, term: Term) -> bool:
         plain = term.plain
         if len(plain) == 1:
-            return plain[0] in self._layout.words or plain[0] in self._layout.forms
+            return plain[0] in self._layout.vocabulary or plain[0] in self._layout.forms
         return bool(self._places.starts(term))
 
     def has_near(self, near: Near) -> bool:
@@ -73,10 +73,9 @@ class LeafFinder:
                 return (host.span for host in self._hosts if host.name == leaf.host or host.name.endswith(below))
 
     def _spans(self, term: Term, starts: int) -> Iterator[Highlight]:
-        plain = term.plain
-        if plain and self._layout.forms.keys().isdisjoint(plain):
+        if self._places.is_plain(term):
             for start in bits(starts):
-                yield self._layout.span(start, start + len(plain) - 1)
+                yield self._layout.span(start, start + len(term.plain) - 1)
             return
         for start in bits(starts):
             yield self._span(term, start, max(self._lasts(term, start)))

@@ -19,6 +19,7 @@ class Places:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._plain: dict[tuple[str, ...], int] = {}
+        self._runs: dict[int, int] = {}
         self._pieces: dict[tuple[Piece, frozenset[Variation]], Lengths] = {}
 
     def starts(self, term: Term) -> int:
@@ -37,8 +38,14 @@ class Places:
         return after >> 1
 
     def lasts(self, term: Term, start: int) -> Iterator[int]:
-        """Yield the position of the last word of each occurrence that begins at a position."""
+        """Return the position of the last word of each occurrence that begins at a position."""
+        if self.is_plain(term):
+            return iter((start + len(term.plain) - 1,))
         return bits(self.ends(term, 1 << start))
+
+    def is_plain(self, term: Term) -> bool:
+        """Return True if a term stands only where its words are written one by one."""
+        return bool(term.plain) and self.layout.forms.keys().isdisjoint(term.plain)
 
     def piece(self, piece: Piece, exact: frozenset[Variation]) -> Lengths:
         """Return where a piece stands, by the number of words that it takes."""
@@ -49,14 +56,29 @@ class Places:
 
     def spread(self, positions: int, by: int, *, forwards: bool = True) -> int:
         """Return the positions and up to so many more behind (or before) each of them, in its paragraph."""
-        inside = self.layout.not_gaps
-        reached = positions
-        for _ in range(by):
-            reached = (reached | (reached << 1 if forwards else reached >> 1)) & inside
+        reached, done = positions, 0
+        while done < by:
+            # What is reached is doubled each time, where all words up to there are of one paragraph.
+            step = min(done + 1, by - done)
+            if forwards:
+                reached |= reached << step & self._run_ends(step)
+            else:
+                reached |= reached >> step & self._run_ends(step) >> (step - 1)
+            done += step
         return reached
 
+    def _run_ends(self, length: int) -> int:
+        """Return the positions of the last of so many words of one paragraph."""
+        if length == 1:
+            return self.layout.not_gaps
+        if (found := self._runs.get(length)) is None:
+            half = (length + 1) // 2
+            ends = self._run_ends(half)
+            found = self._runs[length] = ends & ends << (length - half)
+        return found
+
     def _phrase(self, term: Term) -> int:
-        if term.plain and self.layout.forms.keys().isdisjoint(term.plain):
+        if self.is_plain(term):
             if (known := self._plain.get(term.plain)) is None:
                 known = self._plain[term.plain] = self._side_by_side(term.plain)
             return known & self.layout.where(term.where)

@@ -24,6 +24,8 @@ _FIELD = rf"(?i:{'|'.join(FIELD_NAMES)})[:：](?!:|//)"
 # In the brackets of a field, a comma separates, but not in 1,000.
 _COMMA = re.compile(r"[,，、](?!(?<=\d.)\d)")
 
+_CLOSE_IT = 'Close it with ". A quotation mark cannot itself be searched for: leave it out.'
+
 TERM_TYPES = ("WORD", "PHRASE", "REGEX")
 
 
@@ -67,8 +69,23 @@ def tokenize(text: str) -> list[Token]:
         at = end
     if text[at:].strip():
         # Every other character can be part of a word.
-        hint = 'Close it with ". A quotation mark cannot itself be searched for: leave it out.'
-        raise error_at(text, at + len(text[at:]) - len(text[at:].lstrip()), "this quotation mark is never closed", hint)
+        start = at + len(text[at:]) - len(text[at:].lstrip())
+        raise error_at(text, start, "this quotation mark is never closed", _CLOSE_IT)
+    return tokens
+
+
+def tokenize_words(text: str) -> list[Token]:
+    """Split a query as it was before it had fields, NEAR and regular expressions: into words, phrases and operators.
+
+    A word is a phrase of its own, in which no sign has a meaning. Raise QuerySyntaxError as ``tokenize``.
+    """
+    tokens: list[Token] = []
+    for match in _words().finditer(text):
+        if match.lastgroup == "UNCLOSED":
+            raise error_at(text, match.start(), "this quotation mark is never closed", _CLOSE_IT)
+        kind = match.lastgroup or ""
+        said = f'"{match[kind]}"' if kind == "WORD" else match[kind]
+        tokens.append(Token("PHRASE" if kind == "WORD" else kind, said, match.start(kind)))
     return tokens
 
 
@@ -94,13 +111,25 @@ _TERMS = rf"""
 """
 
 
+_OPERATORS = rf"""(?P<OPEN>[{_OPEN}]) | (?P<CLOSE>[{_CLOSE}])
+        | (?P<AND>AND)(?={_ENDS}) | (?P<OR>OR)(?={_ENDS}) | (?P<NOT>NOT)(?={_ENDS})
+        | (?P<MINUS>[{MINUS_SIGNS}](?=[^{MINUS_SIGNS}\s{_CLOSE}]))"""
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    return re.compile(
+        rf"""{_OPERATORS} | (?P<PHRASE>[{QUOTES}][^{QUOTES}]*[{QUOTES}])
+        | (?P<WORD>[^\s{_OPEN}{_CLOSE}{QUOTES}]+) | (?P<UNCLOSED>[{QUOTES}])""",
+        re.VERBOSE,
+    )
+
+
 @cache
 def _anywhere() -> re.Pattern[str]:
     # First, because it is faster, what most words are. A minus touches its term: a lone one is a mistake.
     return re.compile(
-        rf"""\s*(?: (?P<PLAIN>[a-z0-9]++(?=[\s{_CLOSE}]|\Z)) | (?P<OPEN>[{_OPEN}]) | (?P<CLOSE>[{_CLOSE}])
-        | (?P<AND>AND)(?={_ENDS}) | (?P<OR>OR)(?={_ENDS}) | (?P<NOT>NOT)(?={_ENDS}) | (?P<NEAR>NEAR/\d+)(?={_ENDS})
-        | (?P<MINUS>[{MINUS_SIGNS}](?=[^{MINUS_SIGNS}\s{_CLOSE}]))
+        rf"""\s*(?: (?P<PLAIN>[a-z0-9]++(?=[\s{_CLOSE}]|\Z)) | {_OPERATORS} | (?P<NEAR>NEAR/\d+)(?={_ENDS})
         | {_TERMS})""",
         re.VERBOSE,
     )
