@@ -12,7 +12,7 @@ from overheard.db.database import Db
 from overheard.db.models import Backfill, Feed, Query, Watch
 from overheard.db.storable_text import storable
 from overheard.items import KINDS_IN, ItemKind
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 
 # Items may be listed a little later than their own time, and what is stored here is never sent: the latest that was
 # read live is left to reading. Chosen, not measured.

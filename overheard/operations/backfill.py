@@ -23,9 +23,9 @@ from overheard.errors import (
     RetryableError,
     Unavailable,
 )
+from overheard.matching.index.search_words import search_words
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
-from overheard.matching.scope import QueryScope
-from overheard.matching.search_words import search_words
+from overheard.matching.language.query_scope import QueryScope
 from overheard.operations.quiet_store import Match, QuietStore
 from overheard.sources import ItemSearch, RequestTokens, SearchRequest
 

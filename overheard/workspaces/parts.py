@@ -12,7 +12,7 @@ from overheard.channels.registry import validate_url
 from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse, parse_stored
-from overheard.matching.pattern_cost import MAX_PATTERN_COST, pattern_cost
+from overheard.matching.language.regex_cost import MAX_PATTERN_COST, pattern_cost
 from overheard.workspaces.spec import ChannelSpec, QuerySpec
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database stores them

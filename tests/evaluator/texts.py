@@ -30,7 +30,7 @@ FAMILIES = tuple(
         "東京 京 東 大東京都",
         "🚀 👩\u200d💻 👩 💻 ❤\ufe0f ❤ 🇩🇪 👍🏽 👍",
         "C++ C# C c .net .NET net",
-        "#tag tag $TSLA tsla 100% 100 C++",
+        "#tag tag $TSLA tsla 100% 100 5% 2.5% C++",
         "foo::bar foo_bar foo-bar foo bar foobar foo/bar r/python python r",
         "Straße STRASSE strasse ё е Ё",
         "e-mail email E-Mail mail e",

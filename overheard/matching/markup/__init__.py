@@ -26,6 +26,6 @@ Time is linear in the length of the text, whatever it contains.
 
 from overheard.matching.markup.mask import BREAK
 from overheard.matching.markup.text_flow import Flow, address_mask, flow, needs_mask
-from overheard.matching.scripts import IGNORED
+from overheard.matching.text.scripts import IGNORED
 
 __all__ = ["BREAK", "IGNORED", "Flow", "address_mask", "flow", "needs_mask"]

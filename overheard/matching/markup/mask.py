@@ -4,7 +4,7 @@ import html
 import re
 from html.entities import html5
 
-from overheard.matching.scripts import ENCODED_REST, IGNORED
+from overheard.matching.text.scripts import ENCODED_REST, IGNORED
 
 BREAK = "\x1e"  # a paragraph ends: phrases and proximity stop
 

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from overheard.items import Item
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
 from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, parse, parse_stored, problem_with
-from overheard.matching.spelling import spell, spell_exactly
+from overheard.matching.language.spelling import spell, spell_exactly
 from overheard.matching.tree import Affix, And, Attribute, Domain, Near, Node, Not, Or, Pattern, Stem, Term, Where
 
 

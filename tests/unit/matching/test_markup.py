@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.matching.markup import BREAK, IGNORED, address_mask, flow, needs_mask
-from overheard.matching.scripts import ENCODED_REST
+from overheard.matching.text.scripts import ENCODED_REST
 
 
 def shown(masked: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.items import Item
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
 from overheard.matching.language import QuerySyntaxError, parse
 from tests.query_docs import item
 
@@ -118,6 +118,8 @@ TIGHT = [
     ("#acme", "(#Acme)|\\#acme", "# acme|page#acme|#acmedb"),
     ("$TSLA", "($tsla)|\\$TSLA", "TSLA|$ TSLA|US$TSLA"),
     ("100%", "100\\%|(100%)|100%!", "100 percent|100 %|1100%|100"),
+    ("5%", "5%-6%|up 5\\%", "2.5%|15%|5"),
+    ("2.5%", "2.5%", "2.5|12.5%|1.2.5%"),
     ("foo::bar", "`foo::bar()`|std::foo::bar", "foo:bar|foo:: bar|foo bar"),
     ("C++", "C\\+\\+|(C++)|C++20|**C++**", "C|C+|C#"),
     (".NET", "the .NET 8", "slashdot.net|. NET|end. Net"),
@@ -242,6 +244,7 @@ def finds(text: str, where: Item) -> bool:
         (r"/acme\s+db/", "the **ac**me&nbsp;[db](https://x.y)", ["ac**me&nbsp;[db"]),
         ("👍", "ok 👍🏽!", ["👍🏽"]),
         ("rate NEAR/3 limit", "the limit of this rate", ["limit", "rate"]),
+        ("2.5%", "up 2.5%!", ["2.5%"]),
         ("v2.0", "2.0 or v2.0", ["2.0", "v2.0"]),
         ("东京", "在东京都", ["东京"]),
     ],

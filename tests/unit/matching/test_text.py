@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from overheard.matching.folding import fold, fold_keeping_accents
-from overheard.matching.scripts import emoji, visible
-from overheard.matching.symbols import affixes, widened
-from overheard.matching.text import read, spans, word_count
+from overheard.matching.text.folding import fold, fold_keeping_accents
+from overheard.matching.text.scripts import emoji, visible
+from overheard.matching.text.symbols import affixes, widened
+from overheard.matching.text.words import read, spans, word_count
 
 # Texts that mix what folding and splitting treat specially, beside any text at all.
 _PIECES = (
