@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 from overheard.matching.stems import stem
 
@@ -13,11 +13,12 @@ MAX_REMEMBERED_CHARS = 40  # of a word: strangers write longer ones, each only o
 
 _Kind = Literal["beginning", "end", "stem", "part"]
 _Shape = tuple[_Kind, int]  # and how many characters
+_Key = TypeVar("_Key")
 _BY_SIGN: dict[str, _Kind] = {"*": "end", "~": "stem", "/": "part"}
 
 
 class LetterAnchors:
-    """Which of them queries have, and those of a word.
+    """The anchors of this kind that queries have, and which of them a word has.
 
     Changed under the index's lock; ``of_words`` runs without it.
     """
@@ -39,10 +40,8 @@ class LetterAnchors:
         """Note that so many queries more, or fewer, have an anchor."""
         # Counted in copies: a thread may be reading them. There are few shapes.
         shapes = self._shapes.copy()
-        for counter, key in ((self._anchors, anchor), (shapes, _shape(anchor))):
-            counter[key] += by
-            if not counter[key]:
-                del counter[key]
+        _count(self._anchors, anchor, by)
+        _count(shapes, _shape(anchor), by)
         self._shapes = shapes
         # After the changes: what is noted in the new ones must be true of the new anchors.
         self._plain, self._known = set(), {}
@@ -66,6 +65,12 @@ class LetterAnchors:
                     plain.add(word)
             found += anchors
         return found
+
+
+def _count(counter: Counter[_Key], key: _Key, by: int) -> None:
+    counter[key] += by
+    if not counter[key]:
+        del counter[key]
 
 
 def _shape(anchor: str) -> _Shape:

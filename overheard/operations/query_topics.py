@@ -281,12 +281,18 @@ RECIPES = (
     ),
     QueryTopic(
         "Complaints",
-        "Words of complaint near the name, in one paragraph: without `NEAR`, they could be anywhere in a long text.",
+        "Words of complaint near the name, in one paragraph: without `NEAR`, they could be anywhere in a long text. "
+        "`-author:` leaves out what its maker writes.",
         _examples(
             (
                 'acme NEAR/15 (~crash OR slow OR outage OR broken OR "does not work" OR refund)',
                 ("Since the update Acme crashes all the time", "Slow today: Acme, again"),
                 ("Acme is fast", "Acme⏎⏎My train is slow"),
+            ),
+            (
+                "acme NEAR/15 (slow OR broken) -author:acme*",
+                ("body: Acme is so slow; author: alice",),
+                ("body: Acme was slow yesterday, sorry; author: acme_support",),
             ),
         ),
     ),
