@@ -1,4 +1,4 @@
-"""Anchors that a word has because of its letters: its beginning (``optim*``), end (``*sql``), stem and parts."""
+"""Anchors that are found in the letters of a word: its beginning (``optim*``), end (``*sql``), stem and parts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from overheard.matching.stems import stem
 REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
 MAX_REMEMBERED_CHARS = 40  # of a word: strangers write longer ones, each only once
 
+T = TypeVar("T")
 _Kind = Literal["beginning", "end", "stem", "part"]
 _Shape = tuple[_Kind, int]  # and how many characters
-_Key = TypeVar("_Key")
 _BY_SIGN: dict[str, _Kind] = {"*": "end", "~": "stem", "/": "part"}
 
 
@@ -37,7 +37,7 @@ class LetterAnchors:
         return anchor[-1] == "*" or anchor[0] in _BY_SIGN
 
     def change(self, anchor: str, by: int) -> None:
-        """Note that so many queries more, or fewer, have an anchor."""
+        """Count so many more (or fewer) queries with an anchor."""
         # Counted in copies: a thread may be reading them. There are few shapes.
         shapes = self._shapes.copy()
         _count(self._anchors, anchor, by)
@@ -67,7 +67,7 @@ class LetterAnchors:
         return found
 
 
-def _count(counter: Counter[_Key], key: _Key, by: int) -> None:
+def _count(counter: Counter[T], key: T, by: int) -> None:
     counter[key] += by
     if not counter[key]:
         del counter[key]

@@ -1,4 +1,4 @@
-"""From a query as it is written to its tree: fields and options are distributed over the terms they are about."""
+"""From a query as it is written to its tree: fields and options are distributed over the terms that they apply to."""
 
 from __future__ import annotations
 

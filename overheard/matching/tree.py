@@ -152,12 +152,12 @@ class Near:
 class Pattern:
     """A regular expression (RE2). ``literals``: of these folded texts, each match contains at least one.
 
-    They are whole runs of letters and digits that the expression requires, parts of words of the text; () if none are
+    They are runs of letters and digits that the expression requires, and so parts of words in the text; () if none are
     known.
     """
 
     regex: str
-    case: bool = False  # does case count
+    case: bool = False  # True: case counts
     literals: tuple[str, ...] = field(default=(), compare=False)
     where: Where = ANYWHERE
     text: str = field(default="", compare=False)
