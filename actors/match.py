@@ -16,11 +16,11 @@ from overheard.db import queries, word_frequencies
 from overheard.db.database import Db
 from overheard.db.sampler import Sampler
 from overheard.items import Item, WatchKey
-from overheard.matching.document import MAX_HIGHLIGHTS, merged
-from overheard.matching.index import QueryIndex
+from overheard.matching.index.query_index import QueryIndex
+from overheard.matching.item.document import MAX_HIGHLIGHTS, merged
+from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.language import parse_stored
-from overheard.matching.leaf_finder import Highlight
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 from overheard.messages import (
     TERM_MAX_CHARS,
     WHY_MAX,

@@ -10,8 +10,9 @@ from peewee import fn
 from overheard.db import queries
 from overheard.db.database import Db
 from overheard.db.models import Backfill, Feed, Query, Watch
+from overheard.db.storable_text import storable
 from overheard.items import KINDS_IN, ItemKind
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 
 # Items may be listed a little later than their own time, and what is stored here is never sent: the latest that was
 # read live is left to reading. Chosen, not measured.
@@ -138,7 +139,7 @@ def queries_of(db: Db, workspace_id: int, name: str | None) -> dict[int, tuple[s
         Query.workspace == workspace_id, Query.removed_at.is_null()
     )
     if name is not None:
-        rows = rows.where(Query.name == name)
+        rows = rows.where(Query.name == storable(name))
     return {key: (text, queries.scope_of(scope)) for key, text, scope in rows.tuples().execute(db.peewee)}
 
 

@@ -9,6 +9,7 @@ from peewee import fn
 
 from overheard.db.database import Db
 from overheard.db.models import Feed, Gap
+from overheard.db.storable_text import storable
 from overheard.items import place_key
 from overheard.sources.registry import public_place
 
@@ -43,7 +44,7 @@ def listing(db: Db, *, place: str | None = None, state: str | None = None, limit
     """Return the newest gaps, the last found first."""
     query = Gap.select(*COLUMNS).join(Feed, on=(Gap.feed == Feed.id))
     if place is not None:
-        query = query.where(Feed.place == place_key(place))
+        query = query.where(Feed.place == place_key(storable(place)))
     if state is not None:
         query = query.where(Gap.state == state)
     rows = query.order_by(Gap.found_at.desc(), Gap.id.desc()).limit(limit)

@@ -11,7 +11,7 @@ from peewee import Case, Tuple
 from overheard.db.database import Db
 from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
 from overheard.items import WatchKey
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 
 QUERIES_PER_STATEMENT = 5000
 WORKSPACES_PER_STATEMENT = 1000

@@ -14,7 +14,7 @@ from overheard.db.models import Feed, Mention, Query, StoredItem, Watch, Workspa
 from overheard.db.queries import scope_of
 from overheard.db.sample import item_columns, item_of
 from overheard.items import Item, WatchKey
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 
 WORKSPACES_PER_STATEMENT = 400
 MENTIONS_PER_STATEMENT = 200

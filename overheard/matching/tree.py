@@ -46,7 +46,7 @@ class Spelling:
     ``between``: what must separate them: None for anything, "-" for one hyphen or white space, "‐" for one hyphen,
     otherwise these very signs (an apostrophe of any form as ', runs of white space as one space); one fewer than words,
     or () if nothing is required. ``joinable``: the text may write a single word in another form, too (variants in
-    text.py); of several words, each in a form of the same length (2.0 as v2.0).
+    words.py); of several words, each in a form of the same length (2.0 as v2.0).
     ``originals``: for each word, what the text must say: literally, or with ``any_case`` casefolded, so that accents
     count and case does not; () if nothing is required.
     """

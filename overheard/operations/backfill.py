@@ -23,9 +23,9 @@ from overheard.errors import (
     RetryableError,
     Unavailable,
 )
+from overheard.matching.index.search_words import search_words
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
-from overheard.matching.scope import QueryScope
-from overheard.matching.search_words import search_words
+from overheard.matching.language.query_scope import QueryScope
 from overheard.operations.quiet_store import Match, QuietStore
 from overheard.sources import ItemSearch, RequestTokens, SearchRequest
 
@@ -70,7 +70,8 @@ def plan(
     texts = backfills.queries_of(db, row.id, query)
     if not texts:
         names = ", ".join(backfills.query_names(db, row.id))
-        raise NotFound(f"workspace {slug} has no query {query!r}; it has: {names}" if query else f"{slug} has no query")
+        named = f"workspace {slug} has no query {query[:100]!r}; it has: {names}" if query is not None else ""
+        raise NotFound(named or f"{slug} has no query")
     watched = backfills.watched_sources(db, row.id)
     found = [
         search

@@ -12,9 +12,9 @@ from typing import IO
 import msgspec
 
 from overheard.errors import InvalidInput
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
+from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.language import ParsedQuery
-from overheard.matching.leaf_finder import Highlight
 from overheard.operations.line_items import LineItem, item_of
 from overheard.sources.jsonl_files import DECOMPRESSION_ERRORS, LINE_MAX_BYTES, UTF8_BOM, MatchableLine, NotAnItemFile
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from overheard.db import sample, sampling, word_frequencies
 from overheard.db.database import Db
 from overheard.db.storable_text import UNSTORABLE
-from overheard.matching.lookup import words_in
+from overheard.matching.index.item_anchors import words_in
 
 MAX_WORDS = 20_000
 MIN_AUTHORS = 3

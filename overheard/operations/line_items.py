@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from overheard.items import Item
-from overheard.matching.document import merged
-from overheard.matching.leaf_finder import Highlight
+from overheard.matching.item.document import merged
+from overheard.matching.item.leaf_finder import Highlight
 from overheard.sources.jsonl_files import MatchableLine
 from overheard.sources.sanitize import language_tag
 

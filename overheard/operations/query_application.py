@@ -59,5 +59,5 @@ def _planned(quiet: QuietStore, slug: str, name: str) -> QueryApplication:
     [query_id, *_] = backfills.queries_of(quiet.db, row.id, name) or (0,)
     if not query_id:
         names = ", ".join(backfills.query_names(quiet.db, row.id))
-        raise NotFound(f"workspace {slug} has no query {name!r}; it has: {names}")
+        raise NotFound(f"workspace {slug} has no query {name[:100]!r}; it has: {names}")
     return QueryApplication(row.id, query_id)

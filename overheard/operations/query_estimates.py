@@ -10,7 +10,7 @@ import msgspec
 from overheard.db import sample
 from overheard.db.database import Db
 from overheard.db.query_rows import StoredQuery, watchers
-from overheard.matching.index import QueryIndex
+from overheard.matching.index.query_index import QueryIndex
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
 from overheard.operations.rates import RateEstimate
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from overheard.matching.rarity import EVERY_ITEM, Anchor, Rarity
+from overheard.matching.index.anchors import EVERY_ITEM, Anchor, AnchorChooser
 from overheard.matching.tree import And, Node, Not, Or, ParsedQuery, Pattern
 from overheard.operations.query_outline import as_object
 from overheard.operations.query_warnings import warnings
@@ -31,7 +31,7 @@ class QueryExplanation(msgspec.Struct, frozen=True):
 
 def explain(text: str, query: ParsedQuery) -> QueryExplanation:
     """Explain a parsed query."""
-    rarity = Rarity()
+    rarity = AnchorChooser()
     required = rarity.required(query)
     anchors = tuple(dict.fromkeys(map(_name, required.anchors))) if required else ()
     always = required is None or any(anchor.startswith(ALWAYS) for anchor in anchors)

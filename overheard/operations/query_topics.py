@@ -120,7 +120,7 @@ TOPICS: dict[str, QueryTopic] = {
             ("Acme's", ("Acme's price", "the price of Acme"), ("acmed",)),
             ("usa", ("USA", "the U.S.A."), ("us",)),
             ("U.S.", ("the U.S. market", "the US market"), ("join us",)),
-            ("1000", ("1000 users", "1,000 users", "1'000"), ("1,0000", "21,000")),
+            ("1000", ("1000 users", "1,000 users", "1'000"), ("1,0000", "21,000", "1,000,000")),
             ("1,000", ("1,000 users", "1000 users"), ("1.000", "21,000")),
             ("v2.0", ("v2.0 is out", "version 2.0"), ("v2", "v2.01")),
             ("2.0", ("version 2.0", "v2.0"), ("1.2.0", "20")),

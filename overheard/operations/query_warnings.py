@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from overheard.matching.rarity import EVERY_ITEM, Rarity
+from overheard.matching.index.anchors import EVERY_ITEM, AnchorChooser
 from overheard.matching.tree import (
     DEFAULT_FIELDS,
     And,
@@ -27,7 +27,7 @@ OPERATORS = ("and", "or", "not", "near")
 SINGLE = ("source", "place", "kind", "author")  # an item has one of each
 
 
-def warnings(query: ParsedQuery, rarity: Rarity) -> Iterator[str]:
+def warnings(query: ParsedQuery, rarity: AnchorChooser) -> Iterator[str]:
     """Yield a sentence for each thing that may be wrong."""
     alternatives = query.parts if isinstance(query, Or) else (query,)
     for alternative in alternatives:
@@ -42,7 +42,7 @@ def warnings(query: ParsedQuery, rarity: Rarity) -> Iterator[str]:
         yield from _of_fact(fact)
 
 
-def _too_much(alternative: Node, rarity: Rarity) -> Iterator[str]:
+def _too_much(alternative: Node, rarity: AnchorChooser) -> Iterator[str]:
     """Yield why one way to match would match too often."""
     parts = alternative.parts if isinstance(alternative, And) else (alternative,)
     required = rarity.required(alternative)

@@ -11,7 +11,8 @@ from overheard.channels.redact import HIDDEN, redact
 from overheard.channels.registry import validate_url
 from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
-from overheard.matching.language import QuerySyntaxError, parse
+from overheard.matching.language import QuerySyntaxError, parse, parse_stored
+from overheard.matching.language.regex_cost import MAX_PATTERN_COST, pattern_cost
 from overheard.workspaces.spec import ChannelSpec, QuerySpec
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database stores them
@@ -36,6 +37,30 @@ def query_problems(query: QuerySpec) -> Iterator[str]:
         parse(query.text, scope=query.scope.node)
     except QuerySyntaxError as error:
         yield f"{where}:\n{error}"
+
+
+def pattern_problems(queries: Iterable[QuerySpec], others: Iterable[QuerySpec] = ()) -> Iterator[str]:
+    """Yield a problem if the regular expressions of queries are too much together with those of others."""
+    costs = {query.name: _pattern_cost(query) for query in queries}
+    total = sum(costs.values())
+    # Without an expression of its own, a query does not add to what the workspace has.
+    if total and (total := total + sum(map(_pattern_cost, others))) > MAX_PATTERN_COST:
+        most = max(costs, key=lambda name: costs[name])
+        yield (
+            f"query {quoted(most)}: all regular expressions of the workspace may take {total:,} steps for a character, "
+            f"those of this query {costs[most]:,}; {MAX_PATTERN_COST:,} are allowed\n"
+            "repeat less in them ({n} and {m,n} write their part n times), write NEAR/15 or words instead, "
+            "or split the workspace"
+        )
+
+
+def _pattern_cost(query: QuerySpec) -> int:
+    if "/" not in query.text:  # as nearly always: there is no expression in it
+        return 0
+    try:
+        return pattern_cost(parse_stored(query.text, scope=query.scope.node)[0])
+    except QuerySyntaxError:
+        return 0  # it is reported for that, or not matched
 
 
 def channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:

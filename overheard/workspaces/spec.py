@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind, place_key
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 from overheard.sources.registry import SOURCES, source_type
 
 WatchKind = Literal["posts", "comments"]

@@ -16,6 +16,7 @@ from overheard.workspaces.parts import (
     SCHEDULE_MAX_CHARS,
     channel_problems,
     name_problems,
+    pattern_problems,
     query_problems,
     quoted,
     text_problems,
@@ -58,6 +59,7 @@ def validated_query(spec: WorkspaceSpec, query: QuerySpec, check_limits: LimitCh
         *name_problems("query", [query.name]),
         *scope_problems(query, watched),
         *query_problems(query),
+        *pattern_problems([query], others),
     ]
     if found:
         raise InvalidInput(first_lines(found))
@@ -94,6 +96,7 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
     for query in spec.query:
         yield from scope_problems(query, watched)
         yield from query_problems(query)
+    yield from pattern_problems(spec.query)
     for channel in spec.channel:
         yield from channel_problems(channel, options)
 

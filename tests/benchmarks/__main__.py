@@ -18,6 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 from tests.benchmarks import (
+    bench_automata,
     bench_channels,
     bench_expensive,
     bench_fetch,
@@ -50,6 +51,7 @@ beside_hanging_channels = partial(bench_channels.run, 5, 3, with_servers=False)
 
 TABLES = {
     "index": BenchTable("The index of queries alone", bench_match.run, 14),
+    "automata": BenchTable("100,000 queries beside automata", bench_automata.run, 20),
     "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 25),
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
@@ -59,7 +61,7 @@ TABLES = {
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
-    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 160),
+    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 135),
     "costs": BenchTable("What sources cost", bench_source_costs.run, 70),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 12),
 }

@@ -133,8 +133,16 @@ def _joined(chance: random.Random) -> Case:
 
 
 def _regexes(chance: random.Random) -> Case:
-    queries = [" ".join(f"/(a|b)*a(a|b){{{number % 9 + part}}}c/" for part in range(5)) for number in range(QUERIES)]
-    return queries, _text(lambda: chance.choice("ab"), gap="")
+    """As much as a workspace may have of them; RE2 can remember the states of none."""
+    expressions = [f"(?:a[ab]{{0,{200 - number}}}){{1,3}}c" for number in range(4)]
+    return [f"/{regex}/" for regex in expressions], f"{_text(lambda: 'a', gap='')[:-2]}ca"
+
+
+def _scanning_regexes(chance: random.Random) -> Case:
+    """RE2 reads to the end of the text to find out where each of thousands of matches ends."""
+    return [f"/(?s)[ab]*a[ab]{{{990 - number}}}c|ab/" for number in range(4)], _text(
+        lambda: chance.choice("ab"), gap=""
+    )
 
 
 def _exact(chance: random.Random) -> Case:
@@ -163,6 +171,7 @@ _CASES: dict[str, Callable[[random.Random], Case]] = {
     "beginnings and ends": _affixes,
     "joined words": _joined,
     "regular expressions": _regexes,
+    "expressions that match often": _scanning_regexes,
     "exact words": _exact,
     "domains": _domains,
     "1 character": _unspaced(1, 200, 200),

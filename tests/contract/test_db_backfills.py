@@ -313,6 +313,8 @@ def test_what_cannot_be_planned_is_refused(desk: Desk, world: World, db: Db) -> 
     acme = world.workspace(queries={"brand": "acme", "jobs": "hiring"})
     with pytest.raises(NotFound, match="no query 'nope'; it has: brand, jobs"):
         desk.plan(query="nope")
+    with pytest.raises(NotFound, match=r"no query 'a.udcff'; it has: brand, jobs"):
+        desk.plan(query="a\udcff")
     assert backfill.plan(db, "acme", [], since=0.0, now=0.0, query=None, ages=FOREVER).unsearchable == ("reddit",)
     from overheard.db import workspace_specs
 

@@ -9,7 +9,7 @@ from overheard.db import queries, retention, storing, workspace_specs, workspace
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Feed, Query, Watch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
-from overheard.matching.scope import QueryScope
+from overheard.matching.language.query_scope import QueryScope
 from overheard.workspaces import QuerySpec, WatchSpec, WorkspaceSpec, validated
 from tests.fixtures import Clock, Race, World
 

@@ -172,6 +172,8 @@ def test_what_cannot_be_applied_is_refused(desk: Desk, world: World, db: Db) -> 
     acme = world.workspace()
     with pytest.raises(NotFound, match="no query 'new'; it has: brand"):
         desk.apply()
+    with pytest.raises(NotFound, match=r"no query 'a.udcff'; it has: brand"):
+        desk.apply("a\udcff")
     Query.update(removed_at=1.0).execute(db.peewee)
     with pytest.raises(NotFound, match="no query 'brand'"):
         desk.apply("brand")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from overheard.matching import document
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.item import document, plain_texts
 from overheard.matching.language import ParsedQuery
 from tests.evaluator.comparison import Case, case, difference
 from tests.evaluator.paragraphs import ReadItem
@@ -49,7 +49,8 @@ def outcomes(one: Case) -> Iterator[Outcome]:
 
 def compare(pairs: int, seed: int) -> int:
     """Compare that many pairs of a query and an item; return how many differ."""
-    document.MAX_HIGHLIGHTS = 100_000  # the evaluator has no limit
+    # The evaluator has no limits.
+    document.MAX_HIGHLIGHTS = plain_texts.MAX_FURTHER = plain_texts.MAX_FURTHER_CHARACTERS = 100_000
     chance = Random(seed)
     compared = held = 0
     mismatches: list[Outcome] = []

@@ -26,7 +26,7 @@ from tests.evaluator.words import Char, Paragraph, ReadWord, forms, is_thousands
 Exact = Collection[str]
 
 # Before 's, these are not owners: it's is it is.
-CONTRACTED = ("he", "here", "how", "it", "let", "she", "that", "there", "this", "what", "when", "where", "who")
+CONTRACTED = ("he", "here", "how", "it", "let", "she", "that", "there", "this", "what", "where", "who")
 
 
 def chunk(text: str) -> Paragraph:
@@ -119,7 +119,7 @@ def with_signs(wanted: Paragraph, paragraph: Paragraph, first: int, last: int) -
     if behind:
         if signs_behind(paragraph, last - 1) != behind:
             return []
-        end = paragraph.gaps[last][len(behind) - 1].at + 1
+        end = paragraph.gaps[last][len(behind.lstrip(".")) - 1].at + 1
     return [Place(first, last, start, end)]
 
 
@@ -198,7 +198,9 @@ def exactly_finds(text: str, paragraph: Paragraph) -> list[Place]:
             continue
         if any(map(is_dotted, parts)) and not (begins(paragraph, inside[0]) and ends(paragraph, inside[-1] + 1)):
             continue
-        found.append(Place(inside[0], inside[-1] + 1, shown[at][1], shown[stop - 1][1] + 1))
+        start = shown[at][1]
+        end = shown[stop - 1][1] + 1 if shown[stop - 1][2] < 0 else paragraph.words[inside[-1]].end
+        found.append(Place(inside[0], inside[-1] + 1, start, end))
     return found
 
 
@@ -243,12 +245,8 @@ def said(paragraph: Paragraph) -> list[tuple[str, int, int]]:
                 shown.append((" " if char.isspace() else plain_sign(char), at, -1))
         if number < len(paragraph.words):
             word = paragraph.words[number]
-            # Of a character in the middle of a word only its order counts.
-            last = len(word.written) - 1
-            shown += [
-                (plain_sign(char), word.end - 1 if at == last else word.start, number)
-                for at, char in enumerate(word.written)
-            ]
+            # Of a character in a word only its order counts.
+            shown += [(plain_sign(char), word.start, number) for char in word.written]
     return shown
 
 

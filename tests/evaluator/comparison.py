@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from random import Random
 from typing import NamedTuple
 
-from overheard.matching.index import Hit
+from overheard.matching.index.query_index import Hit
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
-from overheard.matching.spelling import spell, spell_exactly
+from overheard.matching.language.spelling import spell, spell_exactly
 from overheard.matching.tree import DEFAULT_FIELDS, Term, Variation
 from tests.evaluator import queries, texts
 from tests.evaluator.chunks import exactly_finds, phrase_finds

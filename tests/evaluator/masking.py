@@ -7,9 +7,11 @@ which dialects differ, it proves nothing.
 from __future__ import annotations
 
 import html
+from string import hexdigits
 from typing import NamedTuple
 
 IGNORED = "\x01"
+REST = "\ufe0f"  # of an encoded letter: not there, but its place is a part of the letter's
 BREAK = "\x1e"
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 BLOCK_TAGS = frozenset(("p", "li", "ul", "ol", "td", "th", "tr", "table", "div", "blockquote", "pre", "hr"))
@@ -209,7 +211,7 @@ class Masking:
         means = html.unescape(written)
         if means == written or len(means) != 1:
             return at + 1
-        self.put(at, close + 1, IGNORED)
+        self.put(at, close + 1, rest_of(means))
         self.out[at] = means
         return close + 1
 
@@ -220,8 +222,7 @@ class Masking:
         inside = self.text[at + 1 : close]
         if inside.startswith(("http://", "https://")):
             self.out[at] = self.out[close] = IGNORED
-            self.addresses.append((at + 1, close))
-            return close + 1
+            return self.address(at + 1, close) + 1
         name = ""
         for char in inside.removeprefix("/"):
             if not char.isalnum():
@@ -239,10 +240,16 @@ class Masking:
         return close + 1
 
     def address(self, at: int, end: int) -> int:
-        """Note an address; of markup, it contains only entities."""
+        """Note an address; of markup, it contains only entities, and characters that are percent-encoded."""
         self.addresses.append((at, end))
         while at < end:
-            at = self.entity(at, end) if self.text[at] == "&" else at + 1
+            if self.text[at] == "&":
+                at = self.entity(at, end)
+                continue
+            char, length = encoded(self.text[at:end])
+            self.put(at, at + length, rest_of(char))
+            self.out[at] = char
+            at += length
         return end
 
     def link(self, at: int, end: int) -> int:
@@ -289,6 +296,24 @@ class Masking:
                 return inner
             close += other or 1
         return inner
+
+
+def rest_of(char: str) -> str:
+    return REST if char.isalpha() and not char.isascii() else IGNORED
+
+
+def encoded(text: str) -> tuple[str, int]:
+    """Return the first character of an address, which may be written as %20 or %C3%A9, and the length of that."""
+    for size in (1, 2, 3, 4):
+        written = text[: 3 * size]
+        codes = [written[at + 1 : at + 3] for at in range(0, len(written), 3) if written[at] == "%"]
+        if len(codes) == size and all(len(code) == 2 and set(code) <= set(hexdigits) for code in codes):
+            try:
+                char = bytes(int(code, 16) for code in codes).decode()
+            except UnicodeDecodeError:
+                continue
+            return (char if char.isprintable() else " "), 3 * size
+    return text[0], 1
 
 
 def lines_of(text: str) -> list[Span]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from typing import NamedTuple
 
 from overheard.items import Item
 from tests.evaluator.folding import is_there
-from tests.evaluator.masking import BREAK, mask
+from tests.evaluator.masking import BREAK, encoded, mask, rest_of
 from tests.evaluator.words import Char, Paragraph, read
 
 Flow = list[Char]
@@ -48,17 +49,15 @@ def flows_of(field: str, text: str) -> list[tuple[Flow, list[tuple[int, int]]]]:
 
 
 def address(text: str, start: int) -> Flow:
-    """Return the characters of an address. Nothing in it is markup, but it may contain entities."""
+    """Return the characters of an address. Nothing in it is markup, but some may be encoded."""
     chars, at = [], 0
     while at < len(text):
         close = text.find(";", at, at + 12) if text[at] == "&" else -1
         means = html.unescape(text[at : close + 1]) if close > 0 else ""
-        if len(means) == 1:
-            chars.append(Char(means, start + at))
-            at = close + 1
-        else:
-            chars.append(Char(text[at], start + at))
-            at += 1
+        char, length = (means, close + 1 - at) if len(means) == 1 else encoded(text[at:])
+        chars.append(Char(char, start + at))
+        chars += [Char(rest_of(char), start + rest) for rest in range(at + 1, at + length)]
+        at += length
     return chars
 
 
@@ -82,9 +81,16 @@ def plain_texts(item: Item) -> list[Plain]:
     return [
         (
             field,
-            [Char("\n" if char.char == BREAK else char.char, char.at) for char in flow if is_there(char.char)],
+            [Char(plain_char(char.char), char.at) for char in flow if is_there(char.char)],
             links,
         )
         for field, text in texts_of(item).items()
         for flow, links in flows_of(field, text)
     ]
+
+
+def plain_char(char: str) -> str:
+    """Return a character as expressions see it: breaks are new lines, and spaces of any width are spaces."""
+    if char == BREAK:
+        return "\n"
+    return " " if unicodedata.category(char) == "Zs" else char

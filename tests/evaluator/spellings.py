@@ -122,7 +122,7 @@ def place_with_signs(spelling: Spelling, paragraph: Paragraph, first: int, last:
         if before and number == 0:
             start = paragraph.gaps[first][-1].at
         if behind and number == len(spelling.words) - 1:
-            end = paragraph.gaps[last][len(behind) - 1].at + 1
+            end = paragraph.gaps[last][len(behind.lstrip(".")) - 1].at + 1
     return Place(first, last, start, end)
 
 
@@ -137,10 +137,11 @@ def sign_before(paragraph: Paragraph, at: int) -> str:
 
 
 def signs_behind(paragraph: Paragraph, at: int) -> str:
-    """Return the run of + and # right behind a word, or the % there."""
+    """Return the run of + and # right behind a word, or the % there: .% behind decimals."""
     gap = paragraph.gap(at + 1)
     if gap.startswith("%"):
-        return "%"
+        decimals = at > 0 and paragraph.gap(at) == "." and paragraph.words[at - 1].folded[-1].isdigit()
+        return ".%" if decimals else "%"
     signs = ""
     for char in gap:
         if char not in "+#":

@@ -30,7 +30,7 @@ FAMILIES = tuple(
         "東京 京 東 大東京都",
         "🚀 👩\u200d💻 👩 💻 ❤\ufe0f ❤ 🇩🇪 👍🏽 👍",
         "C++ C# C c .net .NET net",
-        "#tag tag $TSLA tsla 100% 100 C++",
+        "#tag tag $TSLA tsla 100% 100 5% 2.5% C++",
         "foo::bar foo_bar foo-bar foo bar foobar foo/bar r/python python r",
         "Straße STRASSE strasse ё е Ё",
         "e-mail email E-Mail mail e",
@@ -42,6 +42,7 @@ ADDRESSES = (
     "http://evil-acme.com/rust",
     "https://acme.com.evil.org/",
     "https://github.com/acme/foo_bar",
+    "https://acme.io/?q=caf%C3%A9%20wi-fi%2Frust%E9",
     "www.acme.com/rust_db",
     "https://ACME.com",
 )
@@ -62,7 +63,7 @@ def vocabulary(chance: Random) -> Vocabulary:
 def marked_word(chance: Random, words: Vocabulary) -> str:
     """Return a word with or without markup, which white space must surround where there is any."""
     word = chance.choice(words)
-    if "[" in word:
+    if "[" in word or "www." in word:
         return word
     kind = chance.randint(0, 30)
     if kind < 3 and len(word) > 2 and word.isalnum() and word.isascii():

@@ -17,6 +17,7 @@ from tests.evaluator.folding import (
     is_there,
     is_unspaced,
 )
+from tests.evaluator.masking import REST
 
 LONGEST_JOINED = 4  # words
 
@@ -62,6 +63,7 @@ class Form(NamedTuple):
 def read(chars: Sequence[Char], field: str, links: Sequence[tuple[int, int]] = ()) -> Paragraph:
     """Read a paragraph's characters."""
     there = [char for char in chars if is_there(char.char)]
+    rests = {char.at for char in chars if char.char == REST}
     words: list[ReadWord] = []
     gaps: list[list[Char]] = [[]]
     at = 0
@@ -73,6 +75,8 @@ def read(chars: Sequence[Char], field: str, links: Sequence[tuple[int, int]] = (
             continue
         written = "".join(char.char for char in there[at : at + length])
         start, end = there[at].at, there[at + length - 1].at + 1
+        while end in rests:
+            end += 1
         in_link = any(first <= start < last for first, last in links)
         words.append(ReadWord(written, fold(written), fold_case(written), start, end, in_link))
         gaps.append([])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from overheard.items import Item
-from overheard.matching.index import QueryIndex
+from overheard.matching.index.query_index import QueryIndex
 from overheard.matching.language import parse
 from tests.quality.goals import Goal
 from tests.quality.scores import Judged

@@ -6,7 +6,7 @@ import pytest
 
 from overheard import canary
 from overheard.errors import InvalidInput
-from overheard.matching.index import QueryIndex
+from overheard.matching.index.query_index import QueryIndex
 from overheard.matching.language import parse
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource

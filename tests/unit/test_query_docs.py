@@ -9,10 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from overheard.cli import cli
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
 from overheard.matching.language import QuerySyntaxError, parse
-from overheard.matching.leaves import MAX_DISTANCE
-from overheard.matching.limits import (
+from overheard.matching.language.limits import (
     MAX_CHARACTERS,
     MAX_DEPTH,
     MAX_FORMS,
@@ -21,7 +20,8 @@ from overheard.matching.limits import (
     MAX_TERMS,
     MAX_WORDS,
 )
-from overheard.matching.patterns import MAX_PATTERN_CHARACTERS
+from overheard.matching.language.regex import MAX_PATTERN_CHARACTERS
+from overheard.matching.language.terms import MAX_DISTANCE
 from overheard.operations.query_topics import CHEAT_SHEET, RECIPES, RECIPES_TOPIC, TOPICS
 from overheard.workspaces import read
 from tests.project import text_of

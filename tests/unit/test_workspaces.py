@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from overheard.errors import InvalidInput
 from overheard.sources.reddit import names
-from overheard.workspaces import ChannelSpec, QuerySpec, WatchedFeed, WatchSpec, WorkspaceSpec, read, validated, write
+from overheard.workspaces import (
+    ChannelSpec,
+    QuerySpec,
+    WatchedFeed,
+    WatchSpec,
+    WorkspaceSpec,
+    read,
+    validated,
+    validated_query,
+    write,
+)
 from overheard.workspaces.validation import SLUG
 
 EXAMPLE = """
@@ -389,3 +399,24 @@ def test_an_export_escapes_invisible_characters_and_loses_nothing(ascii_only: bo
     assert all(char == "\n" or char.isprintable() for char in text)
     assert text.isascii() == ascii_only
     assert read(text, "x") == [spec]
+
+
+def test_the_regular_expressions_of_a_workspace_are_limited_together() -> None:
+    def workspace(*texts: str) -> WorkspaceSpec:
+        queries = tuple(QuerySpec(f"query {number}", text) for number, text in enumerate(texts))
+        return WorkspaceSpec(slug="acme", subreddits=("python",), query=queries)
+
+    large = "/(?:a[ab]{0,200}){1,3}c/"
+    assert len(validated(workspace(large, large, large, large, "acme")).query) == 5
+    with pytest.raises(InvalidInput, match=r"query 'query 5'.* 6,.* 5,000 are allowed"):
+        validated(workspace("acme", large, large, large, large, f"{large} OR /x[yz]/"))
+    with pytest.raises(InvalidInput, match="5,000 are allowed"):
+        validated(workspace("/(?:a[ab]{0,99}){1,3}c/ -in:link"))
+
+
+def test_a_query_without_an_expression_can_be_added_whatever_the_others_are() -> None:
+    large = tuple(QuerySpec(f"query {number}", "/(?:a[ab]{0,200}){1,3}c/") for number in range(5))
+    spec = WorkspaceSpec(slug="acme", subreddits=("python",), query=large)
+    assert validated_query(spec, QuerySpec("plain", "acme")).text == "acme"
+    with pytest.raises(InvalidInput, match="5,000 are allowed"):
+        validated_query(spec, QuerySpec("another", "/acme\\d/"))

@@ -9,6 +9,7 @@ so that a position in it is the same position in the original. Links are listed 
 | `\\_`, `&amp;`, `&#8217;`                  | `·_`, `&····`, `’······`: escapes and entities                      |
 | `[Acme](https://x.y/z) DB`               | `·Acme················ DB`: the target is in `targets`              |
 | `![alt](src)`, `[text][ref]`, `[ref]: url` | likewise                                                          |
+| `https://x.y/a%20b`                      | `https://x.y/a ··b`: what is encoded in an address                  |
 | `https://x.y/a_b`, `<https://x.y>`       | stay, without `<>`: they are in `links`, as all targets are         |
 | `` `code` ``, fenced and indented blocks     | the ticks are ignored, what is inside stays                         |
 | `>!spoiler!<`, `^super`, `<b>`           | the marks are ignored; `x^2` stays, for a superscript is a word     |
@@ -25,6 +26,6 @@ Time is linear in the length of the text, whatever it contains.
 
 from overheard.matching.markup.mask import BREAK
 from overheard.matching.markup.text_flow import Flow, address_mask, flow, needs_mask
-from overheard.matching.scripts import IGNORED
+from overheard.matching.text.scripts import IGNORED
 
 __all__ = ["BREAK", "IGNORED", "Flow", "address_mask", "flow", "needs_mask"]

@@ -39,7 +39,10 @@ def bare_address(text: str, at: int, start: int, end: int) -> Span | None:
         if not scheme.endswith("http") and scheme != "https":
             return None
     before = text[at - 1] if at > start else " "
-    if before.isascii() and (before.isalnum() or (before in "/.@-_" and text[at] in "wW")):
+    if before == "_" and text[at] in "wW":
+        # It may be that of emphasis, but not that of a name.
+        before = text[at - 2] if at - 1 > start else " "
+    if before.isascii() and (before.isalnum() or (before in "/.@-" and text[at] in "wW")):
         return None
     opening = _URL_START.match(text, at, end)
     if opening is None:

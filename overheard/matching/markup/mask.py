@@ -4,7 +4,7 @@ import html
 import re
 from html.entities import html5
 
-from overheard.matching.scripts import IGNORED
+from overheard.matching.text.scripts import ENCODED_REST, IGNORED
 
 BREAK = "\x1e"  # a paragraph ends: phrases and proximity stop
 
@@ -13,7 +13,8 @@ Span = tuple[int, int]
 ESCAPE = r"\\[!-/:-@\[-`{-~\n]"
 # Dumps of Reddit's API have it escaped once more: &amp;#x200B;
 ENTITY = r"&(?:amp;)?(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-_IN_ADDRESS = re.compile(rf"{ESCAPE}|{ENTITY}")
+_ENCODED = "(?:%[0-9a-fA-F]{2})+"
+_IN_ADDRESS = re.compile(rf"{ESCAPE}|{ENTITY}|{_ENCODED}")
 
 
 class Mask:
@@ -31,8 +32,10 @@ class Mask:
         self._chars[start:end] = IGNORED * (end - start)
 
     def replace(self, start: int, end: int, char: str) -> None:
-        """Put one character in place of the span, and IGNORED in the rest of it."""
-        self._chars[start:end] = char + IGNORED * (end - start - 1)
+        """Put one character in place of the span, and invisible ones in the rest of it."""
+        # A highlight of café covers all of caf&eacute;. Not for ASCII, which is read faster without the selectors.
+        rest = ENCODED_REST if char.isalpha() and not char.isascii() else IGNORED
+        self._chars[start:end] = char + rest * (end - start - 1)
 
     def break_at(self, at: int) -> None:
         self._chars[at] = BREAK
@@ -44,13 +47,25 @@ class Mask:
             self._chars[start : start + len(decoded)] = decoded
 
     def add_address(self, text: str, start: int, end: int) -> None:
-        """Take a bare address into the links, with its escapes and entities read."""
+        """Take a bare address into the links, with its escapes, entities and percent-encoded characters read."""
         self.links.append((start, end))
         for match in _IN_ADDRESS.finditer(text, start, end):
             if match[0][0] == "\\":
                 self.ignore(match.start(), match.start() + 1)
+            elif match[0][0] == "%":
+                self._add_encoded(match[0], match.start())
             else:
                 self.add_entity(match[0], match.start())
+
+    def _add_encoded(self, encoded: str, start: int) -> None:
+        """Put each character of a run such as %C3%A9%20 in the place of its first byte. What is not UTF-8 stays."""
+        for char in bytes.fromhex(encoded.replace("%", "")).decode(errors="surrogateescape"):
+            if "\udc80" <= char <= "\udcff":
+                start += 3
+                continue
+            length = 3 * len(char.encode())
+            self.replace(start, start + length, char if char.isprintable() else " ")
+            start += length
 
     def add_target(self, start: int, end: int) -> None:
         """Take an address out of the flow. The caller ignores it, with the signs around it."""

@@ -10,10 +10,12 @@ from overheard.matching.markup.mask import Mask, Span
 # A text without any of these, nor an address, is its own mask.
 _ANY_MARK = re.compile(r"[\\`&<>\[*_~^|\n\r•]")
 _ITEM_OR_HEADING = re.compile(r"[ \t]*+(?:[-+#=]|\d++[.)])")
-# Marks change the words, their neighbours or their joints only if they remove words (tags, entities, targets), or if
-# they are between letters or digits without white space: **Ac**me, **wi**-fi. Twenty signs in a row are not counted.
+# Marks change the words, their neighbours or their joints only if they remove words (tags, entities, targets, what is
+# encoded), or if they are between letters or digits without white space: **Ac**me, **wi**-fi. Twenty signs in a row are
+# not counted.
 _HIDES = re.compile(
-    r"[*~`^\\<>_&](?:(?<=<)[A-Za-z/]|(?<=&)\#?\w++;|(?<=[^\s*~`^\\<>_][*~`^\\<>_])(?!(?<=[^\W_]_)[^\W_])(?:[^\w\s]|_){0,20}+\S)"
+    r"[*~`^\\<>_&%](?:(?<=<)[A-Za-z/]|(?<=&)\#?\w++;|(?<=%)[0-9A-Fa-f]{2}"
+    r"|(?<=[^\s*~`^\\<>_][*~`^\\<>_])(?!(?<=[^\W_]_)[^\W_])(?:[^\w\s]|_){0,20}+\S)"
 )
 
 
@@ -47,8 +49,8 @@ def flow(text: str) -> Flow:
 
 
 def address_mask(text: str) -> str:
-    """Return an address, or the target of a link, with its escapes and entities masked."""
-    if "&" not in text and "\\" not in text:
+    """Return an address, or the target of a link, with escapes, entities and percent-encoded characters masked."""
+    if "&" not in text and "\\" not in text and "%" not in text:
         return text
     mask = Mask(text)
     mask.add_address(text, 0, len(text))

@@ -22,7 +22,7 @@ from overheard.db import queries, word_frequencies, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Query
 from overheard.errors import Unavailable
-from overheard.matching.document import MAX_HIGHLIGHTS
+from overheard.matching.item.document import MAX_HIGHLIGHTS
 from overheard.messages import (
     TERM_MAX_CHARS,
     ItemsFetched,

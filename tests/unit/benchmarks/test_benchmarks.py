@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from overheard.db.models import RefreshDemand
-from tests.benchmarks import texts
+from overheard.workspaces import QuerySpec
+from overheard.workspaces.parts import pattern_problems
+from tests.benchmarks import expensive, texts
 from tests.benchmarks.__main__ import CUT_SHORT, GRACE_SECONDS, TABLES, made
 from tests.benchmarks.bench_fetch import bound
 from tests.benchmarks.fetch_world import CYCLE, DISTINCT, NAMES, START, FetchWorld, database
@@ -53,6 +55,13 @@ def test_what_there_is_when_the_time_is_over_is_printed() -> None:
     process.terminate()
     assert "the first" in process.communicate(timeout=30)[0]
     assert process.returncode == CUT_SHORT
+
+
+def test_a_workspace_may_have_the_most_expensive_queries() -> None:
+    for queries, text in expensive.cases().values():
+        assert len(text) <= expensive.CHARACTERS
+        specs = [QuerySpec(str(number), query) for number, query in enumerate(queries)]
+        assert list(pattern_problems(specs)) == []
 
 
 def test_the_command_lists_its_tables() -> None:

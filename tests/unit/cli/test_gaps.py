@@ -37,6 +37,7 @@ def test_gaps_are_listed_with_their_bounds(run: Run, gap: dict[str, Any]) -> Non
     assert "reddit python posts" in shown.stdout
     assert lines(run("gap", "list", "--place", "Python", "--state", "open", "--format", "json").stdout) == [row]
     assert lines(run("gap", "list", "--place", "rust", "--format", "json").stdout) == []
+    assert lines(run("gap", "list", "--place", "a\udcff", "--format", "json").stdout) == []
 
 
 def test_an_empty_list_of_gaps_says_so(run: Run, acme: int) -> None:

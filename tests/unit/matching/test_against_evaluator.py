@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overheard.items import Item
-from overheard.matching import document
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.item import document, plain_texts
 from overheard.matching.markup import flow
 from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
 from tests import corpus
@@ -38,6 +38,8 @@ def all_highlights() -> Iterator[None]:
     """Let no limit cut highlights: the evaluator has none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document, "MAX_HIGHLIGHTS", 100_000)
+        patch.setattr(plain_texts, "MAX_FURTHER", 100_000)
+        patch.setattr(plain_texts, "MAX_FURTHER_CHARACTERS", 100_000)
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.matching.language import QuerySyntaxError, parse
-from overheard.matching.spelling import spell, spell_exactly
+from overheard.matching.language.spelling import spell, spell_exactly
 from overheard.matching.tree import (
     DEFAULT_FIELDS,
     VARIATIONS,

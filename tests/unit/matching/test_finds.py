@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.items import Item
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
 from overheard.matching.language import parse
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from overheard.matching.forms import forms
-from overheard.matching.text import read
-from overheard.matching.variants import variants
+from overheard.matching.index.fast_words import forms
+from overheard.matching.text.variants import variants
+from overheard.matching.text.words import read
 from tests.unit.matching.test_text import TEXT
 
 _CHAINS = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.matching.hosts import decoded, host_of
+from overheard.matching.language.hosts import decoded, host_of
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from overheard.items import Item
-from overheard.matching.document import MAX_HIGHLIGHTS, Document
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.anchors import AnchorChooser
+from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.item.document import MAX_HIGHLIGHTS, Document
 from overheard.matching.language import parse
-from overheard.matching.rarity import Rarity
 from overheard.matching.tree import Not, Spelling, Term, Word
 
 
@@ -154,6 +154,29 @@ def test_a_query_without_any_required_word_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["acme linux", '"acme db fast"', "acme NEAR/3 (linux OR bsd)", '"acme linux"~3', "acme (x OR linux)"]
+)
+def test_texts_without_all_that_a_query_requires_are_not_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = QueryIndex()
+    index.add(1, parse(text))
+    assert [hit.key for hit in index.match(item_with({"body": "acme db fast linux"}))] == [1]
+    monkeypatch.setattr(Document, "__init__", pytest.fail)
+    assert index.match(item_with({"body": "acme db"})) == []
+
+
+def test_a_wildcard_is_found_after_its_text_was_seen_without_one() -> None:
+    """Words are remembered as having none: until a query comes."""
+    index = QueryIndex()
+    index.add(1, parse("optim*"))
+    for text, key in (("*osaurus", 2), ("~dinosaurs", 3), ("/osaur/", 4), ("dinosau*", 5)):
+        assert key not in [hit.key for hit in index.match(item_with({"body": "a dinosaurus, dinosaur"}))]
+        index.add(key, parse(text))
+    assert [hit.key for hit in index.match(item_with({"body": "a dinosaurus, dinosaur"}))] == [2, 3, 4, 5]
+    index.remove(4)
+    assert [hit.key for hit in index.match(item_with({"body": "a dinosaurus, dinosaur"}))] == [2, 3, 5]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("the AND acme", ("acme",)),
@@ -168,7 +191,7 @@ def test_a_query_without_any_required_word_is_refused() -> None:
     ],
 )
 def test_a_query_is_anchored_at_its_rarest_part(text: str, expected: tuple[str, ...]) -> None:
-    assert Rarity().anchors(parse(text)) == expected
+    assert AnchorChooser().anchors(parse(text)) == expected
 
 
 @pytest.fixture

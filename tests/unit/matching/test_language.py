@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from overheard.items import Item
+from overheard.matching.index.query_index import matches
 from overheard.matching.language import MAX_CHARACTERS, QuerySyntaxError, parse, parse_stored, problem_with
-from overheard.matching.spelling import spell, spell_exactly
+from overheard.matching.language.spelling import spell, spell_exactly
 from overheard.matching.tree import Affix, And, Attribute, Domain, Near, Node, Not, Or, Pattern, Stem, Term, Where
 
 
@@ -245,3 +249,47 @@ def test_an_error_shows_the_query_with_a_caret_and_a_hint() -> None:
 
 def test_a_query_of_the_allowed_length_is_accepted() -> None:
     assert parse(("a" * 9 + " ") * (MAX_CHARACTERS // 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        ("\u200ftitle:acme", "title:acme"),
+        ("ti\u200btle:acme", "title:acme"),
+        ("title:\u200facme", "title:acme"),
+        ('\ufeff"acme db"', '"acme db"'),
+        ("acme OR\u200b db", "acme OR db"),
+        ("acme \u202a-db\u202c", "acme -db"),
+        ("author:\u2066ann", "author:ann"),
+        ("/ac\u200bme/", "/acme/"),
+    ],
+)
+def test_what_copying_leaves_behind_is_left_out(text: str, visible: str) -> None:
+    assert parse(text) == parse(visible)
+
+
+def test_a_place_keeps_its_joiners() -> None:
+    assert str(parse("place:\u0645\u06cc\u200c\u062e")) == "place:\u0645\u06cc\u200c\u062e"
+
+
+@pytest.mark.parametrize(
+    ("text", "then"),
+    [
+        ("title: acme", "title acme"),
+        ("place: berlin -jobs", "place berlin -jobs"),
+        ("domain:acme", '"domain acme"'),
+        ("acme NEAR/3 b NEAR/3 c", 'acme "NEAR/3" b "NEAR/3" c'),
+        ("/a*/ acme", "a acme"),
+        ('"acme db"~x', '"acme db" x'),
+        ("==x", "x"),
+        ("author:*", "author"),
+    ],
+)
+def test_what_fields_and_signs_cannot_be_goes_on_matching_as_words(text: str, then: str) -> None:
+    query, error = parse_stored(text)
+    assert error is not None
+    for found in ("acme DB: title, place Berlin near 3 b c; domain:acme author x a", "jobs", "acme b"):
+        item = Item(source="s", id="1", kind="post", place="p", body=found, created_at=0.0)
+        assert bool(matches(query, item)) is bool(matches(parse(then), item))
+    with pytest.raises(QuerySyntaxError, match=re.escape(error.message)):
+        parse(text)

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.matching.markup import BREAK, IGNORED, address_mask, flow, needs_mask
+from overheard.matching.text.scripts import ENCODED_REST
 
 
 def shown(masked: str) -> str:
     """Return a mask for the eye; runs of more than four ignored characters are shortened to four."""
-    return re.sub("·{4,}", "····", masked.replace(IGNORED, "·").replace(BREAK, "¶"))
+    return re.sub("·{4,}", "····", re.sub(f"[{IGNORED}{ENCODED_REST}]", "·", masked).replace(BREAK, "¶"))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,7 @@ def test_marks_are_masked_in_place(text: str, masked: str | None) -> None:
         ),
         ("https://web.archive.org/web/https://x.y", [], ["https://web.archive.org/web/https://x.y"]),
         ("请看https://x.y/东京。然后 “http://a.b”", [], ["https://x.y/东京", "http://a.b"]),
+        ("_www.x.y_ *www.x.z* a_www.b.c __https://x.y__", [], ["www.x.y", "www.x.z", "https://x.y"]),
         ("xhttp://a.b ftp://a.b http:// https://. a.www.b", [], []),
         ("`http://a.b/*` and\n\n    http://c.d", [], ["http://a.b/", "http://c.d"]),
         ("|http://a.b|c|\n|-|-|", [], ["http://a.b"]),
@@ -129,6 +131,9 @@ def test_addresses_are_listed(text: str, targets: list[str], links: list[str]) -
 def test_an_address_is_masked_as_such() -> None:
     assert shown(address_mask("https://x.y/a\\_b?c&amp;d=*e*")) == "https://x.y/a·_b?c&····d=*e*"
     assert address_mask("https://x.y/a_b") == "https://x.y/a_b"
+    assert shown(address_mask("x.y/a%20b%2Fcaf%C3%A9%e2%82%ac")) == "x.y/a ··b/··café····€····"
+    assert shown(address_mask("x.y/100%_%zz%1E%01%E9%2")) == "x.y/100%_%zz ·· ··%E9%2"
+    assert shown(flow("50%20 http://x.y/a%20b <http://x.y/%41>").masked) == "50%20 http://x.y/a ··b ·http://x.y/A···"
 
 
 _PIECES = (

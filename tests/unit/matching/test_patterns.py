@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from overheard.matching.patterns import PatternError, check, compiled, literals
-from overheard.matching.text import read
+from overheard.matching.language.regex import PatternError, check, compiled, literals
+from overheard.matching.text.words import read
 
 
 @pytest.mark.parametrize(

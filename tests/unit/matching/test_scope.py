@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from overheard.items import Item
-from overheard.matching.index import QueryIndex, matches
+from overheard.matching.index.query_index import QueryIndex, matches
 from overheard.matching.language import QuerySyntaxError, parse
-from overheard.matching.scope import QueryScope, scope_node
+from overheard.matching.language.query_scope import QueryScope, scope_node
 
 
 def item(**fields: Any) -> Item:

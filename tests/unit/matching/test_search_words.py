@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.items import Item
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
+from overheard.matching.index.search_words import MAX_SEARCH_WORDS, search_words
 from overheard.matching.language import parse
-from overheard.matching.search_words import MAX_SEARCH_WORDS, search_words
-from overheard.matching.text import read
+from overheard.matching.text.words import read
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.matching.grammar import read
 from overheard.matching.language import QuerySyntaxError, parse_stored
-from overheard.matching.meaning import tree_of
-from overheard.matching.shortcut import plain_term
-from overheard.matching.term_scope import DEFAULT_SCOPE, TermScope
-from overheard.matching.tokens import tokenize
+from overheard.matching.language.grammar import read
+from overheard.matching.language.plain_query import plain_term
+from overheard.matching.language.term_context import DEFAULT_CONTEXT, TermContext
+from overheard.matching.language.tokens import tokenize
+from overheard.matching.language.tree_builder import tree_of
 from overheard.matching.tree import Node
 
 _ALNUM = st.text(
@@ -29,8 +29,8 @@ _PLAIN = st.one_of(
 @given(_PLAIN)
 def test_the_shortcut_for_plain_words_agrees_with_the_grammar(text: str) -> None:
     """The shortcut and the grammar give the same tree, printed in the same way, or the same refusal."""
-    scope = TermScope()  # equal to the default, but another object: the shortcut is not taken
-    assert scope == DEFAULT_SCOPE
+    scope = TermContext()  # equal to the default, but another object: the shortcut is not taken
+    assert scope == DEFAULT_CONTEXT
 
     def result(node: Node) -> tuple[Node, str]:
         return node, str(node)

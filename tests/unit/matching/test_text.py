@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from overheard.matching.folding import fold, fold_keeping_accents
-from overheard.matching.scripts import emoji, visible
-from overheard.matching.symbols import affixes, widened
-from overheard.matching.text import read, spans, word_count
+from overheard.matching.text.folding import fold, fold_keeping_accents
+from overheard.matching.text.scripts import emoji, visible
+from overheard.matching.text.symbols import affixes, widened
+from overheard.matching.text.words import read, spans, word_count
 
 # Texts that mix what folding and splitting treat specially, beside any text at all.
 _PIECES = (
@@ -242,6 +242,7 @@ def test_case_and_composition_do_not_matter(text: str) -> None:
     assert [fold(word) for word in found] == found
 
 
+@pytest.mark.thorough
 def test_every_letter_of_unicode_is_a_word_in_either_case() -> None:
     for code in range(sys.maxunicode):
         char = chr(code)

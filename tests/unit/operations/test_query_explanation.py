@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
 from overheard.matching.language import parse
 from overheard.matching.tree import And
 from overheard.operations.query_explanation import QueryExplanation, explain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overheard.errors import InvalidInput
-from overheard.matching.index import matches
+from overheard.matching.index.query_index import matches
 from overheard.matching.language import parse
 from overheard.operations.query_explanation import explain
 from overheard.operations.query_suggestions import suggestions

@@ -1,0 +1,346 @@
+"""Where each word of an item stands: the words of all its texts in one numbered sequence.
+
+Every set of positions is an integer, bit p for position p: for texts of any length and queries of any kind, a phrase
+costs a few operations per word, and never a loop over the text for each place (a phrase of "c++" a thousand times, in a
+text of ten thousand).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+from overheard.items import Item
+from overheard.matching.language.spelling import joined_by, literal
+from overheard.matching.markup import BREAK, address_mask, flow
+from overheard.matching.text.folding import fold_keeping_accents
+from overheard.matching.text.scripts import visible
+from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
+from overheard.matching.text.symbols import affixes, widened
+from overheard.matching.text.variants import JOINING, variants
+from overheard.matching.text.visible_text import VisibleText, visible_text
+from overheard.matching.text.words import Span, original_span, read, visible_spans
+from overheard.matching.tree import FieldName, Variation, Where
+
+# Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
+FEW_WORDS = 6
+FEW_PLACES = 8  # of a word; more than these are kept as a set
+
+Texts = dict[FieldName, str]
+
+GAP = ""  # a position where a paragraph ends; no word is empty
+NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
+
+
+class Section(NamedTuple):
+    """A text of its own within a field: the flow, or an address that was taken out of it.
+
+    ``first``: the position of its first word; ``offset``: where its text begins in the field; ``links``: the spans of
+    its addresses in the field; ``gaps``: the positions in it where a paragraph ends.
+    """
+
+    first: int
+    field: FieldName
+    masked: str
+    offset: int
+    links: Collection[tuple[int, int]]
+    gaps: Sequence[int]
+
+
+class Layout:
+    """The words of an item: of its fields, of the addresses in each, with gaps in between."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.words: list[str] = []
+        self._before: list[str] = []  # what separates each word, or gap, from the word before it
+        self.sections: list[Section] = []
+        # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
+        self.forms: dict[str, list[tuple[int, int]]] = {}
+        self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
+        self._asked = 0
+        self._masks: dict[Hashable, int] = {}
+        self._originals: dict[tuple[str, bool], dict[str, int]] = {}
+        for name, text in texts.items():
+            if name == "url":
+                self._add(name, address_mask(text), 0, [(0, len(text))])
+                continue
+            flowing = flow(text)
+            self._add(name, flowing.masked, 0, flowing.links)
+            addresses = set(flowing.links)
+            for span in flowing.targets:
+                # A link's title is taken out of the flow, too, but is not an address.
+                self._add(name, address_mask(text[slice(*span)]), span[0], [span] if span in addresses else [])
+
+    def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
+        """Add the words of a text that begins ``offset`` characters into its field."""
+        words, separators = read(masked)
+        first, count = len(self.words), len(words)
+        breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
+        gaps = [first + number + at for number, at in enumerate(breaks)]
+        self.sections.append(Section(first, name, masked, offset, links, gaps))
+        for start, end in pairwise([0, *breaks, count]):
+            self.words += words[start:end]
+            self.words.append(GAP)
+            self._before += separators[start : end + 1]
+        if not JOINING.isdisjoint(separators):
+            self._add_forms(words, separators, first, breaks)
+
+    def _add_forms(self, words: list[str], separators: list[str], first: int, breaks: list[int]) -> None:
+        for start, length, form in variants(words, separators):
+            at = first + start + (bisect_right(breaks, start) if breaks else 0)
+            self.forms.setdefault(form, []).append((at, length))
+
+    # -- what stands where
+
+    def places_of(self, word: str) -> Sequence[int]:
+        """Return the positions of a word of the text, folded, in order."""
+        if self._asked < FEW_WORDS:
+            self._asked += 1
+            return _places(self.words, word)
+        return self.positions.get(word, ())
+
+    def of_word(self, word: str) -> int:
+        """Return the positions of a word of the text, folded."""
+        if (known := self._masks.get(word)) is not None:
+            return known
+        places = self.places_of(word)
+        if len(places) > FEW_PLACES:
+            return self._once(word, lambda: places)
+        mask = 0
+        for at in places:
+            mask |= 1 << at
+        return mask
+
+    def of_forms(self, form: str, exact: frozenset[Variation]) -> dict[int, int]:
+        """Return where other forms of words begin, by length; without those that come by one of these variations."""
+        return self._by_length(self._forms_of(form, exact))
+
+    def of_original(self, word: str, original: str, any_case: bool) -> int:
+        """Return the positions of a word that the text writes in this way."""
+        key = word, any_case
+        if key not in self._originals:
+            places = self.places_of(word)
+            self._originals[key] = self._groups((self._original(at, any_case), at) for at in places)
+        return self._originals[key].get(original, 0)
+
+    def of_form_original(self, form: str, original: str, exact: frozenset[Variation]) -> dict[int, int]:
+        """Return where other forms begin, by length, that the text writes so but for their case and their signs."""
+        return self._by_length(
+            (start, length)
+            for start, length in self._forms_of(form, exact)
+            if original == "".join(self._original(at, True) for at in range(start, start + length))[length == 1 :]
+        )
+
+    def separated_by(self, required: str) -> int:
+        """Return the positions of words that these signs separate from the word before (``Spelling.between``)."""
+        signs = (HYPHEN, " ") if required == HYPHEN_OR_SPACE else (required,)
+        return self._once(
+            ("signs", required), lambda: chain.from_iterable(self._by_sign.get(sign, ()) for sign in signs)
+        )
+
+    def with_symbol(self, symbol: str, *, behind: bool) -> int:
+        """Return the positions of words with this symbol right before or behind them; "" is any or none."""
+        return self._symbols[behind].get(symbol, 0) if symbol else -1
+
+    @cached_property
+    def vocabulary(self) -> set[str]:
+        """The different words, and the gap."""
+        return set(self.words)
+
+    @cached_property
+    def all_words(self) -> list[str]:
+        """The different words, sorted."""
+        return sorted(self.positions)
+
+    @cached_property
+    def all_words_backwards(self) -> list[str]:
+        """The different words, each spelt backwards, sorted."""
+        return sorted(word[::-1] for word in self.positions)
+
+    @cached_property
+    def not_gaps(self) -> int:
+        """The positions of words."""
+        return self.mask(at for at, word in enumerate(self.words) if word)
+
+    @cached_property
+    def continued_numbers(self) -> int:
+        """The positions of numbers that go on from a number before: the 3 in 2.3.11."""
+        return self.mask(
+            at
+            for sign in NUMBER_SIGNS
+            for at in self._by_sign.get(sign, ())
+            if at and self.words[at][0].isdigit() and self.words[at - 1][-1:].isdigit()
+        )
+
+    @cached_property
+    def hyphenated(self) -> int:
+        """The positions of names with a hyphen between them and the word before: evil-acme.com, not python-3.11."""
+        return self.mask(
+            at for at in self._by_sign.get(HYPHEN, ()) if at and self.words[at - 1] and not self.words[at][0].isdigit()
+        )
+
+    @cached_property
+    def continued_names(self) -> int:
+        """The positions of words that a dot and a letter follow: the com in acme.com.evil.org."""
+        return self.mask(at - 1 for at in self._by_sign.get(".", ()) if at and self.words[at][0].isalpha())
+
+    def where(self, where: Where) -> int:
+        """Return the positions at which a leaf may begin."""
+        if (found := self._masks.get(where)) is None:
+            found = self._masks[where] = self._allowed(where)
+        return found
+
+    def span(self, first: int, last: int) -> tuple[FieldName, int, int]:
+        """Return the field and the span of the text from one word to another, in code points."""
+        section, start, end = self._word_span(first)
+        if last != first:
+            end = self._word_span(last)[2]
+        return section.field, start + section.offset, end + section.offset
+
+    def symbols(self, at: int) -> tuple[str, str]:
+        """Return the symbols right before and behind a word."""
+        return affixes(self._before[at], self._before[at + 1], self.words[at - 1] if at else GAP)
+
+    def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
+        """Return ``span``, widened by the symbols right before or behind it; "" for none."""
+        section = self._section(first)
+        _, start, end = self.span(first, last)
+        start, end = widened(section.masked, (start - section.offset, end - section.offset), before, behind)
+        return section.field, start + section.offset, end + section.offset
+
+    # -- sets of positions
+
+    def _forms_of(self, form: str, exact: frozenset[Variation]) -> Iterator[tuple[int, int]]:
+        for start, length in self.forms.get(form, ()):
+            signs = map(plain_signs, self._before[start + 1 : start + length]) if exact else ()
+            if not exact & joined_by(list(signs), length == 1 or form.isdigit()):
+                yield start, length
+
+    def _by_length(self, found: Iterable[tuple[int, int]]) -> dict[int, int]:
+        starts: dict[int, list[int]] = {}
+        for start, length in found:
+            starts.setdefault(length, []).append(start)
+        return {length: self.mask(places) for length, places in starts.items()}
+
+    def mask(self, positions: Iterable[int]) -> int:
+        """Return positions as the bits of an integer."""
+        # Bytes first: setting one bit after the other in an integer would copy it each time.
+        bits = bytearray(len(self.words) // 8 + 1)
+        for at in positions:
+            bits[at >> 3] |= 1 << (at & 7)
+        return int.from_bytes(bits, "little")
+
+    @cached_property
+    def positions(self) -> dict[str, list[int]]:
+        """The positions of each word."""
+        positions: dict[str, list[int]] = {}
+        for at, word in enumerate(self.words):
+            if word in positions:
+                positions[word].append(at)
+            elif word:
+                positions[word] = [at]
+        return positions
+
+    @cached_property
+    def _by_sign(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for at, before in enumerate(self._before):
+            if self.words[at]:
+                places.setdefault(plain_signs(before), []).append(at)
+        return places
+
+    @cached_property
+    def _symbols(self) -> tuple[dict[str, int], dict[str, int]]:
+        sides: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+        # Between most words there is one space only.
+        beside_signs = (at for at, signs in enumerate(pairwise(self._before)) if signs != (" ", " "))
+        for at in beside_signs:
+            for side, symbol in zip(sides, self.symbols(at) if self.words[at] else (), strict=False):
+                if symbol:
+                    side.setdefault(symbol, []).append(at)
+        before, behind = ({symbol: self.mask(places) for symbol, places in side.items()} for side in sides)
+        return before, behind
+
+    def _once(self, key: Hashable, positions: Callable[[], Iterable[int]]) -> int:
+        if (found := self._masks.get(key)) is None:
+            found = self._masks[key] = self.mask(positions())
+        return found
+
+    def _groups(self, named: Iterable[tuple[str, int]]) -> dict[str, int]:
+        places: dict[str, list[int]] = {}
+        for name, at in named:
+            places.setdefault(name, []).append(at)
+        return {name: self.mask(found) for name, found in places.items()}
+
+    def _section(self, at: int) -> Section:
+        return next(section for section in reversed(self.sections) if section.first <= at)
+
+    def _original(self, at: int, any_case: bool) -> str:
+        section, start, end = self._word_span(at)
+        said = section.masked[start:end]
+        return fold_keeping_accents(visible(said)) if any_case else literal(said)
+
+    def _word_span(self, at: int) -> tuple[Section, int, int]:
+        """Return a word's section, and its span in the section's text."""
+        section = self._section(at)
+        if (known := self._visible.get(section.first)) is None:
+            seen = visible_text(section.masked)
+            known = self._visible[section.first] = seen, visible_spans(seen.text)
+        number = at - section.first
+        if section.gaps:  # each has taken a position
+            number -= bisect_left(section.gaps, at)
+        return section, *original_span(section.masked, known[0], known[1][number])
+
+    @cached_property
+    def _in_links(self) -> int:
+        """The positions of words in addresses."""
+        positions: list[int] = []
+        for number, section in enumerate(self.sections):
+            end = self.sections[number + 1].first if number + 1 < len(self.sections) else len(self.words)
+            links = sorted(section.links)
+            starts = [start for start, _ in links]
+            for at in range(section.first, end) if links else ():
+                if not self.words[at]:
+                    continue
+                place = self._word_span(at)[1] + section.offset
+                link = bisect_right(starts, place) - 1
+                if link >= 0 and place < links[link][1]:
+                    positions.append(at)
+        return self.mask(positions)
+
+    def _allowed(self, where: Where) -> int:
+        allowed = 0
+        firsts = [*(section.first for section in self.sections), len(self.words)]
+        for section, end in zip(self.sections, firsts[1:], strict=True):
+            if section.field in where.fields:
+                allowed |= (1 << end) - (1 << section.first)
+        if where.in_links is None:
+            return allowed
+        return allowed & (self._in_links if where.in_links else ~self._in_links)
+
+
+def _places(words: list[str], word: str) -> list[int]:
+    """Return the positions of a word."""
+    found: list[int] = []
+    at = -1
+    with suppress(ValueError):
+        while True:
+            at = words.index(word, at + 1)
+            found.append(at)
+    return found
+
+
+def texts_of(item: Item) -> Texts:
+    """Return the texts of an item in which queries look that name no field; empty ones are left out."""
+    texts: Texts = {"title": item.title, "body": item.body, "url": item.url}
+    return {name: text for name, text in texts.items() if text}
+
+
+def all_texts_of(item: Item) -> Texts:
+    """Return all texts of an item."""
+    further: Texts = {"thread": item.thread_title or item.title, "flair": item.texts.get("flair", "")}
+    return texts_of(item) | {name: text for name, text in further.items() if text}

@@ -1,0 +1,115 @@
+"""Where the terms of a group may stand, and which of their variants count: what its fields and options say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from overheard.matching.language.errors import QuerySyntaxError, error_at, shortened
+from overheard.matching.language.field_values import value_of
+from overheard.matching.language.fields import TEXT_FIELDS, closest
+from overheard.matching.language.syntax_tree import WrittenOption
+from overheard.matching.language.tokens import MINUS_SIGNS
+from overheard.matching.tree import ANYWHERE, DEFAULT_FIELDS, VARIATIONS, FieldName, Variation, Where
+
+_LINKS = ("link", "links", "url")
+_EXACT = (*VARIATIONS, "all")
+_IN = ("link", *TEXT_FIELDS)
+
+
+class TermContext(NamedTuple):
+    """What fields and options around a term say of it."""
+
+    where: Where = ANYWHERE
+    exact: frozenset[Variation] = frozenset()
+
+    def in_field(self, name: str) -> TermContext:
+        """Return the scope inside a field, which wins over options around it."""
+        where = Where(TEXT_FIELDS[name], True if name == "url" else self.where.in_links)
+        return self._replace(where=where)
+
+    def written(self, term: str, *, with_exact: bool = True) -> str:
+        """Return how to write a term so that it has this scope anywhere in a query."""
+        if self is DEFAULT_CONTEXT:
+            return term
+        fields, in_links = self.where
+        options = ["-in:link"] if in_links is False else []
+        if len(fields) == 1 or (fields == DEFAULT_FIELDS and in_links):
+            name = fields[0] if len(fields) == 1 else "url"
+            term = f'{name}:"{term}"' if term[0] in MINUS_SIGNS else f"{name}:{term}"
+        if fields != DEFAULT_FIELDS:
+            options += ["in:link"] if in_links else []
+            options += [f"in:({', '.join(fields)})"] if len(fields) > 1 else []
+        if with_exact:
+            exact = ["all"] if len(self.exact) == len(VARIATIONS) else sorted(self.exact)
+            options += [f"exact:{one}" for one in exact]
+        return f"({' '.join([term, *options])})" if options else term
+
+
+DEFAULT_CONTEXT = TermContext()
+
+
+def scope_with(text: str, scope: TermContext, options: Iterable[WrittenOption]) -> TermContext:
+    """Return the scope of a group inside another one, whose options its own replace. Raise QuerySyntaxError."""
+    fields: tuple[FieldName, ...] = ()
+    in_links: bool | None = None
+    exact: set[Variation] = set(scope.exact)
+    for option in options:
+        if option.values.name == "exact":
+            exact |= _exact(text, option)
+        elif _is_about_links(text, option):
+            wanted = option.minus is None
+            if in_links is not None and in_links != wanted:
+                raise _contradiction(text, option, "Leave one of in:link and -in:link out.")
+            in_links = wanted
+        else:
+            if fields:
+                raise _contradiction(text, option, "Write in:(title, body) for one or the other.")
+            fields = _fields(text, option)
+    where = Where(fields or scope.where.fields, scope.where.in_links if in_links is None else in_links)
+    return TermContext(where if where != ANYWHERE else ANYWHERE, frozenset(exact))
+
+
+def _exact(text: str, option: WrittenOption) -> set[Variation]:
+    if option.minus is not None:
+        hint = "Drop the -: exact: switches a variation off, and without it all of them are on."
+        raise error_at(text, option.minus.start, "exact: cannot be excluded", hint)
+    found: set[Variation] = set()
+    for token in option.values.values:
+        value = value_of(token).lower()
+        if value == "case":
+            hint = 'Write =Word, or ="A Phrase", for a term that counts in exactly this form.'
+            raise error_at(text, token.start, "exact:case is written with =", hint)
+        if value not in _EXACT:
+            raise error_at(text, token.start, f"exact:{shortened(value)} does not exist", closest(value, _EXACT))
+        found |= {one for one in VARIATIONS if value in (one, "all")}
+    return found
+
+
+def _is_about_links(text: str, option: WrittenOption) -> bool:
+    values = option.values.values
+    about = [token for token in values if value_of(token).lower() in _LINKS]
+    if about and len(values) > 1:
+        raise error_at(text, about[0].start, "in:link cannot be one of several", "Write in:link apart from the others.")
+    if about and option.minus and value_of(about[0]).lower() == "url":
+        hint = "Write -in:link for what stands outside addresses."
+        raise error_at(text, option.minus.start, "in:url cannot be excluded", hint)
+    return bool(about)
+
+
+def _fields(text: str, option: WrittenOption) -> tuple[FieldName, ...]:
+    named = set()
+    for token in option.values.values:
+        value = value_of(token).lower()
+        if value not in TEXT_FIELDS:
+            raise error_at(text, token.start, f"in:{shortened(value)} does not exist", closest(value, _IN))
+        named.add(value)
+    if option.minus is not None:
+        hint = "Write in: with the fields that are wanted, or -title:word for a word that must not be there."
+        raise error_at(text, option.minus.start, "only in:link can be excluded", hint)
+    return tuple(field for name, (field, *_) in TEXT_FIELDS.items() if name in named)
+
+
+def _contradiction(text: str, option: WrittenOption, hint: str) -> QuerySyntaxError:
+    message = "this option contradicts one before it"
+    return error_at(text, (option.minus or option.values.field).start, message, hint)
