@@ -53,7 +53,7 @@ class Spelling:
 
     words: tuple[str, ...]
     between: tuple[str | None, ...] = ()
-    # The symbols required (before, behind) each word; empty when none of the words requires any.
+    # The symbols required (before, after) each word; empty when none of the words requires any.
     affixes: tuple[tuple[str, str], ...] = ()
     joinable: bool = True
     originals: tuple[str, ...] = ()

@@ -249,12 +249,18 @@ RECIPES = (
     ),
     QueryTopic(
         "“Alternative to …”",
-        "Require the words near the name. In `NEAR/3` at most three words are between.",
+        "Require the words near the name. In `NEAR/3` at most three words are between, and either side may come first. "
+        "A phrase has one order only.",
         _examples(
             (
                 '("alternative to" OR "alternatives to" OR "instead of") NEAR/3 (postman OR insomnia)',
                 ("Is there a good alternative to Postman?", "Use it instead of Insomnia"),
                 ("Postman has an alternative", "Instead of sleeping I have been reading about insomnia"),
+            ),
+            (
+                '"alternative to postman" OR "alternatives to postman" OR "instead of postman"',
+                ("Is there an alternative to Postman?", "Use curl instead of Postman"),
+                ("Use Postman instead of curl", "an alternative to the old Postman"),
             ),
             (
                 "postman NEAR/5 alternative* is:post",

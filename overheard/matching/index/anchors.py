@@ -211,7 +211,7 @@ def _distinct(anchors: Anchors) -> Anchors:
 
 
 def _is_in_texts(anchor: Anchor) -> bool:
-    """Return True for a pair or a word; of what has a sign, an index knows only its queries' anchors."""
+    """Return True for a word or a pair. Of an item's other anchors, the index only has those that queries have."""
     return isinstance(anchor, tuple) or anchor.isalnum()
 
 
