@@ -28,7 +28,7 @@ from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse
 from overheard.operations.jsonl import MAX_COMPLAINTS, TEXT_KEY, LineTally, MatchedLine, match_text, matching_lines
 from overheard.operations.query_outline import needs_more_than_a_body
 from overheard.sources.jsonl_files import NotAnItemFile, open_decompressed
-from overheard.sources.registry import place_label
+from overheard.sources.registry import place_label, watchable
 
 TABLE_ROWS = 50
 EXCERPT_CHARS = 160  # around the first match
@@ -157,7 +157,8 @@ def _print_table(matched: Iterator[MatchedLine]) -> None:
 
 
 def _where(hit: MatchedLine) -> str:
-    return place_label("reddit", one_line(hit.subreddit)) if hit.subreddit else ""
+    # A file may name a source that does not exist.
+    return one_line(place_label(hit.source, hit.place) if hit.source in watchable() else hit.place or hit.source)
 
 
 def _what(hit: MatchedLine) -> Text:

@@ -33,6 +33,8 @@ def health(context: click.Context, workspace: str | None, format: Format) -> Non
     links_only  everything that it found stands in addresses
     duplicate   means the same as another query of its workspace, or finds the same
     ok          none of these
+
+    Mentions that were stored as backfilled do not count.
     """
     with running_process(context) as running:
         states = query_health.health(
@@ -47,6 +49,8 @@ def health(context: click.Context, workspace: str | None, format: Format) -> Non
 def _meaning(query: QueryHealth) -> str:
     if query.duplicate_of is not None:
         return f"means or finds the same as {one_line(query.duplicate_of)}"
+    if query.state == "ok" and not query.hits_7d:
+        return "has found nothing yet"
     return MEANINGS[query.state]
 
 

@@ -63,7 +63,7 @@ def _print(found: Preview) -> None:
         f": {counted(found.hits, 'hit')} among {counted(found.sampled, 'sampled item')}.",
     )
     if found.hours < WHOLE_DAY_HOURS:
-        print_line((f"The sample covers only {span(found.hours * 3600)} yet, so this is a rough estimate.", "dim"))
+        print_line((f"The sample covers only {span(found.hours * 3600)} so far: this is a rough estimate.", "dim"))
     if found.suggestions:
         print_line("To narrow it down:")
         output.print_table(output.table(found.suggestions, _change_columns(found.hits), header=False))

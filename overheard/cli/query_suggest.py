@@ -50,7 +50,7 @@ def suggest(
         suggested = suggestions(name, domain, competitors)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
-    note = "With -w WORKSPACE, the hits of each in a day are estimated."
+    note = "With -w WORKSPACE, the hits per day of each are estimated."
     if workspace is not None:
         suggested, note = _estimated(context, suggested, workspace)
     if format == "json":

@@ -53,7 +53,7 @@ class Spelling:
 
     words: tuple[str, ...]
     between: tuple[str | None, ...] = ()
-    # The symbols required (before, behind) each word; empty when none of the words requires any.
+    # The symbols required (before, after) each word; empty when none of the words requires any.
     affixes: tuple[tuple[str, str], ...] = ()
     joinable: bool = True
     originals: tuple[str, ...] = ()
@@ -152,12 +152,12 @@ class Near:
 class Pattern:
     """A regular expression (RE2). ``literals``: of these folded texts, each match contains at least one.
 
-    They are whole runs of letters and digits that the expression requires, parts of words of the text; () if none are
+    They are runs of letters and digits that the expression requires, and so parts of words in the text; () if none are
     known.
     """
 
     regex: str
-    case: bool = False  # does case count
+    case: bool = False  # True: case counts
     literals: tuple[str, ...] = field(default=(), compare=False)
     where: Where = ANYWHERE
     text: str = field(default="", compare=False)

@@ -24,12 +24,17 @@ TEXT_KEY = "text"  # of a text that comes without a line
 
 
 class MatchedLine(msgspec.Struct):
-    """A matching line. ``given`` is its object with the original spelling of every value."""
+    """A matching line. ``given`` is its object with the original spelling of every value.
+
+    ``source`` and ``place`` are "" if the line does not tell them.
+    """
 
     line: int
     given: dict[str, msgspec.Raw]
     texts: dict[str, str]
     highlights: tuple[Highlight, ...]
+    source: str = ""
+    place: str = ""
     subreddit: str | None = None
 
 
@@ -88,7 +93,9 @@ def _matched(
     highlights = made.in_the_line(found)
     # What is always searched, and what else has a match.
     keys = dict.fromkeys((*made.keys("title", "body"), *(key for key, _, _ in highlights)))
-    return MatchedLine(number, given, {key: getattr(line, key) for key in keys}, highlights, line.subreddit)
+    return MatchedLine(
+        number, given, {key: getattr(line, key) for key in keys}, highlights, *line.where, line.subreddit
+    )
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -58,6 +58,8 @@ def outline(node: Node, depth: int = 0) -> Iterator[Line]:
             yield from _group("any of", parts, depth)
         case Not(part=part):
             yield from _group("none of", [part], depth)
+        case Near():
+            yield from _near(node, depth)
         case _:
             yield Line(depth, _leaf(node))
 
@@ -112,13 +114,20 @@ def _group(name: str, parts: Sequence[Node], depth: int) -> Iterator[Line]:
         yield from outline(part, depth + 1)
 
 
+def _near(near: Near, depth: int) -> Iterator[Line]:
+    words = "word" if near.distance == 1 else "words"
+    yield Line(depth, f"near each other, with at most {near.distance} {words} between:")
+    for side in (near.left, near.right):
+        if len(side) > 1:
+            yield Line(depth + 1, "any of:")
+        for term in side:
+            yield Line(depth + 1 + (len(side) > 1), _leaf(term))
+
+
 def _leaf(node: Node) -> str:
     match node:
         case Term():
             return f"{_what(node)}{_forms(node)}{_place(node.where)}"
-        case Near(left=left, right=right, distance=distance):
-            sides = " or ".join(map(_what, left)), " or ".join(map(_what, right))
-            return f"{sides[0]}, with at most {distance} words between it and {sides[1]}{_place(left[0].where)}"
         case Pattern(regex=regex, case=case, where=where):
             return f"regular expression {regex} ({'case counts' if case else 'any case'}){_place(where)}"
         case Domain(host=host):

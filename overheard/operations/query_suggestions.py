@@ -80,7 +80,7 @@ def _forms(name: str) -> list[str]:
     """Return the spellings of a name, as terms of a query."""
     words = QUOTES.sub(" ", name).split()
     if not words:
-        raise InvalidInput("a name is empty; give what it is called")
+        raise InvalidInput("a name is empty: write that of the product or company, or of what it is compared with")
     if _is_common(name):
         return [f"={words[0][:1].upper()}{words[0][1:]}"]
     if len(words) == 1:

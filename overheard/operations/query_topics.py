@@ -249,12 +249,18 @@ RECIPES = (
     ),
     QueryTopic(
         "“Alternative to …”",
-        "Require the words near the name. In `NEAR/3` at most three words are between.",
+        "Require the words near the name. In `NEAR/3` at most three words are between, and either side may come first. "
+        "A phrase has one order only.",
         _examples(
             (
                 '("alternative to" OR "alternatives to" OR "instead of") NEAR/3 (postman OR insomnia)',
                 ("Is there a good alternative to Postman?", "Use it instead of Insomnia"),
                 ("Postman has an alternative", "Instead of sleeping I have been reading about insomnia"),
+            ),
+            (
+                '"alternative to postman" OR "alternatives to postman" OR "instead of postman"',
+                ("Is there an alternative to Postman?", "Use curl instead of Postman"),
+                ("Use Postman instead of curl", "an alternative to the old Postman"),
             ),
             (
                 "postman NEAR/5 alternative* is:post",
@@ -281,12 +287,18 @@ RECIPES = (
     ),
     QueryTopic(
         "Complaints",
-        "Words of complaint near the name, in one paragraph: without `NEAR`, they could be anywhere in a long text.",
+        "Words of complaint near the name, in one paragraph: without `NEAR`, they could be anywhere in a long text. "
+        "`-author:` leaves out what its maker writes.",
         _examples(
             (
                 'acme NEAR/15 (~crash OR slow OR outage OR broken OR "does not work" OR refund)',
                 ("Since the update Acme crashes all the time", "Slow today: Acme, again"),
                 ("Acme is fast", "Acme⏎⏎My train is slow"),
+            ),
+            (
+                "acme NEAR/15 (slow OR broken) -author:acme*",
+                ("body: Acme is so slow; author: alice",),
+                ("body: Acme was slow yesterday, sorry; author: acme_support",),
             ),
         ),
     ),

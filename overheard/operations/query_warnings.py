@@ -107,6 +107,8 @@ def _wanted_facts(node: Node, wanted: bool = True) -> Iterator[Attribute]:
 def _of_fact(fact: Attribute) -> Iterator[str]:
     if fact.name == "source" and fact.value not in watchable():
         yield f"{fact}: this is not a source. There are {', '.join(watchable())}"
+    if fact.name == "place" and fact.value in watchable():
+        yield f"{fact} is a place of this name: source:{fact.value} finds everything from that source"
     if fact.name == "lang":
         yield f"{fact} finds only items whose source tells the language: feeds, Bluesky and Mastodon do"
 

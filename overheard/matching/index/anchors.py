@@ -64,16 +64,16 @@ het een van
 
 
 class Required(NamedTuple):
-    """What a text must contain: one of these anchors; and the share of texts that do."""
+    """What a text must contain: one of ``anchors``. ``frequency``: the share of texts that do."""
 
     frequency: float
     anchors: Anchors
 
 
 class Filing(NamedTuple):
-    """Where the index files a query. Every item that it matches has one of ``anchors``, and one of each of ``further``.
+    """Where the index files a query: under each of ``anchors``, of which every item that it matches has at least one.
 
-    Those are words and pairs only.
+    ``further``: more such choices, of words and pairs only. An item without any of one of them cannot match.
     """
 
     anchors: Anchors
@@ -81,7 +81,7 @@ class Filing(NamedTuple):
 
 
 class AnchorChooser:
-    """Choose anchors by the shares of items in which words were found to occur."""
+    """Choose anchors by how frequent words are: by the shares of items that contain them."""
 
     def __init__(self, learned: Mapping[str, float] | None = None) -> None:
         """``learned``: the share of items that contain a word, of the words that are not rare; None: guess."""
@@ -103,7 +103,7 @@ class AnchorChooser:
         return Filing(_distinct(first.anchors), tuple(words[:MAX_FURTHER]))
 
     def required(self, node: Node) -> Required | None:
-        """Return the rarest that an item must have for the node to hold, or None."""
+        """Return the rarest of what an item must have for the node to hold, or None."""
         return _rarest(self.all_required(node))
 
     def all_required(self, node: Node, wanted: bool = True) -> list[Required]:
@@ -146,7 +146,7 @@ class AnchorChooser:
             self._pairs(one, two) for one, two in pairwise(pieces) if isinstance(one, Word) and isinstance(two, Word)
         ]
         piece = min(map(self._piece, pieces), key=_frequency_of)
-        # The pairs contain the words: one of these is worth to be looked up only if it is rarer.
+        # The pairs contain the words: a word is worth looking up only if it is rarer.
         rarest = min(map(_frequency_of, pairs), default=1.0)
         return pairs if pairs and rarest <= piece.frequency else [piece, *pairs]
 
@@ -211,7 +211,7 @@ def _distinct(anchors: Anchors) -> Anchors:
 
 
 def _is_in_texts(anchor: Anchor) -> bool:
-    """Return True for a pair or a word; of what has a sign, an index knows only its queries' anchors."""
+    """Return True for a word or a pair. Of an item's other anchors, the index only has those that queries have."""
     return isinstance(anchor, tuple) or anchor.isalnum()
 
 

@@ -35,11 +35,11 @@ class ItemAnchors:
         return self._of_items.total()
 
     def add(self, anchors: Collection[Anchor], query: ParsedQuery) -> None:
-        """Note a query's anchors."""
+        """Count a query's anchors, so that they are looked for in items."""
         self._count(anchors, query, 1)
 
     def remove(self, anchors: Collection[Anchor], query: ParsedQuery) -> None:
-        """Forget them."""
+        """Stop counting them."""
         self._count(anchors, query, -1)
 
     def anchors_in(self, item: Item) -> tuple[list[str], list[Pair]]:

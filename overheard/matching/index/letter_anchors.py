@@ -1,4 +1,4 @@
-"""Anchors that a word has because of its letters: its beginning (``optim*``), end (``*sql``), stem and parts."""
+"""Anchors that are found in the letters of a word: its beginning (``optim*``), end (``*sql``), stem and parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_SIGN: dict[str, _Kind] = {"*": "end", "~": "stem", "/": "part"}
 
 
 class LetterAnchors:
-    """Which of them queries have, and those of a word.
+    """The anchors of this kind that queries have, and which of them a word has.
 
     Changed under the index's lock; ``of_words`` runs without it.
     """
@@ -37,7 +37,7 @@ class LetterAnchors:
         return anchor[-1] == "*" or anchor[0] in _BY_SIGN
 
     def change(self, anchor: str, by: int) -> None:
-        """Note that so many queries more, or fewer, have an anchor."""
+        """Count so many more (or fewer) queries with an anchor."""
         # Counted in copies: a thread may be reading them. There are few shapes.
         shapes = self._shapes.copy()
         _count(self._anchors, anchor, by)

@@ -10,7 +10,7 @@ holds it for the lookup only, a few microseconds, and copies the keys that it ne
 highlighting happen outside, on trees that never change. A change is live for the next match, without a rebuild, and its
 cost hardly depends on how many others have the same query or anchor.
 
-Each key has an owner, whose number is stored beside it: to look it up in a table of all keys would cost more than
+Each key has an owner, whose number is stored beside it: looking it up in a table of all keys would cost more than
 everything else here, as that table does not fit into the processor's cache.
 """
 
@@ -31,7 +31,7 @@ from overheard.matching.tree import ParsedQuery
 
 
 class Hit(NamedTuple):
-    """A query that holds: its key, (field, start, end) of its positive leaves in the original text, and its owner.
+    """A query that matches: its key, where its positive leaves stand in the original text, and its owner.
 
     ``why``: the first place of each of those leaves.
     """
@@ -56,7 +56,7 @@ class _Entry:
         self.owner = owner
         # Arrays instead of lists: they grow in place too, and the garbage collector does not traverse them.
         self.others: tuple[array[int], array[int]] | None = None
-        # The queries of keys that are written in another way (acme, ACME): reasons show each its own.
+        # Equal queries that are written in another way (acme, ACME), by key: reasons show each as it is written.
         self.otherwise: dict[int, ParsedQuery] | None = None
 
     def add(self, key: int, owner: int, query: ParsedQuery) -> None:
@@ -101,7 +101,7 @@ class _Entry:
         return wanted
 
     def may_hold(self, present: set[Anchor]) -> bool:
-        """Return False if one of the things that it requires is not among an item's words and pairs."""
+        """Return False if an item's words and pairs lack something that the query requires."""
         for anchors in self.filing.further:  # noqa: SIM110
             if present.isdisjoint(anchors):
                 return False

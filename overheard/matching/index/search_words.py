@@ -1,4 +1,4 @@
-"""Words for a source's own search, which narrows down what is then matched here."""
+"""Words for a source's own search: it narrows down what is fetched, and the index decides what matches."""
 
 import re
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ MAX_SEARCH_WORDS = 20  # a search for more is longer than sources accept; chosen
 def search_words(queries: Iterable[ParsedQuery]) -> tuple[str, ...]:
     """Return words of which every text that one of the queries matches contains at least one.
 
-    Except texts that write such a word in several parts (wi-fi for wifi), or with accents. () if there are none that
-    every search engine would understand: then everything has to be searched.
+    Texts that write such a word in several parts (wi-fi for wifi) or with accents are the exception. Return () if no
+    words would do that every search engine understands: then everything has to be read.
     """
     words: dict[str, None] = {}
     rarity = AnchorChooser()

@@ -1,4 +1,4 @@
-"""One item, prepared once for many queries: what a query's tree asks of it, and where its leaves stand."""
+"""One item, prepared once for many queries: what their trees ask of it, and where their leaves stand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Document:
 
     @cached_property
     def _all(self) -> LeafFinder:
-        """The finder in all fields: also those in which a leaf only looks if it names them."""
+        """The finder in all fields, including those that are searched only by leaves that name them."""
         return LeafFinder(all_texts_of(self._item))
 
     def has_term(self, term: Term) -> bool:
@@ -104,7 +104,7 @@ class Document:
 
 
 def looks_further(leaf: Term | Pattern) -> bool:
-    """Return True if a leaf looks in fields in which others do not."""
+    """Return True if a leaf is searched in a field that is not searched by default."""
     return not _USUAL_FIELDS.issuperset(leaf.where.fields)
 
 

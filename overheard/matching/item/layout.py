@@ -143,7 +143,7 @@ class Layout:
         )
 
     def with_symbol(self, symbol: str, *, behind: bool) -> int:
-        """Return the positions of words with this symbol right before or behind them; "" is any or none."""
+        """Return the positions of words with this symbol right before or after them; "" is any or none."""
         return self._symbols[behind].get(symbol, 0) if symbol else -1
 
     @cached_property
@@ -202,11 +202,11 @@ class Layout:
         return section.field, start + section.offset, end + section.offset
 
     def symbols(self, at: int) -> tuple[str, str]:
-        """Return the symbols right before and behind a word."""
+        """Return the symbols right before and after a word."""
         return affixes(self._before[at], self._before[at + 1], self.words[at - 1] if at else GAP)
 
     def with_symbols(self, first: int, last: int, before: str, behind: str) -> tuple[FieldName, int, int]:
-        """Return ``span``, widened by the symbols right before or behind it; "" for none."""
+        """Return ``span``, widened by the symbols right before or after it; "" for none."""
         section = self._section(first)
         _, start, end = self.span(first, last)
         start, end = widened(section.masked, (start - section.offset, end - section.offset), before, behind)

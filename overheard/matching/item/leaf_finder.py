@@ -109,7 +109,7 @@ class LeafFinder:
         return found
 
     def _behind(self, terms: Iterable[Term], near: Near) -> int:
-        """Return the positions at which a term may begin that stands behind one of these."""
+        """Return the positions at which a term may begin that stands after one of these."""
         ends = 0
         for term in terms:
             ends |= self._places.ends(term, self._places.starts(term))

@@ -22,7 +22,7 @@ _SPACES = str.maketrans(
 Highlight = tuple[FieldName, int, int]
 
 MAX_TRIED = 100  # matches of an expression in a text, each of which may cost a pass over all of it
-# Further matches are only highlighted: so many at most, in so many characters behind the first. To find out where a
+# Further matches are only highlighted: so many at most, in so many characters after the first. To find out where a
 # match ends, RE2 may read on to the end of what it is given: all this together is one more pass over a long text.
 MAX_FURTHER = 20
 MAX_FURTHER_CHARACTERS = 2_000
@@ -57,7 +57,7 @@ class PlainText(NamedTuple):
         return None
 
     def search(self, pattern: Pattern, first: Span) -> Iterator[Highlight]:
-        """Yield the spans of an expression's matches in the field: the first, and those not far behind it."""
+        """Yield the spans of an expression's matches in the field: the first, and those not far after it."""
         yield self.span(*first)
         end = min(len(self.text), first[1] + MAX_FURTHER_CHARACTERS)
         further = compiled(pattern.regex, pattern.case).finditer(self.text, first[1], end)

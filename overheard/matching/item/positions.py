@@ -55,7 +55,7 @@ class Positions:
         return found
 
     def spread(self, positions: int, by: int, *, forwards: bool = True) -> int:
-        """Return the positions and up to so many more behind (or before) each of them, in its paragraph."""
+        """Return the positions and up to so many more after (or before) each of them, in its paragraph."""
         reached, done = positions, 0
         while done < by:
             # What is reached is doubled each time, where all words up to there are of one paragraph.

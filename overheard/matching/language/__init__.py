@@ -26,9 +26,8 @@ url. In a field's brackets a comma is an OR. Invisible characters, such as marks
 Every way to match must require a term, or a place: or an author:: NOT x and a OR NOT x would match nearly everything,
 and are refused. Syntax of other languages (and, or, not in lower case, other fields: foreign_syntax.py) is refused
 too, because it would mean something else here; in double quotes all but a * is words.
-Limits: 2,000 characters, 200 terms, 200 words, 20 words in a phrase, brackets 50 deep, 20 wildcards, stems and regular
-expressions, 5 of them regular expressions, of 500 characters. In scripts without spaces two characters count as one
-word. The limits of words bound the cost of matching, which tests/benchmarks/bench_expensive.py measures.
+Limits: limits.py. In scripts without spaces two characters count as one word. The limits of words bound the cost of
+matching, which tests/benchmarks/bench_expensive.py measures.
 
 A stored query may be older than a rule. `parse_stored` accepts what was accepted before the limits of words, and before
 unsupported syntax was refused, with the meaning that it had then; what has no meaning today (title: x), as words and
@@ -64,7 +63,7 @@ __all__ = [
 ]
 
 
-# What copying leaves behind, and nobody sees: it would hide a field, an operator or a quotation mark behind it. The
+# Invisible characters that come with copied text: one would hide the field, operator or quotation mark after it. The
 # joiners U+200C and U+200D stay, which names of places may have, and so do the variation selectors of emoji.
 _UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 

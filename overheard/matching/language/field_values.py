@@ -1,4 +1,4 @@
-"""Fields that have values, not words: from what is written behind the colon to the tree."""
+"""Fields that have values, not words: from what is written after the colon to nodes of the tree."""
 
 from __future__ import annotations
 

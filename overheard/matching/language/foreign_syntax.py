@@ -1,8 +1,8 @@
 """Syntax of other search languages, which this one does not support: refused, with what to write instead.
 
-To read it as words would mislead: `acme or db` would require all three words, and 'acme db' would not be a phrase. In
+Reading it as words would mislead: `acme or db` would require all three words, and 'acme db' would not be a phrase. In
 double quotes it is words. Names that only look like such syntax stay words: foo::bar, http://…, 12:30, /r/python,
-rock'n'roll. foreign_terms.py has what is to be seen in a single term.
+rock'n'roll. foreign_terms.py has what shows in a single term.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _WILDCARD = re.compile(r"\w\*|\*\w")
 
 
 def problem_of_terms(tokens: Sequence[Token]) -> Problem | None:
-    """Return what is wrong with the first of the words and phrases that is not supported, or None."""
+    """Return the problem of the first word or phrase that has foreign syntax, or None."""
     for token in _outside_values(tokens):
         if token.type == "PHRASE" and "*" in token.text and _WILDCARD.search(token.text):
             hint = "Write optimi* NEAR/0 query, with the * outside of the quotes; or drop the *, which is not searched."
@@ -57,10 +57,10 @@ def _outside_values(tokens: Sequence[Token]) -> Iterator[Token]:
     for token in tokens:
         if state == "in brackets":
             state = "outside" if token.type == "CLOSE" else state
-        elif state == "behind a colon":
+        elif state == "after a colon":
             state = "in brackets" if token.type == "OPEN" else "outside"
         elif token.type == "FIELD" and name_of(token) not in TEXT_FIELDS:
-            state = "behind a colon"
+            state = "after a colon"
         else:
             yield token
 

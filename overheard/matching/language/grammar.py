@@ -121,7 +121,7 @@ class _QueryReader:
             raise self._without_value(field, value)
         if value.type == "WORD" and value.text[0] in MINUS_SIGNS:
             hint = f"Write the - first, to exclude it: -{field.text}{shortened(value.text[1:])}."
-            raise error_at(self.text, value.start, f"a - behind {field.text}", hint)
+            raise error_at(self.text, value.start, f"a - after {field.text}", hint)
         self.at += 1
         if value.type != "OPEN":
             return WrittenField(field, WrittenTerm(value)) if is_text(field) else WrittenValues(field, (value,))
@@ -157,8 +157,8 @@ class _QueryReader:
     def _without_value(self, field: Token, value: Token) -> QuerySyntaxError:
         if value.start == field.end and value.type == "FIELD":
             hint = f"Write one field in front of a term: {field.text}word {value.text}word for both."
-            return error_at(self.text, value.start, f"{value.text} right behind {field.text}", hint)
-        message = f"{field.text} has nothing right behind it"
+            return error_at(self.text, value.start, f"{value.text} right after {field.text}", hint)
+        message = f"{field.text} has nothing right after it"
         example = shortened(value.text) if value.type in TERM_TYPES else "word"
         hint = f'Write {field.text}{example}, without a space. To search for the word itself: "{field.text}".'
         return error_at(self.text, field.start, message, hint)

@@ -1,4 +1,4 @@
-"""Whether a query is about something: each way to match must require a term, or an author or a place."""
+"""Whether a query is narrow enough to be accepted: each way to match must require a term, an author or a place."""
 
 from __future__ import annotations
 

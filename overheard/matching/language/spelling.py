@@ -58,7 +58,7 @@ def _as_read(written: str) -> str:
 
 
 def literal(original: str) -> str:
-    """Return what a text says in a word, as it is compared where case and accents count."""
+    """Return a word of a text in the form that is compared where case and accents count."""
     seen = _CURLY.sub("'", visible(original))  # of don’t
     return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
 
@@ -139,7 +139,7 @@ def _joined(words: list[str], separators: list[str], signs: list[str], exact: Co
 
 
 def _symbols(words: list[str], separators: list[str]) -> tuple[tuple[str, str], ...]:
-    """Return the symbols before the first word and behind the last; () if there are none.
+    """Return the symbols before the first word and after the last; () if there are none.
 
     Symbols between two words are part of what separates them.
     """

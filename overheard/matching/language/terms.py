@@ -133,7 +133,7 @@ def _pattern(text: str, token: Token, scope: TermContext) -> Pattern:
 def _flag_problem(flags: str, case: bool) -> tuple[str, str] | None:
     other = flags.replace("i", "")
     if other:
-        return f"{other[0]} behind a regular expression is not supported", _FLAG_REMEDIES.get(other[0], _OTHER_FLAG)
+        return f"{other[0]} after a regular expression is not supported", _FLAG_REMEDIES.get(other[0], _OTHER_FLAG)
     if case:
         return "= and i contradict each other", "Drop the i to find this case only, or the = to find any."
     return None

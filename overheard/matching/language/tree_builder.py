@@ -1,4 +1,4 @@
-"""From a query as it is written to its tree: fields and options are distributed over the terms they are about."""
+"""From a query as it is written to its tree: fields and options are distributed over the terms that they apply to."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def _not_a_term(text: str, near: WrittenNear, node: Node) -> QuerySyntaxError:
     message = f"{sign} joins words and phrases, or choices of them"
     if isinstance(near.left, WrittenNot):
         return error_at(text, near.left.sign.start, message, f"Write brackets to exclude both: -(a {sign} b).")
-    hint = f'Write a {sign} b, "a b" {sign} c, or (a OR b) {sign} c; join anything else with AND.'
+    hint = (
+        f'Write a {sign} b, "a b" {sign} c, or a {sign} (b OR c), with OR between all that is in the brackets; '
+        "join anything else with AND."
+    )
     return error_at(text, near.sign.start, message, hint)
 
 

@@ -23,7 +23,7 @@ RULE = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}+$")
 UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+$")
 DELIMITERS = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _PIPE = re.compile(r"\\.|(\|)")
-# The language behind a fence is not shown; more than one word is text.
+# The language after a fence is not shown; more than one word is text.
 FENCE = re.compile(r"(`{3,}+(?![^`]*+`)|~{3,}+)(?:[ \t]*+[^\s`~]++(?=[ \t]*+$))?")
 # CommonMark accepts any word as an address, which would make a definition of "[Note]: remember".
 DEFINITION = re.compile(

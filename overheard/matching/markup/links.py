@@ -52,7 +52,7 @@ def bare_address(text: str, at: int, start: int, end: int) -> Span | None:
 
 
 def _without_trailing_signs(text: str, start: int, end: int) -> int:
-    """Return where an address ends if the punctuation behind it, also as entities, is left out."""
+    """Return where an address ends without the punctuation after it, which may be written as entities."""
     while end > start and text[end - 1] in _TRAILING:
         entity = text.rfind("&", max(start, end - _ENTITY_MAX_CHARS), end) if text[end - 1] == ";" else -1
         end = entity if entity >= 0 and _ENTITY.fullmatch(text, entity, end) else end - 1

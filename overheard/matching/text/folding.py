@@ -1,4 +1,4 @@
-"""When two spellings are the same word: the form in which words are compared (words.py shows it by example)."""
+"""Folding: two spellings are the same word if their folded forms are equal (words.py shows it by example)."""
 
 import re
 import sys

@@ -12,7 +12,7 @@ _BEHIND_PLAIN = str.maketrans("＋＃％", "+#%", "\\")
 
 
 def affixes(left: str, right: str, previous: str = "") -> tuple[str, str]:
-    """Return the symbols before and behind a word, "" for none: ("", "++"), (".", "").
+    """Return the symbols before and after a word, "" for none: ("", "++"), (".", "").
 
     The % behind decimals is written with their point, ".%": what wants 5% does not want 2.5%.
 

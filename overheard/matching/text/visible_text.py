@@ -9,7 +9,7 @@ from overheard.matching.text.scripts import visible, visible_runs
 
 
 class VisibleText(NamedTuple):
-    """What is visible of a masked text. ``starts``, ``origins``: where each run of it begins, here and there."""
+    """What is visible of a masked text. ``starts``, ``origins``: where each run begins in it, and in that."""
 
     text: str
     starts: list[int]
@@ -21,7 +21,7 @@ class VisibleText(NamedTuple):
         return self.origins[run] + at - self.starts[run]
 
     def first_from(self, origin: int) -> int:
-        """Return the first visible character at or behind a position of the masked text."""
+        """Return where, in the visible text, the first character at or after a masked position is."""
         run = bisect_right(self.origins, origin) - 1
         if run < 0:
             return 0

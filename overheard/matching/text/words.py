@@ -19,7 +19,7 @@
 | `3.11`, `24-7`                      | … but not between two digits                                      |
 | `1,000`, `1'000`                    | digits, and exactly three: found as `1000`, too; `1,000,000` not  |
 | `v2.0`                              | found as `2.0`, too                                               |
-| `C++`, `C#`, `A+`, `100%`           | `+` `#` `%` right behind a word: must be there if the query has   |
+| `C++`, `C#`, `A+`, `100%`           | `+` `#` `%` right after a word: must be there if the query has    |
 |                                     | them; `C++` finds neither `C` nor `C#`, but `C` finds all three   |
 | `.NET`, `#tag`, `@name`, `$TSLA`    | `.` `#` `@` `$` where a word starts: likewise (symbols.py)        |
 | `東京タワー`, `ไทย`, `한국어`           | no spaces: each character with its marks is a word,       |
@@ -50,7 +50,7 @@ _ASCII_WORD = re.compile("([a-z0-9]+)")
 def read(masked: str) -> tuple[list[str], list[str]]:
     """Return the folded words of a text in reading order, and what separates them.
 
-    The separators are the text before the first word, between each two, and behind the last one: one more than words.
+    The separators are the text before the first word, between each two, and after the last one: one more than words.
     Neither has markup or invisible characters in it.
     """
     text = visible(masked)

@@ -88,3 +88,18 @@ def test_a_text_has_no_fields_and_the_command_says_so(run: Run) -> None:
     assert result.stdout == "✗ No match.\n"
     assert "--file" in result.stderr
     assert run("query", "test", "acme", "--text", "nothing").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ({"body": "slow", "subreddit": "python"}, "r/python"),
+        ({"body": "slow", "source": "hackernews"}, "Hacker News"),
+        ({"body": "slow", "source": "forum", "place": "general"}, "general"),
+        ({"body": "slow", "source": "forum"}, "forum"),
+        ({"body": "slow"}, ""),
+    ],
+)
+def test_the_table_says_where_a_line_is_from(run: Run, line: dict[str, Any], where: str) -> None:
+    row = run("query", "test", "slow", "--file", "-", input=json.dumps(line)).stdout.splitlines()[1]
+    assert row.removesuffix("slow").split(maxsplit=1) == (["1", f"{where}   "] if where else ["1"])

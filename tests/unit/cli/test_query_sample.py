@@ -79,7 +79,8 @@ def test_health_lists_all_queries(run: Run, acme: int, mention: Callable[..., No
         {"workspace": "bolt", "query": "b", "state": "duplicate", "hits_7d": 0, "duplicate_of": "a"},
     ]
     assert [row["query"] for row in rows(run("query", "health", "-w", "bolt", "--format", "csv").output)] == ["a", "b"]
-    assert "means or finds the same as a" in run("query", "health").output
+    assert "means or finds the same as a" in (shown := run("query", "health").output)
+    assert shown.count("has found nothing yet") == 1
     assert run("query", "health", "-w", "nobody").exit_code == 1
 
 

@@ -149,12 +149,12 @@ def test_a_field_of_values_is_a_fact_of_the_item(text: str, root: Node) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "message", "hint"),
     [
-        ("title: acme", 1, "title: has nothing right behind it", "title:acme, without a space"),
-        ("acme body:", 6, "body: has nothing right behind it", "body:word"),
-        ("(title:) x", 2, "title: has nothing right behind it", "title:word"),
-        ("title:-acme", 7, "a - behind title:", "-title:acme"),
-        ("place:-acme", 7, "a - behind place:", "-place:acme"),
-        ("title:body:x", 7, "body: right behind title:", "one field"),
+        ("title: acme", 1, "title: has nothing right after it", "title:acme, without a space"),
+        ("acme body:", 6, "body: has nothing right after it", "body:word"),
+        ("(title:) x", 2, "title: has nothing right after it", "title:word"),
+        ("title:-acme", 7, "a - after title:", "-title:acme"),
+        ("place:-acme", 7, "a - after place:", "-place:acme"),
+        ("title:body:x", 7, "body: right after title:", "one field"),
         ("title:(a body:x)", 10, "body: inside the brackets of title:", "outside"),
         ("title:(a is:post)", 10, "is: inside the brackets of title:", "outside"),
         ("title:()", 7, "nothing between", "word"),

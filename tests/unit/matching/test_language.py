@@ -129,7 +129,7 @@ def test_a_query_means_its_tree(text: str, root: Node) -> None:
         ("=optimi*", 1, 1, "= cannot stand in front of optimi*"),
         ("=~acme", 1, 1, "= cannot stand in front of ~acme"),
         ("=title:Acme", 1, 1, "= cannot stand in front of title:Acme"),
-        ("x /acme/g", 1, 9, "g behind a regular expression"),
+        ("x /acme/g", 1, 9, "g after a regular expression"),
         ("=/acme/i", 1, 8, "= and i contradict"),
         ("x /a{3}(b/", 1, 3, "RE2 refuses this expression: missing )"),
         ("a !b", 1, 3, "! does not exclude"),

@@ -49,11 +49,20 @@ def test_the_tree_of_groups() -> None:
         ("=/Acme/", "regular expression Acme (case counts)"),
         ("domain:acme.com", "an address of acme.com or a name below it"),
         ('"rate limit"~5', 'the words "rate limit" in any order, with at most 5 others among them'),
-        ("acme NEAR/5 (slow OR down)", "word acme, with at most 5 words between it and word slow or word down"),
     ],
 )
 def test_a_leaf(query: str, line: str) -> None:
     assert shown(query) == [line]
+
+
+def test_what_is_near_each_other() -> None:
+    assert shown('title:("acme db" NEAR/5 (slow OR ~crash))') == [
+        "near each other, with at most 5 words between:",
+        '  phrase "acme db", in the title',
+        "  any of:",
+        "    word slow, in the title",
+        "    a word with the stem crash, in the title",
+    ]
 
 
 def test_the_facts_of_items_and_addresses() -> None:
@@ -141,6 +150,7 @@ def test_the_cost_follows_the_rarest_words(query: str, anchors: tuple[str, ...],
         ),
         ("acme is:self is:link", "never hold together"),
         ("acme source:twitter", "source:twitter: this is not a source. There are reddit, hackernews, "),
+        ("acme place:hackernews", "source:hackernews finds everything from that source"),
         ("acme lang:de", "lang:de finds only items whose source tells the language"),
         ("acme (lang:de OR -lang:en)", "lang:de finds only items whose source tells the language"),
         ("title:acme is:comment", "a comment has no title of its own: thread: is the title of its thread"),
