@@ -10,7 +10,7 @@ from overheard.channels.rendering.excerpt import excerpt
 from overheard.channels.rendering.safe_templates import Flavour, checked_link, environment
 from overheard.channels.rendering.sanitize import defuse, one_line
 from overheard.matching.markup import BREAK, flow
-from overheard.matching.scripts import visible
+from overheard.matching.text.scripts import visible
 from overheard.notices import Notice, PublicMention
 from overheard.sources.registry import byline, place_label
 
