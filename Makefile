@@ -17,6 +17,8 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 # Ignore a virtual environment that is active in the caller's shell.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# Without bytecode each process compiles all modules again, and pytest rewrites all asserts.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ##@ Use

@@ -9,6 +9,8 @@ from typing import Any
 from overheard.channels.rendering.excerpt import excerpt
 from overheard.channels.rendering.safe_templates import Flavour, checked_link, environment
 from overheard.channels.rendering.sanitize import defuse, one_line
+from overheard.matching.markup import BREAK, flow
+from overheard.matching.text.scripts import visible
 from overheard.notices import Notice, PublicMention
 from overheard.sources.registry import byline, place_label
 
@@ -147,6 +149,8 @@ def _view(mention: PublicMention, width: int) -> dict[str, Any]:
 def _matched_words(mention: PublicMention) -> str:
     for field, start, end in mention.shown_highlights:
         text: str = getattr(mention, field)
-        if text[start:end].strip():
-            return text[start:end]
+        # What a query found may have markup inside; an address that is a link's target is nothing but markup.
+        words = visible(flow(text).masked[start:end]).replace(BREAK, " ").strip() or text[start:end]
+        if words.strip():
+            return words
     return mention.queries[0] if mention.queries else mention.item

@@ -26,6 +26,10 @@ def digest(*mentions: PublicMention, omitted: int = 0) -> Notice:
 def test_a_subject_names_the_place_and_what_matched_or_how_many(notice: MakeNotice, mention: MakeMention) -> None:
     assert render.subject(notice()) == "r/python · “acme db” mentioned"
     assert render.subject(notice(highlights=())) == "r/python · “brand” mentioned"
+    marked = notice(body="an ac**me** db", highlights=(("body", 3, 14),))
+    assert render.subject(marked) == "r/python · “acme db” mentioned"
+    linked = notice(body="[x](https://acme.com)", highlights=(("body", 12, 20),))
+    assert render.subject(linked) == "r/python · “acme.com” mentioned"
     assert render.subject(digest(mention(), omitted=4)) == "acme · digest, 5 mentions"
     assert render.subject(Notice("s", "mentions.summary", "acme", (mention(),))) == "acme · 1 mention"
 
