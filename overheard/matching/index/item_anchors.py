@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from overheard.items import Item, place_key
+from overheard.items import Item
 from overheard.matching.index.anchors import EVERY_ITEM, Anchor, Pair
 from overheard.matching.index.fast_words import forms
 from overheard.matching.index.letter_anchors import LetterAnchors
-from overheard.matching.item.document import author_key, looks_further
+from overheard.matching.item.document import author_key, item_place_key, looks_further
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
 from overheard.matching.tree import Domain, Near, ParsedQuery, Pattern, Term
 
@@ -66,7 +66,7 @@ class ItemAnchors:
 def _of_item(item: Item) -> Iterator[str]:
     """Yield the anchors of an item that are not in its texts."""
     yield EVERY_ITEM
-    yield f"place:{place_key(item.place).casefold()}"
+    yield f"place:{item_place_key(item)}"
     if item.author is not None:
         yield f"author:{author_key(item.author)}"
 

@@ -10,11 +10,10 @@ import idna
 
 from overheard.matching.item.layout import Layout
 from overheard.matching.item.plain_texts import PlainText, plain_texts
-from overheard.matching.language.hosts import decoded
+from overheard.matching.language.hosts import HOST_MAX_CHARS, decoded
 from overheard.matching.tree import FieldName
 
 FIELDS: tuple[FieldName, ...] = ("title", "body", "url")
-HOST_MAX_CHARS = 253
 
 # acme[.]com: how people write a host that must not become a link.
 _DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\]|\(dot\))"

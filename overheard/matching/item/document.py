@@ -59,7 +59,7 @@ class Document:
             case "kind":
                 return item.kind == value
             case "place":
-                return _fits(value, place_key(item.place).casefold())
+                return _fits(value, item_place_key(item))
             case "author":
                 return item.author is not None and _fits(value, author_key(item.author))
             case "lang":
@@ -115,6 +115,11 @@ def _fits(wanted: str, value: str) -> bool:
     if wanted.startswith("*"):
         return value.endswith(wanted[1:])
     return value == wanted
+
+
+def item_place_key(item: Item) -> str:
+    """Return an item's place in the form in which places are compared."""
+    return place_key(item.place).casefold()
 
 
 def author_key(author: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from overheard.matching.item.layout import FEW_PLACES, Layout
@@ -111,7 +111,7 @@ class Positions:
 
     def _window(self, term: Term) -> int:
         allowed = self.layout.where(term.where)
-        places = [union(self.piece(piece, term.exact)) & allowed for piece in dict.fromkeys(term.pieces)]
+        places = [union(self.piece(piece, term.exact).values()) & allowed for piece in dict.fromkeys(term.pieces)]
         width = len(places) + (term.within or 0) - 1
         last = -1  # the last positions of windows that have every piece
         for positions in places:
@@ -119,7 +119,7 @@ class Positions:
             if not last:
                 return 0
         complete = self.spread(last, width, forwards=False)
-        return complete & union(dict(enumerate(places)))
+        return complete & union(places)
 
     def _find(self, piece: Piece, exact: frozenset[Variation]) -> Lengths:
         match piece:
@@ -131,9 +131,9 @@ class Positions:
                             found[length] = found.get(length, 0) | places
                 return found
             case Affix(part=part, at_end=at_end):
-                return {1: union(dict(enumerate(map(self.layout.of_word, self._words_with(part, at_end)))))}
+                return {1: union(map(self.layout.of_word, self._words_with(part, at_end)))}
             case Stem(stem=wanted):
-                return {1: union(dict(enumerate(map(self.layout.of_word, self._by_stem.get(wanted, ())))))}
+                return {1: union(map(self.layout.of_word, self._by_stem.get(wanted, ())))}
 
     def _spelt(self, spelling: Spelling, exact: frozenset[Variation]) -> Lengths:
         layout, words = self.layout, spelling.words
@@ -196,10 +196,10 @@ class Positions:
         return found
 
 
-def union(places: dict[int, int]) -> int:
+def union(sets: Iterable[int]) -> int:
     """Return the positions of all of these sets."""
     result = 0
-    for positions in places.values():
+    for positions in sets:
         result |= positions
     return result
 

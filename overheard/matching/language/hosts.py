@@ -11,7 +11,7 @@ _BEFORE = re.compile(r"^(?:\.|\*\.|www\.(?=.*\.))+")
 _DOTS = str.maketrans("。．｡", "...")
 _NEUTERED = re.compile(r"\[(?:\.|dot)\]", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_MAX_CHARACTERS = 253
+HOST_MAX_CHARS = 253
 
 
 def host_of(value: str) -> str:
@@ -31,7 +31,7 @@ def host_of(value: str) -> str:
 
 def decoded(host: str) -> str:
     """Return a host with its labels in Unicode (xn--…) and in lower case. Raise ValueError if it is not a host."""
-    if len(host) > _MAX_CHARACTERS:
+    if len(host) > HOST_MAX_CHARS:
         raise ValueError(host)
     if host.isascii() and "xn--" not in host:
         if not all(map(_LABEL.fullmatch, host.split("."))):

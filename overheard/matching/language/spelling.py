@@ -12,12 +12,11 @@ from overheard.matching.text.folding import fold_keeping_accents, intern_all
 from overheard.matching.text.scripts import APOSTROPHES, visible
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.text.symbols import affixes
-from overheard.matching.text.variants import variants
+from overheard.matching.text.variants import VERSION, variants
 from overheard.matching.text.words import read, spans
 from overheard.matching.tree import Spelling, Variation, Word
 
 _CURLY = re.compile(f"[{APOSTROPHES}]")
-_VERSION = re.compile(r"v\d+")
 _POSSESSIVE = ("'", "s")
 # it's is it is: "it" would be another word, and found nearly everywhere.
 _CONTRACTED = frozenset(
@@ -93,7 +92,7 @@ def _spellings(chunk: str, words: list[str], separators: list[str], exact: Colle
             yield _one_word(joined, symbols, (joined.upper(),), joinable=False)
         else:
             yield _one_word(joined, symbols, ("".join(originals),) * accented, joinable=False, any_case=accented)
-    if "numbers" not in exact and _VERSION.fullmatch(words[0]) and signs[0] == "." and words[1][0].isdigit():
+    if "numbers" not in exact and VERSION.fullmatch(words[0]) and signs[0] == "." and words[1][0].isdigit():
         kept = (originals[0][1:], *originals[1:]) if accented else ()
         yield replace(plain, words=intern_all([words[0][1:], *words[1:]]), originals=kept)
     if "possessives" not in exact and (signs[-1], words[-1]) == _POSSESSIVE and words[-2] not in _CONTRACTED:

@@ -15,7 +15,7 @@ MAX_JOINED = 4  # words; so a word begins three variants at most
 _LETTER_SIGNS = frozenset(HYPHENS + APOSTROPHES + DOTS)
 _GROUPING = frozenset(COMMAS + APOSTROPHES)
 JOINING = _LETTER_SIGNS | _GROUPING
-_VERSION = re.compile("v[0-9]+")
+VERSION = re.compile(r"v\d+")
 
 
 def variants(words: Sequence[str], separators: Sequence[str]) -> list[Variant]:
@@ -35,7 +35,7 @@ def variants(words: Sequence[str], separators: Sequence[str]) -> list[Variant]:
                 # 1,000,000 is neither a thousand nor nothing at all.
                 if start not in groups and end not in groups:
                     found.append((start, end - start, form))
-        elif separators[at] in DOTS and _VERSION.fullmatch(words[start]):
+        elif separators[at] in DOTS and VERSION.fullmatch(words[start]):
             found.append((start, 1, words[start][1:]))
     return found
 

@@ -33,6 +33,8 @@ from overheard.matching.language import parse
         ("acme.com", "see https://www.acme.com/x", "acme.com"),
         ("京都", "東京都庁", "京都"),
         ("ไทย", "ประเทศไทย", "ไทย"),
+        ("٢.٠", "Acme v٢.٠", "v٢.٠"),
+        ("v٢.٠", "Acme ٢.٠", "٢.٠"),
         ("taste", "distaste", None),
         ("strasse", "die Straße", "Straße"),
         ("fine", "ﬁne", "ﬁne"),
