@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if needs_servers(item):
             item.add_marker("servers")
-    items.sort(key=lambda item: not item.path.is_relative_to(INTEGRATION))
+    items.sort(key=lambda item: not is_integration(item.path))
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Take the tests and their modules out of garbage collection: they live to the end, and are very many."""
+    gc.freeze()
+
+
+@cache
+def is_integration(path: Path) -> bool:
+    return path.is_relative_to(INTEGRATION)
 
 
 def needs_servers(item: pytest.Item) -> bool:
@@ -44,7 +56,7 @@ def needs_servers(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     fixtures = getattr(item, "fixturenames", ())
     return (
-        item.path.is_relative_to(INTEGRATION)
+        is_integration(item.path)
         or parameters.get("backend") == "postgresql"
         or not SERVER_FIXTURES.isdisjoint(fixtures)
     )

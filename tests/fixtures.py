@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
+import peewee
 
 from overheard.bus.sender import OutgoingMessage
 from overheard.config import Config, RedditSettings, SourcesSettings
 from overheard.config.sources import RedditCredentials
 from overheard.db import groups, storing, workspace_specs
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item, ItemKind
@@ -206,11 +208,12 @@ class World:
         targets: tuple[PollTarget, ...] = (),
     ) -> ItemsMatched:
         """A message for store: each item with the workspaces whose query "brand" wants it."""
+        brands = {each: self.query(each) for each in {each for _, workspace_ids in wanted for each in workspace_ids}}
         return ItemsMatched(
             part=PollPart(poll=poll, part=part, parts=parts, targets=targets),
             items=tuple(
                 MatchedItem(
-                    item, tuple(WorkspaceMatch(each, (self.query(each),), (("title", 3, 7),)) for each in workspace_ids)
+                    item, tuple(WorkspaceMatch(each, (brands[each],), (("title", 3, 7),)) for each in workspace_ids)
                 )
                 for item, workspace_ids in wanted
             ),
@@ -232,7 +235,13 @@ class World:
         return table.select().where(table._meta.primary_key == key).get(self.db.peewee)
 
     def counts(self) -> dict[str, int]:
-        return {table.__name__: table.select().count(self.db.peewee) for table in TABLES}
+        (numbers,) = _counts(self.db)
+        return dict(zip([table.__name__ for table in TABLES], numbers, strict=True))
+
+
+@compiled
+def _counts(db: Db) -> Any:
+    return peewee.Select(columns=[table.select(peewee.fn.COUNT(peewee.SQL("*"))) for table in TABLES])
 
 
 def base36(number: int) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,13 @@ def run(folder: Path) -> Run:
 
 
 @pytest.fixture
-def running(folder: Path) -> Iterator[RunningProcess]:
+def migrated(folder: Path, sqlite_template: Path) -> None:
+    """Put an empty database into the working directory: to migrate for each test takes longer than most of them."""
+    shutil.copy(sqlite_template, folder / "overheard.db")
+
+
+@pytest.fixture
+def running(migrated: None) -> Iterator[RunningProcess]:
     """A running process on the same database as the commands."""
     made = RunningProcess(Config(database=DatabaseSettings()))
     made.ready_database()

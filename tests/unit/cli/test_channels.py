@@ -21,7 +21,7 @@ def sink() -> Iterator[HttpSink]:
 
 
 @pytest.fixture
-def team(run: Run, sink: HttpSink, folder: Path) -> str:
+def team(run: Run, sink: HttpSink, folder: Path, migrated: None) -> str:
     """Create acme with a channel ``team`` to the sink; return its signing secret."""
     (folder / "pipeline.toml").write_text("[notify]\nallow_private = true\ntimeout = 5\n")
     result = run("workspace", "add", "acme", "-s", "python", "-q", "x", "-c", f"team={sink.url}/t0ken")

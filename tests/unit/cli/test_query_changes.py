@@ -37,7 +37,7 @@ Queries = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def queries(run: Run) -> Queries:
+def queries(run: Run, migrated: None) -> Queries:
     """The workspace acme is there; return a function that returns its queries as they are exported."""
     assert run("import", "-", input=FILE).exit_code == 0
 

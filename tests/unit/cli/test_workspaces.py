@@ -400,7 +400,7 @@ def test_import_is_all_or_nothing(run: Run, running: RunningProcess) -> None:
 
 
 @pytest.mark.parametrize("given", [b"\xff", b"nonsense", b"[[workspaces]]\n", b'workspace = "x"\n'])
-def test_import_rejects_other_files(run: Run, given: bytes) -> None:
+def test_import_rejects_other_files(run: Run, migrated: None, given: bytes) -> None:
     result = run("import", "-", input=given)
     assert result.exit_code == 2
     assert result.stderr.startswith("overheard: stdin: ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +18,10 @@ from tests.fixtures import World
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[RunningProcess]:
+def running(sqlite_url: str) -> Iterator[RunningProcess]:
     """Return a process whose RabbitMQ does not exist."""
     config = Config(
-        database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path}/o.db")),
+        database=DatabaseSettings(url=SecretStr(sqlite_url)),
         bus=BusSettings(url=SecretStr("amqp://u:p@127.0.0.1:1/v")),
         limits=LimitsSettings(triggers_per_hour=1),
     )
