@@ -61,9 +61,8 @@ def servers() -> Iterator[tuple[RabbitServer, PostgresServer]]:
 @contextmanager
 def farm(rabbit: RabbitServer, postgres: PostgresServer, name: str, **settings: str) -> Iterator[Farm]:
     with tempfile.TemporaryDirectory() as folder:
-        made = Farm(
-            Path(folder), bus=rabbit.vhost(), database=postgres.create_database(name), simulator=None, **settings
-        )
+        bus, database = rabbit.vhost(), postgres.create_database(name)
+        made = Farm(Path(folder), bus=bus, database=database, simulator=None, fresh=True, **settings)
         with made as farm:
             yield farm
 

@@ -210,7 +210,7 @@ def stream(rate: float) -> Iterator[Figure]:
 
 @contextmanager
 def _farm(folder: Path, rig: RigProcess) -> Iterator[Farm]:
-    farm = Farm(folder, bus="memory://", database=f"sqlite:///{folder}/o.db")
+    farm = Farm(folder, bus="memory://", database=f"sqlite:///{folder}/o.db", fresh=True)
     farm.settings |= {"TICK__INTERVAL": "5", "FETCH__LEASE": "120", "LOG__LEVEL": "INFO", **rig.settings}
     with farm:
         farm.workspace(subreddits=(), watch=(rig.watch,), every="1d", url="null://", query=WORD)

@@ -48,7 +48,7 @@ class SourceRun:
         self.ended_at: list[float] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._publish, daemon=True)
-        self.farm = Farm(folder, bus="memory://", database=f"sqlite:///{folder}/o.db")
+        self.farm = Farm(folder, bus="memory://", database=f"sqlite:///{folder}/o.db", fresh=True)
         self.farm.settings |= {"TICK__INTERVAL": "5", "FETCH__FRESH_FOR": "10", "FETCH__LEASE": "20"}
         self.farm.settings |= {"LOG__LEVEL": "WARNING", **rig.settings}
 

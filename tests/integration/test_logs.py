@@ -13,7 +13,8 @@ import pytest
 from peewee import fn
 
 from overheard.db.models import Channel, Delivery, RefreshDemand
-from tests.servers.farm import ALL_STAGES, PYTHON, Farm
+from tests.servers.farm import ALL_STAGES, Farm
+from tests.servers.forks import PYTHON
 from tests.servers.sink import HttpSink, echo
 
 EVENT = "order-66"
@@ -29,7 +30,7 @@ def lines(farm: Farm, name: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
-    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url) as farm:
+    with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, fresh=True) as farm:
         yield farm
 
 

@@ -13,7 +13,8 @@ from overheard.db import source_health
 from overheard.db.models import DeadLetter
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.reddit.names import client_key
-from tests.servers.farm import PYTHON, Farm
+from tests.servers.farm import Farm
+from tests.servers.forks import PYTHON
 
 CLIENTS = {"first-app": "first-secret", "second-app": "second-secret", CLIENT_ID: CLIENT_SECRET}
 TABLES = "".join(

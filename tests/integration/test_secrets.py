@@ -28,7 +28,8 @@ from overheard.config import SECTIONS
 from overheard.db.models import TABLES, Channel, DeadLetter, RefreshDemand
 from overheard.simulators.reddit import CLIENT_ID, RedditSimulator
 from tests.servers.canaries import Canaries, Leak
-from tests.servers.farm import ALL_STAGES, PYTHON, Farm
+from tests.servers.farm import ALL_STAGES, Farm
+from tests.servers.forks import PYTHON
 from tests.servers.listeners import listeners
 from tests.servers.ports import free_ports
 from tests.servers.postgres import PostgresServer
@@ -128,7 +129,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, rabbit_server: RabbitSer
         "LOG__LEVEL": "DEBUG",
         "NOTIFY__TIMEOUT": "1",
     }
-    farm = Farm(tmp_path, bus=bus, database=database, simulator=reddit, **settings)
+    farm = Farm(tmp_path, bus=bus, database=database, simulator=reddit, fresh=True, **settings)
     secrets_of(farm, canaries)
     with farm:
         farm.sink.always = lambda request: ANSWERS.get(f"/{request.path.split('/')[1]}", Answer())

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from overheard import schedule
 from overheard.channels.signing import new_secret
@@ -19,21 +18,32 @@ from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.stages import STAGES
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
+from tests.servers.forks import PYTHON, Fork, shared_forks
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
 
-PYTHON = [sys.executable, "-W", "default", "-m"]
 ALL_STAGES = tuple(STAGES)
 HACKER_NEWS = WatchSpec("hackernews", ("all",))
 
 
 class Farm:
-    """Processes by name. ``settings`` are environment variables on top of the farm's own."""
+    """Processes by name: forks, or with ``fresh`` interpreters of their own (``forks.py`` says for which tests).
+
+    ``settings`` are environment variables on top of the farm's own.
+    """
 
     def __init__(
-        self, folder: Path, *, bus: str, database: str, simulator: RedditSimulator | None = None, **settings: str
+        self,
+        folder: Path,
+        *,
+        bus: str,
+        database: str,
+        simulator: RedditSimulator | None = None,
+        fresh: bool = False,
+        **settings: str,
     ) -> None:
         self.folder = folder
+        self.fresh = fresh
         self.simulator = simulator or RedditSimulator(requests_per_minute=6000)
         self.hackernews = HackerNewsSimulator()
         self.sink = HttpSink()
@@ -41,7 +51,7 @@ class Farm:
         self.bus = bus
         self.database = database
         self.db: Db = open_database(database)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Fork] = {}
         self.settings = settings
 
     def __enter__(self) -> Self:
@@ -92,19 +102,23 @@ class Farm:
         base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONUNBUFFERED": "1"}
         return base | {f"OVERHEARD_{key}": value for key, value in ours.items()}
 
-    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes] | Fork:
         """Start ``python -m …`` under a name; its output is added to ``<name>.log``."""
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [*PYTHON, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
-            )
+            process = self._spawn(command, log)
         self.processes[name] = process
         return process
 
-    def actors(self, *stages: str, name: str | None = None) -> subprocess.Popen[bytes]:
+    def _spawn(self, command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes] | Fork:
+        environment, folder = self.environment, self.folder
+        if self.fresh:
+            return subprocess.Popen([*PYTHON, *command], env=environment, cwd=folder, stdout=log, stderr=log)
+        return shared_forks().start(command, env=environment, cwd=folder, output=log)
+
+    def actors(self, *stages: str, name: str | None = None) -> subprocess.Popen[bytes] | Fork:
         return self.start(name or "+".join(stages), "actors", *stages)
 
-    def producer(self, which: str, name: str | None = None) -> subprocess.Popen[bytes]:
+    def producer(self, which: str, name: str | None = None) -> subprocess.Popen[bytes] | Fork:
         return self.start(name or which, "producers", which)
 
     def everything(self) -> None:

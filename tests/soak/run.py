@@ -66,7 +66,8 @@ class Soak:
         name = f"soak_{int(time.time())}"
         database = self.postgres.create_database(name)
         note_slow(self.postgres, name)
-        farm = Farm(self.folder, bus=self.rabbit.vhost(), database=database, simulator=simulator, **plan.environment)
+        bus = self.rabbit.vhost()
+        farm = Farm(self.folder, bus=bus, database=database, simulator=simulator, fresh=True, **plan.environment)
         with farm:
             made = scene.make(plan)
             traffic = scene.history(simulator, clock, plan, made)

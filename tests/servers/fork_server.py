@@ -1,0 +1,123 @@
+"""``python -m tests.servers.fork_server FD``: imports Overheard once, and forks for each program (``forks.py``).
+
+A request on the socket FD is a ``Program`` with two file descriptors: its output, and a socket for answers. The first
+answer is the process id, the second the exit code.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+
+import msgspec
+
+# What `python -m` runs, and what these import when they begin.
+MAINS = ("actors.__main__", "producers.__main__", "overheard.cli.__main__")
+LATER = ("overheard.cli.check", "overheard.cli.run", "overheard.cli.status", "overheard.cli.workspace_files")
+MAX_REQUEST_BYTES = 100_000
+
+
+class Program(msgspec.Struct, frozen=True):
+    """What ``python -m`` runs, in which folder and environment."""
+
+    module: str
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+
+    def run(self) -> None:
+        """Run it as ``python -m`` would: it ends with its own exit code, or its own traceback."""
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        sys.path[0] = self.folder
+        sys.argv = [self.module, *self.arguments]
+        runpy.run_module(self.module, run_name="__main__", alter_sys=True)
+
+
+class ForkServer:
+    """Serve requests until the other end of the socket closes, then kill what still runs."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+
+    def serve(self) -> Program | None:
+        """Return a program in the process that is to run it; at the end return None."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is not self._control:
+                    self._ended(key)
+                    continue
+                request, received, *_ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 2)
+                if not request:
+                    self._stop()
+                    return None
+                if self._fork(*received):
+                    return msgspec.json.decode(request, type=Program)
+
+    def _fork(self, output: int, status: int) -> bool:
+        """Return True in the new process."""
+        answers = socket.socket(fileno=status)
+        if pid := os.fork():
+            os.close(output)
+            answers.send(str(pid).encode())
+            self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, answers))
+            return False
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        answers.close()
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        for _, fd, _, data in self._programs():
+            os.close(fd)
+            data[1].close()
+        self._selector.close()
+        self._control.close()
+        return True
+
+    def _ended(self, key: selectors.SelectorKey) -> None:
+        pid, answers = key.data
+        self._selector.unregister(key.fileobj)
+        os.close(key.fd)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with answers, suppress(BrokenPipeError):  # nothing waits for it any more
+            answers.send(str(code).encode())
+
+    def _stop(self) -> None:
+        for key in self._programs():
+            pid, answers = key.data
+            os.kill(pid, signal.SIGKILL)
+            answers.close()
+
+    def _programs(self) -> list[selectors.SelectorKey]:
+        return [key for key in self._selector.get_map().values() if key.data]
+
+
+def main() -> None:
+    """Import, then serve. Ctrl-C is for the tests and the programs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (*MAINS, *LATER):
+        importlib.import_module(name)
+    for name in MAINS:
+        del sys.modules[name]  # else runpy warns that it has been imported before it is run
+    assert threading.active_count() == 1, "a fork has no other threads"
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        program = ForkServer(control).serve()
+    if program:
+        program.run()
+
+
+if __name__ == "__main__":
+    main()
