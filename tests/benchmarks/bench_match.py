@@ -133,7 +133,8 @@ def make_queries(items: list[Fields], count: int, chance: random.Random, flood: 
     long = [one for one in said if len(one) > 4]
     # Nobody wants to be told about every "the": rare is what at most one item in 200 contains.
     rare = {word for word, often in seen.items() if often < len(items) / 200 and len(word) > 3}
-    names = sorted(rare - OPERATORS)
+    # Numbers would not do as a stem: ~32 is a distance.
+    names = sorted(word for word in rare - OPERATORS if word.isalpha())
 
     def name() -> str:
         known = chance.choice(names)

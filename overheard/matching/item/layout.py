@@ -58,6 +58,7 @@ class Layout:
         self.words: list[str] = []
         self._before: list[str] = []  # what separates each word, or gap, from the word before it
         self.sections: list[Section] = []
+        self._firsts: list[int] = []  # the first position of each section
         # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
         self.forms: dict[str, list[tuple[int, int]]] = {}
         self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
@@ -82,6 +83,7 @@ class Layout:
         breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
         gaps = [first + number + at for number, at in enumerate(breaks)]
         self.sections.append(Section(first, name, masked, offset, links, gaps))
+        self._firsts.append(first)
         for start, end in pairwise([0, *breaks, count]):
             self.words += words[start:end]
             self.words.append(GAP)
@@ -277,7 +279,8 @@ class Layout:
         return {name: self.mask(found) for name, found in places.items()}
 
     def _section(self, at: int) -> Section:
-        return next(section for section in reversed(self.sections) if section.first <= at)
+        # A text may have thousands: each target of a link is one.
+        return self.sections[bisect_right(self._firsts, at) - 1]
 
     def _original(self, at: int, any_case: bool) -> str:
         section, start, end = self._word_span(at)
@@ -314,8 +317,8 @@ class Layout:
 
     def _allowed(self, where: Where) -> int:
         allowed = 0
-        firsts = [*(section.first for section in self.sections), len(self.words)]
-        for section, end in zip(self.sections, firsts[1:], strict=True):
+        ends = [*self._firsts[1:], len(self.words)] if self.sections else []
+        for section, end in zip(self.sections, ends, strict=True):
             if section.field in where.fields:
                 allowed |= (1 << end) - (1 << section.first)
         if where.in_links is None:
