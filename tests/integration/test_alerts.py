@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from peewee import fn
 from overheard.channels.signing import new_secret
 from overheard.db.models import Budget, DeadLetter, Incident
 from tests.servers.farm import Farm
+from tests.servers.forks import shared_forks
 from tests.servers.sink import Answer, HttpSink
 
 SECRET = new_secret()
@@ -109,10 +109,7 @@ def test_a_process_that_gave_up_is_reported_after_the_restart(tmp_path: Path, op
 
 def test_a_test_alert_arrives_or_says_why_not(farm: Farm, operator: HttpSink) -> None:
     def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "overheard.cli", *command], env=farm.environment | more, cwd=farm.folder,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return shared_forks().run("overheard.cli", *command, env=farm.environment | more, cwd=farm.folder)
 
     result = run("alert", "test")
     assert (result.returncode, result.stderr) == (0, "")

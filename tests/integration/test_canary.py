@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from overheard import canary
 from overheard.db.models import Feed, RefreshDemand, StoredItem, Workspace
 from tests.servers.farm import Farm
+from tests.servers.forks import shared_forks
 from tests.servers.ports import free_ports
 
 INTERVAL = 2  # seconds
@@ -48,10 +48,7 @@ def delivered_at(farm: Farm) -> float:
 
 
 def overheard(farm: Farm, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "overheard.cli", *command],
-        env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return shared_forks().run("overheard.cli", *command, env=farm.environment, cwd=farm.folder)
 
 
 def troubles(farm: Farm) -> list[dict[str, Any]]:

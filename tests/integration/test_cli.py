@@ -30,6 +30,7 @@ from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulato
 from overheard.stages import STAGES
 from tests.fixtures import Clock, World
 from tests.servers.bus_rig import depth
+from tests.servers.forks import shared_forks
 from tests.servers.sink import Answer, HttpSink
 from tests.servers.waiting import wait_for
 
@@ -53,10 +54,7 @@ def environ(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> dict[str, s
 @pytest.fixture
 def run(environ: dict[str, str], tmp_path: Path) -> Run:
     def invoke(*args: str, **more: str) -> Done:
-        command = [sys.executable, "-m", "overheard.cli", *args]
-        return subprocess.run(
-            command, env={**environ, **more}, cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
+        return shared_forks().run("overheard.cli", *args, env=environ | more, cwd=tmp_path)
 
     return invoke
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +17,7 @@ from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.stackexchange import StackExchangeSimulator
 from overheard.workspaces import WatchSpec
 from tests.servers.farm import HACKER_NEWS, Farm
+from tests.servers.forks import shared_forks
 
 FEED = "/feed.xml"
 KEYLESS = ("bluesky", "feeds", "hackernews", "mastodon", "stackexchange")
@@ -102,10 +101,8 @@ def test_all_sources_without_a_key_are_heard_while_reddits_is_refused(every: Eve
     assert farm.scalar(StoredItem.select(fn.count(StoredItem.id))) == 2 * len(KEYLESS)
     assert not farm.scalar(DeadLetter.select(fn.count(DeadLetter.id)))
     assert not farm.scalar(Gap.select(fn.count(Gap.id)))
-    listed = subprocess.run(
-        [sys.executable, "-m", "overheard.cli", "source", "list", "--format", "json"],
-        env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    listing = ("source", "list", "--format", "json")
+    listed = shared_forks().run("overheard.cli", *listing, env=farm.environment, cwd=farm.folder)
     states = {row["source"]: row["state"] for row in map(json.loads, listed.stdout.splitlines())}
     assert {name: states[name] for name in KEYLESS} == dict.fromkeys(KEYLESS, "ok"), listed.stderr
     assert states["reddit"] == "revoked"

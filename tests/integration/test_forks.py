@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.servers.forks import PYTHON, ROOT, Fork, Forks
+from tests.servers.forks import PYTHON, ROOT, Fork, Forks, shared_forks
 from tests.servers.waiting import wait_for
 
 # Starts a program, says its process id, and waits to be killed.
@@ -26,10 +26,8 @@ WAITS = "import threading; threading.Event().wait()"
 
 
 @pytest.fixture
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
+def forks() -> Forks:
+    return shared_forks()
 
 
 def module(folder: Path, name: str, text: str) -> None:
@@ -67,6 +65,15 @@ def test_a_fork_prints_and_returns_what_a_fresh_interpreter_does(forks: Forks, t
             command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=30, check=False
         )
     assert (code, printed) == (fresh.returncode, (tmp_path / "fresh").read_text())
+
+
+def test_a_fork_is_run_to_its_end_with_output_and_errors_apart(forks: Forks, tmp_path: Path) -> None:
+    module(tmp_path, "both", "import sys; print('good'); print('bad', file=sys.stderr); sys.exit(2)")
+    done = forks.run("both", env={}, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "good\n", "bad\n")
+    module(tmp_path, "waits", WAITS)
+    with pytest.raises(subprocess.TimeoutExpired):
+        forks.run("waits", env={}, cwd=tmp_path, timeout=0.01)
 
 
 def test_a_fork_is_waited_for_and_killed_like_a_process(forks: Forks, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from overheard.errors import ConfigError
 from overheard.simulators.bluesky import BlueskySimulator
 from overheard.workspaces import WatchSpec
 from tests.servers.farm import Farm
+from tests.servers.forks import shared_forks
 from tests.servers.listeners import listeners, started_with
 from tests.servers.rabbitmq import SCRIPTS
 from tests.servers.shipped import DEPLOY, VHOST, ShippedPostgres, ShippedRabbit
@@ -137,9 +138,7 @@ def test_rabbitmqadmin_publishes_as_the_trigger_user(farm: Farm, rabbit: Shipped
 
 
 def overheard(farm: Farm, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "overheard.cli", *args]
-    environ = farm.environment | {"PYTHONPATH": str(DEPLOY.parent)}
-    return subprocess.run(command, env=environ, cwd=farm.folder, capture_output=True, text=True, timeout=60)
+    return shared_forks().run("overheard.cli", *args, env=farm.environment, cwd=farm.folder)
 
 
 # RabbitMQ

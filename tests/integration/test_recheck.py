@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from overheard.items import Item
 from overheard.messages import ItemsFetched, PollPart
 from tests.integration.test_chain import publish
 from tests.servers.farm import Farm
+from tests.servers.forks import shared_forks
 from tests.servers.sink import Answer
 
 HOUR = 3600.0
@@ -237,10 +236,8 @@ def test_a_forgotten_author_is_not_stored_again_by_the_next_poll(farm: Farm) -> 
     farm.everything()
     hers = {farm.simulator.add_post("python", f"needle {number}", "her words", "Ada") for number in range(5)}
     farm.wait_for_items(hers)
-    done = subprocess.run(
-        [sys.executable, "-m", "overheard.cli", "forget", "--author", "u/ada", "--yes"],
-        env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    forget = ("forget", "--author", "u/ada", "--yes")
+    done = shared_forks().run("overheard.cli", *forget, env=farm.environment, cwd=farm.folder)
     assert done.returncode == 0, done.stderr
     assert count(farm, StoredItem) == 0
     other = farm.post(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from overheard.db.models import DeadLetter
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from overheard.sources.reddit.names import client_key
 from tests.servers.farm import Farm
-from tests.servers.forks import PYTHON
+from tests.servers.forks import shared_forks
 
 CLIENTS = {"first-app": "first-secret", "second-app": "second-secret", CLIENT_ID: CLIENT_SECRET}
 TABLES = "".join(
@@ -88,9 +87,6 @@ def state(farm: Farm, client: str | None = None) -> source_health.SourceState:
 
 
 def status(farm: Farm) -> dict[str, Any]:
-    command = [*PYTHON, "overheard.cli", "status", "--format", "json"]
-    shown = subprocess.run(
-        command, env=farm.environment, cwd=farm.folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    shown = shared_forks().run("overheard.cli", "status", "--format", "json", env=farm.environment, cwd=farm.folder)
     found: dict[str, Any] = json.loads(shown.stdout)
     return found

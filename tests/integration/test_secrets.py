@@ -29,7 +29,7 @@ from overheard.db.models import TABLES, Channel, DeadLetter, RefreshDemand
 from overheard.simulators.reddit import CLIENT_ID, RedditSimulator
 from tests.servers.canaries import Canaries, Leak
 from tests.servers.farm import ALL_STAGES, Farm
-from tests.servers.forks import PYTHON
+from tests.servers.forks import PYTHON, shared_forks
 from tests.servers.listeners import listeners
 from tests.servers.ports import free_ports
 from tests.servers.postgres import PostgresServer
@@ -63,11 +63,8 @@ class Rig:
 
     def run(self, *args: str, module: str = "overheard.cli", **more: str) -> subprocess.CompletedProcess[str]:
         """Run one of our programs to its end, and search what it prints."""
-        done = subprocess.run(
-            [*PYTHON, module, *args],
-            env=self.farm.environment | {"PYTHONPATH": str(ROOT)} | more,
-            cwd=self.farm.folder, capture_output=True, text=True, timeout=180,
-        )  # fmt: skip
+        environ = self.farm.environment | {"PYTHONPATH": str(ROOT)} | more
+        done = shared_forks().run(module, *args, env=environ, cwd=self.farm.folder, timeout=180)
         self.search(f"{module} {' '.join(args)} {sorted(more)}", done.stdout + done.stderr)
         return done
 
@@ -366,7 +363,7 @@ def printed(command: str, environ: dict[str, str], folder: Path) -> str:
     """Return what a program printed until it gave up, or logged that it waits."""
     output = folder / command.replace(" ", "-")
     with output.open("w") as file:
-        process = subprocess.Popen([*PYTHON, *command.split()], env=environ, cwd=folder, stdout=file, stderr=file)
+        process = shared_forks().start(command.split(), env=environ, cwd=folder, output=file)
     try:
         wait_for(lambda: process.poll() is not None or WAITS.search(output.read_text()), command, 90)
         assert process.poll() != 0, output.read_text()

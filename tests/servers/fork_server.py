@@ -1,7 +1,7 @@
 """``python -m tests.servers.fork_server FD``: imports Overheard once, and forks for each program (``forks.py``).
 
-A request on the socket FD is a ``Program`` with two file descriptors: its output, and a socket for answers. The first
-answer is the process id, the second the exit code.
+A request on the socket FD is a ``Program`` with three file descriptors: its output, its errors, and a socket for
+answers. The first answer is the process id, the second the exit code.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from contextlib import suppress
 
 import msgspec
 
-# What `python -m` runs, and what these import when they begin.
-MAINS = ("actors.__main__", "producers.__main__", "overheard.cli.__main__")
-LATER = ("overheard.cli.check", "overheard.cli.run", "overheard.cli.status", "overheard.cli.workspace_files")
+from overheard.cli import ENTRIES
+
+MAINS = ("actors.__main__", "producers.__main__", "overheard.cli.__main__")  # what `python -m` runs
+COMMANDS = tuple(entry.target.partition(":")[0] for entry in ENTRIES.values())
 MAX_REQUEST_BYTES = 100_000
 
 
@@ -58,26 +59,27 @@ class ForkServer:
                 if key.fileobj is not self._control:
                     self._ended(key)
                     continue
-                request, received, *_ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 2)
+                request, received, *_ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 3)
                 if not request:
                     self._stop()
                     return None
                 if self._fork(*received):
                     return msgspec.json.decode(request, type=Program)
 
-    def _fork(self, output: int, status: int) -> bool:
+    def _fork(self, output: int, errors: int, status: int) -> bool:
         """Return True in the new process."""
         answers = socket.socket(fileno=status)
         if pid := os.fork():
             os.close(output)
+            os.close(errors)
             answers.send(str(pid).encode())
             self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, answers))
             return False
         signal.signal(signal.SIGINT, signal.default_int_handler)
         answers.close()
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
+        for given, standard in ((output, 1), (errors, 2)):
+            os.dup2(given, standard)
+            os.close(given)
         for _, fd, _, data in self._programs():
             os.close(fd)
             data[1].close()
@@ -106,7 +108,7 @@ class ForkServer:
 def main() -> None:
     """Import, then serve. Ctrl-C is for the tests and the programs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in (*MAINS, *LATER):
+    for name in (*MAINS, *COMMANDS):
         importlib.import_module(name)
     for name in MAINS:
         del sys.modules[name]  # else runpy warns that it has been imported before it is run

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -80,14 +81,38 @@ class Forks:
                 pass_fds=[theirs.fileno()],
             )  # fmt: skip
 
-    def start(self, args: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: IO[Any]) -> Fork:
-        """Start ``python -m args…`` with its output, errors included, in that file."""
+    def start(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        output: IO[Any],
+        errors: IO[Any] | None = None,
+    ) -> Fork:
+        """Start ``python -m args…`` with its output in that file, and its errors too if they have none of their own."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         program = Program(args[0], list(args[1:]), dict(env), str(cwd))
         with theirs:
             request = [msgspec.json.encode(program)]
-            socket.send_fds(self._control, request, [output.fileno(), theirs.fileno()])
+            fds = [each.fileno() for each in (output, errors or output, theirs)]
+            socket.send_fds(self._control, request, fds)
         return Fork(args, ours)
+
+    def run(
+        self, *args: str, env: Mapping[str, str], cwd: Path, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m args…`` to its end, as ``subprocess.run`` does, and return what it has printed."""
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            fork = self.start(args, env=env, cwd=cwd, output=output, errors=errors)
+            try:
+                code = fork.wait(timeout)
+            finally:
+                fork.kill()
+                fork.wait()
+            output.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(args, code, output.read(), errors.read())
 
     def close(self) -> None:
         """End the server, which kills what still runs."""
