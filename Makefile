@@ -53,7 +53,7 @@ test: servers $(VENV)/.dev ## Run the tests, with private RabbitMQ and PostgreSQ
 
 .PHONY: quick
 quick: $(VENV)/.dev ## Run the tests that need no servers, without those that try very many inputs (ARGS='-k store')
-	$(PYTHON) -m pytest tests/unit tests/contract -m 'not servers and not thorough' --numprocesses $(CORES) --maxprocesses 4 --dist worksteal $(ARGS)
+	$(PYTHON) -m pytest tests/unit tests/contract -m 'not servers and not thorough' --numprocesses $$(( $(CORES) * 2 )) --maxprocesses 8 --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check format, style, types, import rules, names, words and references

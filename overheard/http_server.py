@@ -32,6 +32,12 @@ class BoundedServer(ThreadingHTTPServer):
         self._free = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
         super().__init__((host, port), handler)
 
+    def shutdown(self) -> None:
+        """Wake the loop, which looks only twice a second whether it should end, and wait for its end."""
+        with suppress(OSError):  # it has been shut down before
+            self.socket.shutdown(socket.SHUT_RDWR)
+        super().shutdown()
+
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._free.acquire(blocking=False):
             self.shutdown_request(request)

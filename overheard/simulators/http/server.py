@@ -7,6 +7,7 @@ import ssl
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any, NoReturn
@@ -39,12 +40,13 @@ class SimulatorServer(ThreadingHTTPServer):
         if tls is not None:
             # The handshake happens with the first read, in the connection's own thread.
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        # The interval (seconds) at which the loop notices shutdown(): the default of 0.5 would slow down every test.
-        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="simulator", daemon=True)
+        self._thread = Thread(target=self.serve_forever, name="simulator", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self.stopping.set()
+        with suppress(OSError):  # it has been stopped before
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the loop, which looks only twice a second for shutdown()
         self.shutdown()
         self._thread.join()
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -71,6 +72,17 @@ def test_a_taken_port_is_a_config_error(process: Process) -> None:
     with pytest.raises(ConfigError, match=rf"\[metrics\] 127.0.0.1:{process.port} cannot be used.*--process"):
         other.start("127.0.0.1", process.port)
     other.stop()
+
+
+def test_a_server_stops_at_once() -> None:
+    """Not at the next time, up to half a second later, at which its loop looks whether it should end."""
+    began = time.monotonic()
+    for _ in range(20):
+        server = MetricsServer(CollectorRegistry(), list)
+        server.start("127.0.0.1", 0)
+        server.stop()
+    server.stop()
+    assert time.monotonic() - began < 5
 
 
 def test_a_foreign_host_is_a_config_error() -> None:

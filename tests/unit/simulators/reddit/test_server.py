@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,6 +26,15 @@ def test_a_server_starts_and_stops_again(make_bare):
         requests.get(first, timeout=5)
     with simulator:
         assert make_bare(simulator).names("r/python/new") == [name]
+
+
+def test_a_server_stops_at_once():
+    """Not at the next time, up to half a second later, at which its loop looks whether it should end."""
+    began = time.monotonic()
+    for _ in range(20):
+        with RedditSimulator():
+            pass
+    assert time.monotonic() - began < 5
 
 
 def test_a_taken_port_is_an_oserror(simulator):

@@ -245,6 +245,7 @@ def test_holes_survive_a_restart_and_are_asked_for_before_they_are_given_up(read
     assert read_desk.gaps == []
 
 
+@pytest.mark.thorough
 def test_many_holes_in_a_row(read_desk: HackerNewsDesk) -> None:
     read_desk.simulator.add_hole(2 * MAX_HOLES)
     after = read_desk.simulator.add_story("after")
