@@ -21,6 +21,7 @@ from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.http.injected_failures import InjectedFailure
 from overheard.simulators.mastodon import MastodonSimulator
 from tests.project import ROOT
+from tests.servers.forks import shared_forks
 from tests.servers.waiting import wait_for
 
 Start = Callable[..., Any]
@@ -39,8 +40,8 @@ class Listening:
             **environ,
         }  # fmt: skip
         with self._out.open("w") as out, self._err.open("w") as err:
-            command = [sys.executable, "-m", "overheard.cli", "listen", *arguments]
-            self.process = subprocess.Popen(command, cwd=self.place, env=given, stdout=out, stderr=err)
+            command = ["overheard.cli", "listen", *arguments]
+            self.process = shared_forks().start(command, cwd=self.place, env=given, output=out, errors=err)
 
     @property
     def out(self) -> str:
