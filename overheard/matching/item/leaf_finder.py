@@ -83,21 +83,21 @@ class LeafFinder:
     def _lasts(self, term: Term, start: int) -> Iterator[int]:
         if term.within is None:
             return self._places.lasts(term, start)
-        lengths = (
-            length
-            for piece in term.pieces
-            for length, places in self._places.piece(piece, term.exact).items()
-            if places >> start & 1
-        )
-        return (start + length - 1 for length in lengths)
+        return (start + length - 1 for piece in term.pieces for length in self._lengths(term, piece, start))
+
+    def _lengths(self, term: Term, piece: Piece, start: int) -> Iterator[int]:
+        """Yield how many words a piece takes that begins at a position."""
+        return (length for length, places in self._places.piece(piece, term.exact).items() if places >> start & 1)
 
     def _span(self, term: Term, first: int, last: int) -> Highlight:
         """Return the span of an occurrence, widened by the symbols that the term requires there."""
         before, behind = self._layout.symbols(first)[0], self._layout.symbols(last)[1]
         if not before and not behind:
             return self._layout.span(first, last)
-        in_any_order = term.within is not None
-        at_start, at_end = (term.pieces, term.pieces) if in_any_order else (term.pieces[:1], term.pieces[-1:])
+        if term.within is None:
+            at_start, at_end = term.pieces[:1], term.pieces[-1:]
+        else:  # those that stand here, in whatever order
+            at_start = at_end = tuple(piece for piece in term.pieces if any(self._lengths(term, piece, first)))
         wants_before = any(affixes[0][0] == before for affixes in _affixes(at_start))
         wants_behind = any(affixes[-1][1] == behind for affixes in _affixes(at_end))
         return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")

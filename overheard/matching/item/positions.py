@@ -173,10 +173,10 @@ class Positions:
     def _within_borders(self, spelling: Spelling, begins: int) -> int:
         """Return those places where a dotted name or number is not a part of a longer one."""
         layout = self.layout
-        if "." in spelling.between or ":" in spelling.between:
-            begins &= ~layout.continued_numbers
         if "." in spelling.between:
-            begins &= ~layout.hyphenated & ~(layout.continued_names >> (len(spelling.words) - 1))
+            begins &= (
+                ~layout.continued_numbers & ~layout.hyphenated & ~(layout.continued_names >> (len(spelling.words) - 1))
+            )
         return begins
 
     def _words_with(self, part: str, at_end: bool) -> Iterator[str]:

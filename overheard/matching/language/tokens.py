@@ -18,7 +18,7 @@ MINUS_SIGNS = "-−–—"
 # Reddit's own addresses, which begin like a regular expression.
 _PATH = "/(?:r|u|user|comments)/"
 # With classes, in which a / needs no backslash; then, for an expression whose brackets do not match, without.
-_REGEX_BODIES = r"(?:[^/\\\[\n]|\\[^\n]|\[\^?\]?(?:[^\]\\\n]|\\[^\n])*+\])++", r"(?:[^/\\\s]|\\\S)++"
+_REGEX_BODIES = r"(?:[^/\\\[\n]|\\[^\n]|\[\^?\]?(?:[^\]\\\n]|\\[^\n])*\])+", r"(?:[^/\\\s]|\\\S)+"
 _REGEX = "|".join(rf"=?/(?!\s){body}/[gimsuxy]{{0,3}}(?={_ENDS}|[,，、])" for body in _REGEX_BODIES)
 _FIELD = rf"(?i:{'|'.join(FIELD_NAMES)})[:：](?!:|//)"
 # In the brackets of a field, a comma separates, but not in 1,000.

@@ -19,15 +19,15 @@ class Stretch(NamedTuple):
 QUOTE = re.compile(r"(?:>|&gt;)(?!!)")  # not >!spoiler!<; escaped in dumps of Reddit's API
 ITEM = re.compile(r"(?:[-*+]|(?P<number>\d{1,9})[.)])(?:(?=[ \t])|$)|•")
 HEADING = re.compile(r"#{1,6}(?=[ \t]|$)")
-RULE = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}+$")
+RULE = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}$")
 UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+$")
-DELIMITERS = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
+DELIMITERS = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*\|?[ \t]*+$")
 _PIPE = re.compile(r"\\.|(\|)")
 # The language after a fence is not shown; more than one word is text.
 FENCE = re.compile(r"(`{3,}+(?![^`]*+`)|~{3,}+)(?:[ \t]*+[^\s`~]++(?=[ \t]*+$))?")
 # CommonMark accepts any word as an address, which would make a definition of "[Note]: remember".
 DEFINITION = re.compile(
-    r"\[(?!\^)(?P<label>(?:[^\[\]\\]|\\.){1,999}+)\]:[ \t]*+"
+    r"\[(?!\^)(?P<label>(?:[^\[\]\\]|\\.){1,999})\]:[ \t]*+"
     r"(?:<(?P<angled>[^<>]++)>|(?P<bare>(?!<)(?=\S*?[/.:#]\S)\S++))"
     rf"(?:[ \t]++(?P<title>{TITLE}))?[ \t]*+$"
 )

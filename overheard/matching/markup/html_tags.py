@@ -15,8 +15,8 @@ _BLOCK = (
 # An attribute needs its value: "a <b and c> d" is not a tag.
 _ATTRIBUTE = r"\s++[A-Za-z_:@][\w:.-]*+\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'=<>`]++)"
 _TAG = re.compile(
-    rf"</?(?:(?P<inline>{_INLINE.replace(' ', '|')})|(?P<block>{_BLOCK.replace(' ', '|')}))(?:{_ATTRIBUTE})*+\s*+/?>"
-    r"|(?P<break><br\s*+/?>(?:\s*+<br\s*+/?>)*+)",
+    rf"</?(?:(?P<inline>{_INLINE.replace(' ', '|')})|(?P<block>{_BLOCK.replace(' ', '|')}))(?:{_ATTRIBUTE})*\s*+/?>"
+    r"|(?P<break><br\s*+/?>(?:\s*+<br\s*+/?>)*)",
     re.IGNORECASE,
 )
 _VALUE = re.compile(r"\s(href|src|alt|title)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))", re.IGNORECASE)

@@ -4,24 +4,26 @@ import re
 
 from overheard.matching.markup.mask import ENTITY, Span
 
-TITLE = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)"
+# Repeated groups are not possessive here, only classes are: Python before 3.11.5 (Debian 12 has 3.11.2) does not put
+# the position back where the last repetition fails half-way (https://github.com/python/cpython/issues/106052).
+TITLE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)"
 
 # Three levels of brackets are more than addresses have; no limit would take quadratic time on "[](" again and again.
 _INNERMOST = r"\([^\s()\\]*+\)"
-_INNER = rf"\((?:[^\s()\\]|\\.|{_INNERMOST})*+\)"
-_BRACKETS = rf"\((?:[^\s()\\]|\\.|{_INNER})*+\)"
+_INNER = rf"\((?:[^\s()\\]|\\.|{_INNERMOST})*\)"
+_BRACKETS = rf"\((?:[^\s()\\]|\\.|{_INNER})*\)"
 TAIL = re.compile(
-    rf"\(\s*+(?:<(?P<angled>[^<>\n]*+)>|(?P<bare>(?!<)(?:[^\s()\\]|\\.|{_BRACKETS})*+))"
-    rf"(?:\s++(?P<title>{TITLE}))?+\s*+\)"
+    rf"\(\s*+(?:<(?P<angled>[^<>\n]*+)>|(?P<bare>(?!<)(?:[^\s()\\]|\\.|{_BRACKETS})*))"
+    rf"(?:\s++(?P<title>{TITLE}))?\s*+\)"
 )
-REFERENCE = re.compile(r"\[(?P<label>(?:[^\[\]\\]|\\.){0,999}+)\]")
+REFERENCE = re.compile(r"\[(?P<label>(?:[^\[\]\\]|\\.){0,999})\]")
 LABEL_MAX_CHARS = 999  # CommonMark's limit
 
 # What may not be in an address ends it: quotes and signs that URLs must encode, punctuation of scripts without spaces.
 _URL_CHAR = r"[^\s<>\"`|^()\[\]\\&\x01\u2018-\u201f\u00ab\u00bb\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40]"
 _URL_PART = rf"{_URL_CHAR}|&(?!(?:gt|lt|quot|nbsp|\#0?39|\#x27|\#x200b);)|\\[!-/:-@\[-`{{-~]"
 _URL_REST = re.compile(
-    rf"(?:{_URL_PART}|\((?:{_URL_PART}|\((?:{_URL_PART})*+\))*+\)|\[(?:{_URL_PART})*+\](?!\())++", re.IGNORECASE
+    rf"(?:{_URL_PART}|\((?:{_URL_PART}|\((?:{_URL_PART})*\))*\)|\[(?:{_URL_PART})*\](?!\())+", re.IGNORECASE
 )
 _URL_START = re.compile(r"(?:https?://|www\.)(?=[^\W_]|\[)", re.IGNORECASE)
 _ENTITY = re.compile(ENTITY)

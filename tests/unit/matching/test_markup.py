@@ -2,11 +2,13 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overheard.matching import markup
 from overheard.matching.markup import BREAK, IGNORED, address_mask, flow, needs_mask
 from overheard.matching.text.scripts import ENCODED_REST
 
@@ -221,3 +223,10 @@ def test_a_text_whose_marks_are_at_the_edges_of_words_needs_no_mask(text: str) -
 @given(st.text(alphabet="ab .,!?'\"()-\n"))
 def test_plain_text_keeps_its_words(text: str) -> None:
     assert _WORD.findall(flow(text).masked) == _WORD.findall(text)
+
+
+def test_no_group_is_possessive() -> None:
+    """Python before 3.11.5 matches such groups wrongly: https://github.com/python/cpython/issues/106052."""
+    package = Path(markup.__file__).parent
+    found = [path.name for path in package.glob("*.py") if re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", path.read_text())]
+    assert found == []
