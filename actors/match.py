@@ -160,6 +160,7 @@ class Matcher:
             outdated = sum(matched for _, matched in self._refused_queries.values())
             unreadable = len(self._refused_queries) - outdated
         self.metrics.queries.set(len(self._index))
+        self.metrics.always_evaluated.set(self._index.always_evaluated)
         self.metrics.refused_queries.labels("yes").set(outdated)
         self.metrics.refused_queries.labels("no").set(unreadable)
         if outdated:

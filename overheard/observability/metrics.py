@@ -182,6 +182,11 @@ class ProcessMetrics(MetricCatalogue):
 
         # Matching and mentions.
         self.queries = gauge("queries", "Queries in the index.", "match")
+        self.always_evaluated = gauge(
+            "always_evaluated_queries",
+            "Distinct queries that need no word, and are evaluated for each item, or each of a place or an author.",
+            "match",
+        )
         self.refused_queries = gauge(
             "refused_queries",
             "Stored queries that would be refused today; matched says whether they are still matched.",

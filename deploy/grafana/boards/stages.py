@@ -166,6 +166,7 @@ def _index() -> DashboardRow:
             "short",
             (
                 gauge_max("overheard_queries", "queries"),
+                gauge_max("overheard_always_evaluated_queries", "evaluated for every item"),
                 gauge_max("overheard_refused_queries", "refused, matched: {{matched}}", by="matched"),
             ),
         ),

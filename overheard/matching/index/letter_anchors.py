@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Literal, TypeVar
 
+from overheard.matching.text.memory import REMEMBERED_CHARS
 from overheard.matching.text.stems import stem
 
 REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
-MAX_REMEMBERED_CHARS = 40  # of a word: strangers write longer ones, each only once
 
 T = TypeVar("T")
 _Kind = Literal["beginning", "end", "stem", "part"]
@@ -57,7 +57,7 @@ class LetterAnchors:
         for word in set(words) - plain:
             if (anchors := known.get(word)) is None:
                 anchors = self._anchors.keys() & _letters(word, self._shapes)
-                if len(word) > MAX_REMEMBERED_CHARS:
+                if len(word) > REMEMBERED_CHARS:
                     pass
                 elif anchors:
                     known[word] = anchors

@@ -4,8 +4,8 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
 
+from overheard.matching.text.memory import remembered
 from overheard.matching.text.scripts import APOSTROPHES, INVISIBLE, emoji
 
 _DROPPED = re.compile(f"[{INVISIBLE}{APOSTROPHES}]+")
@@ -40,8 +40,7 @@ def fold(word: str) -> str:
     return _DROPPED.sub("", _without_accents(kept)) or visible or word
 
 
-# Bounded, because the words come from texts of strangers. The size is chosen, not measured.
-fold_cached = lru_cache(maxsize=16_384)(fold)
+fold_cached = remembered(16_384)(fold)  # chosen, not measured
 
 
 def fold_keeping_accents(word: str) -> str:

@@ -1,8 +1,8 @@
 """The signs between two words of a text, in the form in which they are compared."""
 
 import re
-from functools import lru_cache
 
+from overheard.matching.text.memory import remembered
 from overheard.matching.text.scripts import APOSTROPHES, COMMAS, DOTS, HYPHENS
 
 HYPHEN_OR_SPACE = "-"  # what ``between`` of a spelling asks for: one hyphen, or white space
@@ -18,7 +18,7 @@ _PLAIN = str.maketrans({
 })  # fmt: skip
 
 
-@lru_cache(maxsize=1024)  # of texts of strangers: bounded; nearly all are a space
+@remembered(1024)  # nearly all are a space
 def plain_signs(separator: str) -> str:
     """Return a separator with one form of each sign, and each run of white space as one space."""
     if separator == " ":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import Stemmer
 
+from overheard.matching.text.memory import remembered
 
-@lru_cache(maxsize=16_384)  # bounded, because the words come from texts of strangers; chosen, not measured
+
+@remembered(16_384)  # chosen, not measured
 def stem(word: str) -> str:
     """Return the English stem of a folded word."""
     # A stemmer has state, so threads cannot share one; making one costs no more than looking one up.

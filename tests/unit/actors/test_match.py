@@ -249,6 +249,19 @@ def test_pausing_resuming_and_removing_a_workspace_take_effect_at_once(
     assert wanted(item) == [{acme: 1}]
 
 
+def test_queries_that_need_no_word_are_counted(
+    world: World, wanted: Callable[..., list[dict[int, int]]], metric: Metric
+) -> None:
+    texts = {"a": "acme", "b": "/[0-9]{4}-[0-9]{4}/", "c": "place:python -jobs", "d": "/acme[0-9]/"}
+    acme = world.workspace(queries=texts)
+    item = world.item(title="call", body="1234-5678", place="python")
+    assert wanted(item) == [{acme: 2}]
+    assert metric("always_evaluated_queries") == 2
+    workspace_specs.set_active(world.db, acme, False)
+    assert wanted(item) == [{}]
+    assert metric("always_evaluated_queries") == 0
+
+
 def test_a_query_that_would_be_refused_today_is_matched_as_before_and_counted(
     world: World, wanted: Callable[..., list[dict[int, int]]], metric: Metric
 ) -> None:
