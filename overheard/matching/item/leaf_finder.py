@@ -77,27 +77,29 @@ class LeafFinder:
             for start in bits(starts):
                 yield self._layout.span(start, start + len(term.plain) - 1)
             return
+        if term.within is not None:
+            yield from self._window_spans(term, starts)
+            return
         for start in bits(starts):
-            yield self._span(term, start, max(self._lasts(term, start)))
+            yield self._span(start, max(self._places.lasts(term, start)), term.pieces[:1], term.pieces[-1:])
 
-    def _lasts(self, term: Term, start: int) -> Iterator[int]:
-        if term.within is None:
-            return self._places.lasts(term, start)
-        return (start + length - 1 for piece in term.pieces for length in self._lengths(term, piece, start))
+    def _window_spans(self, term: Term, starts: int) -> Iterator[Highlight]:
+        """Yield the spans of a window's pieces, which may stand in any order."""
+        found = [
+            (piece, length, places)
+            for piece in term.pieces
+            for length, places in self._places.piece(piece, term.exact).items()
+        ]
+        for start in bits(starts):
+            here = [(piece, length) for piece, length, places in found if places >> start & 1]
+            pieces = [piece for piece, _ in here]
+            yield self._span(start, start + max(length for _, length in here) - 1, pieces, pieces)
 
-    def _lengths(self, term: Term, piece: Piece, start: int) -> Iterator[int]:
-        """Yield how many words a piece takes that begins at a position."""
-        return (length for length, places in self._places.piece(piece, term.exact).items() if places >> start & 1)
-
-    def _span(self, term: Term, first: int, last: int) -> Highlight:
-        """Return the span of an occurrence, widened by the symbols that the term requires there."""
+    def _span(self, first: int, last: int, at_start: Iterable[Piece], at_end: Iterable[Piece]) -> Highlight:
+        """Return the span of an occurrence, widened by the symbols that its first and its last piece require."""
         before, behind = self._layout.symbols(first)[0], self._layout.symbols(last)[1]
         if not before and not behind:
             return self._layout.span(first, last)
-        if term.within is None:
-            at_start, at_end = term.pieces[:1], term.pieces[-1:]
-        else:  # those that stand here, in whatever order
-            at_start = at_end = tuple(piece for piece in term.pieces if any(self._lengths(term, piece, first)))
         wants_before = any(affixes[0][0] == before for affixes in _affixes(at_start))
         wants_behind = any(affixes[-1][1] == behind for affixes in _affixes(at_end))
         return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")
@@ -124,12 +126,16 @@ class LeafFinder:
         for terms, others in ((near.left, near.right), (near.right, near.left)):
             after, until = self._behind(others, near), self._before(others, near)
             for term in terms:
-                for start in bits(self._places.starts(term)):
+                starts = self._places.starts(term)
+                if self._places.is_plain(term):  # then all occurrences are of one length, and are looked at together
+                    yield from self._spans(term, starts & (after | until >> (len(term.plain) - 1)))
+                    continue
+                for start in bits(starts):
                     near_ones = [
                         last for last in self._places.lasts(term, start) if after >> start & 1 or until >> last & 1
                     ]
                     if near_ones:
-                        yield self._span(term, start, max(near_ones))
+                        yield self._span(start, max(near_ones), term.pieces[:1], term.pieces[-1:])
 
     def _matches(self, pattern: Pattern) -> Iterator[Highlight]:
         for plain, first in self._firsts_of(pattern):
