@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actors.context import Context
 from overheard.bus.actor import StageWork
 from overheard.clock import Clock
@@ -13,13 +15,16 @@ from overheard.db.storing import KeptFor, kept_forever
 from overheard.messages import ItemsMatched, NotifyChannel
 from overheard.observability.log import bind, bound
 from overheard.observability.metrics import ProcessMetrics
+from overheard.routing import MuteRule
 from overheard.sending import Send
+from overheard.workspaces.mutes import operator_rule
 
 
 def work(context: Context) -> StageWork:
     """Return the stage's work, limited to what retention keeps and to the sample's quota."""
     ages = configured_ages(context.config.retention)
     quota = SampleQuota(context.db, context.config.sample.items_per_source)
+    operator_mutes = [operator_rule(mute) for mute in context.config.notify.mute]
     return StageWork(
         lambda message, permit: store(
             message,
@@ -29,6 +34,7 @@ def work(context: Context) -> StageWork:
             metrics=context.metrics,
             kept_for=ages.kept_for,
             quota=quota,
+            operator_mutes=operator_mutes,
         )
     )
 
@@ -42,12 +48,13 @@ def store(
     metrics: ProcessMetrics,
     kept_for: KeptFor = kept_forever,
     quota: SampleQuota | None = None,
+    operator_mutes: Sequence[MuteRule] = (),
 ) -> None:
     """Store one part of a poll, then notify its channels. After a crash in between the sweep finds the deliveries.
 
     ``kept_for`` returns the age in seconds from which a source's items are not stored; ``quota`` bounds the sample.
     """
-    stored = storing.store(db, message, clock(), kept_for=kept_for)
+    stored = storing.store(db, message, clock(), kept_for=kept_for, operator_mutes=operator_mutes)
     metrics.mentions_stored.inc(stored.mentions)
     metrics.items_erased.labels("deleted").inc(stored.erased)
     for source, reason in stored.gaps:

@@ -1,4 +1,4 @@
-"""Notices to receivers: mentions, digests and the operator's alerts, in the form of their JSON."""
+"""Notices to receivers: mentions, summaries, digests, reports and the operator's alerts, in the form of their JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 SHOWN_IN = {"title": "title", "thread": "title", "body": "body", "url": "url"}
-NoticeType = Literal["mention.created", "mentions.summary", "digest", "alert"]
+NoticeType = Literal["mention.created", "mentions.summary", "digest", "workspace.report", "alert"]
+ReportKind = Literal["query flooding", "channel failing", "channel disabled"]
 
 
 class MatchReason(msgspec.Struct, frozen=True):
@@ -74,10 +75,55 @@ class Alert(msgspec.Struct, frozen=True):
     incidents: tuple[AlertedIncident, ...]
 
 
+class PlaceCount(msgspec.Struct, frozen=True):
+    """How many mentions a place of a source has."""
+
+    source: str
+    place: str
+    count: int
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The true numbers of a summary or digest: of all its mentions, whether they are shown or not.
+
+    ``by_query`` and ``by_place`` have the largest first; a mention of two queries counts for both. ``by_day`` has one
+    entry for each day of the period in the workspace's zone, as (2026-11-27, count). ``since`` and ``until`` are RFC
+    3339 in UTC. ``before``: the total of the period before, None if it is unknown.
+    """
+
+    total: int
+    by_query: dict[str, int]
+    by_place: tuple[PlaceCount, ...]
+    by_day: tuple[tuple[str, int], ...] = ()
+    since: str | None = None
+    until: str | None = None
+    before: int | None = None
+
+
+class WorkspaceReport(msgspec.Struct, frozen=True):
+    """What a workspace should know about itself, in sentences. ``name``: of the query or channel that it is about."""
+
+    kind: ReportKind
+    name: str
+    title: str
+    lines: tuple[str, ...]
+
+
+class NoticeLinks(msgspec.Struct, frozen=True):
+    """Addresses of the web page, for buttons: open, judge as useful or noise, mute. None while there is none."""
+
+    open: str | None = None
+    useful: str | None = None
+    noise: str | None = None
+    mute: str | None = None
+
+
 class Notice(msgspec.Struct, frozen=True):
     """The content of one delivery. ``id`` is the same in all tries (I4).
 
     Receivers can drop repeats by it if the transport carries it: signed webhooks, mail, json://, xml:// and form:// do.
+    A ``mention.created`` has one mention; further ones are others that link to the same address. ``mentions`` of a
+    summary or digest are oldest first; ``totals`` counts all of them.
     """
 
     id: str
@@ -86,3 +132,8 @@ class Notice(msgspec.Struct, frozen=True):
     mentions: tuple[PublicMention, ...]
     omitted: int = 0  # mentions that a summary or digest counts but does not show
     alert: Alert | None = None  # set if ``type`` is "alert"
+    totals: Totals | None = None  # set if ``type`` is "mentions.summary" or "digest"
+    report: WorkspaceReport | None = None  # set if ``type`` is "workspace.report"
+    name: str = ""  # of the workspace; empty: its slug
+    timezone: str = "UTC"  # of the workspace, for the times that people read
+    links: NoticeLinks = NoticeLinks()

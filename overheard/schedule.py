@@ -46,6 +46,21 @@ def interval(text: str) -> int | None:
     return seconds
 
 
+def span_seconds(text: str) -> float:
+    """Return the seconds of a span such as ``0s`` or ``90s``, which may be 0. Raises InvalidInput."""
+    match = INTERVAL.fullmatch(text.strip())
+    if match is None or (seconds := int(match[1]) * UNIT_SECONDS[match[2]]) > MAX_INTERVAL_SECONDS:
+        raise InvalidInput(f"{text[:40]!r} is not a span of time: write 0s, 30s, 5m, 2h or 1d")
+    return float(seconds)
+
+
+def span_text(seconds: float) -> str:
+    """Return a span as ``span_seconds`` reads it, in the largest unit that fits: ``30s``, ``5m``."""
+    whole = round(seconds)
+    unit = next((unit for unit in "dhm" if whole and whole % UNIT_SECONDS[unit] == 0), "s")
+    return f"{whole // UNIT_SECONDS[unit]}{unit}"
+
+
 def next_due(text: str, timezone: str, after: float) -> float:
     """Return the first due time after ``after``, both in seconds since the epoch, of an interval or a cron expression.
 

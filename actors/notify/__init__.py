@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from actors.context import Context
 from actors.notify.notifier import Notifier
-from overheard import __version__
 from overheard.bus.actor import StageWork
-from overheard.channels import ChannelOptions, Transport
+from overheard.channels import Transport
 from overheard.channels.registry import open_transport
 from overheard.db.channels import ChannelRow
 from overheard.messages import NotifyChannel
+from overheard.operations.channels import options
 from overheard.permits import BudgetNeed
 
 # Less than the general second (permits.MAX_THREAD_WAIT_SECONDS): each channel has its own budget, and all of them may
@@ -24,15 +26,11 @@ MAX_WAIT_SECONDS = 0.1
 def work(context: Context) -> StageWork:
     """Return the stage's work. Each channel has its own budget."""
     rules = context.config.notify
-    options = ChannelOptions(
-        allow_private=rules.allow_private,
-        timeout=rules.timeout,
-        user_agent=f"Overheard/{__version__}",
-        clock=context.clock,
-    )
+    allowed = options(context.config, allow_private=rules.allow_private)
+    allowed = msgspec.structs.replace(allowed, clock=context.clock)
 
     def ready(row: ChannelRow) -> Transport:
-        return open_transport(row.url, row.secret, options=options)
+        return open_transport(row.url, row.secret, options=allowed)
 
     notifier = Notifier(
         db=context.db,

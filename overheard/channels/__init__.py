@@ -5,6 +5,7 @@ A *channel* is the row in the database: a name, a URL, a mode. A *transport* sen
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -17,13 +18,16 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The operator's settings for all channels.
 
     ``allow_private`` permits connections to this machine and to private networks; ``timeout`` bounds one attempt, in
-    seconds; ``clock`` dates signatures.
+    seconds; ``clock`` dates signatures and ages. ``services``: where each chat service is, if not at its own address
+    (slack, slack api, discord, telegram, ntfy). ``files_dir``: file:// channels write below it; empty: there are none.
     """
 
     allow_private: bool
     timeout: float
     user_agent: str
     clock: Clock = system_clock
+    services: Mapping[str, str] = {}
+    files_dir: str = ""
 
 
 class Transport(Protocol):

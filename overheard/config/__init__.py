@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from overheard.config.channels import ChannelsSettings as ChannelsSettings
 from overheard.config.section import YEAR_SECONDS, Count, Days, Seconds, SecondsUpToAnHour, SettingsSection, Threads
 from overheard.config.sources import RedditSettings as RedditSettings
 from overheard.config.sources import SourcesSettings as SourcesSettings
@@ -86,6 +87,16 @@ class StoreSettings(SettingsSection):
     threads: Threads = 2
 
 
+class MuteSettings(SettingsSection):
+    """``[[notify.mute]]``: what no workspace is sent. A mention has to fit all conditions given."""
+
+    source: str = ""
+    author: str = ""
+    place: str = ""
+    thread: str = ""
+    until: str = ""
+
+
 class NotifySettings(SettingsSection):
     threads: Threads = 8
     allow_private: bool = False
@@ -95,6 +106,9 @@ class NotifySettings(SettingsSection):
     batch: Count = 10
     lease: Seconds = 60
     give_up_after: Seconds = 432000
+    files_dir: str = ""  # file:// channels write below it; empty: there are none
+    # Not strict, because TOML has arrays and no tuples.
+    mute: Annotated[tuple[MuteSettings, ...], Field(strict=False)] = ()
 
 
 class DigestSettings(SettingsSection):
@@ -178,6 +192,7 @@ class Config(SettingsSection):
     match: MatchSettings = MatchSettings()
     store: StoreSettings = StoreSettings()
     notify: NotifySettings = NotifySettings()
+    channels: ChannelsSettings = ChannelsSettings()
     digest: DigestSettings = DigestSettings()
     recheck: RecheckSettings = RecheckSettings()
     sample: SampleSettings = SampleSettings()
@@ -194,7 +209,7 @@ class Config(SettingsSection):
 def _sections(table: type[SettingsSection], prefix: str = "") -> Iterator[tuple[str, type[SettingsSection]]]:
     for name, field in table.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, SourcesSettings):
+        if isinstance(kind, type) and issubclass(kind, SourcesSettings | ChannelsSettings):
             yield from _sections(kind, f"{prefix}{name}.")
         elif isinstance(kind, type) and issubclass(kind, SettingsSection):
             yield f"{prefix}{name}", kind

@@ -9,16 +9,17 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import mentions
+from overheard.db import mentions, mutes
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import FAILED, PENDING, SENT, Channel, Delivery, Mention, Workspace
+from overheard.db.models import FAILED, PENDING, SENT, Channel, Delivery, Mention, Query, Workspace
 from overheard.db.storable_text import storable
 from overheard.notices import Notice, NoticeType, PublicMention
-from overheard.routing import NewMention, Route, route
+from overheard.routing import MuteRule, NewMention, Route, route
 
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
 DIGEST_MAX_MENTIONS = 200  # the newest; the others are only counted
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
 CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
 
 
@@ -48,15 +49,16 @@ def new_delivery_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
-def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
+def add(db: Db, mentions: Sequence[NewMention], now: float, operator_mutes: Sequence[MuteRule] = ()) -> dict[int, str]:
     """Insert the deliveries of these mentions; return the channels to notify now, each with its workspace's slug.
 
-    Runs inside store's transaction.
+    Runs inside store's transaction. ``operator_mutes`` are for all workspaces.
     """
     workspaces = sorted({mention.workspace_id for mention in mentions if not mention.backfilled})
     if not workspaces:
         return {}
-    routing = route(mentions, [Route(*row) for row in _routes(db, workspaces=workspaces)], now)
+    rules = [*operator_mutes, *mutes.active(db, workspaces, now)]
+    routing = route(mentions, _channel_routes(db, workspaces), now, rules)
     rows = [
         {
             "id": new_delivery_id(),
@@ -65,6 +67,9 @@ def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
             "state": delivery.state,
             "due_at": delivery.due_at,
             "created_at": now,
+            "held_by": delivery.held_by,
+            "query": delivery.query,
+            "link": delivery.link,
         }
         for delivery in routing.deliveries
     ]
@@ -73,11 +78,36 @@ def add(db: Db, mentions: Sequence[NewMention], now: float) -> dict[int, str]:
     return routing.prompts
 
 
+def _channel_routes(db: Db, workspaces: Sequence[int]) -> list[Route]:
+    rows = [(*row, _NAMES.decode(names)) for *row, names in _routes(db, workspaces=workspaces)]
+    named = sorted({name for *_, names in rows for name in names})
+    ids = {(workspace, name): query for workspace, name, query in _query_ids(db, workspaces, named)} if named else {}
+    return [
+        Route(
+            channel_id=channel,
+            workspace_id=workspace,
+            workspace=slug,
+            mode=mode,
+            disabled=bool(disabled),
+            not_before=not_before,
+            queries=frozenset(ids[workspace, name] for name in names if (workspace, name) in ids) if names else None,
+        )
+        for channel, workspace, slug, mode, disabled, not_before, names in rows
+    ]
+
+
+def _query_ids(db: Db, workspaces: Sequence[int], names: Sequence[str]) -> list[tuple[int, str, int]]:
+    rows = Query.select(Query.workspace, Query.name, Query.id).where(
+        Query.workspace.in_(workspaces), Query.name.in_(names)
+    )
+    return list(rows.tuples().execute(db.peewee))
+
+
 @compiled
 def _routes(db: Db, workspaces: Any) -> Any:
     columns = (Channel.id, Channel.workspace, Workspace.slug, Channel.mode, Channel.disabled_at.is_null(False))
     channels = (
-        Channel.select(*columns, Channel.not_before)
+        Channel.select(*columns, Channel.not_before, Channel.queries)
         .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(Channel.workspace.in_(workspaces))
         .order_by(Channel.id)

@@ -56,6 +56,8 @@ class Workspace(Table):
     timezone = TextField(default="UTC")
     every = TextField()
     digest = TextField(null=True)
+    quiet = TextField(default="")
+    working = TextField(default="")
     active = BooleanField(default=True)
     created_at = DoubleField()
     next_due_at = DoubleField(index=True)
@@ -164,7 +166,7 @@ class Watch(Table):
 
 # ``scope``: what the workspace file limits the query to, as JSON. ``removed_at``: it matches nothing any more; its row
 # still names it in the mentions that it has found. ``revision``: of the latest change that the matching index has to
-# load.
+# load. ``flood_reported_at``: when its workspace was last told that it floods.
 class Query(Table):
     id = AutoField()
     workspace = _of(Workspace, "queries")
@@ -173,6 +175,7 @@ class Query(Table):
     scope = TextField(default="{}")
     removed_at = DoubleField(null=True)
     revision = BigIntegerField()
+    flood_reported_at = DoubleField(null=True)
 
     class Meta:
         indexes = (
@@ -199,7 +202,9 @@ class WatchChange(Table):
 
 
 # Where mentions go. ``url`` and ``secret`` are secrets. ``failures``: failed tries since the last success that were the
-# channel's own fault; ``not_before``: no delivery is tried before then.
+# channel's own fault; ``not_before``: no delivery is tried before then. ``queries``: the names of those it hears of, as
+# JSON; an empty list means all. ``min_gap`` and ``summary_every`` are seconds. ``wake_at``: a message that lets the
+# channel send what waits arrives then. ``reported_at``: when its workspace was told that it fails.
 class Channel(Table):
     id = AutoField()
     workspace = _of(Workspace, "channels")
@@ -213,9 +218,27 @@ class Channel(Table):
     reason = TextField(null=True)
     failures = IntegerField(default=0)
     not_before = DoubleField(default=0)
+    min_gap = DoubleField(default=0)
+    max_per_hour = IntegerField(default=60)
+    summary_every = DoubleField(default=30)
+    queries = TextField(default="[]")
+    wake_at = DoubleField(default=0)
+    reported_at = DoubleField(null=True)
 
     class Meta:
         indexes = ((("workspace", "name"), True),)
+
+
+# What a workspace does not want to be sent: mentions that fit all conditions of a row; empty ones fit everything.
+# ``place`` and ``author`` are in lower case. ``until``: None means for good.
+class Mute(Table):
+    id = AutoField()
+    workspace = _of(Workspace, "mutes", index=True)
+    query = TextField(default="")
+    author = TextField(default="")
+    place = TextField(default="")
+    thread = TextField(default="")
+    until = DoubleField(null=True)
 
 
 # A matched or sampled item; others are not stored. ``ref`` is the source's own id, ``texts`` are JSON. ``checked_at``:
@@ -292,7 +315,8 @@ class Erased(Table):
 
 
 # One for each (workspace, item) (I3). ``query_ids``, ``highlights`` and ``why`` are JSON. ``backfilled``: stored but
-# not sent, as the item is older than the watch, or too old to be news.
+# not sent, as the item is older than the watch, or too old to be news. ``read_at``: when the reading that found it
+# began; 0 if that is unknown.
 class Mention(Table):
     id = BigAutoField()
     workspace = _of(Workspace, "mentions")
@@ -302,24 +326,36 @@ class Mention(Table):
     why = TextField(default="[]")
     backfilled = BooleanField(default=False)
     stored_at = DoubleField(index=True)
+    read_at = DoubleField(default=0)
 
     class Meta:
         indexes = ((("workspace", "item"), True), (("workspace", "stored_at"), False))
 
 
 # The values of ``Delivery.state``.
-PENDING, HELD, SENT, FAILED, BUNDLED = "pending", "held", "sent", "failed", "bundled"
+PENDING, HELD, SENT, FAILED, BUNDLED, MUTED = "pending", "held", "sent", "failed", "bundled", "muted"
+# The values of ``Delivery.kind``.
+MENTION, SUMMARY, DIGEST, REPORT = "mention", "summary", "digest", "report"
 
 
-# The outbox. One for each (channel, mention) or (channel, digest period) (I3). Those of a digest channel are ``held``
-# until a digest takes them into its ``bundle``. Receivers see the id; it stays the same over all tries (I4).
+# The outbox. One for each (channel, mention), (channel, digest period), summary or report (I3). Those of a digest
+# channel are ``held`` until a digest takes them into its ``bundle``; a summary takes pending ones into its own.
+# ``muted`` ones are never sent. ``held_by``: what keeps or kept it from being sent at once, in words. ``query``: the
+# one that a mention counts for where queries share a channel. ``link``: of a mention's item, what it links to
+# (``routing.link_key``). ``content`` is a report's, as JSON. Receivers see the id; it stays the same (I4).
 class Delivery(Table):
     id = TextField(primary_key=True)
+    kind = TextField(default=MENTION)
     channel = _of(Channel, "deliveries", index=False)
     mention = _of(Mention, "deliveries", null=True, index=True)
     period_end = DoubleField(null=True)
+    period_start = DoubleField(null=True)
     bundle = TextField(null=True, index=True)
     state = TextField()
+    held_by = TextField(null=True)
+    query = IntegerField(null=True)
+    link = TextField(null=True)
+    content = TextField(null=True)
     attempts = IntegerField(default=0)
     due_at = DoubleField()
     lease_until = DoubleField(default=0)
@@ -334,8 +370,18 @@ class Delivery(Table):
             (("channel", "state", "due_at"), False),  # is anything due; what was sent last
             (("channel", "state", "attempts", "due_at"), False),  # claim: least tried first
             (("channel", "state", "lease_until"), False),  # does a claim hold the channel
+            (("channel", "state", "sent_at"), False),  # the messages of the last hour
+            (("channel", "link"), False),  # another mention that links to the same address
             (("state", "due_at"), False),  # over all channels: the sweep, the oldest due
         )
+
+
+# A failed try of a delivery, and why.
+class FailedTry(Table):
+    id = BigAutoField()
+    delivery = _of(Delivery, "tries", index=True)
+    at = DoubleField()
+    error = TextField()
 
 
 # One reading of some feeds. When all its parts are stored, it is finished and the cursors move.
@@ -444,6 +490,7 @@ TABLES: tuple[type[Table], ...] = (
     Revision,
     WatchChange,
     Channel,
+    Mute,
     StoredItem,
     SampledItem,
     SampleSource,
@@ -451,6 +498,7 @@ TABLES: tuple[type[Table], ...] = (
     Erased,
     Mention,
     Delivery,
+    FailedTry,
     Poll,
     StoredPart,
     DeadLetter,

@@ -17,9 +17,9 @@ from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPa
 from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
 from overheard.db.why_column import why_column
-from overheard.items import KINDS_IN, Item, WatchKey
+from overheard.items import KINDS_IN, Item, WatchKey, place_key
 from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget, SampleDraw
-from overheard.routing import NEWS_MAX_AGE_SECONDS, NewMention, is_backfilled
+from overheard.routing import NEWS_MAX_AGE_SECONDS, MuteRule, NewMention, is_backfilled, link_key
 from overheard.sources.registry import is_internal
 
 UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
@@ -58,6 +58,7 @@ def store(
     now: float,
     news_for: float = NEWS_MAX_AGE_SECONDS,
     kept_for: KeptFor = kept_forever,
+    operator_mutes: Sequence[MuteRule] = (),
 ) -> StoreResult:
     """Store one part of a poll, in one transaction; before that, in another one, erase what is gone.
 
@@ -88,8 +89,9 @@ def store(
             edits.update(db, [(rows[entry.item.key], entry) for entry in accepted if entry.item.key in rows])
             by_key = {entry.item.key: entry.item for entry in accepted}
             sampled = sampling.add(db, [(item_ids[key], by_key[key], draw) for key, draw in draws.items()], now)
-            created = _mentions(db, entries, item_ids, now, news_for)
-        channels = deliveries.add(db, created, now)
+            read_at = poll_started_at(db, message.part.poll)
+            created = _mentions(db, entries, item_ids, now, news_for, read_at)
+        channels = deliveries.add(db, created, now, operator_mutes)
         gaps = _record_part(db, message.part, now)
     public = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in public}
@@ -165,8 +167,19 @@ def _item_row(item: Item, now: float, *, sampled_only: bool) -> dict[str, object
     return {**row, "stored_at": now, "checked_at": checked_at}
 
 
+def poll_started_at(db: Db, poll: str) -> float:
+    """Return when a poll began; 0 if its row is gone."""
+    row = list(_started(db, poll=poll))
+    return float(row[0][0]) if row else UNKNOWN_START
+
+
+@compiled
+def _started(db: Db, poll: Any) -> Any:
+    return Poll.select(Poll.started_at).where(Poll.id == poll)
+
+
 def _mentions(
-    db: Db, entries: Sequence[MatchedItem], item_ids: dict[Key, int], now: float, news_for: float
+    db: Db, entries: Sequence[MatchedItem], item_ids: dict[Key, int], now: float, news_for: float, read_at: float
 ) -> list[NewMention]:
     """Insert the mentions that are new, and return them."""
     matches = [match for entry in entries for match in entry.matches]
@@ -178,6 +191,7 @@ def _mentions(
     query_ids = {query for batch in _batches(wanted) for (query,) in _present_queries(db, ids=batch)}
     since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
     rows = []
+    found: dict[tuple[int, int], tuple[Item, tuple[int, ...]]] = {}  # by workspace and item
     for entry in entries:
         for match in entry.matches:
             matched = [query for query in match.query_ids if query in query_ids]
@@ -185,6 +199,7 @@ def _mentions(
             starts = [watched[place] for place in entry.item.found_in if place in watched]
             if not matched or not starts:
                 continue  # the query, the watch or the workspace was removed while the message was in flight
+            found[match.workspace_id, item_ids[entry.item.key]] = (entry.item, tuple(matched))
             rows.append(
                 {
                     "workspace": match.workspace_id,
@@ -194,13 +209,32 @@ def _mentions(
                     "why": why_column(match.why, matched),
                     "backfilled": is_backfilled(entry.item.created_at, min(starts), now, news_for),
                     "stored_at": now,
+                    "read_at": read_at,
                 }
             )
     rows.sort(key=lambda row: (row["workspace"], row["item"]))
     created = [row for batch in _batches(rows) for row in _add_mentions(db, rows=batch)]
     return [
-        NewMention(key, workspace_id, item_id, bool(backfilled)) for key, workspace_id, item_id, backfilled in created
+        _new_mention(key, workspace_id, item_id, bool(backfilled), *found[workspace_id, item_id])
+        for key, workspace_id, item_id, backfilled in created
     ]
+
+
+def _new_mention(
+    key: int, workspace_id: int, item_id: int, backfilled: bool, item: Item, queries: tuple[int, ...]
+) -> NewMention:
+    return NewMention(
+        id=key,
+        workspace_id=workspace_id,
+        item_id=item_id,
+        backfilled=backfilled,
+        queries=queries,
+        source=item.source,
+        place=place_key(item.place),
+        author=(item.author or "").lower(),
+        thread=item.thread or "",
+        link=link_key(item.url) if item.kind == "post" else None,
+    )
 
 
 @compiled

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 import msgspec
 from peewee import EXCLUDED
 
-from overheard.db import channels, groups, queries, refreshes
+from overheard.db import channels, groups, mutes, queries, refreshes
 from overheard.db.database import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
 from overheard.items import KINDS_IN
-from overheard.workspaces import KINDS, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, watch_fields
+from overheard.schedule import span_seconds, span_text
+from overheard.workspaces import KINDS, ChannelMode, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, watch_fields
 
+CHANNEL_COLUMNS = (
+    Channel.name,
+    Channel.url,
+    Channel.mode,
+    Channel.secret,
+    Channel.min_gap,
+    Channel.max_per_hour,
+    Channel.summary_every,
+    Channel.queries,
+)
 STATEMENT_ROWS = 400  # well under every database's limit of parameters
 
 
@@ -35,7 +47,7 @@ def save(
     """
     with db.transaction():
         row = Workspace.select().where(Workspace.slug == spec.slug).first(db.peewee)
-        values = {"name": spec.name, "timezone": spec.timezone, "every": spec.every, "digest": spec.digest}
+        values = {name: getattr(spec, name) for name in ("name", "timezone", "every", "digest", "quiet", "working")}
         if row is None:
             workspace_id = Workspace.insert(
                 slug=spec.slug,
@@ -50,6 +62,7 @@ def save(
             _reschedule(db, row, spec, values, following)
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
+        mutes.save(db, workspace_id, spec.mute, spec.timezone)
         watches_changed = _save_watches(db, workspace_id, spec.feeds, now, internal)
         refreshes.sync_sources(db, workspace_id)
         revision = queries.next_revision(db)  # late, as concurrent saves wait from here on
@@ -158,7 +171,14 @@ def _save_channels(
     for channel in wanted:
         same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
         row = Channel.select(Channel.secret, Channel.url).where(same).tuples().first(db.peewee)
-        values = {"url": channel.url, "mode": channel.mode}
+        values = {
+            "url": channel.url,
+            "mode": channel.mode,
+            "min_gap": span_seconds(channel.min_gap),
+            "max_per_hour": channel.max_per_hour,
+            "summary_every": span_seconds(channel.summary_every),
+            "queries": msgspec.json.encode(channel.queries).decode(),
+        }
         if row is None:
             Channel.insert(
                 workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
@@ -189,26 +209,38 @@ def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:
         .where(Query.workspace == workspace_id, Query.removed_at.is_null())
         .order_by(Query.id)
     )
-    channel_rows = (
-        Channel.select(Channel.name, Channel.url, Channel.mode, Channel.secret)
-        .where(Channel.workspace == workspace_id)
-        .order_by(Channel.id)
-    )
+    channel_rows = Channel.select(*CHANNEL_COLUMNS).where(Channel.workspace == workspace_id).order_by(Channel.id)
     return WorkspaceSpec(
         slug=row.slug,
         name=row.name,
         timezone=row.timezone,
         every=row.every,
         digest=row.digest or "",
+        quiet=row.quiet,
+        working=row.working,
         query=tuple(
             QuerySpec(name, text, **msgspec.structs.asdict(queries.scope_of(scope)))
             for name, text, scope in query_rows.tuples().execute(db.peewee)
         ),
-        channel=tuple(
-            ChannelSpec(name, url, mode, secret if secrets else None)
-            for name, url, mode, secret in channel_rows.tuples().execute(db.peewee)
-        ),
+        channel=tuple(_channel_spec(*row, secrets=secrets) for row in channel_rows.tuples().execute(db.peewee)),
+        mute=mutes.load(db, workspace_id),
         **watch_fields(watched),
+    )
+
+
+def _channel_spec(
+    name: str, url: str, mode: ChannelMode, secret: str | None, min_gap: float, *pace: Any, secrets: bool
+) -> ChannelSpec:
+    max_per_hour, summary_every, queries = pace
+    return ChannelSpec(
+        name=name,
+        url=url,
+        mode=mode,
+        secret=secret if secrets else None,
+        min_gap=span_text(min_gap),
+        max_per_hour=max_per_hour,
+        summary_every=span_text(summary_every),
+        queries=msgspec.json.decode(queries, type=tuple[str, ...]),
     )
 
 

@@ -33,7 +33,20 @@ class ChannelState(msgspec.Struct, frozen=True):
 
 def options(config: Config, *, allow_private: bool) -> ChannelOptions:
     """Return the operator's rules for the channels of workspaces, or for the alert channel."""
-    return ChannelOptions(allow_private=allow_private, timeout=config.notify.timeout, user_agent=USER_AGENT)
+    services = config.channels
+    return ChannelOptions(
+        allow_private=allow_private,
+        timeout=config.notify.timeout,
+        user_agent=USER_AGENT,
+        services={
+            "slack": services.slack.url,
+            "slack api": services.slack.api_url,
+            "discord": services.discord.url,
+            "telegram": services.telegram.url,
+            "ntfy": services.ntfy.url,
+        },
+        files_dir=config.notify.files_dir,
+    )
 
 
 def list_states(db: Db, workspace: str | None = None) -> list[ChannelState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from overheard.channels import ChannelOptions
 from overheard.channels.redact import HIDDEN, redact
@@ -13,6 +13,7 @@ from overheard.channels.rendering.sanitize import truncate
 from overheard.errors import InvalidInput
 from overheard.matching.language import QuerySyntaxError, parse, parse_stored
 from overheard.matching.language.regex_cost import MAX_PATTERN_COST, pattern_cost
+from overheard.schedule import span_seconds
 from overheard.workspaces.spec import ChannelSpec, QuerySpec
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and half a surrogate pair: no database stores them
@@ -24,6 +25,7 @@ NAME_MAX_CHARS = 100  # of a workspace, a query, a channel
 SCHEDULE_MAX_CHARS = 100
 URL_MAX_CHARS = 4096
 SECRET_MAX_CHARS = 256
+MAX_PER_HOUR = 3600  # of a channel; [notify] per_minute limits it, too
 
 
 def query_problems(query: QuerySpec) -> Iterator[str]:
@@ -63,7 +65,7 @@ def _pattern_cost(query: QuerySpec) -> int:
         return 0  # it is reported for that, or not matched
 
 
-def channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[str]:
+def channel_problems(channel: ChannelSpec, options: ChannelOptions, queries: Collection[str]) -> Iterator[str]:
     """Yield why a channel can never be used; no problem shows its URL or its secret."""
     where = f"channel {quoted(channel.name)}"
     # Only the beginning, as the length is checked further below.
@@ -84,6 +86,16 @@ def channel_problems(channel: ChannelSpec, options: ChannelOptions) -> Iterator[
             validate_url(channel.url, channel.secret, options=options, where=where)
         except InvalidInput as error:
             yield str(error)
+    for field in ("min_gap", "summary_every"):
+        try:
+            span_seconds(getattr(channel, field))
+        except InvalidInput as error:
+            yield f"{where}: {field}: {error}"
+    if not 0 <= channel.max_per_hour <= MAX_PER_HOUR:
+        yield f"{where}: max_per_hour: 0 (a message for each mention) to {MAX_PER_HOUR:,}"
+    for query in channel.queries:
+        if query not in queries:
+            yield f"{where}: queries: there is no query {quoted(query)}"
 
 
 def name_problems(noun: str, names: Iterable[str]) -> Iterator[str]:

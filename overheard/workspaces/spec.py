@@ -16,6 +16,8 @@ KINDS: tuple[WatchKind, ...] = ("posts", "comments")
 SHORTHAND_SOURCE = "reddit"  # the source whose places may be written as ``subreddits``
 DEFAULT_EVERY = "5m"
 DEFAULT_DIGEST = "0 9 * * *"
+ChannelMode = Literal["instant", "digest", "both"]
+DEFAULT_MAX_PER_HOUR = 60
 
 
 class QuerySpec(msgspec.Struct, frozen=True):
@@ -34,12 +36,35 @@ class QuerySpec(msgspec.Struct, frozen=True):
 
 
 class ChannelSpec(msgspec.Struct, frozen=True):
-    """A named channel. ``secret`` signs a webhook; one is generated if it is absent."""
+    """A named channel. ``secret`` signs a webhook; one is generated if it is absent.
+
+    ``mode``: ``both`` sends single messages as they come, and keeps for the digest what would be too many. ``min_gap``
+    is the least time between two messages and ``summary_every`` that between two summaries, as intervals (30s, 5m).
+    ``max_per_hour``: 0 sends a message for each mention, however many there are. ``queries``: the names of those that
+    it hears of; () means all.
+    """
 
     name: str
     url: str
-    mode: Literal["instant", "digest"] = "instant"
+    mode: ChannelMode = "instant"
     secret: str | None = None
+    min_gap: str = "0s"
+    max_per_hour: int = DEFAULT_MAX_PER_HOUR
+    summary_every: str = "30s"
+    queries: tuple[str, ...] = ()
+
+
+class MuteSpec(msgspec.Struct, frozen=True):
+    """What is not sent: a mention that fits all conditions given, until a date or time; for good without ``until``.
+
+    ``author`` and ``place`` as their source writes them, in any case; ``thread``: its id or its address.
+    """
+
+    query: str = ""
+    author: str = ""
+    place: str = ""
+    thread: str = ""
+    until: str = ""
 
 
 class WatchSpec(msgspec.Struct, frozen=True):
@@ -60,18 +85,25 @@ class WatchedFeed(NamedTuple):
 
 
 class WorkspaceSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A workspace as its owner writes it. ``subreddits`` is short for a watch of Reddit with the workspace's kinds."""
+    """A workspace as its owner writes it. ``subreddits`` is short for a watch of Reddit with the workspace's kinds.
+
+    In ``quiet`` hours (22:00-07:00) and outside ``working`` hours (mon-fri 08:00-18:00), in its time zone, nothing is
+    sent but digests.
+    """
 
     slug: str
     name: str = ""
     timezone: str = "UTC"
     every: str = DEFAULT_EVERY
     digest: str = DEFAULT_DIGEST
+    quiet: str = ""
+    working: str = ""
     subreddits: tuple[str, ...] = ()
     kinds: tuple[WatchKind, ...] = KINDS
     watch: tuple[WatchSpec, ...] = ()
     query: tuple[QuerySpec, ...] = ()
     channel: tuple[ChannelSpec, ...] = ()
+    mute: tuple[MuteSpec, ...] = ()
 
     @property
     def watches(self) -> list[tuple[str, tuple[str, ...], tuple[WatchKind, ...]]]:

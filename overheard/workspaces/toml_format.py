@@ -17,7 +17,7 @@ from overheard.errors import InvalidInput
 from overheard.input_files import parse_toml
 from overheard.invisible_characters import toml_escaped
 from overheard.workspaces.parts import NAME_MAX_CHARS
-from overheard.workspaces.spec import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
+from overheard.workspaces.spec import ChannelSpec, MuteSpec, QuerySpec, WatchSpec, WorkspaceSpec
 from overheard.workspaces.validation import (
     ANY_ADDRESS,
     LimitCheck,
@@ -32,11 +32,25 @@ FILE_MAX_BYTES = 16 << 20
 MESSAGE_MAX_CHARS = 200  # of a validation error, which may repeat a value of any length
 # msgspec repeats an invalid choice: one that is far longer than ours may be a secret in the wrong place.
 LONG_CHOICE = re.compile(r"(?<=Invalid enum value ).{15,}(?= - at `)", re.DOTALL)
-CHOICES = {"kinds": "posts, comments", "mode": "instant, digest"}
+CHOICES = {"kinds": "posts, comments", "mode": "instant, digest, both"}
+# Left out of a file where they have their default: most channels and workspaces need none of them.
+OPTIONAL = {
+    "min_gap",
+    "max_per_hour",
+    "summary_every",
+    "quiet",
+    "working",
+    "query",
+    "author",
+    "place",
+    "thread",
+    "until",
+}
 PARTS = {
     "watch": WatchSpec.__struct_fields__,
     "query": QuerySpec.__struct_fields__,
     "channel": ChannelSpec.__struct_fields__,
+    "mute": MuteSpec.__struct_fields__,
 }
 
 
@@ -126,8 +140,13 @@ def _lines(struct: msgspec.Struct, indent: str = "", *, ascii_only: bool) -> Ite
         # A JSON string is a TOML basic string, provided that DEL is escaped too.
         return toml_escaped(msgspec.json.encode(value).decode(), ascii_only=ascii_only)
 
+    defaults = {field.name: field.default for field in msgspec.structs.fields(struct) if field.name in OPTIONAL}
     for key, value in msgspec.structs.asdict(struct).items():
-        if isinstance(value, str):
+        if key in defaults and value == defaults[key]:
+            continue
+        if isinstance(value, int):
+            yield f"{indent}{key} = {value}"
+        elif isinstance(value, str):
             yield f"{indent}{key} = {text(value)}"
         elif value and isinstance(value[0], str):
             yield f"{indent}{key} = [{', '.join(map(text, value))}]"

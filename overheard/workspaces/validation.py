@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from overheard import canary, schedule
+from overheard import canary, quiet_hours, schedule
 from overheard.channels import ChannelOptions
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES, watchable
+from overheard.workspaces.mutes import mute_problems
 from overheard.workspaces.parts import (
     NAME_MAX_CHARS,
     SCHEDULE_MAX_CHARS,
@@ -80,6 +81,7 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
             check(text)
         except InvalidInput as error:
             yield f"{field}: {error}"
+    yield from _hours_problems(spec)
     yield from dict.fromkeys(_watch_problems(spec))
     yield from _source_problems(spec)
     known = msgspec.structs.replace(spec, watch=tuple(watch for watch in spec.watch if watch.source in watchable()))
@@ -97,8 +99,22 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
         yield from scope_problems(query, watched)
         yield from query_problems(query)
     yield from pattern_problems(spec.query)
+    names = {query.name for query in spec.query}
     for channel in spec.channel:
-        yield from channel_problems(channel, options)
+        yield from channel_problems(channel, options, names)
+    for mute in spec.mute:
+        yield from mute_problems(mute, spec.timezone, names)
+
+
+def _hours_problems(spec: WorkspaceSpec) -> Iterator[str]:
+    try:
+        for field, text in (("quiet", spec.quiet), ("working", spec.working)):
+            if len(text) > SCHEDULE_MAX_CHARS:
+                yield too_long(field, text, SCHEDULE_MAX_CHARS)
+                return
+        quiet_hours.check(spec.quiet, spec.working)
+    except InvalidInput as error:
+        yield f"quiet, working: {error}"
 
 
 def _slug_problems(slug: str) -> Iterator[str]:

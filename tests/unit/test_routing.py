@@ -10,17 +10,19 @@ import pytest
 from overheard.routing import (
     NEWS_MAX_AGE_SECONDS,
     STORE_MAX_SECONDS,
+    MuteRule,
     NewDelivery,
     NewMention,
     Route,
     Routing,
     is_backfilled,
+    link_key,
     route,
 )
 
 NOW = 1_000_000_000.0
-INSTANT = Route(1, 10, "acme", "instant", disabled=False, not_before=0.0)
-MENTION = NewMention(100, 10, 1000, backfilled=False)
+INSTANT = Route(channel_id=1, workspace_id=10, workspace="acme", mode="instant", disabled=False, not_before=0.0)
+MENTION = NewMention(id=100, workspace_id=10, item_id=1000, backfilled=False, queries=(7,))
 
 
 def channel_route(channel_id: int = 1, **changes: Any) -> Route:
@@ -28,15 +30,17 @@ def channel_route(channel_id: int = 1, **changes: Any) -> Route:
 
 
 def test_an_instant_channel_gets_a_pending_delivery_and_a_prompt() -> None:
-    assert route([MENTION], [INSTANT], NOW) == Routing((NewDelivery(1, 100, "pending", NOW),), {1: "acme"})
+    assert route([MENTION], [INSTANT], NOW) == Routing((NewDelivery(1, 100, "pending", NOW, None, 7),), {1: "acme"})
 
 
 def test_a_digest_channel_gets_a_held_delivery_and_no_prompt() -> None:
-    assert route([MENTION], [channel_route(mode="digest")], NOW) == Routing((NewDelivery(1, 100, "held", NOW),), {})
+    assert route([MENTION], [channel_route(mode="digest")], NOW) == Routing(
+        (NewDelivery(1, 100, "held", NOW, "digest", 7),), {}
+    )
 
 
 def test_a_mention_goes_to_each_channel_of_its_workspace_and_to_no_other() -> None:
-    other = NewMention(101, 20, 1000, backfilled=False)
+    other = msgspec.structs.replace(MENTION, id=101, workspace_id=20)
     routes = [channel_route(3), channel_route(2, workspace_id=20, workspace="bolt"), channel_route(1, mode="digest")]
     routing = route([MENTION, other], routes, NOW)
     assert [(made.mention_id, made.channel_id, made.state) for made in routing.deliveries] == [
@@ -47,9 +51,9 @@ def test_a_mention_goes_to_each_channel_of_its_workspace_and_to_no_other() -> No
 
 @pytest.mark.parametrize(
     ("mention", "to"),
-    [(msgspec.structs.replace(MENTION, backfilled=True), INSTANT), (MENTION, channel_route(disabled=True))],
+    [(msgspec.structs.replace(MENTION, backfilled=True), INSTANT), (MENTION, channel_route(queries=frozenset({8})))],
 )
-def test_a_backfilled_mention_and_a_disabled_channel_get_no_delivery(mention: NewMention, to: Route) -> None:
+def test_a_backfilled_mention_and_a_channel_of_other_queries_get_no_delivery(mention: NewMention, to: Route) -> None:
     assert route([mention], [to], NOW) == Routing()
 
 
@@ -68,3 +72,59 @@ def test_an_item_older_than_the_watch_or_too_old_to_be_news_is_backfilled() -> N
     assert not is_backfilled(NOW - NEWS_MAX_AGE_SECONDS, 0.0, NOW)
     assert is_backfilled(NOW - NEWS_MAX_AGE_SECONDS - 1, 0.0, NOW)
     assert is_backfilled(NOW - 11, 0.0, NOW, news_for=10)
+
+
+def test_a_disabled_channel_gets_a_held_delivery_and_no_prompt() -> None:
+    held = NewDelivery(1, 100, "held", NOW, "channel disabled", 7)
+    assert route([MENTION], [channel_route(disabled=True)], NOW) == Routing((held,), {})
+
+
+MENTIONED = msgspec.structs.replace(
+    MENTION, queries=(7, 8), source="reddit", place="python", author="automod", thread="t3_1"
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "channel", "state", "counted"),
+    [
+        ([{"author": "automod"}], {}, "muted", 7),
+        ([{"author": "somebody"}], {}, "pending", 7),
+        ([{"query": 7}], {}, "pending", 8),
+        ([{"query": 7}, {"query": 8}], {}, "muted", 7),
+        ([{"query": 7}], {"queries": frozenset({7})}, "muted", 7),
+        ([{"query": 7, "place": "python"}], {"queries": frozenset({7})}, "muted", 7),
+        ([{"query": 7, "place": "rust"}], {"queries": frozenset({7})}, "pending", 7),
+        ([{"thread": "t3_1"}], {}, "muted", 7),
+        ([{"source": "hackernews", "author": "automod"}], {}, "pending", 7),
+        ([{"workspace_id": 20, "author": "automod"}], {}, "pending", 7),
+        ([{"workspace_id": 10, "author": "automod"}], {"mode": "digest"}, "muted", 7),
+        ([{"author": "automod", "until": NOW + 1}], {}, "muted", 7),
+        ([{"author": "automod", "until": NOW}], {}, "pending", 7),
+        ([], {"queries": frozenset({8})}, "pending", 8),
+    ],
+)  # fmt: skip
+def test_a_mention_is_muted_if_every_query_that_the_channel_hears_of_is(
+    rules: list[dict[str, Any]], channel: dict[str, Any], state: str, counted: int
+) -> None:
+    routing = route([MENTIONED], [channel_route(**channel)], NOW, [MuteRule(text="x", **rule) for rule in rules])
+    (made,) = routing.deliveries
+    assert (made.state, made.query) == (state, counted)
+    assert made.held_by == ("mute: x" if state == "muted" else None)
+    assert bool(routing.prompts) == (state == "pending")
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://www.Acme.com/Blog/?utm_source=hn&id=3#top", "acme.com/Blog?id=3"),
+        ("http://acme.com/Blog?id=3", "acme.com/Blog?id=3"),
+        ("https://acme.com", "acme.com"),
+        ("https://acme.com:8443/x?fbclid=1", "acme.com:8443/x"),
+        ("mailto:me@acme.com", None),
+        ("", None),
+        ("https://[", None),
+        ("https://acme.com:99999/", None),
+    ],
+)
+def test_addresses_of_the_same_page_have_equal_keys(url: str, key: str | None) -> None:
+    assert link_key(url) == key

@@ -1,0 +1,112 @@
+"""What a message shows of a mention, before it is written in a medium's own language.
+
+Every text here is a stranger's or may contain one's words: each medium escapes it in its own way.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from overheard.channels.rendering.excerpt import Fragment, excerpt
+from overheard.channels.rendering.readable import readable
+from overheard.channels.rendering.safe_templates import LINK
+from overheard.notices import Notice, PublicMention
+from overheard.sources.registry import byline, place_label
+
+REDDIT = "https://www.reddit.com"  # whose permalinks are paths
+TITLE_MAX_CHARS = 200
+EXCERPT_CHARS = 320  # chosen by eye, not measured
+
+
+class MentionView(msgspec.Struct, frozen=True):
+    """A mention for people. ``link`` is a plain web address that any medium may link to; None if there is none.
+
+    ``title`` is a comment's thread's. ``age``: ``5 min``; ``time``: ``14:05``, with the date if it is another day's, in
+    the workspace's zone. ``also``: (place, link) of other items that link to the same address.
+    """
+
+    kind: str
+    title: list[Fragment]
+    excerpt: list[Fragment]
+    link: str | None
+    place: str
+    author: str
+    queries: str
+    age: str
+    time: str
+    also: tuple[tuple[str, str | None], ...] = ()
+
+
+def mention_view(
+    mention: PublicMention,
+    timezone: str,
+    now: float,
+    *,
+    width: int = EXCERPT_CHARS,
+    also: tuple[PublicMention, ...] = (),
+) -> MentionView:
+    """Return what is shown of a mention. ``width``: the most characters of its excerpt; ``now``: since the epoch."""
+    created = datetime.fromisoformat(mention.created_at)
+    return MentionView(
+        kind=mention.kind,
+        title=_title(mention),
+        excerpt=_excerpt(mention, width),
+        link=link_of(mention),
+        place=place_label(mention.source, mention.place),
+        author=byline(mention.source, mention.author),
+        queries=", ".join(mention.queries),
+        age=age_text(now - created.timestamp()),
+        time=local_time(created, timezone, now),
+        also=tuple((place_label(other.source, other.place), link_of(other)) for other in also),
+    )
+
+
+def views_of(notice: Notice, now: float, *, most: int, width: int = EXCERPT_CHARS) -> list[MentionView]:
+    """Return the views of the newest ``most`` mentions of a notice, newest first; of a single mention, one view."""
+    if notice.type == "mention.created":
+        first, *others = notice.mentions
+        return [mention_view(first, notice.timezone, now, width=width, also=tuple(others))]
+    return [mention_view(mention, notice.timezone, now, width=width) for mention in notice.mentions[::-1][:most]]
+
+
+def link_of(mention: PublicMention) -> str | None:
+    """Return the address of an item's discussion if it is a plain web address."""
+    permalink = REDDIT + mention.permalink if mention.permalink.startswith("/") else mention.permalink
+    return permalink if LINK.fullmatch(permalink) else None
+
+
+def age_text(seconds: float) -> str:
+    """Return an age in one unit: ``4 s``, ``12 min``, ``3 h``, ``2 d``."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0.0):.0f} s"
+
+
+def local_time(moment: datetime, timezone: str, now: float) -> str:
+    """Return ``14:05``, or ``26 Nov 14:05`` if that was another day, in the zone."""
+    zone = ZoneInfo(timezone)
+    local, today = moment.astimezone(zone), datetime.fromtimestamp(now, UTC).astimezone(zone).date()
+    clock = f"{local:%H:%M}"
+    return clock if local.date() == today else f"{local.day} {local:%b} {clock}"
+
+
+def _spans(mention: PublicMention, field: str) -> list[tuple[int, int]]:
+    return [(start, end) for name, start, end in mention.shown_highlights if name == field]
+
+
+def _title(mention: PublicMention) -> list[Fragment]:
+    return excerpt(*readable(mention.title, _spans(mention, "title")), TITLE_MAX_CHARS)
+
+
+def _excerpt(mention: PublicMention, width: int) -> list[Fragment]:
+    """Return the text around the hit; of the address, if nothing else says why it matched."""
+    body, spans = readable(mention.body, in_body := _spans(mention, "body"))
+    if in_body and not spans:  # only in a link's target, which is not shown: show the text as it is written there
+        return excerpt(mention.body, in_body, width)
+    if not spans and not _spans(mention, "title") and (in_url := _spans(mention, "url")):
+        return excerpt(mention.url, in_url, width)
+    return excerpt(body, spans, width)

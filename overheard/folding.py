@@ -1,0 +1,109 @@
+"""Decide what becomes a message of its own, what is folded into a summary, and when. Pure.
+
+A channel gets a sixth of what it allows in an hour as single messages within ten minutes (ten of sixty); what is beyond
+that is folded into a summary, one every ``summary_every`` seconds, until ten minutes pass without one. A query that has
+not been heard of for ten minutes gets through as a single message even then, so that it does not wait behind another's
+flood. When half of the hour's messages are used, summaries come at the pace at which the rest lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+WINDOW_SECONDS = 600.0
+HOUR_SECONDS = 3600.0
+SINGLES_PART = 6  # of max_per_hour: 1/6, as the window is of the hour
+
+
+class FoldRules(msgspec.Struct, frozen=True):
+    """A channel's pace; seconds. ``max_per_hour`` 0: every mention is a message. ``digest``: overflow waits for it."""
+
+    min_gap: float = 0.0
+    max_per_hour: int = 60
+    summary_every: float = 30.0
+    digest: bool = False
+
+    @property
+    def singles(self) -> int:
+        """Return how many single messages are sent within the window."""
+        return max(1, self.max_per_hour // SINGLES_PART)
+
+
+class SentMessage(msgspec.Struct, frozen=True):
+    """A message of the last hour; ``query``: the one that it is about, of a summary the one with most mentions."""
+
+    at: float
+    summary: bool
+    query: int | None
+
+
+class WaitingMentions(msgspec.Struct, frozen=True):
+    """Mentions of one query that are due: how many, since when, and how many were held until now (quiet hours)."""
+
+    query: int | None
+    count: int
+    oldest_at: float
+    held: int = 0
+
+
+class FoldPlan(msgspec.Struct, frozen=True):
+    """What to send now: up to ``singles`` messages, only of ``queries`` (None: of all), or a ``summary`` of all.
+
+    ``overflow``: keep the rest for the digest. ``wake_at``: when to decide again about what still waits; None: nothing
+    does, or it is decided when this was sent.
+    """
+
+    singles: int = 0
+    queries: frozenset[int | None] | None = None
+    summary: bool = False
+    overflow: bool = False
+    wake_at: float | None = None
+
+
+def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[WaitingMentions], now: float) -> FoldPlan:
+    """Decide. ``sent``: the messages of the last hour, newest first."""
+    total = sum(group.count for group in waiting)
+    if not total:
+        return FoldPlan()
+    ready_at = _ready_at(rules, sent)
+    if ready_at > now:
+        return FoldPlan(wake_at=ready_at)
+    if not rules.max_per_hour:
+        return FoldPlan(singles=1 if rules.min_gap else total)
+    if total > 1 and any(group.held for group in waiting):
+        return FoldPlan(overflow=True) if rules.digest else FoldPlan(summary=True)
+    recent = [message for message in sent if message.at > now - WINDOW_SECONDS]
+    singles = sum(not message.summary for message in recent)
+    folds = any(message.summary for message in recent)
+    room = 0 if folds else rules.singles - singles
+    if room > 0:
+        return FoldPlan(singles=1 if rules.min_gap else room)
+    heard_of = {message.query for message in recent}
+    quiet = frozenset(group.query for group in waiting if group.query not in heard_of)
+    if quiet and singles < 2 * rules.singles:
+        # One of each: the second one of a query has been heard of.
+        return FoldPlan(singles=1, queries=quiet)
+    if rules.digest:
+        return FoldPlan(overflow=True)
+    due_at = _summary_due_at(rules, sent, min(group.oldest_at for group in waiting))
+    return FoldPlan(summary=True) if due_at <= now else FoldPlan(wake_at=due_at)
+
+
+def _ready_at(rules: FoldRules, sent: Sequence[SentMessage]) -> float:
+    """Return when the channel may get its next message, whatever it is."""
+    if not sent:
+        return 0.0
+    ready_at = sent[0].at + rules.min_gap
+    if 0 < rules.max_per_hour <= len(sent):
+        ready_at = max(ready_at, sent[rules.max_per_hour - 1].at + HOUR_SECONDS)
+    return ready_at
+
+
+def _summary_due_at(rules: FoldRules, sent: Sequence[SentMessage], oldest_at: float) -> float:
+    every = rules.summary_every
+    if 2 * len(sent) >= rules.max_per_hour:
+        every = max(every, 2 * HOUR_SECONDS / rules.max_per_hour)
+    last_at = next((message.at for message in sent if message.summary), 0.0)
+    return max(last_at + every, oldest_at + rules.summary_every)
