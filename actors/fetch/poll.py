@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import msgspec
 
 from overheard.db.groups import Group
+from overheard.items import Item
 from overheard.messages import GapBounds, PollProgress, PollTarget
 from overheard.sources import Page, ReadRequest
 
@@ -14,6 +18,12 @@ class GroupPoll(msgspec.Struct):
 
     group: Group
     progress: PollProgress
+    _items: int = 0
+    _oldest_at: float = math.inf
+    _resumed: bool = False
+
+    def __post_init__(self) -> None:
+        self._resumed = self.progress.pages > 0
 
     @property
     def log_fields(self) -> dict[str, str | int]:
@@ -48,6 +58,11 @@ class GroupPoll(msgspec.Struct):
             refused_at=None,
         )
 
+    def record_items(self, items: Sequence[Item]) -> None:
+        """Remember what the feeds' rates are estimated from."""
+        self._items += len(items)
+        self._oldest_at = min([self._oldest_at, *(item.created_at for item in items)])
+
     def record_parts(self, count: int) -> None:
         """Count the parts that were sent."""
         self.progress = msgspec.structs.replace(self.progress, parts=self.progress.parts + count)
@@ -55,4 +70,16 @@ class GroupPoll(msgspec.Struct):
     def target(self, page: Page, missed: GapBounds | None, room: int | None) -> PollTarget:
         """Return the state that store gives to the group when all parts are stored; ``page`` is the last one read."""
         feeds = tuple(feed.id for feed in self.group.feeds)
-        return PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)
+        target = PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)
+        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds())
+
+    def _new(self, page: Page) -> tuple[int, ...]:
+        """Return how many new items each feed had; () if a poll that was resumed has not counted all."""
+        if page.load:
+            return tuple(page.load.get(feed.place, 0) for feed in self.group.feeds)
+        return (self._items,) if len(self.group.feeds) == 1 and not self._resumed else ()
+
+    def _seconds(self) -> float:
+        """Return the time in which the new items appeared: since the last reading; at first since the oldest of them."""
+        since = self._oldest_at if self.group.cursor is None else self.group.read_at
+        return max(self.progress.read_at - since, 0.0) if math.isfinite(since) else 0.0

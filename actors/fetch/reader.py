@@ -78,6 +78,7 @@ class Reader:
             if not isinstance(page, Page):
                 return page
             poll.record_page(page, self.clock())
+            poll.record_items(page.items)
             done = page.complete or page.position is None or poll.progress.pages >= self.rules.max_pages
             # A single feed cannot be divided: what its listing no longer holds is a gap, which the target records.
             overflow = done and not page.complete and len(poll.group.feeds) > 1

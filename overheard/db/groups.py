@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.items import FeedKind
 from overheard.messages import GapBounds, PollTarget
+from overheard.reading import rates
 
 
 class FeedRow(msgspec.Struct, frozen=True):
@@ -234,6 +235,7 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
             continue
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
         _move(db, group=target.group_id, began_at=started_at, **read)
+        _update_rates(db, target)
         # What is left of a long backlog is as old as before.
         _refresh(db, group=target.group_id, at=0.0 if target.behind else started_at, retry_at=target.retry_at)
         missed = [gap for gap in (target.missed, *target.gaps) if gap is not None]
@@ -260,6 +262,21 @@ def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: An
 def _refresh(db: Db, group: Any, at: Any, retry_at: Any) -> Any:
     fresh = db.greatest(Feed.fresh_at, at)
     return Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=retry_at).where(Feed.group == group)
+
+
+def _update_rates(db: Db, target: PollTarget) -> None:
+    if not target.new:
+        return
+    before = dict(_rates(db, feeds=list(target.feed_ids)))
+    found = zip(target.feed_ids, target.new, strict=True)
+    after = [(feed, rates.updated(before[feed], new, target.seconds)) for feed, new in found if feed in before]
+    changed = [feed for feed, _ in after]
+    Feed.update(rate=Case(Feed.id, after, Feed.rate)).where(Feed.id.in_(changed)).execute(db.peewee)
+
+
+@compiled
+def _rates(db: Db, feeds: Any) -> Any:
+    return Feed.select(Feed.id, Feed.rate).where(Feed.id.in_(feeds))
 
 
 @compiled

@@ -86,7 +86,7 @@ class RefreshDemand(Table):
 # listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is new).
 # ``read_at``: when that reading had its first page. ``room``: how many feeds the group may have, smaller after it was
 # divided for having more new items than the source lists; None: as many as is configured. ``poll``: the poll that holds
-# the lease, or ``groups.FREE_UNREAD``.
+# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -97,11 +97,13 @@ class FeedGroup(Table):
     room = IntegerField(null=True)
     poll = TextField(null=True, index=True)
     lease_until = DoubleField(default=0)
+    asked_at = DoubleField(default=0)
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
 # (``items.place_key``). ``failures``: refusals in a row. Until ``retry_at`` it is not read: it was refused, or its
-# source wants no earlier poll.
+# source wants no earlier poll. ``rate``: new items a second, None before the first reading. ``bin``: feeds of the same
+# number are to be read together.
 class Feed(Table):
     id = AutoField()
     source = TextField()
@@ -114,6 +116,8 @@ class Feed(Table):
     created_at = DoubleField()
     internal = BooleanField(default=False)
     group = _of(FeedGroup, "feeds", null=True, index=True)
+    rate = DoubleField(null=True)
+    bin = IntegerField(null=True)
 
     class Meta:
         indexes = (

@@ -58,12 +58,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     ``complete``: everything since the request's cursor has been read. ``position``: where the next page starts; None
     when the reading has ended, complete or not. ``cursor``: what the next reading starts from if this one ends here;
     ``unread`` is then the gap that it leaves. ``gaps``: further ones that the reading has found so far; those of its
-    last page are recorded. ``load``: items read so far by feed, for splitting a group that has too many. ``gone``: ids
-    of items of any place that the source reports as deleted; ``changed``: of items that it reports as changed, for an
-    early recheck. ``gone_authors``: (author, time) of accounts that are gone, with everything that they wrote until
-    then.
-    ``behind``: a source that reads forward ends a long reading now and then, so that its cursor moves: the next reading
-    has to follow at once. ``pause``: seconds for which the source wants no further reading of these feeds.
+    last page are recorded. ``load``: new items read so far by feed, for the feeds' rates, and for splitting a group
+    that has too many. ``gone``: ids of items of any place that the source reports as deleted; ``changed``: of items
+    that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of accounts that are gone, with
+    everything that they wrote until then. ``behind``: a source that reads forward ends a long reading now and then, so
+    that its cursor moves: the next reading has to follow at once. ``pause``: seconds for which the source wants no
+    further reading of these feeds.
     Cursors and positions are opaque to everything but the source.
     """
 

@@ -200,7 +200,7 @@ class ListingReader:
         at.seen += [(item.id, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
         for item in new:
             if feed := self._feed_of(item):
-                at.load[feed] = at.load.get(feed, 0) + 1
+                at.load[feed] = at.load.get(feed, 0) + (item.id not in self._known)
                 latest = at.last.setdefault(feed, [])
                 if len(latest) < NAMES_PER_FEED:
                     latest.append(item.id)
