@@ -81,21 +81,24 @@ ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other i
 class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Read a workspace's feeds of one source: each by a poll that began at or after ``fresh_since``.
 
+    Or, with ``group_id``, read that group of feeds, because it is planned now; ``workspace_id`` is None then.
     ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
     ``behind``: the last poll has left a backlog; the next one begins when that poll is stored.
     """
 
-    workspace_id: Id
+    workspace_id: Id | None = None
     source: Text
-    fresh_since: Annotated[float, Meta(ge=0)]
+    fresh_since: Annotated[float, Meta(ge=0)] = 0.0
     reason: Text = "due"
+    group_id: Id | None = None
     attempt: Count = 0
     resume: PollProgress | None = None
     behind: bool = False
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:
-        return {"workspace": self.workspace_id, "source": self.source, "demand": self.reason}
+        asked = {"workspace": self.workspace_id} if self.workspace_id is not None else {"group": self.group_id or 0}
+        return {**asked, "source": self.source, "demand": self.reason}
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -46,6 +46,12 @@ def interval(text: str) -> int | None:
     return seconds
 
 
+def spacing(text: str, timezone: str, now: float) -> float:
+    """Return the seconds between two due times of a valid schedule; of a cron expression, between the next two."""
+    first = next_due(text, timezone, now)
+    return next_due(text, timezone, first) - first
+
+
 def span_seconds(text: str) -> float:
     """Return the seconds of a span such as ``0s`` or ``90s``, which may be 0. Raises InvalidInput."""
     match = INTERVAL.fullmatch(text.strip())

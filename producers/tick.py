@@ -25,6 +25,7 @@ from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.due_times import next_digest, next_run
 from producers.gauges import SystemGauges
+from producers.reading import ReadingPlanner
 from producers.sample import SampleKeeper
 
 log = get_logger(__name__)
@@ -52,6 +53,7 @@ class TickReport(msgspec.Struct):
     dead_letters: int = 0
     pruned: int = 0
     rechecks: int = 0
+    readings: int = 0
     broken: int = 0  # steps that failed
 
 
@@ -84,6 +86,7 @@ class Ticker:
         canary: Canary | None = None,
         alerts: OperatorAlerts | None = None,
         sample: SampleKeeper | None = None,
+        reading: ReadingPlanner | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -99,6 +102,7 @@ class Ticker:
         self.canary = canary
         self.alerts = alerts
         self.sample = sample
+        self.reading = reading
         self.began = clock()
         self.last_success: float | None = None
         self.failing_since: float | None = None
@@ -109,7 +113,7 @@ class Ticker:
         self._queues_empty = False  # when this tick began
         # Tidying comes last: it scans whole tables, and no due work should wait for that.
         self._steps: tuple[Step, ...] = (
-            *(self._canary, self._check_queues, self._due, self._digests),
+            *(self._canary, self._check_queues, self._due, self._read, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
             *(self._recheck, self._sample, self._tidy),
         )
@@ -149,6 +153,10 @@ class Ticker:
     def _canary(self, report: TickReport) -> None:
         if self.canary is not None:
             self.canary.step()
+
+    def _read(self, report: TickReport) -> None:
+        if self.reading is not None:
+            report.readings = self.reading.step()
 
     def _sample(self, report: TickReport) -> None:
         if self.sample is not None:

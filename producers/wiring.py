@@ -22,6 +22,7 @@ from producers.canary import Canary
 from producers.demands import Demands
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
+from producers.reading import ReadingPlanner
 from producers.rechecks import Rechecks
 from producers.sample import SampleKeeper
 from producers.stream import StreamProducer
@@ -79,10 +80,11 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         settings=running.config.recheck,
         metrics=running.metrics,
     )
+    sender = Sender(broker)
     return Ticker(
         db=running.db,
         events=events,
-        sender=Sender(broker),
+        sender=sender,
         collect_dead_letters=collect_dead_letters,
         # All of them: a demand may be waiting in any, and is not lost then.
         waiting=partial(count_waiting, DEMAND_QUEUES),
@@ -114,6 +116,12 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         ),
         sample=SampleKeeper(
             db=running.db, clock=running.clock, settings=running.config.sample, metrics=running.metrics
+        ),
+        reading=ReadingPlanner(
+            db=running.db,
+            clock=running.clock,
+            config=running.config,
+            ask=lambda message, delay: sender.send(message, delay=delay),
         ),
     )
 

@@ -15,13 +15,15 @@ from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
 from overheard.config import FetchSettings
-from overheard.db import feeds, refreshes
+from overheard.db import feeds, refreshes, workspaces
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
+from overheard.operations.reading_plan import LONGEST_SECONDS
 from overheard.outcomes import Later, Outcome, Rejected
+from overheard.schedule import spacing
 from overheard.sending import Send
 from overheard.sources import RequestTokens, Source
 from overheard.sources.registry import public_place, source_type
@@ -113,7 +115,7 @@ class Fetcher:
         """
         if message.source not in self.sources:
             return Rejected(f"there is no source {message.source}")
-        if source_type(message.source).streamed:
+        if source_type(message.source).streamed and message.workspace_id is not None:
             # Its producer reads it all the time; nothing has to be demanded.
             refreshes.mark_served(self.db, message.workspace_id, message.source, self.clock())
             return None
@@ -126,7 +128,9 @@ class Fetcher:
 
     def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
-        later = self._resume(run) or self._refresh(run, began)
+        if workspace is None:
+            return self._fetch_group(run)
+        later = self._resume(run) or self._refresh(run, workspace, began)
         if later is None:
             self._decide_refused(run, probe=True)
             refreshes.mark_served(self.db, workspace, source, began)
@@ -137,15 +141,26 @@ class Fetcher:
         self._decide_refused(run, probe=False)
         return later
 
+    def _fetch_group(self, run: FetchRun) -> Later | None:
+        """Read the group that the message names. If the message is lost, the next plan asks for it again."""
+        message = run.message
+        if message.resume is None and message.group_id is not None:
+            run.queued.append((message.group_id, True))
+        later = self._resume(run) or self._read_queued(run)
+        self._decide_refused(run, probe=later is None)
+        return later
+
     def _resume(self, run: FetchRun) -> Later | None:
         progress = run.message.resume
         poll = self.leases.resume(progress) if progress is not None else None
         return None if poll is None else self._read(run, poll) or self._read_queued(run)
 
-    def _refresh(self, run: FetchRun, now: float) -> Later | None:
+    def _refresh(self, run: FetchRun, workspace: int, now: float) -> Later | None:
         message = run.message
-        workspace, source, since = message.workspace_id, message.source, message.fresh_since
+        source, since = message.source, message.fresh_since
         stale = feeds.stale_of(self.db, workspace, source, now=now, fresh_since=since)
+        if source_type(source).merged and message.reason in ON_SCHEDULE and self._follows_plan(workspace):
+            stale = [feed for feed in stale if feed.new]
         run.queued.extend((group_id, True) for group_id in dict.fromkeys(feed.group_id for feed in stale))
         if (later := self._read_queued(run)) is not None:
             return later
@@ -160,13 +175,18 @@ class Fetcher:
             self.send(again, delay=planning.freshness_check_delay(message.attempt))
         return None
 
+    def _follows_plan(self, workspace: int) -> bool:
+        """Return True if the plan reads the workspace's feeds as often as it asks."""
+        every, timezone = workspaces.schedule_of(self.db, workspace)
+        return spacing(every, timezone, self.clock()) <= LONGEST_SECONDS
+
     def _read_queued(self, run: FetchRun) -> Later | None:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
             if self.clock() >= run.until:
                 return Later(TURN_GAP_SECONDS, msgspec.structs.replace(run.message, resume=None))
             group_id, may_grow = run.queued.popleft()
-            poll = self.leases.claim(run.message, group_id, may_grow=may_grow)
+            poll = self.leases.claim(group_id, may_grow=may_grow)
             if poll is not None and (later := self._read(run, poll)) is not None:
                 return later
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -12,11 +13,11 @@ from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from overheard.clock import Clock
 from overheard.config import FetchSettings
-from overheard.db import feeds, groups
+from overheard.db import feeds, groups, reading
 from overheard.db.database import Db
 from overheard.db.groups import Group
 from overheard.errors import Unavailable
-from overheard.messages import FetchWorkspace, PollProgress
+from overheard.messages import PollProgress
 from overheard.sources import GroupLimit, Source
 
 
@@ -29,11 +30,11 @@ class GroupLeases:
         self.clock = clock
         self.rules = rules
 
-    def claim(self, message: FetchWorkspace, group_id: int, *, may_grow: bool) -> GroupPoll | None:
+    def claim(self, group_id: int, *, may_grow: bool) -> GroupPoll | None:
         """Claim a group; return None if another poll holds it, or it no longer exists.
 
-        A group that exceeds the source's limit is divided. If not, and if it ``may_grow``, other groups that are due
-        join.
+        A group that exceeds the source's limit is divided. If not, and if it ``may_grow``, it becomes what the plan
+        wants to be read together.
         """
         poll = uuid.uuid4().hex
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
@@ -43,28 +44,40 @@ class GroupLeases:
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
         elif may_grow:
-            group = self._with_joining_groups(message, group, poll)
+            group = self._regrouped(group, poll)
         return GroupPoll(group, PollProgress(poll, group.id))
 
-    def _with_joining_groups(self, message: FetchWorkspace, group: Group, poll: str) -> Group:
-        now, rules, limit = self.clock(), self.rules, self._limit(group)
-        room = planning.room_of(group, limit.places) - len(group.feeds)
-        if room <= 0:
-            return group
-        others = feeds.candidates(
-            self.db,
-            group,
-            now=now,
-            due_by=now + planning.READ_AHEAD_FRACTION * rules.fresh_for,
-            fresh_for=rules.fresh_for,
-            unread_since=planning.unread_since(message, rules.fresh_for),
-            room=room,
-        )
+    def _regrouped(self, group: Group, poll: str) -> Group:
+        """Return the group as the plan wants it: without feeds of other bins, and with the groups of its own."""
+        limit = self._limit(group)
+        room = planning.room_of(group, limit.places)
+        now = self.clock()
+        if group.cursor is None:
+            others = feeds.never_read(self.db, group, now=now, room=room - len(group.feeds)) if room > 1 else []
+        else:
+            group, others = self._of_one_bin(group, now)
         chosen = planning.fitting(group, others, limit)
         if not chosen:
             return group
         join = self.sources[group.source].join
-        return groups.join(self.db, group, chosen, poll, now=now, lease=rules.lease, cursor=join)
+        return groups.join(self.db, group, chosen, poll, now=now, lease=self.rules.lease, cursor=join)
+
+    def _of_one_bin(self, group: Group, now: float) -> tuple[Group, list[Group]]:
+        """Divide off what belongs elsewhere, and return what may join: groups that were read more recently."""
+        bins = {feed.id: feed.bin for feed in group.feeds}
+        number, _ = Counter(bins.values()).most_common(1)[0]
+        others = {each for each in bins.values() if each != number}
+        for other in sorted(others, key=lambda each: (each is None, each)):
+            groups.divide(self.db, group, [feed for feed, each in bins.items() if each == other])
+        if others:
+            group = groups.load(self.db, [group.id])[0]
+        if number is None:
+            return group, []
+        ids = reading.groups_of_bin(
+            self.db, number, group.source, group.kind, besides=group.id, read_since=group.read_at, now=now
+        )
+        # Some may have other feeds, too: those are divided off when it is their turn.
+        return group, [each for each in groups.load(self.db, ids) if {feed.bin for feed in each.feeds} == {number}]
 
     def _limit(self, group: Group) -> GroupLimit:
         limit = self.sources[group.source].group_limit

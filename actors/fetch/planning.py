@@ -10,12 +10,8 @@ from overheard.config import FetchSettings
 from overheard.db.groups import FeedRow, Group
 from overheard.errors import RetryableError
 from overheard.items import ALL
-from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.sources import GroupLimit
 
-# Of [fetch] fresh_for: feeds of workspaces that become due this soon join a reading made now, which is then still fresh
-# enough for them. The last quarter covers the time from due to demand (tick, ingress, queue). Chosen, not measured.
-READ_AHEAD_FRACTION = 0.75
 # Of [fetch] max_pages: a group that needed no more may double. Twice the feeds need about twice the pages, so a busier
 # hour still fits before the group has to be divided again. Chosen, not measured.
 EASY_PAGES_FRACTION = 0.25
@@ -28,16 +24,6 @@ FRESHNESS_CHECK_MAX_SECONDS = 5.0
 def room_of(group: Group, size: int) -> int:
     """Return how many feeds the group may have: ``size``, or fewer after an overflow."""
     return min(size, group.room or size)
-
-
-def unread_since(message: FetchWorkspace, fresh_for: float) -> float:
-    """Return the time of the demand: a feed read at or after it does not join the reading.
-
-    Feeds that this demand has already read must not join again, however long it waits for the budget: a refused group
-    would never get smaller. ``fresh_since`` is that time for an on-demand message, and ``fresh_for`` earlier for a
-    scheduled one. An on-demand message does not hurry the feeds of other workspaces.
-    """
-    return message.fresh_since + (fresh_for if message.reason in ON_SCHEDULE else 0.0)
 
 
 def fitting(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Group]:

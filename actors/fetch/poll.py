@@ -12,6 +12,9 @@ from overheard.items import Item
 from overheard.messages import GapBounds, PollProgress, PollTarget
 from overheard.sources import Page, ReadRequest
 
+FULL_PAGE_ITEMS = 100  # of Reddit's listings
+FIRST_READING_SECONDS = 300.0  # for which less than a page counts; chosen, not measured
+
 
 class GroupPoll(msgspec.Struct):
     """One poll of a group's feeds, page by page. ``progress`` is what a message carries to resume it."""
@@ -75,11 +78,14 @@ class GroupPoll(msgspec.Struct):
 
     def _new(self, page: Page) -> tuple[int, ...]:
         """Return how many new items each feed had; () if a poll that was resumed has not counted all."""
-        if page.load:
+        if page.load or len(self.group.feeds) > 1:
             return tuple(page.load.get(feed.place, 0) for feed in self.group.feeds)
-        return (self._items,) if len(self.group.feeds) == 1 and not self._resumed else ()
+        return () if self._resumed else (self._items,)
 
     def _seconds(self) -> float:
-        """Return the time in which the new items appeared: since the last reading; at first since the oldest of them."""
-        since = self._oldest_at if self.group.cursor is None else self.group.read_at
-        return max(self.progress.read_at - since, 0.0) if math.isfinite(since) else 0.0
+        """Return the time in which the new items appeared: since the last reading, or the oldest of the first one."""
+        if self.group.cursor is not None:
+            return max(self.progress.read_at - self.group.read_at, 0.0)
+        # Less than a page is all that the feeds have: their oldest item says nothing about how often new ones come.
+        least = FIRST_READING_SECONDS if self._items < FULL_PAGE_ITEMS else 0.0
+        return max(self.progress.read_at - self._oldest_at, least)

@@ -74,6 +74,8 @@ class FetchSettings(SettingsSection):
     # A request's names have to fit into its URL; a source may set a lower limit of its own.
     group_size: Annotated[int, Field(gt=0, le=200)] = 50
     max_pages: Annotated[int, Field(gt=0, le=10)] = 10  # Reddit's listings end after ten
+    spare: Literal["freshness", "save"] = "freshness"
+    freshest: SecondsUpToAnHour = 15
     lease: Seconds = 120
     longest_backoff: Seconds = 86400
 

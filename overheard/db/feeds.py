@@ -47,50 +47,31 @@ def _stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> A
     )
 
 
-def candidates(
-    db: Db,
-    group: Group,
-    *,
-    now: float,
-    due_by: float,
-    fresh_for: float,
-    unread_since: float,
-    room: int,
-) -> list[Group]:
-    """Return other groups of healthy feeds that may join a request that is made anyway: each saves its own later.
+def never_read(db: Db, group: Group, *, now: float, room: int) -> list[Group]:
+    """Return groups of watched feeds that were never read either, for up to ``room`` feeds to join a first reading.
 
-    They have a feed, not read since ``unread_since``, that would be older than ``fresh_for`` seconds when one of its
-    workspaces becomes due, now or until ``due_by``. New groups come first: an import of a thousand workspaces must not
-    cost a request, or two, for each. Then come the least recently read. ``room``: how many feeds may join.
+    An import of a thousand workspaces must not cost a request, or two, for each feed.
     """
-    needed_at = Case(None, [(refreshes.IS_WAITING, now)], db.greatest(Workspace.next_due_at, now))
-    wanted = (
-        Watch.select(Watch.feed, fn.max(needed_at).alias("needed_at"))
+    watched = (
+        Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .join(RefreshDemand, on=((RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == group.source)))
-        .where(Workspace.active, (Workspace.next_due_at <= due_by) | refreshes.IS_WAITING)
-        .group_by(Watch.feed)
+        .where(Watch.feed == Feed.id, Workspace.active)
     )
-    never = FeedGroup.cursor.is_null()
-    may_join = never if group.cursor is None else FeedGroup.began_at >= group.read_at
-    member = Feed.alias()
-    size = member.select(fn.count(member.id)).where(member.group == FeedGroup.id)
+    # First those that are to be read together later.
+    of_bin = Case(None, [(Feed.bin.in_([feed.bin for feed in group.feeds if feed.bin is not None]), 1)], 0)
     rows = (
         Feed.select(Feed.group)
-        .join(wanted, on=(wanted.c.feed_id == Feed.id))
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .where(
             FeedGroup.id != group.id,
             FeedGroup.source == group.source,
             FeedGroup.kind == group.kind,
+            FeedGroup.cursor.is_null(),
             FeedGroup.lease_until < now,
-            may_join,
-            Feed.fresh_at < unread_since,
-            Feed.fresh_at < wanted.c.needed_at - fresh_for,
             Feed.retry_at <= now,
-            size <= room,
+            fn.EXISTS(watched),
         )
-        .order_by(Feed.fresh_at, Feed.id)
+        .order_by(of_bin.desc(), Feed.id)
         .limit(2 * room)  # rows are feeds: several may be of one group, and some groups are dropped below
     )
     loaded = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))

@@ -25,10 +25,11 @@ from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.items import FeedKind
 from overheard.messages import GapBounds, PollTarget
 from overheard.reading import rates
+from overheard.reading.rates import FeedRate
 
 
 class FeedRow(msgspec.Struct, frozen=True):
-    """A feed as fetch needs it. ``failures`` counts refusals in a row."""
+    """A feed as fetch needs it. ``failures`` counts refusals in a row; ``new``: it was never read."""
 
     id: int
     kind: FeedKind
@@ -36,6 +37,8 @@ class FeedRow(msgspec.Struct, frozen=True):
     failures: int
     source: str
     group_id: int
+    bin: int | None = None
+    new: bool = False
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ FREE_UNREAD = "given up"
 
 GAP_INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of parameters
 
-FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group)
+FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin, Feed.rate.is_null())
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
 
 
@@ -114,7 +117,8 @@ def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
         return []
     feeds: dict[int, list[FeedRow]] = {group_id: [] for group_id in group_ids}
     for row in _feeds(db, groups=list(group_ids)):
-        feeds[row[-1]].append(FeedRow(*row))
+        feed = FeedRow(*row)
+        feeds[feed.group_id].append(feed)
     by_id = {row[0]: Group(*(*row, tuple(feeds[row[0]]))) for row in _groups(db, ids=list(group_ids))}
     return [by_id[group_id] for group_id in group_ids if group_id in by_id]
 
@@ -170,18 +174,41 @@ def join(
     return load(db, [group.id])[0]
 
 
-def divide(db: Db, group: Group, feed_ids: Sequence[int], *, room: int | None = None) -> int:
+def divide(
+    db: Db, group: Group, feed_ids: Sequence[int], *, room: int | None = None, poll: str | None = FREE_UNREAD
+) -> int:
     """Move these feeds of the claimed group into a new one with the same cursor and no lease; return its id.
 
-    ``room`` limits both groups from now on; None: as before.
+    ``room`` limits both groups from now on; None: as before. ``poll`` None: nobody waits for the new one's reading.
     """
     values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at")}
     with db.transaction():
-        made = int(FeedGroup.insert(**values, room=room or group.room, poll=FREE_UNREAD).execute(db.peewee))
+        made = int(FeedGroup.insert(**values, room=room or group.room, poll=poll).execute(db.peewee))
         Feed.update(group=made).where(Feed.id.in_(list(feed_ids)), Feed.group == group.id).execute(db.peewee)
         if room is not None:
             FeedGroup.update(room=room).where(FeedGroup.id == group.id).execute(db.peewee)
     return made
+
+
+def separate(db: Db, source: str, now: float) -> None:
+    """Divide the groups that no poll holds and that have feeds of several bins, so that these can join their own."""
+    bins = fn.count(Feed.bin.distinct())
+    mixed = (
+        Feed.select(Feed.group)
+        .join(FeedGroup, on=(Feed.group == FeedGroup.id))
+        .where(FeedGroup.source == source, FeedGroup.lease_until < now)
+        .group_by(Feed.group)
+        .having(bins > 1)
+    )
+    for (group_id,) in list(mixed.tuples().execute(db.peewee)):
+        with db.transaction():
+            if not _lease(db, [group_id], FREE_UNREAD, now, 0.0):
+                continue  # a poll has claimed it meanwhile, and divides it when it is its turn again
+            group = load(db, [group_id])[0]
+            _, *others = sorted({feed.bin for feed in group.feeds}, key=lambda number: (number is None, number))
+            for other in others:
+                divide(db, group, [feed.id for feed in group.feeds if feed.bin == other], poll=None)
+            FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id == group_id).execute(db.peewee)
 
 
 def extend(db: Db, poll: str, until: float) -> None:
@@ -267,16 +294,18 @@ def _refresh(db: Db, group: Any, at: Any, retry_at: Any) -> Any:
 def _update_rates(db: Db, target: PollTarget) -> None:
     if not target.new:
         return
-    before = dict(_rates(db, feeds=list(target.feed_ids)))
+    before = {feed: FeedRate(*rate) for feed, *rate in _rates(db, feeds=list(target.feed_ids))}
     found = zip(target.feed_ids, target.new, strict=True)
-    after = [(feed, rates.updated(before[feed], new, target.seconds)) for feed, new in found if feed in before]
-    changed = [feed for feed, _ in after]
-    Feed.update(rate=Case(Feed.id, after, Feed.rate)).where(Feed.id.in_(changed)).execute(db.peewee)
+    after = {feed: rates.updated(before[feed], new, target.seconds) for feed, new in found if feed in before}
+    Feed.update(
+        rate=Case(Feed.id, [(feed, rate.rate) for feed, rate in after.items()], Feed.rate),
+        rate_seconds=Case(Feed.id, [(feed, rate.seconds) for feed, rate in after.items()], Feed.rate_seconds),
+    ).where(Feed.id.in_(list(after))).execute(db.peewee)
 
 
 @compiled
 def _rates(db: Db, feeds: Any) -> Any:
-    return Feed.select(Feed.id, Feed.rate).where(Feed.id.in_(feeds))
+    return Feed.select(Feed.id, Feed.rate, Feed.rate_seconds).where(Feed.id.in_(feeds))
 
 
 @compiled

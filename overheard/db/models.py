@@ -102,8 +102,8 @@ class FeedGroup(Table):
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
 # (``items.place_key``). ``failures``: refusals in a row. Until ``retry_at`` it is not read: it was refused, or its
-# source wants no earlier poll. ``rate``: new items a second, None before the first reading. ``bin``: feeds of the same
-# number are to be read together.
+# source wants no earlier poll. ``rate``: new items a second, None before the first reading; ``rate_seconds``: the time
+# that it rests on. ``bin``: feeds of the same number are to be read together.
 class Feed(Table):
     id = AutoField()
     source = TextField()
@@ -117,7 +117,8 @@ class Feed(Table):
     internal = BooleanField(default=False)
     group = _of(FeedGroup, "feeds", null=True, index=True)
     rate = DoubleField(null=True)
-    bin = IntegerField(null=True)
+    rate_seconds = DoubleField(default=0)
+    bin = IntegerField(null=True, index=True)
 
     class Meta:
         indexes = (

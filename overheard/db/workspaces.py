@@ -37,6 +37,12 @@ def _named(names: Collection[str | int]) -> Any:
     return Workspace.id.in_(ids) | Workspace.slug.in_(slugs)
 
 
+def schedule_of(db: Db, workspace_id: int) -> tuple[str, str]:
+    """Return the schedule and the time zone of a workspace; those of one that is gone are never followed."""
+    rows = Workspace.select(Workspace.every, Workspace.timezone).where(Workspace.id == workspace_id)
+    return next(iter(rows.tuples().execute(db.peewee)), ("366d", "UTC"))
+
+
 def lock(db: Db, workspace_id: int) -> None:
     """Make others wait that change the workspace, until the transaction ends. SQLite has one writer at a time."""
     row: Any = Workspace.select(Workspace.id).where(Workspace.id == workspace_id)

@@ -65,8 +65,11 @@ class ReadingPlan(msgspec.Struct, frozen=True):
     packing: Mapping[str, tuple[tuple[int, ...], ...]] = {}
 
 
-def plan(groups: Sequence[GroupFeeds], rules: ReadingRules) -> ReadingPlan:
-    """Plan the readings of one source's groups, whatever their kinds: they share its budget."""
+def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = True) -> ReadingPlan:
+    """Plan the readings of one source's groups, whatever their kinds: they share its budget.
+
+    ``repack``: consider grouping the feeds in another way, which takes several times as long.
+    """
     groups = [group for group in groups if group.feeds]
     loads = [group.load for group in groups]
     seldom = solved.cost(loads, solved.fewest(loads))
@@ -80,7 +83,7 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules) -> ReadingPlan:
         bound=_bound(groups, rules.room),
         requests=sum(each.requests for each in planned),
         overloaded=seldom > rules.budget,
-        packing=_better_packing(groups, rules),
+        packing=_better_packing(groups, rules) if repack else {},
     )
 
 

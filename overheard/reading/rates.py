@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-WINDOW_SECONDS = 600.0  # a reading after so long counts alone
-LEAST_WEIGHT = 0.15  # of each reading, however soon it came after the last
-# A reading that finds so many standard deviations more than expected is the start of a burst: its rate counts at once.
+# What earlier readings count for, at most: an estimate forgets what is older. Chosen, not measured.
+MEMORY_SECONDS = 900.0
+# A reading that finds so many standard deviations more than expected is the start of a burst: it counts alone.
 BURST_DEVIATIONS = 4.0
 
 
-def updated(rate: float | None, new: int, seconds: float) -> float:
-    """Return the rate after a reading that found ``new`` items of so many seconds; ``rate`` None: the first one."""
+class FeedRate(NamedTuple):
+    """``rate``: new items a second, None before the first reading; ``seconds``: the time that the estimate rests on."""
+
+    rate: float | None
+    seconds: float
+
+
+def updated(before: FeedRate, new: int, seconds: float) -> FeedRate:
+    """Return the rate after a reading that found ``new`` items of the last ``seconds``."""
     if seconds <= 0.0:
-        return rate or 0.0
-    seen = new / seconds
-    if rate is None:
-        return seen
-    expected = rate * seconds
-    if new > expected + BURST_DEVIATIONS * math.sqrt(expected + 1.0):
-        return seen
-    weight = min(1.0, LEAST_WEIGHT + seconds / WINDOW_SECONDS)
-    return (1.0 - weight) * rate + weight * seen
+        return before if before.rate is not None else FeedRate(0.0, 0.0)
+    expected = (before.rate or 0.0) * seconds
+    burst = new > expected + BURST_DEVIATIONS * math.sqrt(expected + 1.0)
+    known = 0.0 if before.rate is None or burst else min(before.seconds, MEMORY_SECONDS)
+    return FeedRate(((before.rate or 0.0) * known + new) / (known + seconds), known + seconds)

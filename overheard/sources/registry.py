@@ -31,7 +31,9 @@ def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
     # One of the first client; those of the others have the same rate.
     first = rules.clients[0].client_id if rules.clients else ""
-    return RequestBudget(reddit.client_key(first), rules.requests_per_minute, rules.burst)
+    return RequestBudget(
+        reddit.client_key(first), rules.requests_per_minute, rules.burst, clients=max(1, len(rules.clients))
+    )
 
 
 def _reddit_missing(config: Config) -> str | None:
@@ -68,6 +70,8 @@ SOURCES: dict[str, SourceType] = {
             factory="overheard.sources.reddit.source:open_source",
             missing_setting=_reddit_missing,
             searchable=True,
+            merged=True,
+            name_bytes=reddit.NAMES_MAX_BYTES,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,

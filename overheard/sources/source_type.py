@@ -34,11 +34,15 @@ def check_any_author(text: str) -> str:
 
 
 class RequestBudget(msgspec.Struct, frozen=True):
-    """A source's request budget, shared by all processes. ``key`` is ``source:credentials``."""
+    """A source's request budget, shared by all processes. ``key`` is ``source:credentials``.
+
+    ``clients``: how many budgets of this rate there are, one for each set of credentials.
+    """
 
     key: str
     per_minute: float
     burst: int
+    clients: int = 1
 
     @property
     def recheck_key(self) -> str:
@@ -66,9 +70,10 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
     and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
-    ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``: seconds for which a
-    poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard learns of them; items
-    of a source with ``none`` have a retention of their own.
+    ``merged``: one request reads several feeds, whose names may have ``name_bytes`` together (None: any number); its
+    readings are planned. ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``:
+    seconds for which a poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard
+    learns of them; items of a source with ``none`` have a retention of their own.
     """
 
     name: str
@@ -81,6 +86,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     missing_setting: Callable[[Config], str | None] = lambda config: None
     searchable: bool = False
     streamed: bool = False
+    merged: bool = False
+    name_bytes: int | None = None
     fresh_for: float = math.inf
     deletions: Deletions = "none"
     budget: Callable[[Config], RequestBudget | None] = lambda config: None

@@ -51,6 +51,7 @@ from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
+from producers.reading import ReadingPlanner
 from producers.tick import Ticker
 
 T = TypeVar("T")
@@ -180,7 +181,9 @@ class FetchWorld:
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
         self.db = ClockedDb(db, self.clock)
-        self.config = Config.model_validate({"sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}}})
+        self.config = Config.model_validate(
+            {"fetch": {"spare": "save"}, "sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}}}
+        )
         self._save(workspaces)
         self._stages = self._wire()
 
@@ -291,6 +294,12 @@ class FetchWorld:
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
             gauges=cast(SystemGauges, None),
+            reading=ReadingPlanner(
+                db=self.db,
+                clock=self.clock,
+                config=self.config,
+                ask=lambda message, delay: self.send(message, delay=delay),
+            ),
         )
 
 

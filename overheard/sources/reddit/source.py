@@ -24,7 +24,7 @@ from overheard.sources import (
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
-from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, SOURCE
+from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 from overheard.sources.reddit.search import SearchReader
@@ -36,7 +36,6 @@ LISTING_ITEMS = 1000  # the depth of Reddit's listings
 ENDPOINT_OF_KIND: dict[FeedKind, str] = {"posts": "new", "comments": "comments"}
 # These series start at 0, so that rates see the first response; others start with their first response.
 PRESET_STATUSES = ("200", "429", "blocked", "error")
-NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are known to work
 MAX_FEEDS_PER_REQUEST = 200  # the upper bound of [fetch] group_size
 _FEED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # no character that could alter the path or the query
 

@@ -1,0 +1,93 @@
+"""The plan of a source's readings, from what the database knows: the tick follows it, and ``source plan`` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from overheard.config import Config
+from overheard.db import reading
+from overheard.db.database import Db
+from overheard.db.reading import FeedState
+from overheard.items import ALL
+from overheard.reading.packing import PackedFeed, RequestRoom
+from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
+from overheard.schedule import spacing
+from overheard.sources.registry import SOURCES
+
+# Of the budget: the rest is for what nobody can plan, such as runs by hand, logins and second pages.
+PLANNED_FRACTION = 0.95
+# A workspace that is due less often is served by a reading when it is due; until then its feeds may be this old.
+LONGEST_SECONDS = 3600.0
+NEW_FEED_RATE = 0.001  # items a second, until a first reading tells
+
+
+class SourcePlan(msgspec.Struct, frozen=True):
+    """``budget``: requests a second that the plan may use. ``bins``: of each group of the plan, in its order."""
+
+    source: str
+    plan: ReadingPlan
+    budget: float
+    feeds: Mapping[int, FeedState]
+
+
+def planned_sources(config: Config) -> list[str]:
+    """Return the sources whose readings are planned: those whose requests read several feeds, and that are set up."""
+    return [each.name for each in SOURCES.values() if each.merged and each.missing_setting(config) is None]
+
+
+def requests_per_second(source: str, config: Config) -> float:
+    """Return the requests a second that a source's plan may use."""
+    budget = SOURCES[source].budget(config)
+    return PLANNED_FRACTION * budget.per_minute * budget.clients / 60.0 if budget else 0.0
+
+
+def longest_intervals(db: Db, source: str, now: float) -> dict[int, float]:
+    """Return for each feed the longest time in seconds between two readings that its workspaces allow."""
+    spacings: dict[tuple[str, str], float] = {}
+    longest: dict[int, float] = {}
+    for feed, every, timezone in reading.schedules(db, source):
+        if (every, timezone) not in spacings:
+            spacings[every, timezone] = min(spacing(every, timezone, now), LONGEST_SECONDS)
+        longest[feed] = min(longest.get(feed, LONGEST_SECONDS), spacings[every, timezone])
+    return longest
+
+
+def source_plan(db: Db, source: str, config: Config, longest: Mapping[int, float], *, repack: bool) -> SourcePlan:
+    """Return the plan of a source. ``longest``: from ``longest_intervals``; ``repack``: consider other groups."""
+    feeds = {feed.id: feed for feed in reading.watched_feeds(db, source)}
+    budget = requests_per_second(source, config)
+    rules = ReadingRules(
+        room=RequestRoom(config.fetch.group_size, SOURCES[source].name_bytes),
+        budget=budget,
+        freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
+    )
+    return SourcePlan(source, plan(_groups(feeds.values(), longest), rules, repack=repack), budget, feeds)
+
+
+def _groups(feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[GroupFeeds]:
+    """Return what is to be read together: the feeds of a bin, or of a group that has none yet."""
+    together: dict[tuple[str, int, int], list[FeedState]] = {}
+    for feed in feeds:
+        # What was refused is tried again alone, and everything of a source is read alone.
+        alone = feed.failures > 0 or feed.place == ALL
+        key = (feed.kind, 1, feed.bin) if feed.bin is not None and not alone else (feed.kind, 0, feed.group_id)
+        together.setdefault(key, []).append(feed)
+    return [
+        GroupFeeds(
+            id=number,
+            kind=kind,
+            feeds=tuple(
+                PackedFeed(
+                    feed.id,
+                    NEW_FEED_RATE if feed.rate is None else feed.rate,
+                    longest.get(feed.id, LONGEST_SECONDS),
+                    len(feed.place) + 1,
+                )
+                for feed in some
+            ),
+            fixed=any(feed.failures or feed.place == ALL for feed in some),
+        )
+        for number, ((kind, _, _), some) in enumerate(sorted(together.items()))
+    ]

@@ -1,0 +1,113 @@
+"""The tick's step that follows the plan: it asks fetch to read each group of feeds when its time has come.
+
+Only what the budget can serve until the next step is asked for, the most urgent first. So hardly anything waits in
+fetch's queue, and a run that is requested by hand, which goes there too, begins at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from overheard.clock import Clock
+from overheard.config import Config
+from overheard.db import groups, reading
+from overheard.db.database import Db
+from overheard.db.reading import GroupState
+from overheard.messages import FetchWorkspace
+from overheard.observability.log import get_logger
+from overheard.operations import reading_plan
+from overheard.operations.reading_plan import SourcePlan
+from overheard.reading.paging import pages
+
+log = get_logger(__name__)
+
+PLAN_SECONDS = 30.0  # between two plans: rates change slowly, and a burst fills no listing in that time
+REPACK_SECONDS = 600.0  # between two times that other groups are considered
+LOST_SECONDS = 60.0  # a message that fetch has not served by then may be lost: the group is asked for again
+PLANNED = "planned"  # the reason in the messages
+
+Ask = Callable[[FetchWorkspace, float], object]
+
+
+class _Course(msgspec.Struct):
+    """The plan of one source that is followed, when it was made, and the interval of each feed's group."""
+
+    plan: SourcePlan
+    made_at: float
+    repacked_at: float
+    interests: int
+    longest: Mapping[int, float]
+    intervals: Mapping[int, tuple[float, float]]  # by feed: interval, new items a second of its group
+
+
+class ReadingPlanner:
+    """Follows the plan. ``ask(message, delay)`` sends a message to fetch; several ticks may follow it side by side."""
+
+    def __init__(self, *, db: Db, clock: Clock, config: Config, ask: Ask) -> None:
+        self.db = db
+        self.clock = clock
+        self.config = config
+        self.ask = ask
+        self._courses: dict[str, _Course] = {}
+
+    def step(self) -> int:
+        """Ask for the groups that are due until the next step; return how many. Raises Unavailable."""
+        return sum(self._follow(source) for source in reading_plan.planned_sources(self.config))
+
+    def _follow(self, source: str) -> int:
+        now = self.clock()
+        course = self._course(source, now)
+        ahead = self.config.tick.interval
+        states = reading.free_groups(self.db, source, now)
+        group_of = {feed.group_id: feed.id for feed in course.plan.feeds.values()}
+        waiting = 0.0
+        due: list[tuple[float, float, float, GroupState]] = []  # how urgent, when, pages, group
+        for state in states:
+            if state.id not in group_of or state.retry_at > now:
+                continue
+            interval, rate = course.intervals[group_of[state.id]]
+            needed = pages(rate * (now - state.began_at))
+            if state.began_at < state.asked_at and now - state.asked_at < LOST_SECONDS:
+                waiting += needed
+                continue
+            at = state.began_at + interval
+            if at <= now + ahead:
+                due.append(((now + ahead - state.began_at) / interval, at, needed, state))
+        affordable = course.plan.budget * 2.0 * ahead - waiting
+        asked = 0
+        for _, at, needed, state in sorted(due, key=lambda each: -each[0]):
+            if affordable <= 0.0:
+                break
+            affordable -= needed
+            if reading.ask(self.db, state, max(now, at)):
+                self.ask(FetchWorkspace(source=source, group_id=state.id, reason=PLANNED), max(at - now, 0.0))
+                asked += 1
+        return asked
+
+    def _course(self, source: str, now: float) -> _Course:
+        course = self._courses.get(source)
+        interests = reading.interests(self.db)
+        if course is not None and now - course.made_at < PLAN_SECONDS and interests == course.interests:
+            return course
+        changed = course is None or interests != course.interests
+        longest = reading_plan.longest_intervals(self.db, source, now) if changed or course is None else course.longest
+        repack = course is None or now - course.repacked_at >= REPACK_SECONDS
+        made = reading_plan.source_plan(self.db, source, self.config, longest, repack=repack)
+        if made.plan.packing:
+            self._repack(source, made)
+            made = reading_plan.source_plan(self.db, source, self.config, longest, repack=False)
+        intervals = {feed.id: (each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds}
+        repacked_at = now if repack or course is None else course.repacked_at
+        self._courses[source] = made_course = _Course(made, now, repacked_at, interests, longest, intervals)
+        return made_course
+
+    def _repack(self, source: str, made: SourcePlan) -> None:
+        packings = [feeds for packing in made.plan.packing.values() for feeds in packing]
+        # The old numbers are not used again: a group that still has one would join the wrong feeds.
+        first = 1 + max((feed.bin or 0 for feed in made.feeds.values()), default=0)
+        bins = {feed: number for number, feeds in enumerate(packings, start=first) for feed in feeds}
+        reading.set_bins(self.db, bins)
+        groups.separate(self.db, source, self.clock())
+        log.info("feeds regrouped", stage="tick", source=source, groups=len(packings), feeds=len(bins))
