@@ -25,7 +25,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 class Demand(msgspec.Struct, frozen=True):
     """Events that ask for a run of one workspace and source; ids, reason and log fields are the newest event's.
 
-    ``by_hand``: the demand requires a new poll; one on schedule accepts a recent one.
+    ``by_hand``: the demand requires a new poll; one on schedule accepts a recent one. ``planned``: it is on a schedule
+    that the plan of readings keeps by itself.
     """
 
     workspace_id: int
@@ -35,6 +36,7 @@ class Demand(msgspec.Struct, frozen=True):
     message_id: str
     log_context: dict[str, Any]
     events: int = 1
+    planned: bool = False
 
     @property
     def lane(self) -> tuple[int, str, bool]:

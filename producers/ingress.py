@@ -15,6 +15,8 @@ from overheard.db.workspaces import WorkspaceRef
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import ComposeDigest, RecheckItems
 from overheard.observability.log import bind, bound, get_logger, propagated
+from overheard.operations.reading_plan import LONGEST_SECONDS
+from overheard.schedule import spacing
 from overheard.sources.registry import lookup_sizes
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 from producers.outgoing_batch import OutgoingBatch
@@ -150,7 +152,7 @@ class Ingress:
         workspace = by_name.get(name)
         if workspace is None:
             row = workspaces.by_name(self.db, name)  # raises NotFound with a hint, unless it was created a moment ago
-            workspace = WorkspaceRef(row.id, row.slug, row.active)
+            workspace = WorkspaceRef(row.id, row.slug, row.active, row.every, row.timezone)
         bind(workspace=workspace.slug)
         return workspace
 
@@ -164,11 +166,12 @@ class Ingress:
         if event.source is not None and event.source not in served_at:
             watched = ", ".join(served_at) or "no source"
             raise InvalidInput(f"workspace {workspace.slug} watches nothing of {event.source}; it watches {watched}")
-        by_hand = not is_on_schedule(event)
+        by_hand, now = not is_on_schedule(event), batch.now
         # Once per request, not per source: one trigger is one run, however many sources it reads.
         pause = self._pause(workspace.id) if by_hand else 0.0
         if pause:
             log.warning("event waits: triggers_per_hour is used up", seconds=round(pause, 1), events=len(request.at))
+        planned = not by_hand and spacing(workspace.every, workspace.timezone, now) <= LONGEST_SECONDS
         goes = False
         for source in [event.source] if event.source is not None else served_at:
             demand = Demand(
@@ -179,6 +182,7 @@ class Ingress:
                 message_id=message_id_for(request.message_id, source),
                 log_context=propagated(),
                 events=len(request.at),
+                planned=planned,
             )
             goes |= self._admit(demand, served_at[source], pause, batch)
         # A workspace that watches nothing has nothing to hold back: its event is done.

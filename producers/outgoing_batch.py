@@ -10,6 +10,7 @@ from overheard.bus.events import TYPE_OF, WorkspaceDue
 from overheard.bus.sender import OutgoingMessage
 from overheard.messages import FetchWorkspace, Message
 from overheard.observability.log import propagated
+from overheard.operations.reading_plan import LONGEST_SECONDS
 from overheard.sources.registry import source_type
 from producers.demands import Demand
 from producers.requests import EventRequest
@@ -39,7 +40,9 @@ class OutgoingBatch:
         """Add a demand's message to fetch."""
         self.going.append(demand)
         # By hand, what was posted up to now is wanted: no earlier poll can serve that.
-        fresh_for = min(self.fresh_for, source_type(demand.source).fresh_for)
+        source = source_type(demand.source)
+        # What is planned is read in time; only feeds that were never read, or that the plan has lost, need it.
+        fresh_for = LONGEST_SECONDS if source.merged and demand.planned else min(self.fresh_for, source.fresh_for)
         fresh_since = self.now if demand.by_hand else max(self.now - fresh_for, 0.0)
         message = FetchWorkspace(
             workspace_id=demand.workspace_id, source=demand.source, reason=demand.reason, fresh_since=fresh_since

@@ -15,15 +15,13 @@ from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
 from overheard.config import FetchSettings
-from overheard.db import feeds, refreshes, workspaces
+from overheard.db import feeds, refreshes
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations.reading_plan import LONGEST_SECONDS
 from overheard.outcomes import Later, Outcome, Rejected
-from overheard.schedule import spacing
 from overheard.sending import Send
 from overheard.sources import RequestTokens, Source
 from overheard.sources.registry import public_place, source_type
@@ -159,8 +157,6 @@ class Fetcher:
         message = run.message
         source, since = message.source, message.fresh_since
         stale = feeds.stale_of(self.db, workspace, source, now=now, fresh_since=since)
-        if source_type(source).merged and message.reason in ON_SCHEDULE and self._follows_plan(workspace):
-            stale = [feed for feed in stale if feed.new]
         run.queued.extend((group_id, True) for group_id in dict.fromkeys(feed.group_id for feed in stale))
         if (later := self._read_queued(run)) is not None:
             return later
@@ -174,11 +170,6 @@ class Fetcher:
             again = msgspec.structs.replace(message, resume=None, attempt=attempt, behind=behind)
             self.send(again, delay=planning.freshness_check_delay(message.attempt))
         return None
-
-    def _follows_plan(self, workspace: int) -> bool:
-        """Return True if the plan reads the workspace's feeds as often as it asks."""
-        every, timezone = workspaces.schedule_of(self.db, workspace)
-        return spacing(every, timezone, self.clock()) <= LONGEST_SECONDS
 
     def _read_queued(self, run: FetchRun) -> Later | None:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""

@@ -29,7 +29,7 @@ from overheard.reading.rates import FeedRate
 
 
 class FeedRow(msgspec.Struct, frozen=True):
-    """A feed as fetch needs it. ``failures`` counts refusals in a row; ``new``: it was never read."""
+    """A feed as fetch needs it. ``failures`` counts refusals in a row; ``bin``: see ``models.Feed``."""
 
     id: int
     kind: FeedKind
@@ -38,7 +38,6 @@ class FeedRow(msgspec.Struct, frozen=True):
     source: str
     group_id: int
     bin: int | None = None
-    new: bool = False
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -65,7 +64,7 @@ FREE_UNREAD = "given up"
 
 GAP_INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of parameters
 
-FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin, Feed.rate.is_null())
+FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
 
 

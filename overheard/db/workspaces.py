@@ -37,12 +37,6 @@ def _named(names: Collection[str | int]) -> Any:
     return Workspace.id.in_(ids) | Workspace.slug.in_(slugs)
 
 
-def schedule_of(db: Db, workspace_id: int) -> tuple[str, str]:
-    """Return the schedule and the time zone of a workspace; those of one that is gone are never followed."""
-    rows = Workspace.select(Workspace.every, Workspace.timezone).where(Workspace.id == workspace_id)
-    return next(iter(rows.tuples().execute(db.peewee)), ("366d", "UTC"))
-
-
 def lock(db: Db, workspace_id: int) -> None:
     """Make others wait that change the workspace, until the transaction ends. SQLite has one writer at a time."""
     row: Any = Workspace.select(Workspace.id).where(Workspace.id == workspace_id)
@@ -65,6 +59,8 @@ class WorkspaceRef(msgspec.Struct, frozen=True):
     id: int
     slug: str
     active: bool
+    every: str
+    timezone: str
 
 
 def by_names(db: Db, names: Collection[str | int]) -> dict[str | int, WorkspaceRef]:
