@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -66,6 +66,27 @@ def ranked(feeds: Sequence[PackedFeed], room: RequestRoom) -> Packing:
         groups[-1].append(feed)
         used += feed.name_bytes
     return groups
+
+
+def place(new: Sequence[PackedFeed], groups: Mapping[int, Sequence[PackedFeed]], room: RequestRoom) -> dict[int, int]:
+    """Return for each new feed the group with the least to read that has room for it and is read often enough.
+
+    Feeds for which there is none are left out.
+    """
+    counts = {key: len(feeds) for key, feeds in groups.items()}
+    used = {key: sum(feed.name_bytes for feed in feeds) for key, feeds in groups.items()}
+    rates = {key: sum(feed.rate for feed in feeds) for key, feeds in groups.items()}
+    every = {key: min(feed.every for feed in feeds) for key, feeds in groups.items()}
+    placed: dict[int, int] = {}
+    for feed in _busiest_first(new):
+        free = [key for key in groups if every[key] <= feed.every and _fits(counts[key], used[key], feed, room)]
+        if not free:
+            continue
+        key = placed[feed.id] = min(free, key=lambda each: (rates[each], each))
+        counts[key] += 1
+        used[key] += feed.name_bytes
+        rates[key] += feed.rate
+    return placed
 
 
 def _busiest_first(feeds: Sequence[PackedFeed]) -> list[PackedFeed]:

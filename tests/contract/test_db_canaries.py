@@ -157,11 +157,10 @@ def test_the_canary_s_feed_joins_no_other(world: World, db: Db, clock: Clock) ->
     acme = world.workspace()
     keep(db, clock)
     (own,) = feeds.stale_of(db, acme, "reddit", now=clock(), fresh_since=clock())
-    terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
     group = groups.Group(0, own.source, own.kind, None, 0.0, 0.0, None)
-    assert [other.places for other in feeds.candidates(db, group, **terms)] == [("python",)]
+    assert [other.places for other in feeds.never_read(db, group, now=clock(), room=9)] == [("python",)]
     group = msgspec.structs.replace(group, source=canary.SOURCE)
-    assert [other.places for other in feeds.candidates(db, group, **terms)] == [(canary.FEED,)]
+    assert [other.places for other in feeds.never_read(db, group, now=clock(), room=9)] == [(canary.FEED,)]
 
 
 def test_a_user_s_workspace_with_the_canary_s_slug_is_left_alone(world: World, db: Db, clock: Clock) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
-from overheard.db import deliveries, digests, feeds, groups, refreshes, schedules, workspace_specs, workspaces
+from overheard.db import deliveries, digests, feeds, groups, reading, refreshes, schedules, workspace_specs, workspaces
 from overheard.db.database import Db
 from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
@@ -200,29 +201,6 @@ def test_polls_that_join_each_other_s_groups_neither_wait_nor_lose_a_feed(
     assert len(all_groups(db)) == sum(map(bool, counts))
 
 
-def test_a_group_joins_only_one_that_was_read_before_it(world: World, db: Db, clock: Clock) -> None:
-    world.workspace(subreddits=["a", "b"])
-    first, second = all_groups(db)
-
-    def joins(group: dict[str, Any], other: dict[str, Any]) -> bool:
-        for group_id, values in ((first, group), (second, other)):
-            FeedGroup.update(values).where(FeedGroup.id == group_id).execute(db.peewee)
-        [mine] = groups.load(db, [first])
-        terms = {"now": clock(), "due_by": clock(), "fresh_for": 0.0, "unread_since": clock(), "room": 9}
-        return [each.id for each in feeds.candidates(db, mine, **terms)] == [second]
-
-    def read(began_at: float) -> dict[str, Any]:
-        return {"cursor": "x", "began_at": began_at, "read_at": began_at + 2.0}
-
-    unread = {"cursor": None, "began_at": clock(), "read_at": clock()}
-    assert joins(unread, unread)
-    assert not joins(unread, read(5.0)), "what is not read yet has no place to go on from"
-    assert joins(read(clock() - 10), unread), "it is watched only since then"
-    assert not joins(read(clock() + 10), unread)
-    assert joins(read(5.0), read(7.0))
-    assert not joins(read(5.0), read(6.9)), "it was read before the other's first page had arrived"
-
-
 def test_a_feed_without_active_workspaces_leaves_the_group(world: World, db: Db, clock: Clock) -> None:
     world.workspace(subreddits=["python"])
     paused = world.workspace("paused", subreddits=["rust", "go"])
@@ -340,54 +318,71 @@ def test_stale_feeds_are_those_that_may_be_read_now(world: World, db: Db, clock:
     assert [(feed.kind, feed.place) for feed in found] == [("comments", "stale"), ("posts", "stale")]
 
 
-def test_groups_that_need_reading_join_a_request(world: World, db: Db, clock: Clock) -> None:
-    world.workspace("due", subreddits=["due", "new", "failing"])
-    world.workspace("asked", subreddits=["asked"])
-    world.workspace("quiet", subreddits=["quiet"])
+def test_feeds_that_were_never_read_join_a_first_reading(world: World, db: Db, clock: Clock) -> None:
+    world.workspace("acme", subreddits=["new", "failing", "read"])
+    world.workspace("bolt", subreddits=["other"])
     asleep = world.workspace("asleep", subreddits=["asleep"])
     workspace_specs.set_active(db, asleep, False)
-    Workspace.update(next_due_at=clock() + 100).where(Workspace.slug != "due").execute(db.peewee)
-    refreshes.demand(db, [workspaces.by_name(db, "asked").id], clock())
-    Feed.update(fresh_at=7.0).where(Feed.place != "new").execute(db.peewee)
+    FeedGroup.update(cursor="x").where(FeedGroup.id == world.group("read").id).execute(db.peewee)
     Feed.update(failures=1).where(Feed.place == "failing").execute(db.peewee)
 
-    def joining(kind: FeedKind = "posts", ahead: float = 0.0, **changed: Any) -> list[str]:
-        now = clock()
-        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 10} | changed
+    def joining(kind: FeedKind = "posts", room: int = 10) -> list[str]:
         group = groups.Group(0, "reddit", kind, None, 0.0, 0.0, None)
-        return sorted(name for other in feeds.candidates(db, group, **terms) for name in other.places)
+        return [name for other in feeds.never_read(db, group, now=clock(), room=room) for name in other.places]
 
-    assert joining() == ["asked", "due", "new"]
-    [apart] = Feed.select(Feed.group).where(Feed.place == "quiet").tuples().execute(db.peewee)[0]
-    Feed.update(group=world.group("asked").id).where(Feed.place == "quiet").execute(db.peewee)
-    assert joining(room=1) == ["due", "new"], "asked is in a group of two now"
-    assert joining(room=2) == ["asked", "due", "new", "quiet"]
-    Feed.update(group=apart).where(Feed.place == "quiet").execute(db.peewee)
-    assert joining(fresh_for=clock() - 7.0) == ["new"]
-    assert joining(ahead=100) == ["asked", "due", "new", "quiet"]
-    assert joining(unread_since=7.0) == ["new"]
+    assert joining() == ["new", "other"]
     assert joining(kind="comments") == []
+    Feed.update(bin=1).where(Feed.place == "other").execute(db.peewee)
+    mine = groups.load(db, [world.group("new").id])[0]
+    mine = msgspec.structs.replace(mine, feeds=(msgspec.structs.replace(mine.feeds[0], bin=1),))
+    assert [other.places for other in feeds.never_read(db, mine, now=clock(), room=1)] == [("other",)]
+    groups.claim(db, world.group("other").id, "p", now=clock(), lease=120)
+    assert joining() == ["new"]
 
 
-def test_groups_that_are_due_before_long_join_a_request(world: World, db: Db, clock: Clock) -> None:
-    """A feed that is fresh now, and would not be when its workspace falls due."""
-    for slug, due_in in (("soon", 10), ("later", 30)):
-        world.workspace(slug, subreddits=["both", slug])
-        Workspace.update(next_due_at=clock() + due_in).where(Workspace.slug == slug).execute(db.peewee)
-    Feed.update(fresh_at=clock() - 40.0).execute(db.peewee)
+def test_groups_of_one_bin_join_one_that_was_read_before_them(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["a", "b", "c"])
+    Feed.update(bin=7).where(Feed.place != "c").execute(db.peewee)
+    first, second, _ = all_groups(db)
+    FeedGroup.update(cursor="x", began_at=5.0).execute(db.peewee)
 
-    def joining(ahead: float) -> list[str]:
-        now = clock()
-        terms = {"now": now, "due_by": now + ahead, "fresh_for": 60.0, "unread_since": now, "room": 9}
-        found = feeds.candidates(db, groups.Group(0, "reddit", "posts", None, 0.0, 0.0, None), **terms)
-        return [name for other in found for name in other.places]
+    def joining(read_since: float, kind: FeedKind = "posts") -> list[int]:
+        return reading.groups_of_bin(db, 7, "reddit", kind, besides=first, read_since=read_since, now=clock())
 
-    assert joining(ahead=45) == ["both", "later"], "soon's own is fresh enough by then"
-    assert joining(ahead=29) == []
-    clock.advance(15)
-    assert sorted(joining(ahead=9)) == [], "only soon is due by then, and its feeds are fresh"
-    clock.advance(6)
-    assert sorted(joining(ahead=0)) == ["both", "soon"]
+    assert joining(5.0) == [second]
+    assert joining(5.1) == [], "it was read before the other's first page had arrived"
+    assert joining(5.0, "comments") == []
+    groups.claim(db, second, "p", now=clock(), lease=120)
+    assert joining(5.0) == []
+
+
+def test_groups_with_feeds_of_several_bins_are_divided(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["a", "b", "c", "d"])
+    one = all_groups(db)[0]
+    Feed.update(group=one).where(Feed.place != "d").execute(db.peewee)
+    FeedGroup.update(cursor="x", began_at=5.0, read_at=6.0).where(FeedGroup.id == one).execute(db.peewee)
+    reading.set_bins(db, {world.feed(place).id: number for place, number in (("a", 1), ("b", 2), ("c", 2), ("d", 1))})
+    groups.claim(db, one, "p", now=clock(), lease=120)
+    groups.separate(db, "reddit", clock())
+    assert world.group("a").id == world.group("b").id, "a poll holds it"
+    groups.release(db, "p")
+    groups.separate(db, "reddit", clock())
+    apart = world.group("b")
+    assert world.group("a").id == one != apart.id == world.group("c").id
+    assert (apart.cursor, apart.began_at, apart.read_at, apart.poll, apart.lease_until) == ("x", 5.0, 6.0, None, 0)
+    assert world.group("a").poll is None
+
+
+def test_a_reading_of_a_group_is_asked_for_once(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["a"])
+    assert reading.free_groups(db, "reddit", clock()) == [], "it was never read: its workspace demands that"
+    FeedGroup.update(cursor="x", began_at=5.0).execute(db.peewee)
+    (free,) = reading.free_groups(db, "reddit", clock())
+    assert (free.began_at, free.asked_at) == (5.0, 0.0)
+    assert reading.ask(db, free, clock())
+    assert not reading.ask(db, free, clock() + 1), "another process has asked"
+    groups.claim(db, free.id, "p", now=clock(), lease=120)
+    assert reading.free_groups(db, "reddit", clock()) == []
 
 
 def test_a_demand_waits_for_a_reading_that_began_after_it(world: World, db: Db, clock: Clock) -> None:

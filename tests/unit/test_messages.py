@@ -99,7 +99,7 @@ ANY = st.one_of(
 )
 
 EXAMPLES: dict[type[Any], dict[str, Any]] = {
-    messages.FetchWorkspace: {"workspace_id": 1, "source": "reddit", "fresh_since": 0},
+    messages.FetchWorkspace: {"source": "reddit"},
     messages.ItemsFetched: {"part": {"poll": "p", "part": 0}, "items": []},
     messages.ItemsMatched: {"part": {"poll": "p", "part": 0}, "items": []},
     messages.NotifyChannel: {"channel_id": 1},

@@ -16,7 +16,7 @@ from overheard.chunking import CHUNK_MAX_BYTES
 from overheard.config import FetchSettings
 from overheard.db import canaries, feeds, groups, rechecks, refreshes, source_health, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, StoredItem, Workspace
+from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, StoredItem
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
 from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
@@ -157,6 +157,14 @@ class Stage:
         self.store(parts)
         return [item.id for part in parts for item in part.items]
 
+    def run_group(self, group_id: int) -> list[str]:
+        """Read a group because it is planned, and store; return the names of the items."""
+        message = FetchWorkspace(source="reddit", group_id=group_id, reason="planned")
+        self.fetcher.fetch(message, Budget())
+        parts = list(self.sent.take())
+        self.store(parts)
+        return [item.id for part in parts for item in part.items]
+
 
 @pytest.fixture
 def stage(world: World, reddit: Reddit, sent: Sent, metrics: ProcessMetrics) -> Stage:
@@ -294,51 +302,45 @@ def test_a_scheduled_demand_does_not_wait_for_a_reading_in_progress(world: World
     assert stage.fetch(acme) == []
 
 
-def test_feeds_of_other_workspaces_that_are_due_join_the_reading(
+def test_feeds_of_one_bin_are_read_together_from_the_next_reading_on(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
-    for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("later", "linux")):
+    for slug, subreddit in (("acme", "python"), ("bolt", "rust"), ("core", "linux")):
         stage.run(world.workspace(slug, subreddits=[subreddit]))
+        stage.clock.advance(1)
+    Feed.update(bin=1).where(Feed.place != "linux").execute(world.db.peewee)
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 48).where(Workspace.slug == "later").execute(world.db.peewee)
-    RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
-    post(2, "rust")
+    news = post(2, "rust")
     reddit.requests.clear()
-    read = stage.run(1)
+    read = stage.run_group(world.group("python").id)
     assert reddit.requests == [("posts", ("python", "rust"), None)]
-    assert len(read) == 2
-    reddit.requests.clear()
-    stage.run(2)
-    assert reddit.requests == [], "the poll of the other workspace made rust fresh"
+    assert set(news) <= set(read)
+    assert world.group("python").id == world.group("rust").id != world.group("linux").id
 
 
-def test_feeds_that_become_due_soon_join_the_reading(world: World, stage: Stage, reddit: Reddit) -> None:
-    """Their own demand then finds them fresh."""
-    for slug, subreddit in (("acme", "python"), ("soon", "linux")):
-        stage.run(world.workspace(slug, subreddits=[subreddit]))
+def test_a_group_gives_away_the_feeds_of_other_bins(world: World, stage: Stage, reddit: Reddit) -> None:
+    stage.run(world.workspace(subreddits=["python", "rust", "go"]))
+    Feed.update(bin=1).where(Feed.place != "go").execute(world.db.peewee)
+    Feed.update(bin=2).where(Feed.place == "go").execute(world.db.peewee)
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock() + 30).where(Workspace.slug == "soon").execute(world.db.peewee)
-    RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
     reddit.requests.clear()
-    stage.run(1)
-    stage.clock.advance(30)
-    stage.run(2)
-    assert reddit.requests == [("posts", ("python", "linux"), None)]
+    stage.run_group(world.group("python").id)
+    assert reddit.requests == [("posts", ("python", "rust"), None)]
+    assert world.group("go").cursor is not None, "it goes on from where it was read"
 
 
-def test_feeds_that_are_still_fresh_join_the_reading_if_that_saves_their_own_request(
-    world: World, stage: Stage, reddit: Reddit
+def test_a_planned_reading_measures_the_rates_of_its_feeds(
+    world: World, stage: Stage, post: Callable[..., list[str]]
 ) -> None:
-    world.workspace("acme", subreddits=["python"])
-    stage.run(world.workspace("soon", subreddits=["linux"]))
-    stage.clock.advance(40)
-    Workspace.update(next_due_at=stage.clock() + 40).where(Workspace.slug == "soon").execute(world.db.peewee)
-    RefreshDemand.update(demanded_at=0).execute(world.db.peewee)
-    reddit.requests.clear()
-    stage.run(1)
-    stage.clock.advance(45)
-    stage.run(2)
-    assert reddit.requests == [("posts", ("python", "linux"), None)]
+    stage.run(world.workspace(subreddits=["python", "rust"]))
+    post(20)
+    stage.clock.advance(80)
+    stage.run_group(world.group("python").id)
+    stage.clock.advance(100)
+    post(1, "rust")
+    stage.run_group(world.group("python").id)
+    python, rust = world.feed("python"), world.feed("rust")
+    assert (python.rate, rust.rate) == (pytest.approx(20 / 201), pytest.approx(1 / 501, rel=0.01))
 
 
 def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
@@ -1050,26 +1052,20 @@ def test_a_busy_feed_is_separated_from_quiet_ones(
 def test_a_feed_does_not_join_a_group_that_was_read_after_it(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
-    acme, bolt = world.workspace("acme"), world.workspace("bolt", subreddits=["rust"], every="1h")
-    Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
     post(20, "rust")
-    stage.run(bolt)
-    Workspace.update(next_due_at=stage.clock() + 9000).execute(world.db.peewee)
+    stage.run(world.workspace("bolt", subreddits=["rust"]))
     post(20)
-    stage.run(acme)
-    assert world.group("python").id != world.group("rust").id
+    stage.run(world.workspace("acme"))
+    Feed.update(bin=1).execute(world.db.peewee)
     stage.clock.advance(300)
     lost = post(1, "rust")
     stage.clock.advance(10)
     post(30)
-    stage.run(acme)
+    read = stage.run_group(world.group("python").id)
+    assert world.group("python").id != world.group("rust").id
+    assert not set(lost) & set(read)
     stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock()).execute(world.db.peewee)
-    assert set(lost) <= set(stage.run(acme)) | set(stage.run(bolt))
-    # After that both may share a request.
-    stage.clock.advance(300)
-    Workspace.update(next_due_at=stage.clock()).execute(world.db.peewee)
-    stage.run(acme)
+    assert set(lost) <= set(stage.run_group(world.group("rust").id)), "python was read after it, and joins"
     assert world.group("python").id == world.group("rust").id
 
 

@@ -12,6 +12,7 @@ from overheard.db import refreshes, workspace_specs
 from overheard.db.database import Db
 from overheard.errors import NotFound, Unavailable
 from overheard.messages import ComposeDigest, FetchWorkspace
+from overheard.operations.reading_plan import LONGEST_SECONDS
 from producers.demands import LONGEST_PAUSE_SECONDS, LOST_AFTER_SECONDS, Demands
 from producers.ingress import Ingress
 from tests.fixtures import Clock, Sent, World
@@ -153,7 +154,7 @@ def test_demands_on_schedule_and_by_hand_have_separate_lanes(
     assert ingress.handle([due(reason="due")]) == [OK]
     assert ingress.handle([due()]) == [OK]
     assert ingress.handle([due(reason="sweep")]) == [MERGED]
-    assert [each.fresh_since for each in sent.take()] == [clock() - 60, clock()]
+    assert [each.fresh_since for each in sent.take()] == [clock() - LONGEST_SECONDS, clock()]
 
 
 def test_a_repeated_event_id_is_the_same_message(ingress: Ingress, sent: Sent, acme: int, db: Db, clock: Clock) -> None:

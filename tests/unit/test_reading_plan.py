@@ -1,0 +1,159 @@
+"""The plan of readings: what paging costs, which feeds are read together, and how often."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overheard.reading import intervals
+from overheard.reading.intervals import GroupLoad, cost, fewest, within
+from overheard.reading.packing import PackedFeed, RequestRoom, balanced, place, ranked
+from overheard.reading.paging import MOST_EXPECTED_ITEMS, efficient_seconds, fewest_bound, horizon_seconds, pages
+from overheard.reading.plan import GroupFeeds, ReadingRules, plan
+from overheard.reading.rates import FeedRate, updated
+
+ROOM = RequestRoom(50, 1500)
+FEEDS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from([60.0, 300.0, 3600.0]), st.integers(4, 22)), min_size=1)
+LOADS = st.lists(st.builds(GroupLoad, st.floats(0, 20), st.floats(10, 3600)), min_size=1, max_size=60)
+
+
+def feeds_of(drawn: list[tuple[float, float, int]]) -> list[PackedFeed]:
+    return [PackedFeed(number, rate, every, size) for number, (rate, every, size) in enumerate(drawn)]
+
+
+@pytest.mark.parametrize(
+    ("mean", "efficiency"), [(50, 0.50), (78, 0.77), (100, 0.66), (178, 0.87), (471, 0.925), (865, 0.95)]
+)
+def test_the_price_of_reading_back_is_the_simulated_one(mean: int, efficiency: float) -> None:
+    chance = random.Random(1)
+    simulated = sum(1 + _poisson(chance, mean) // 100 for _ in range(4000)) / 4000
+    assert pages(mean) == pytest.approx(simulated, rel=0.02)
+    assert mean / 100 / pages(mean) == pytest.approx(efficiency, abs=0.006)
+
+
+def _poisson(chance: random.Random, mean: int) -> int:
+    at, count = chance.expovariate(mean), 0
+    while at < 1.0:
+        at, count = at + chance.expovariate(mean), count + 1
+    return count
+
+
+def test_a_group_is_read_at_the_level_at_which_its_items_cost_least() -> None:
+    assert efficient_seconds(0.1, 300.0) == 300.0, "one request a reading: the fewer the better"
+    assert efficient_seconds(100 / 300, 300.0) == pytest.approx(78 / (100 / 300), rel=0.1), "not just above a page"
+    assert efficient_seconds(10.0, 300.0) <= MOST_EXPECTED_ITEMS / 10.0
+    assert efficient_seconds(0.0, 300.0) == 300.0
+
+
+@given(LOADS, st.floats(0.05, 10))
+@settings(deadline=None)
+def test_intervals_keep_the_budget_the_listings_and_the_workspaces(loads: list[GroupLoad], budget: float) -> None:
+    seldom = fewest(loads)
+    chosen = within(loads, budget, freshest=15.0)
+    overloaded = cost(loads, seldom) > budget
+    for load, interval, most in zip(loads, chosen, seldom, strict=True):
+        assert 0.0 < interval <= horizon_seconds(load.rate) + 1e-6
+        assert overloaded or interval <= most + 1e-9
+    if not overloaded:
+        assert cost(loads, chosen) <= budget * (1 + 1e-6)
+
+
+def test_what_is_left_of_the_budget_buys_freshness_where_it_brings_most() -> None:
+    loads = [GroupLoad(4.0, 300.0), GroupLoad(1.0, 300.0), GroupLoad(0.25, 300.0)]
+    busy, normal, quiet = within(loads, 0.2, freshest=5.0)
+    assert cost(loads, [busy, normal, quiet]) == pytest.approx(0.2, rel=0.01)
+    assert (normal / busy, quiet / normal) == (pytest.approx(2.0, rel=0.01), pytest.approx(2.0, rel=0.01))
+    assert within(loads, 0.2, freshest=None) == fewest(loads)
+
+
+def test_beyond_the_budget_all_wait_alike() -> None:
+    """No feed is forgotten for another, and every token is used."""
+    loads = [GroupLoad(0.05, 60.0 if number % 2 else 600.0) for number in range(100)]
+    chosen = within(loads, 0.1, freshest=15.0)
+    assert cost(loads, chosen) == pytest.approx(0.1, rel=0.02)
+    assert max(chosen) <= 1.5 * sum(chosen) / len(chosen)
+
+
+@given(FEEDS)
+@settings(deadline=None)
+def test_groups_fit_into_a_request_and_have_each_feed_once(drawn: list[tuple[float, float, int]]) -> None:
+    feeds = feeds_of(drawn)
+    for pack in (balanced, ranked):
+        groups = pack(feeds, RequestRoom(7, 60))
+        assert sorted(feed.id for group in groups for feed in group) == [feed.id for feed in feeds]
+        assert all(len(group) <= 7 and sum(feed.name_bytes for feed in group) <= 60 for group in groups)
+
+
+def test_balanced_groups_have_equal_rates_and_ranked_ones_the_busiest_first() -> None:
+    feeds = [PackedFeed(number, 1.0 / (number + 1), 300.0, 10) for number in range(100)]
+    even = [sum(feed.rate for feed in group) for group in balanced(feeds, ROOM)]
+    assert max(even) == pytest.approx(min(even), rel=0.01)
+    first, second = ranked(feeds, ROOM)
+    assert min(feed.rate for feed in first) >= max(feed.rate for feed in second)
+
+
+def test_a_new_feed_goes_where_there_is_room_and_least_to_read() -> None:
+    groups = {
+        1: [PackedFeed(1, 3.0, 300.0, 10)],
+        2: [PackedFeed(2, 1.0, 300.0, 10)],
+        3: [PackedFeed(3, 0.1, 3600.0, 10)],
+    }
+    new = PackedFeed(9, 0.01, 300.0, 10)
+    assert place([new], groups, RequestRoom(2, 100)) == {9: 2}, "3 is read too seldom"
+    assert place([new], groups, RequestRoom(1, 100)) == {}
+
+
+def test_feeds_are_packed_again_only_if_that_pays() -> None:
+    rules = ReadingRules(ROOM, 95 / 60, None)
+    alone = [GroupFeeds(number, "posts", (PackedFeed(number, 0.001, 300.0, 10),)) for number in range(100)]
+    made = plan(alone, rules)
+    assert made.requests == pytest.approx(100 / 300)
+    assert {kind: len(groups) for kind, groups in made.packing.items()} == {"posts": 2}
+    by_id = {feed.id: feed for group in alone for feed in group.feeds}
+    packed = [GroupFeeds(n, "posts", tuple(by_id[each] for each in ids)) for n, ids in enumerate(made.packing["posts"])]
+    again = plan(packed, rules)
+    assert again.packing == {}
+    assert again.requests == pytest.approx(again.bound) == pytest.approx(2 / 300)
+
+
+def test_what_is_read_alone_is_packed_with_nothing() -> None:
+    refused = GroupFeeds(0, "posts", (PackedFeed(0, 0.0, 300.0, 10),), fixed=True)
+    others = [GroupFeeds(number, "posts", (PackedFeed(number, 0.0, 300.0, 10),)) for number in (1, 2, 3)]
+    made = plan([refused, *others], ReadingRules(ROOM, 1.0, None))
+    assert made.packing == {"posts": ((1, 2, 3),)}
+
+
+def test_the_bound_is_of_pages_or_of_feeds() -> None:
+    assert fewest_bound([2.0], [300.0], 50) == 2.0 / 100
+    assert fewest_bound([0.0] * 100, [300.0] * 50 + [600.0] * 50, 50) == pytest.approx(1 / 300 + 1 / 600)
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "seconds", "after"),
+    [
+        (FeedRate(None, 0.0), 30, 300.0, FeedRate(0.1, 300.0)),
+        (FeedRate(None, 0.0), 0, 0.0, FeedRate(0.0, 0.0)),
+        (FeedRate(0.1, 300.0), 10, 100.0, FeedRate(0.1, 400.0)),
+        (FeedRate(0.1, 300.0), 0, 100.0, FeedRate(0.075, 400.0)),
+        (FeedRate(0.1, 9000.0), 0, 900.0, FeedRate(0.05, 1800.0)),
+        (FeedRate(0.1, 900.0), 100, 100.0, FeedRate(1.0, 100.0)),
+    ],
+    ids=["first", "first, empty", "as expected", "quieter", "what is old counts less", "a burst is believed at once"],
+)
+def test_a_rate_is_what_the_readings_of_some_time_found(
+    before: FeedRate, new: int, seconds: float, after: FeedRate
+) -> None:
+    rate = updated(before, new, seconds)
+    assert rate.rate is not None
+    assert after.rate is not None
+    assert math.isclose(rate.rate, after.rate)
+    assert rate.seconds == after.seconds
+
+
+def test_nothing_is_solved_for_nothing() -> None:
+    assert within([], 1.0, freshest=15.0) == []
+    assert intervals.cost([], []) == 0.0
