@@ -95,19 +95,25 @@ class ReadingPlanner:
         longest = reading_plan.longest_intervals(self.db, source, now) if changed or course is None else course.longest
         repack = course is None or now - course.repacked_at >= REPACK_SECONDS
         made = reading_plan.source_plan(self.db, source, self.config, longest, repack=repack)
-        if made.plan.packing:
-            self._repack(source, made)
+        if self._regroup(source, made, longest):
             made = reading_plan.source_plan(self.db, source, self.config, longest, repack=False)
         intervals = {feed.id: (each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds}
         repacked_at = now if repack or course is None else course.repacked_at
         self._courses[source] = made_course = _Course(made, now, repacked_at, interests, longest, intervals)
         return made_course
 
-    def _repack(self, source: str, made: SourcePlan) -> None:
+    def _regroup(self, source: str, made: SourcePlan, longest: Mapping[int, float]) -> bool:
+        """Give feeds new bins where the plan wants it, and bins to feeds without one; return True if any changed."""
         packings = [feeds for packing in made.plan.packing.values() for feeds in packing]
         # The old numbers are not used again: a group that still has one would join the wrong feeds.
         first = 1 + max((feed.bin or 0 for feed in made.feeds.values()), default=0)
         bins = {feed: number for number, feeds in enumerate(packings, start=first) for feed in feeds}
-        reading.set_bins(self.db, bins)
-        groups.separate(self.db, source, self.clock())
-        log.info("feeds regrouped", stage="tick", source=source, groups=len(packings), feeds=len(bins))
+        if bins:
+            log.info("feeds regrouped", stage="tick", source=source, groups=len(packings), feeds=len(bins))
+        else:
+            room = reading_plan.request_room(source, self.config)
+            bins = reading_plan.placements(made.feeds.values(), longest, room)
+        if bins:
+            reading.set_bins(self.db, bins)
+            groups.separate(self.db, source, self.clock())
+        return bool(bins)

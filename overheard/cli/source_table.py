@@ -14,7 +14,7 @@ from overheard.operations.wording import ago, span
 STATE_STYLES = {"ok": "green", "failing": "yellow", "revoked": "bold red", "off": "dim"}
 JSON_KEYS = (
     *("source", "configured", "state", "since", "reason", "lag_seconds", "last_read_at"),
-    *("gaps_open", "capabilities", "deletions"),
+    *("gaps_open", "capabilities", "deletions", "rate_per_minute"),
 )
 
 
@@ -33,6 +33,7 @@ def source_columns(now: float) -> tuple[Column, ...]:
         Column("State", lambda row: _state(row, now), {"no_wrap": True}),
         Column("Last read", lambda row: ago(row.last_read_at, now), {"no_wrap": True}),
         Column("Lag", lambda row: "–" if row.lag_seconds is None else span(row.lag_seconds), {"no_wrap": True}),
+        Column("New/min", lambda row: "–" if row.rate_per_minute is None else f"{row.rate_per_minute:,.1f}"),
         Column("Gaps", lambda row: f"{row.gaps_open:,}", {"justify": "right"}),
         Column("Reason", lambda row: one_line(row.reason), {"overflow": "fold"}),
     )

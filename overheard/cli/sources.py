@@ -13,6 +13,7 @@ from overheard.cli import output
 from overheard.cli.context import configuration
 from overheard.cli.output import Column, Format, format_option, print_line
 from overheard.cli.root import WrongUsage
+from overheard.cli.source_plan import plan
 from overheard.cli.source_table import JSON_KEYS, as_json, source_columns
 from overheard.db.database import Db
 from overheard.errors import DatabaseMissing, InvalidInput
@@ -29,7 +30,10 @@ LIST_COLUMNS = (
 
 @click.group
 def source() -> None:
-    """List sources and check whether they answer."""
+    """List sources, check whether they answer, and show how they are read."""
+
+
+source.add_command(plan)
 
 
 @source.command("list")

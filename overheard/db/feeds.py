@@ -239,6 +239,13 @@ def paused(db: Db, workspace_id: int, since: float) -> tuple[int, float | None]:
     return int(count), first
 
 
+def rates(db: Db) -> dict[str, float]:
+    """Return the new items a minute of all feeds that are watched and were read, by source."""
+    total = fn.sum(Feed.rate) * 60.0
+    rows = Feed.select(Feed.source, total).where(Feed.rate.is_null(False), Feed.id.in_(Watch.select(Watch.feed)))
+    return dict(rows.group_by(Feed.source).tuples().execute(db.peewee))
+
+
 class FailingFeed(msgspec.Struct, frozen=True):
     """A feed that its source refuses; ``retry_at`` is when it is requested again."""
 

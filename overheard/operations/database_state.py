@@ -23,10 +23,11 @@ from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
 from overheard.operations import reddit_clients
+from overheard.operations.reading_plan import LONGEST_SECONDS
 from overheard.operations.reddit_clients import ClientState
 from overheard.operations.source_reports import SourceReport, source_reports
 from overheard.sources.reddit.names import SOURCE
-from overheard.sources.registry import is_internal
+from overheard.sources.registry import is_internal, source_type
 
 OVERDUE_SECONDS = 120.0  # unfinished work older than this is a problem; chosen, not measured
 DAY_SECONDS = 86400.0
@@ -135,10 +136,12 @@ def _source_vitals(db: Db, source: str, now: float, fresh_for: float) -> SourceV
     def age(at: float | None) -> float | None:
         return None if at is None else max(now - at, 0.0)
 
+    # What is planned is read in time for its workspaces, and not when they demand it.
+    unmet_after = LONGEST_SECONDS if source_type(source).merged else fresh_for
     return SourceVitals(
         source_health.state(db, source),
         lag=age(feeds.oldest_fresh(db, now, source)),
-        overdue=age(feeds.oldest_fresh(db, now, source, unmet_after=fresh_for)) or 0.0,
+        overdue=age(feeds.oldest_fresh(db, now, source, unmet_after=unmet_after)) or 0.0,
     )
 
 

@@ -11,7 +11,7 @@ from overheard.db import reading
 from overheard.db.database import Db
 from overheard.db.reading import FeedState
 from overheard.items import ALL
-from overheard.reading.packing import PackedFeed, RequestRoom
+from overheard.reading.packing import PackedFeed, RequestRoom, place
 from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
 from overheard.schedule import spacing
 from overheard.sources.registry import SOURCES
@@ -59,35 +59,57 @@ def source_plan(db: Db, source: str, config: Config, longest: Mapping[int, float
     feeds = {feed.id: feed for feed in reading.watched_feeds(db, source)}
     budget = requests_per_second(source, config)
     rules = ReadingRules(
-        room=RequestRoom(config.fetch.group_size, SOURCES[source].name_bytes),
+        room=request_room(source, config),
         budget=budget,
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
     )
     return SourcePlan(source, plan(_groups(feeds.values(), longest), rules, repack=repack), budget, feeds)
 
 
+def request_room(source: str, config: Config) -> RequestRoom:
+    """Return how many feeds one request to the source may name."""
+    return RequestRoom(config.fetch.group_size, SOURCES[source].name_bytes)
+
+
+def placements(feeds: Iterable[FeedState], longest: Mapping[int, float], room: RequestRoom) -> dict[int, int]:
+    """Return bins for the feeds that were read and have none yet, where existing bins have room for them."""
+    placed: dict[int, int] = {}
+    usable = [feed for feed in feeds if not _is_alone(feed)]
+    for kind in sorted({feed.kind for feed in usable}):
+        bins: dict[int, list[PackedFeed]] = {}
+        new: list[PackedFeed] = []
+        for feed in usable:
+            if feed.kind == kind and (feed.bin is not None or feed.rate is not None):
+                (new if feed.bin is None else bins.setdefault(feed.bin, [])).append(_packed(feed, longest))
+        placed |= place(new, bins, room)
+    return placed
+
+
 def _groups(feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[GroupFeeds]:
     """Return what is to be read together: the feeds of a bin, or of a group that has none yet."""
     together: dict[tuple[str, int, int], list[FeedState]] = {}
     for feed in feeds:
-        # What was refused is tried again alone, and everything of a source is read alone.
-        alone = feed.failures > 0 or feed.place == ALL
-        key = (feed.kind, 1, feed.bin) if feed.bin is not None and not alone else (feed.kind, 0, feed.group_id)
+        if feed.bin is not None and not _is_alone(feed):
+            key = (feed.kind, 1, feed.bin)
+        else:
+            key = (feed.kind, 0, feed.group_id)
         together.setdefault(key, []).append(feed)
     return [
         GroupFeeds(
             id=number,
             kind=kind,
-            feeds=tuple(
-                PackedFeed(
-                    feed.id,
-                    NEW_FEED_RATE if feed.rate is None else feed.rate,
-                    longest.get(feed.id, LONGEST_SECONDS),
-                    len(feed.place) + 1,
-                )
-                for feed in some
-            ),
-            fixed=any(feed.failures or feed.place == ALL for feed in some),
+            feeds=tuple(_packed(feed, longest) for feed in some),
+            fixed=any(map(_is_alone, some)),
         )
         for number, ((kind, _, _), some) in enumerate(sorted(together.items()))
     ]
+
+
+def _is_alone(feed: FeedState) -> bool:
+    """Return True for what is read alone: everything of a source, and what was refused, until it is read again."""
+    return feed.failures > 0 or feed.place == ALL
+
+
+def _packed(feed: FeedState, longest: Mapping[int, float]) -> PackedFeed:
+    rate = NEW_FEED_RATE if feed.rate is None else feed.rate
+    return PackedFeed(feed.id, rate, longest.get(feed.id, LONGEST_SECONDS), len(feed.place) + 1)

@@ -23,6 +23,7 @@ class SourceReport(msgspec.Struct, frozen=True):
 
     ``off``: no active workspace watches it, or a setting is missing. ``since``: since when it is failing. ``reason``:
     why it is not ok. ``lag_seconds``: since its least recently read healthy feed was read, None if none was.
+    ``rate_per_minute``: new items of all its watched feeds, as their readings found; None before the first.
     """
 
     source: str
@@ -36,12 +37,14 @@ class SourceReport(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...]
     deletions: Deletions
     is_watched: bool
+    rate_per_minute: float | None = None
 
 
 def source_reports(db: Db | None, config: Config, now: float) -> list[SourceReport]:
     """Return a report of each source that workspaces can watch; without a database, none is watched yet."""
     gaps = source_facts.open_gaps(db) if db is not None else {}
     watched = set(refreshes.watched_sources(db)) if db is not None else set()
+    rates = feeds.rates(db) if db is not None else {}
     reports = []
     for name in watchable():
         fresh_at = feeds.oldest_fresh(db, now, name) if db is not None and name in watched else None
@@ -60,6 +63,7 @@ def source_reports(db: Db | None, config: Config, now: float) -> list[SourceRepo
                 capabilities=SOURCES[name].capabilities,
                 deletions=SOURCES[name].deletions,
                 is_watched=name in watched,
+                rate_per_minute=rates.get(name),
             )
         )
     return reports
