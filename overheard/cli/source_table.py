@@ -14,7 +14,7 @@ from overheard.operations.wording import ago, span
 STATE_STYLES = {"ok": "green", "failing": "yellow", "revoked": "bold red", "off": "dim"}
 JSON_KEYS = (
     *("source", "configured", "state", "since", "reason", "lag_seconds", "last_read_at"),
-    *("gaps_open", "capabilities", "deletions", "rate_per_minute"),
+    *("gaps_open", "capabilities", "deletions"),
 )
 
 
