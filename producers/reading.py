@@ -6,13 +6,15 @@ fetch's queue, and a run that is requested by hand, which goes there too, begins
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from overheard.clock import Clock
 from overheard.config import Config
-from overheard.db import groups, reading
+from overheard.db import groups, reading, source_health
 from overheard.db.database import Db
 from overheard.db.reading import GroupState
 from overheard.messages import FetchWorkspace
@@ -25,6 +27,9 @@ log = get_logger(__name__)
 
 PLAN_SECONDS = 30.0  # between two plans: rates change slowly, and a burst fills no listing in that time
 REPACK_SECONDS = 600.0  # between two times that other groups are considered
+# A source that has not answered for so long is down, and is asked for one group at a time until it answers.
+DOWN_SECONDS = 10.0
+PROBE_SECONDS = 30.0
 LOST_SECONDS = 60.0  # a message that fetch has not served by then may be lost: the group is asked for again
 PLANNED = "planned"  # the reason in the messages
 
@@ -51,13 +56,29 @@ class ReadingPlanner:
         self.config = config
         self.ask = ask
         self._courses: dict[str, _Course] = {}
+        self._probed_at: dict[str, float] = {}
 
     def step(self) -> int:
         """Ask for the groups that are due until the next step; return how many. Raises Unavailable."""
         return sum(self._follow(source) for source in reading_plan.planned_sources(self.config))
 
+    def _most(self, source: str, now: float) -> int:
+        """Return how many groups may be asked for now: one as a probe while the source is down."""
+        health = source_health.state(self.db, source)
+        if health.failing_since is not None and (health.retry_at or 0.0) > now:
+            return 0
+        if health.failing_for(now) < DOWN_SECONDS:
+            return sys.maxsize
+        if 0.0 <= now - self._probed_at.get(source, -math.inf) < PROBE_SECONDS:
+            return 0
+        self._probed_at[source] = now
+        return 1
+
     def _follow(self, source: str) -> int:
         now = self.clock()
+        most = self._most(source, now)
+        if not most:
+            return 0
         course = self._course(source, now)
         ahead = self.config.tick.interval
         states = reading.free_groups(self.db, source, now)
@@ -78,7 +99,7 @@ class ReadingPlanner:
         affordable = course.plan.budget * 2.0 * ahead - waiting
         asked = 0
         for _, at, needed, state in sorted(due, key=lambda each: -each[0]):
-            if affordable <= 0.0:
+            if affordable <= 0.0 or asked == most:
                 break
             affordable -= needed
             if reading.ask(self.db, state, max(now, at)):

@@ -207,6 +207,10 @@ class Fetcher:
             case BudgetExhausted():
                 resume = self.leases.extend(poll, result.delay)
                 return Later.for_slot(result, msgspec.structs.replace(run.message, resume=resume))
+            case RetryableError() if run.message.group_id is not None:
+                # The plan asks again, and while the source is down only for a single group now and then.
+                log.warning("planned reading failed", **poll.log_fields, exc_info=result)
+                self.leases.release(poll)
             case RetryableError():
                 run.postponed = True
                 attempt = run.message.attempt

@@ -223,7 +223,8 @@ def restart(db: Db, poll: str, now: float) -> None:
 def release(db: Db, poll: str) -> None:
     """Free the group of a poll that gives up; what it has stored stays stored."""
     with db.transaction():
-        FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll == poll).execute(db.peewee)
+        given_up = {"poll": FREE_UNREAD, "lease_until": 0, "asked_at": 0}
+        FeedGroup.update(**given_up).where(FeedGroup.poll == poll).execute(db.peewee)
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 

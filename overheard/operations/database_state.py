@@ -23,13 +23,13 @@ from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
 from overheard.operations import reddit_clients
-from overheard.operations.reading_plan import LONGEST_SECONDS
 from overheard.operations.reddit_clients import ClientState
 from overheard.operations.source_reports import SourceReport, source_reports
 from overheard.sources.reddit.names import SOURCE
 from overheard.sources.registry import is_internal, source_type
 
 OVERDUE_SECONDS = 120.0  # unfinished work older than this is a problem; chosen, not measured
+PLANNED_UNMET_SECONDS = 600.0  # after which a planned reading counts as demanded and not made; chosen
 DAY_SECONDS = 86400.0
 BACKLOG_SWEEPS = 5  # × [tick] sweep_after: the tick leaves work that is still queued alone for the same time
 DETAILED_ROWS = 100  # failing feeds and channels listed in full; the others are only counted
@@ -136,8 +136,8 @@ def _source_vitals(db: Db, source: str, now: float, fresh_for: float) -> SourceV
     def age(at: float | None) -> float | None:
         return None if at is None else max(now - at, 0.0)
 
-    # What is planned is read in time for its workspaces, and not when they demand it.
-    unmet_after = LONGEST_SECONDS if source_type(source).merged else fresh_for
+    # What is planned is read in time for its workspaces, and not at the moment when they demand it.
+    unmet_after = PLANNED_UNMET_SECONDS if source_type(source).merged else fresh_for
     return SourceVitals(
         source_health.state(db, source),
         lag=age(feeds.oldest_fresh(db, now, source)),

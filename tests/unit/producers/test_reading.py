@@ -1,0 +1,155 @@
+"""The tick's step that follows the plan of readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from overheard.config import Config
+from overheard.db import source_health
+from overheard.db.database import Db
+from overheard.db.models import Feed, FeedGroup
+from overheard.messages import FetchWorkspace
+from producers.reading import DOWN_SECONDS, LOST_SECONDS, PLAN_SECONDS, PROBE_SECONDS, REPACK_SECONDS, ReadingPlanner
+from tests.fixtures import Clock, World
+
+Step = Callable[[], list[tuple[int, float]]]
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+def config(**fetch: Any) -> Config:
+    reddit = {"client_id": "x", "user_agent": "x", "requests_per_minute": 60}
+    return Config.model_validate({"fetch": {"spare": "save"} | fetch, "sources": {"reddit": reddit}})
+
+
+@pytest.fixture
+def asked() -> list[tuple[FetchWorkspace, float]]:
+    return []
+
+
+def planner(db: Db, clock: Clock, asked: list[tuple[FetchWorkspace, float]], **fetch: Any) -> ReadingPlanner:
+    return ReadingPlanner(
+        db=db, clock=clock, config=config(**fetch), ask=lambda message, delay: asked.append((message, delay))
+    )
+
+
+@pytest.fixture
+def step(db: Db, clock: Clock, asked: list[tuple[FetchWorkspace, float]]) -> Step:
+    """Let the planner take a step; return the (group, delay) that it asked for."""
+    own = planner(db, clock, asked)
+
+    def take() -> list[tuple[int, float]]:
+        asked.clear()
+        own.step()
+        return [(message.group_id or 0, delay) for message, delay in asked]
+
+    return take
+
+
+def was_read(db: Db, clock: Clock, **values: Any) -> None:
+    FeedGroup.update(cursor="x", began_at=clock(), read_at=clock(), asked_at=0).execute(db.peewee)
+    Feed.update({"rate": 0.01, "fresh_at": clock()} | values).execute(db.peewee)
+
+
+def test_a_group_is_asked_for_when_its_workspace_wants_it_and_once(
+    world: World, db: Db, clock: Clock, step: Step
+) -> None:
+    world.workspace(every="5m")
+    assert step() == [], "what was never read is demanded by its workspace"
+    was_read(db, clock)
+    clock.advance(290)
+    assert step() == []
+    clock.advance(6)
+    group = world.group().id
+    assert step() == [(group, pytest.approx(4.0))], "the next step comes too late"
+    assert step() == []
+    clock.advance(LOST_SECONDS + 5)
+    assert step() == [(group, 0.0)], "the message was lost"
+
+
+def test_a_busy_group_is_read_before_its_listing_overflows(world: World, db: Db, clock: Clock, step: Step) -> None:
+    world.workspace(every="1h")
+    was_read(db, clock, rate=4.0)
+    clock.advance(200)
+    assert step() == []
+    clock.advance(20)
+    assert step() != []
+
+
+def test_what_is_refused_paused_or_held_is_not_asked_for(world: World, db: Db, clock: Clock, step: Step) -> None:
+    acme = world.workspace(subreddits=["a", "b"])
+    was_read(db, clock)
+    clock.advance(400)
+    Feed.update(retry_at=clock() + 100, failures=1).where(Feed.place == "a").execute(db.peewee)
+    world.claim("p", "b")
+    assert step() == []
+    world.db.peewee.execute_sql("UPDATE feed_group SET lease_until = 0")
+    assert [group for group, _ in step()] == [world.group("b").id]
+    assert acme
+
+
+def test_no_more_is_asked_for_than_the_budget_serves_the_most_overdue_first(
+    world: World, db: Db, clock: Clock, asked: list[tuple[FetchWorkspace, float]]
+) -> None:
+    world.workspace(subreddits=[f"sub{number}" for number in range(40)])
+    was_read(db, clock)
+    clock.advance(400)
+    FeedGroup.update(began_at=clock() - 900).where(FeedGroup.id == world.group("sub7").id).execute(db.peewee)
+    planner(db, clock, asked, group_size=1).step()
+    assert 8 <= len(asked) <= 10, "ten seconds at 0.95 a second"
+    assert asked[0][0].group_id == world.group("sub7").id
+
+
+def test_feeds_that_are_read_alone_are_grouped_and_new_ones_join(
+    world: World, db: Db, clock: Clock, step: Step
+) -> None:
+    world.workspace(subreddits=["a", "b", "c"])
+    was_read(db, clock)
+    step()
+    (number,) = {feed.bin for feed in Feed.select().execute(db.peewee)}
+    assert number is not None
+    world.workspace("bolt", subreddits=["d"])
+    step()
+    was_read(db, clock)
+    clock.advance(PLAN_SECONDS)
+    step()
+    assert world.feed("d").bin == number
+    clock.advance(REPACK_SECONDS)
+    step()
+    assert world.feed("a").bin == number, "nothing is gained by other groups"
+
+
+def test_a_source_that_is_down_is_asked_for_one_group_now_and_then(
+    world: World, db: Db, clock: Clock, asked: list[tuple[FetchWorkspace, float]]
+) -> None:
+    world.workspace(subreddits=[f"sub{number}" for number in range(200)])
+    was_read(db, clock)
+    own = planner(db, clock, asked, group_size=1)
+    clock.advance(400)
+    source_health.record_failure(db, "reddit", "away", clock(), clock())
+    clock.advance(DOWN_SECONDS)
+    for _ in range(120):
+        own.step()
+        source_health.record_failure(db, "reddit", "away", clock(), clock())
+        clock.advance(5)
+    assert len(asked) == 600 / PROBE_SECONDS
+    source_health.record_read(db, "reddit", clock())
+    asked.clear()
+    own.step()
+    assert len(asked) > 5
+
+
+def test_a_source_that_names_a_time_is_left_alone_until_then(world: World, db: Db, clock: Clock, step: Step) -> None:
+    world.workspace()
+    was_read(db, clock)
+    clock.advance(400)
+    source_health.record_failure(db, "reddit", "429", clock(), clock() + 60)
+    assert step() == []
+    clock.advance(61)
+    assert len(step()) == 1
