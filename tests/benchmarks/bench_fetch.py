@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator
 
 from overheard.observability import log
-from tests.benchmarks.fetch_world import CYCLE, NAMES, START, WATCHED, FetchWorld, database
+from tests.benchmarks.fetch_world import CYCLE, SMALL, START, WATCHED, FetchWorld, database
 from tests.benchmarks.figures import Figure, print_table
 
 ALLOWED = 1.15  # times the bound
@@ -66,7 +66,7 @@ def bound(shown: dict[str, float], group_size: int, cycles: int) -> float:
     Everything is read cycles + 2 times: at the beginning, after each cycle with news, and once more for what came
     between the last of these readings and the end of the news.
     """
-    groups = math.ceil(len(NAMES) / group_size)
+    groups = math.ceil(len(SMALL.names) / group_size)
     least = 2.0 * 2 * groups
     for cycle in range(cycles):
         begins = START + cycle * CYCLE

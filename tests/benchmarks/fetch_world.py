@@ -15,8 +15,9 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
 import peewee
@@ -58,12 +59,35 @@ T = TypeVar("T")
 
 START = 1_800_000_000.0
 CYCLE = 300.0  # seconds between two readings that a workspace wants
-SUBREDDITS = 250
 WATCHED = 5  # subreddits of a workspace
-DISTINCT = 100  # workspaces: they watch each subreddit twice
-POSTS, COMMENTS = 2.0, 6.0  # a second
+DISTINCT = 100  # workspaces, at most: more are copies of them
+SITE_POSTS, SITE_COMMENTS = 17.0, 126.0  # a second, in all of Reddit
+SITE_SUBREDDITS = 100_000
 LATE_SHARE = 0.02  # of the posts is held by a filter, and appears 1 to 10 minutes later
 LATENCY = 0.3  # seconds that a request takes
+
+
+class Traffic(NamedTuple):
+    """Subreddits with their weights, and the posts and comments a second in all of them."""
+
+    weights: Mapping[str, float]
+    posts: float
+    comments: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the subreddits."""
+        return tuple(self.weights)
+
+
+SMALL = Traffic({f"place{rank:03}": 1.0 / rank for rank in range(1, 251)}, 2.0, 6.0)
+
+
+def of_site(ranks: Sequence[int]) -> Traffic:
+    """Return the subreddits of these ranks: rates fall as 1/(rank + 10) over all of Reddit."""
+    weights = {f"place{rank:05}": 1.0 / (rank + 10) for rank in ranks}
+    share = sum(weights.values()) / sum(1.0 / (rank + 10) for rank in range(1, SITE_SUBREDDITS + 1))
+    return Traffic(weights, SITE_POSTS * share, SITE_COMMENTS * share)
 
 
 class VirtualClock:
@@ -98,19 +122,21 @@ class ClockedDb(Db):
 class InProcessReddit:
     """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClients``."""
 
-    def __init__(self, clock: VirtualClock, chance: random.Random, until: float) -> None:
+    def __init__(self, clock: VirtualClock, chance: random.Random, until: float, traffic: Traffic) -> None:
         self.clock = clock
         self.chance = chance
         self.until = until
+        self.traffic = traffic
         self.requests: Counter[str] = Counter()
         self.shown: dict[str, float] = {}  # item → since when it is listed
         self._store = SimulatedContent(clock, seed=1)
         self._routes = Routes(self._store)
-        self._weights = [1.0 / rank for rank in range(1, SUBREDDITS + 1)]
+        self._names = traffic.names
+        self._weights = list(accumulate(traffic.weights.values()))
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
         self._next = {"posts": START, "comments": START}
-        for name in NAMES:
+        for name in self._names:
             self._posts[name] = self._store.add_post(
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
             )
@@ -138,11 +164,13 @@ class InProcessReddit:
                 self._next[kind] = math.inf
                 continue
             self._say(kind, at)
-            self._next[kind] = at + self.chance.expovariate(POSTS if kind == "posts" else COMMENTS)
+            self._next[kind] = at + self.chance.expovariate(
+                self.traffic.posts if kind == "posts" else self.traffic.comments
+            )
         self._release(self.clock.now)
 
     def _say(self, kind: str, at: float) -> None:
-        (subreddit,) = self.chance.choices(NAMES, self._weights)
+        (subreddit,) = self.chance.choices(self._names, cum_weights=self._weights)
         text = f"something about w{self.chance.randrange(100_000)}"
         if kind == "comments":
             post = self._posts[subreddit]
@@ -165,25 +193,30 @@ class InProcessReddit:
                 self.shown[name] = at
 
 
-NAMES = tuple(f"place{number:03}" for number in range(SUBREDDITS))
-
-
 class FetchWorld:
-    """``workspaces`` of them, each on WATCHED of the SUBREDDITS; ``run`` lets ``cycles`` pass, and one more."""
+    """``workspaces`` of them, each on WATCHED subreddits; ``run`` lets ``cycles`` pass, and one more.
 
-    def __init__(self, db: Db, workspaces: int, cycles: int) -> None:
+    ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all.
+    """
+
+    def __init__(
+        self, db: Db, workspaces: int, cycles: int, traffic: Traffic = SMALL, fetch: Mapping[str, Any] | None = None
+    ) -> None:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
-        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends)
+        self.traffic = traffic
+        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
         self.db = ClockedDb(db, self.clock)
-        self.config = Config.model_validate(
-            {"fetch": {"spare": "save"}, "sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}}}
-        )
+        settings = {
+            "fetch": {"spare": "save"} | dict(fetch or {}),
+            "sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}},
+        }
+        self.config = Config.model_validate(settings)
         self._save(workspaces)
         self._stages = self._wire()
 
@@ -243,11 +276,13 @@ class FetchWorld:
         """DISTINCT workspaces, saved as an operator saves them, and copies of those, up to the number."""
         migrate.migrate(self.db)
         with self.db.session(), self.db.transaction():
-            for number in range(DISTINCT):
-                workspace_specs.save(self.db, _spec(number), START, following=_following, secret=lambda channel: None)
+            distinct = min(DISTINCT, workspaces)
+            for number in range(distinct):
+                spec = _spec(number, self.traffic.names, distinct)
+                workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
             raw = self.db.peewee
             own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
-            slugs = [f"w{number}" for number in range(DISTINCT, workspaces)]
+            slugs = [f"w{number}" for number in range(distinct, workspaces)]
             for some in batched(slugs):
                 Workspace.insert_many([{"slug": slug, **own} for slug in some]).execute(raw)
             ids = [row for (row,) in Workspace.select(Workspace.id).order_by(Workspace.id).tuples().execute(raw)]
@@ -256,12 +291,12 @@ class FetchWorld:
                 feeds[workspace].append(feed)
             watches = [
                 {"workspace": copy, "feed": feed, "created_at": START}
-                for place, copy in enumerate(ids[DISTINCT:])
-                for feed in feeds[ids[place % DISTINCT]]
+                for place, copy in enumerate(ids[distinct:])
+                for feed in feeds[ids[place % distinct]]
             ]
             for rows in batched(watches):
                 Watch.insert_many(rows).execute(raw)
-            for rows in batched([{"workspace": copy, "source": "reddit"} for copy in ids[DISTINCT:]]):
+            for rows in batched([{"workspace": copy, "source": "reddit"} for copy in ids[distinct:]]):
                 RefreshDemand.insert_many(rows).execute(raw)
 
     def _wire(self) -> dict[str, StageWork]:
@@ -303,15 +338,16 @@ class FetchWorld:
         )
 
 
-def _spec(number: int) -> WorkspaceSpec:
-    first = number * WATCHED
+def _spec(number: int, names: Sequence[str], workspaces: int) -> WorkspaceSpec:
+    watched = max(WATCHED, math.ceil(len(names) / workspaces))
+    first = number * watched
     return WorkspaceSpec(
         slug=f"w{number}",
         name="w",
         timezone="UTC",
         every="5m",
         digest="0 9 * * *",
-        subreddits=tuple(NAMES[(first + step) % SUBREDDITS] for step in range(WATCHED)),
+        subreddits=tuple(names[(first + step) % len(names)] for step in range(watched)),
         kinds=("posts", "comments"),
         query=(QuerySpec("q", f"w{number}"),),
         channel=(),
