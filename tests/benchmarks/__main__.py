@@ -20,6 +20,7 @@ from typing import NamedTuple
 from tests.benchmarks import (
     bench_automata,
     bench_channels,
+    bench_delivery,
     bench_expensive,
     bench_fetch,
     bench_ingress,
@@ -59,6 +60,7 @@ TABLES = {
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 40),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
+    "delivery": BenchTable("Delivery", partial(bench_delivery.run, bench_delivery.FAST, 2_000, everywhere=False), 55),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
     "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 135),
