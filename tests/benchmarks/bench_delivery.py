@@ -260,7 +260,8 @@ FILL_MENTIONS = """INSERT INTO mention (workspace_id, item_id, query_ids, highli
         SELECT {workspace}, id, '[{query}]', '[]', false, {now}, '[]', 0 FROM item"""
 FILL_DELIVERIES = """INSERT INTO delivery (id, kind, channel_id, mention_id, state, query, attempts, due_at,
         lease_until, created_at)
-        SELECT 'msg_' || id, 'mention', {channel}, id, 'pending', {query}, 0, {now}, 0, {now} FROM mention"""
+        SELECT 'msg_' || id, 'mention', {channel}, id, 'pending', {query}, 0, at, 0, at
+        FROM (SELECT id, {now} + id / 1e5 AS at FROM mention) each"""
 
 
 def backlog(rows: int = WAITING_ROWS) -> Iterator[Figure]:
