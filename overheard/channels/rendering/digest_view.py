@@ -13,9 +13,9 @@ from typing import TypeVar
 import msgspec
 
 from overheard.channels.rendering.day_bars import DayBar, day_bars
+from overheard.channels.rendering.digest_words import notes, period_text, summary_text
 from overheard.channels.rendering.excerpt import Fragment
 from overheard.channels.rendering.fair_order import fair_order, group_query
-from overheard.channels.rendering.digest_words import notes, period_text, summary_text
 from overheard.channels.rendering.view import EXCERPT_CHARS, MentionView, mention_view
 from overheard.notices import Notice, Totals
 from overheard.sources.registry import place_label
