@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import mentions, mutes
+from overheard.db import digest_contents, mentions, mutes
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import FAILED, PENDING, SENT, Channel, Delivery, Mention, Query, Workspace
@@ -240,6 +240,9 @@ def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
 
     Call it right before sending: a batch takes minutes, and items are erased meanwhile.
     """
+    if claimed.period_end is not None:
+        digest = digest_contents.notice_of(db, claimed.id)
+        return DeliveryContents(*digest) if digest is not None else None
     bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
     exists = fn.EXISTS(Delivery.select(Delivery.id).where(Delivery.id == claimed.id))
     if claimed.period_end is None:
