@@ -15,6 +15,7 @@ import msgspec
 from overheard.channels.rendering.day_bars import DayBar, day_bars
 from overheard.channels.rendering.digest_words import notes, period_text, summary_text
 from overheard.channels.rendering.excerpt import Fragment
+from overheard.channels.rendering.near_hit import near_hit
 from overheard.channels.rendering.view import EXCERPT_CHARS, MentionView, mention_view
 from overheard.fair_order import fair_order, group_query
 from overheard.notices import Notice, Totals
@@ -183,7 +184,7 @@ class _Versions:
         chars = COMPACT_CHARS if width is None else width
         view = self._views.get((position, chars))
         if view is None:
-            mention = self._newest_first[position]
+            mention = near_hit(self._newest_first[position])
             view = mention_view(mention, self._notice.timezone, self._now, width=chars)
             self._views[position, chars] = view
         return DigestRow(view, full=width is not None)
