@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from overheard.channels.rendering import render
-from overheard.channels.rendering.digest_view import DigestView, digest_versions, fullest
+from overheard.channels.rendering.digest_view import DigestView, fullest
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.rendering.safe_templates import Flavour
 from overheard.channels.rendering.view import mention_view
