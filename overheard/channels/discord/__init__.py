@@ -1,6 +1,7 @@
 """Send to Discord, as an embed through a webhook.
 
-Discord has no field for a message's id (I4): a repeat after an answer that was lost is shown twice.
+Discord has no field for a message's id (I4): a repeat after an answer that was lost is shown twice. A proxy that the
+operator puts before it can tell by the header ``webhook-id``.
 """
 
 from __future__ import annotations
@@ -48,6 +49,6 @@ class DiscordTransport:
         content = {"embeds": [embed_of(notice, now)], "allowed_mentions": {"parse": []}}
         if self._address.username:
             content["username"] = self._address.username
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "webhook-id": notice.id}
         answer = post_to_service("discord", self._address.path, msgspec.json.encode(content), headers, self._options)
         raise_for_answer(answer, now=now)

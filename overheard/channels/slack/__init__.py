@@ -1,6 +1,7 @@
 """Send to Slack, as blocks: through an incoming webhook, or as a bot (chat.postMessage).
 
-Slack has no field for a message's id (I4): a repeat after an answer that was lost is shown twice.
+Slack has no field for a message's id (I4): a repeat after an answer that was lost is shown twice. A proxy that the
+operator puts before it can tell by the header ``webhook-id``.
 """
 
 from __future__ import annotations
@@ -54,16 +55,17 @@ class SlackTransport:
             "unfurl_media": False,
         }
         named = {"channel": address.channel, "thread_ts": address.thread, "username": address.username}
+        headers = {"Content-Type": "application/json; charset=utf-8", "webhook-id": notice.id}
         content |= {name: value for name, value in named.items() if value}
         if address.token:
-            answer = self._post("slack api", content | {"parse": "none"}, {"Authorization": f"Bearer {address.token}"})
-            raise_for_api_answer("slack.com", answer, now=now)
+            headers |= {"Authorization": f"Bearer {address.token}"}
+            answer = self._post("slack api", content | {"parse": "none"}, headers)
+            raise_for_api_answer(answer, now=now)
         else:
-            raise_for_webhook_answer("hooks.slack.com", self._post("slack", content, {}), now=now)
+            raise_for_webhook_answer(self._post("slack", content, headers), now=now)
 
     def _post(self, service: str, content: dict[str, Any], headers: dict[str, str]) -> HttpAnswer:
         address, body = self._address, msgspec.json.encode(content)
-        headers = {"Content-Type": "application/json; charset=utf-8", **headers}
         if address.host:
             target = parse_target(f"https://{address.host}{address.path}", allow_private=False)
             return post(target, body, headers, self._options)

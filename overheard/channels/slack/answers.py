@@ -41,15 +41,15 @@ class _ApiAnswer(msgspec.Struct):
 _API_ANSWER = msgspec.json.Decoder(_ApiAnswer)
 
 
-def raise_for_webhook_answer(host: str, answer: HttpAnswer, *, now: float) -> None:
+def raise_for_webhook_answer(answer: HttpAnswer, *, now: float) -> None:
     """Return if an incoming webhook took the message, else raise what ``responses`` says, or what the word means."""
     word = answer.body.decode(errors="replace").strip()
     if answer.status >= 400:
         _raise_for_word(f"Slack answered {answer.status}", word, answer, now)
-    raise_for_status(host, answer.status, answer.retry_after, now=now)
+    raise_for_status("Slack", answer.status, answer.retry_after, now=now)
 
 
-def raise_for_api_answer(host: str, answer: HttpAnswer, *, now: float) -> None:
+def raise_for_api_answer(answer: HttpAnswer, *, now: float) -> None:
     """Return if the Web API took the message, else raise what its word means."""
     try:
         said = _API_ANSWER.decode(answer.body)
@@ -58,10 +58,10 @@ def raise_for_api_answer(host: str, answer: HttpAnswer, *, now: float) -> None:
     if 200 <= answer.status < 300 and said.ok:
         return
     _raise_for_word(f"Slack answered {answer.status}", said.error, answer, now)
-    raise_for_status(host, answer.status, answer.retry_after, now=now)
+    raise_for_status("Slack", answer.status, answer.retry_after, now=now)
     if said.error:
         raise DeliveryRefused("Slack refused the message, for a reason that we do not know")
-    raise RetryableError(f"{host} answered 200, but not as Slack does")
+    raise RetryableError("Slack answered 200, but not as it should")
 
 
 def _raise_for_word(reason: str, word: str, answer: HttpAnswer, now: float) -> None:
