@@ -13,6 +13,7 @@ from typing import Protocol
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
+from overheard.channels.email.transport import EmailTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
@@ -39,7 +40,7 @@ class ChatTransportFactory(TransportFactory, Protocol):
         """Return True if this transport sends to ``url`` and knows all of its options."""
 
 
-CHAT_KINDS: tuple[ChatTransportFactory, ...] = ()
+CHAT_KINDS: tuple[ChatTransportFactory, ...] = (EmailTransport,)
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,

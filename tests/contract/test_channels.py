@@ -17,10 +17,11 @@ import pytest
 
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
+from overheard.channels.registry import CHAT_KINDS, DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
+from tests.servers.mail_server import MailServer
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
 
 OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
@@ -56,15 +57,23 @@ WEBHOOK = Rig(
 )
 APPRISE_MAIL = Rig(
     "apprise",
-    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com",
+    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com&verify=no",
     MailSink,
     lambda m: m["Message-ID"].strip("<>").partition("@")[0],
     str,
+)
+EMAIL = Rig(
+    "email",
+    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com",
+    MailServer,
+    lambda m: m.message["Message-ID"].strip("<>").partition("@")[0],
+    lambda m: m.part("plain"),
 )
 RIGS = {
     "webhook": WEBHOOK,
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
+    "email": EMAIL,
 }
 # null:// promises no receiver.
 ALL_RIGS = {**RIGS, "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: "")}
@@ -94,7 +103,9 @@ def every_rig(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def test_every_kind_is_tested_here() -> None:
-    assert {rig.kind for rig in ALL_RIGS.values()} == {each.kind for each in (*KINDS.values(), DEFAULT_KIND)}
+    assert {rig.kind for rig in ALL_RIGS.values()} == {
+        each.kind for each in (*KINDS.values(), *CHAT_KINDS, DEFAULT_KIND)
+    }
 
 
 @every_rig
