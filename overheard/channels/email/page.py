@@ -12,9 +12,16 @@ from typing import Any, NamedTuple
 from overheard.channels.email.wire_size import wire_size
 from overheard.channels.rendering import render
 from overheard.channels.rendering.digest_view import digest_versions
-from overheard.channels.rendering.excerpt import Fragment
+from overheard.channels.rendering.fragments import plain
 from overheard.channels.rendering.safe_templates import LINK, SafeText, environment
 from overheard.channels.rendering.sanitize import one_line
+from overheard.channels.rendering.summary_words import (
+    COUNTS_MAX_NAMES,
+    SUMMARY_MAX_MENTIONS,
+    counts_text,
+    summary_heading,
+    total_of,
+)
 from overheard.channels.rendering.view import MentionView, views_of
 from overheard.notices import Notice, NoticeLinks
 from overheard.sources.registry import place_label
@@ -25,7 +32,7 @@ SUBJECT_MAX_CHARS = 120
 PREHEADER_CHARS = 140
 EXCERPT_WIDTHS = (480, 160)  # characters, tried in this order. Chosen by eye, not measured
 DIGEST_MAX_ROWS = 100  # more than is read; most pages of as many rows fit
-SUMMARY_PLACES = 6
+SUBJECT_MAX_PLACES = 3
 ALSO_MAX = 10  # other items that link to the same address
 ALERT_SIZES = ((50, 10), (20, 3), (5, 0))  # incidents, and the places of each
 REPORT_MAX_LINES = 30
@@ -92,25 +99,23 @@ def _page(notice: Notice, template: str, subject: str, preheader: str, **values:
 
 def _summary(notice: Notice, now: float, width: int) -> MailPage:
     totals = notice.totals
-    total = totals.total if totals is not None else len(notice.mentions) + notice.omitted
     places = [(place_label(place.source, place.place), place.count) for place in (totals.by_place if totals else ())]
-    shown = places[:SUMMARY_PLACES]
-    rest = sum(count for _, count in places[SUMMARY_PLACES:])
-    views = views_of(notice, now, most=5, width=width)
-    title = f"{total:,} more mention{'' if total == 1 else 's'}"
-    where = ", ".join(f"{one_line(place)} {count:,}" for place, count in shown[:3])
+    shown, others = places[:COUNTS_MAX_NAMES], places[COUNTS_MAX_NAMES:]
+    views = views_of(notice, now, most=SUMMARY_MAX_MENTIONS, width=width)
+    title = summary_heading(notice)
+    where = counts_text(places[:SUBJECT_MAX_PLACES])
     return _page(
         notice,
         "summary",
         f"{_name(notice)}: {title}{f' ({where})' if where else ''}",
-        "; ".join(_plain(view.title or view.excerpt) for view in views),
+        "; ".join(plain(view.title or view.excerpt) for view in views),
         title=title,
-        queries=list((totals.by_query if totals else {}).items())[:SUMMARY_PLACES],
+        queries=list((totals.by_query if totals else {}).items())[:COUNTS_MAX_NAMES],
         places=shown,
         largest=max((count for _, count in shown), default=1),
-        other_places=(len(places) - len(shown), rest),
+        other_places=(len(others), sum(count for _, count in others)),
         views=views,
-        more=total - len(views),
+        more=total_of(notice) - len(views),
     )
 
 
@@ -128,16 +133,12 @@ def _alert(notice: Notice, incidents: int, places: int) -> dict[str, Any]:
 
 def _mention_subject(view: MentionView) -> str:
     """Return the thread's title after its place: the same for all of a thread, which mail programs join by it, too."""
-    return f"{one_line(view.place)}: {_plain(view.title or view.excerpt) or view.queries}"
+    return f"{one_line(view.place)}: {plain(view.title or view.excerpt) or view.queries}"
 
 
 def _preheader(view: MentionView) -> str:
     """Return what a list of mails shows after the subject: the words around the hit."""
-    return _plain(view.excerpt) if view.title else f"{view.author} · {view.queries}"
-
-
-def _plain(fragments: list[Fragment]) -> str:
-    return "".join(fragment.text for fragment in fragments)
+    return plain(view.excerpt) if view.title else f"{view.author} · {view.queries}"
 
 
 def _name(notice: Notice) -> str:
