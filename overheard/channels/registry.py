@@ -14,6 +14,7 @@ from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
 from overheard.channels.discord import DiscordTransport
+from overheard.channels.email.transport import EmailTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
@@ -43,6 +44,7 @@ class ChatTransportFactory(TransportFactory, Protocol):
 
 CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
     DiscordTransport,
+    EmailTransport,
     SlackTransport,
 )
 KINDS: dict[str, TransportFactory] = {
