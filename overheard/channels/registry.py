@@ -1,7 +1,8 @@
-"""Choose a transport by a channel's URL. A new transport is one module and one line in ``KINDS``.
+"""Choose a transport by a channel's URL. A new one is one module, and one line in ``KINDS`` or ``CHAT_KINDS``.
 
-An https:// address is a signed webhook, unless it was copied from a chat service (``chat_urls``): Apprise sends to
-those.
+Those in ``CHAT_KINDS`` are asked whether a URL is theirs, in the service's own form or in Apprise's; an option that
+they lack makes it Apprise's. Any other address that was copied from a chat service (``chat_urls``) is Apprise's, too,
+and any other https:// address is a signed webhook.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ class TransportFactory(Protocol):
     def __call__(self, url: str, secret: str | None, options: ChannelOptions) -> Transport: ...
 
 
+class ChatTransportFactory(TransportFactory, Protocol):
+    """A factory that knows its URLs."""
+
+    def takes(self, url: str) -> bool:
+        """Return True if this transport sends to ``url`` and knows all of its options."""
+
+
+CHAT_KINDS: tuple[ChatTransportFactory, ...] = ()
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,
@@ -78,6 +87,9 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
 
 
 def _factory(url: str) -> TransportFactory:
+    chat = next((kind for kind in CHAT_KINDS if kind.takes(url)), None)
+    if chat is not None:
+        return chat
     if chat_service(url) is not None:
         return DEFAULT_KIND
     return KINDS.get(_scheme(url), DEFAULT_KIND)

@@ -18,7 +18,7 @@ import warnings
 import weakref
 from typing import Any
 
-from overheard.channels import ChannelOptions
+from overheard.channels import ChannelOptions, Pace
 from overheard.channels.apprise import mail, message
 from overheard.channels.apprise.policy import check_service
 from overheard.channels.chat_urls import chat_service
@@ -44,6 +44,7 @@ class AppriseTransport:
 
     kind = "apprise"
     signed = False
+    pace: Pace | None = None
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
         self._url = url

@@ -14,6 +14,13 @@ CONTROLS = re.compile(
     "\U000e0000-\U000e007f]"
 )
 
+# More than three accents on a character are a joke that paints over the lines above and below. Marks that a script needs
+# are not among these.
+STACKED_MARKS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
+
 # Where chat services see commands: "@everyone", "<@123>", "<!channel>", "</run:1>", "[text](target)",
 # "<https://…|text>". The rules differ by service and change, so a zero-width space follows every "@" and "<", and
 # splits every "](", for all of them.
@@ -23,8 +30,8 @@ COMMONMARK = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
 def clean(text: str) -> str:
-    """Return ``text`` without control characters, its line ends as newlines."""
-    return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Return ``text`` without control characters and stacks of accents, its line ends as newlines."""
+    return STACKED_MARKS.sub(r"\1", CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def one_line(text: str, limit: int) -> str:
