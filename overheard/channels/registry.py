@@ -14,9 +14,11 @@ from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
 from overheard.channels.file import FileTransport
+from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
+from overheard.channels.telegram import TelegramTransport
 from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
 
@@ -40,7 +42,7 @@ class ChatTransportFactory(TransportFactory, Protocol):
         """Return True if this transport sends to ``url`` and knows all of its options."""
 
 
-CHAT_KINDS: tuple[ChatTransportFactory, ...] = ()
+CHAT_KINDS: tuple[ChatTransportFactory, ...] = (TelegramTransport, NtfyTransport)
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,
