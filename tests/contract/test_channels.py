@@ -17,7 +17,7 @@ import pytest
 
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
+from overheard.channels.registry import CHAT_KINDS, DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
@@ -30,13 +30,17 @@ CANARY = "canary"
 
 @dataclass(frozen=True)
 class Rig:
-    """A receiver and the pattern of its URL; ``id_of`` and ``text_of`` read a notice's id and text from an arrival."""
+    """A receiver and the pattern of its URL; ``id_of`` and ``text_of`` read a notice's id and text from an arrival.
+
+    ``service``: a chat service whose address is the operator's, and in whose place the receiver is.
+    """
 
     kind: str
     pattern: str
     receiver: Callable[[], Any]
     id_of: Callable[[Any], str]
     text_of: Callable[[Any], str]
+    service: str = ""
     sink: Any = None  # a running receiver, for the time of a test
 
     def url(self, host: str = "127.0.0.1", port: int | None = None) -> str:
@@ -44,6 +48,9 @@ class Rig:
 
     def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Transport:
         url = self.url(**where)
+        if self.service:
+            address = f"http://127.0.0.1:{where.get('port') or self.sink.port}" if self.sink else ""
+            options = msgspec.structs.replace(options, services={self.service: address})
         return open_transport(url, new_secret() if is_signed(url) else None, options=options)
 
 
@@ -61,10 +68,29 @@ APPRISE_MAIL = Rig(
     lambda m: m["Message-ID"].strip("<>").partition("@")[0],
     str,
 )
+NTFY = Rig(
+    "ntfy",
+    "ntfy://me:canary@{host}:{port}/canary",
+    HttpSink,
+    lambda r: r.json["sequence_id"],
+    lambda r: r.json["title"],
+)
+
+
+def no_id(arrival: Any) -> str:
+    """Stand for services without a field for the id."""
+    raise NotImplementedError
+
+
 RIGS = {
     "webhook": WEBHOOK,
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
+    "telegram": Rig(
+        "telegram", "tgram://123456:canary/-100", HttpSink, no_id, lambda r: r.json["text"], service="telegram"
+    ),
+    "ntfy": NTFY,
+    "ntfy.sh": replace(NTFY, pattern="https://ntfy.sh/canary", service="ntfy"),
 }
 # Without a receiver: null:// promises none, and file:// writes on this machine (tests/unit/channels/test_file.py).
 ALL_RIGS = {
@@ -73,6 +99,8 @@ ALL_RIGS = {
     "file": Rig("file", "file:///canary.jsonl", nullcontext, lambda r: "", lambda r: ""),
 }
 OVER_HTTP = [name for name, rig in RIGS.items() if rig.receiver is HttpSink]
+WITH_ID = [name for name, rig in RIGS.items() if rig.id_of is not no_id]
+AT_ANY_HOST = [name for name, rig in RIGS.items() if not rig.service]
 
 
 @pytest.fixture(params=RIGS)
@@ -87,6 +115,11 @@ def over_http(test: Callable[..., None]) -> Callable[..., None]:
     return marked
 
 
+def at_any_host(test: Callable[..., None]) -> Callable[..., None]:
+    marked: Callable[..., None] = pytest.mark.parametrize("rig", AT_ANY_HOST, indirect=True)(test)
+    return marked
+
+
 def test_the_notices_text_arrives(rig: Rig) -> None:
     rig.open().send(sample_notice("acme"))
     assert "Overheard can reach this channel" in rig.text_of(rig.sink.wait_for(1)[0])
@@ -98,7 +131,9 @@ def every_rig(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def test_every_kind_is_tested_here() -> None:
-    assert {rig.kind for rig in ALL_RIGS.values()} == {each.kind for each in (*KINDS.values(), DEFAULT_KIND)}
+    assert {rig.kind for rig in ALL_RIGS.values()} == {
+        each.kind for each in (*KINDS.values(), *CHAT_KINDS, DEFAULT_KIND)
+    }
 
 
 @every_rig
@@ -106,6 +141,7 @@ def test_its_kind_is_a_fixed_word(rig: Rig) -> None:
     assert rig.open().kind == rig.kind
 
 
+@pytest.mark.parametrize("rig", WITH_ID, indirect=True)
 def test_every_attempt_carries_the_same_id(rig: Rig) -> None:
     notice = sample_notice("acme")
     rig.open().send(notice)
@@ -169,7 +205,7 @@ def test_an_answer_without_end_is_cut_off(rig: Rig, fault: Fault) -> None:
     assert rig.sink.flooded < 64 * 2**20
 
 
-@over_http
+@pytest.mark.parametrize("rig", [name for name in OVER_HTTP if name in AT_ANY_HOST], indirect=True)
 def test_ports_of_other_protocols_are_refused(rig: Rig) -> None:
     with pytest.raises(InvalidInput, match="port 25 belongs to another protocol"):
         validate_url(rig.url(host="example.com", port=25), options=STRICT)
@@ -192,12 +228,14 @@ def test_a_broken_receiver_ends_with_the_deadline(rig: Rig, fault: Fault) -> Non
     assert CANARY not in str(error.value)
 
 
+@at_any_host
 def test_a_private_address_is_refused_when_saved(rig: Rig) -> None:
     with pytest.raises(InvalidInput, match=r"\[notify\] allow_private") as refused:
         validate_url(rig.url(), options=STRICT)
     assert CANARY not in str(refused.value)
 
 
+@at_any_host
 def test_a_name_of_a_private_address_is_refused_at_connect_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     # Below every library, so that it does not matter which of them looks the name up.
     def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:

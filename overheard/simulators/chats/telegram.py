@@ -22,9 +22,8 @@ from .telegram_html import TelegramText, read
 TEXT_MAX_UNITS = 4096
 MAX_ENTITIES = 100
 _PATH = re.compile(r"/bot(\d+:[A-Za-z0-9_-]+)/sendMessage")
-_FIELDS = {
-    "chat_id", "message_thread_id", "text", "parse_mode", "link_preview_options", "disable_notification", "reply_markup",
-}  # fmt: skip
+_FIELDS = {"chat_id", "message_thread_id", "text", "parse_mode", "link_preview_options", "disable_notification"}
+_FIELDS |= {"reply_markup"}
 
 
 class TelegramSimulator(ChatSimulator):
@@ -105,10 +104,14 @@ def _check_message(message: dict[str, Any]) -> TelegramText:
         raise _refused(400, "Bad Request: message is too long")
     for row in message.get("reply_markup", {}).get("inline_keyboard", ()):
         for button in row:
-            address = urlsplit(button["url"])
-            if button.keys() != {"text", "url"} or address.scheme not in ("http", "https") or "." not in address.netloc:
-                raise _refused(400, f"Bad Request: inline keyboard button URL '{button['url']}' is invalid: Wrong HTTP URL")
+            _check_button(button)
     return text
+
+
+def _check_button(button: dict[str, Any]) -> None:
+    address = urlsplit(button["url"])
+    if button.keys() != {"text", "url"} or address.scheme not in ("http", "https") or "." not in address.netloc:
+        raise _refused(400, f"Bad Request: inline keyboard button URL '{button['url']}' is invalid: Wrong HTTP URL")
 
 
 def _refused(status: int, description: str, **parameters: int) -> Refused:

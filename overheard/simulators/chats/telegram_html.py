@@ -12,7 +12,9 @@ _TAGS = {
     "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough", "code": "code", "pre": "pre",
     "blockquote": "blockquote", "tg-spoiler": "spoiler", "a": "text_link",
 }  # fmt: skip
-_PIECE = re.compile(r'<(?P<end>/?)(?P<tag>[a-z0-9-]+)(?: href="(?P<href>[^"]*)")?>|&(?P<entity>[#\w]+);|(?P<text>[^<&]+|.)')
+_PIECE = re.compile(
+    r'<(?P<end>/?)(?P<tag>[a-z0-9-]+)(?: href="(?P<href>[^"]*)")?>|&(?P<entity>[#\w]+);|(?P<text>[^<&]+|.)'
+)
 _ENTITIES = re.compile(r"lt|gt|amp|quot|#\d+|#x[0-9a-fA-F]+")
 # What apps make of plain text, wherever it stands: names that are notified, and commands that a tap sends.
 _FOUND = {"mention": re.compile(r"(?<!\w)@\w{3,32}"), "bot_command": re.compile(r"(?<![\w/])/\w{1,64}")}
@@ -38,7 +40,7 @@ def read(html: str) -> TelegramText:
         if piece["tag"] and not piece["end"]:
             if piece["tag"] not in _TAGS or (piece["tag"] == "a") != (piece["href"] is not None):
                 raise ValueError(f'can\'t parse entities: Unsupported start tag "{piece["tag"]}" at byte offset {at}')
-            entity = {"type": _TAGS[piece["tag"]], "offset": text.units}
+            entity: dict[str, Any] = {"type": _TAGS[piece["tag"]], "offset": text.units}
             opened.append((piece["tag"], entity | ({"url": unescape(piece["href"])} if piece["href"] else {})))
         elif piece["tag"]:
             if not opened or opened[-1][0] != piece["tag"]:

@@ -22,8 +22,10 @@ COPIED = {
     f"https://default0123.45.environment.api.powerplatform.com:443/powerautomate/automations/direct/{FLOW}"
     f"?api-version=1&{SIGNED}": "workflows",
     "https://chat.googleapis.com/v1/spaces/AAAA/messages?key=canary-1&token=canary%3D": "google_chat",
-    "https://ntfy.sh/canary": "ntfy",
     "https://webexapis.com/v1/webhooks/incoming/" + 8 * "0123canary": "webexteams",
+}
+NATIVE = {
+    "https://ntfy.sh/canary": "ntfy",
 }
 UNKNOWN = {
     "https://canary.discord.com/api/webhooks/4174216298/token": "https://discord.com/api/webhooks/ID/TOKEN",
@@ -55,9 +57,19 @@ def test_a_copied_address_gets_messages_in_the_services_own_format(url: str, str
     assert "canary" not in redact(url)
 
 
-@pytest.mark.parametrize("url", COPIED)
+@pytest.mark.parametrize("url", NATIVE)
+def test_a_copied_address_of_a_service_that_we_know_ourselves_is_sent_to_by_us(
+    url: str, strict: ChannelOptions
+) -> None:
+    assert not is_signed(url)
+    validate_url(url, options=strict)
+    assert open_transport(url, None, options=strict).kind == NATIVE[url]
+    assert "canary" not in redact(url)
+
+
+@pytest.mark.parametrize("url", COPIED | NATIVE)
 def test_a_secret_left_from_when_the_address_was_a_webhook_is_ignored(url: str, strict: ChannelOptions) -> None:
-    assert isinstance(open_transport(url, new_secret(), options=strict), AppriseTransport)
+    assert not isinstance(open_transport(url, new_secret(), options=strict), WebhookTransport)
 
 
 @pytest.mark.parametrize("url", UNKNOWN)
