@@ -13,11 +13,13 @@ from typing import Protocol
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
+from overheard.channels.discord import DiscordTransport
 from overheard.channels.file import FileTransport
 from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
+from overheard.channels.slack import SlackTransport
 from overheard.channels.telegram import TelegramTransport
 from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
@@ -42,7 +44,12 @@ class ChatTransportFactory(TransportFactory, Protocol):
         """Return True if this transport sends to ``url`` and knows all of its options."""
 
 
-CHAT_KINDS: tuple[ChatTransportFactory, ...] = (TelegramTransport, NtfyTransport)
+CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
+    DiscordTransport,
+    NtfyTransport,
+    SlackTransport,
+    TelegramTransport,
+)
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,

@@ -19,7 +19,7 @@ from overheard.channels.rendering.paragraphs import (
 )
 from overheard.channels.rendering.render import MENTION_WIDTHS, subject
 from overheard.channels.rendering.sanitize import one_line
-from overheard.channels.rendering.summary_words import more_text, summary_heading
+from overheard.channels.rendering.summary_words import summary_heading
 from overheard.channels.rendering.view import views_of
 from overheard.notices import Notice
 
@@ -55,7 +55,7 @@ def _versions(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
         yield from _mention(notice, now, markup)
     elif notice.report is not None:
         title = notice.report.title
-        yield from ((title, fewer, None) for fewer in _fewer(report_paragraphs(notice.report, markup)))
+        yield from ((title, fewer, None) for fewer in report_paragraphs(notice.report, markup))
     elif notice.alert is not None:
         title = subject(notice)
         yield from ((title, fewer, None) for fewer in alert_paragraphs(notice.alert, markup))
@@ -73,13 +73,6 @@ def _mention(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
         excerpt = fitted(view.excerpt, markup.text, markup.limit)
         paragraphs = [Paragraph(excerpt, context_line(view, markup)), Paragraph("", also_line(view, markup))]
         yield plain(view.heading), paragraphs, view.link
-
-
-def _fewer(paragraphs: Sequence[Paragraph]) -> Iterator[list[Paragraph]]:
-    """Yield the paragraphs with ever fewer of them, and how many more there are."""
-    yield list(paragraphs)
-    for shown in range(len(paragraphs) - 1, -1, -1):
-        yield [*paragraphs[:shown], Paragraph("", more_text(len(paragraphs) - shown))]
 
 
 def _body(paragraphs: Iterable[Paragraph], small: Callable[[str], str]) -> str:

@@ -14,7 +14,7 @@ CONTROLS = re.compile(
     "\U000e0000-\U000e007f]"
 )
 
-# More than three accents on a character are a joke that paints over the lines above and below. Marks that a script needs
+# More than three accents on one are a joke that paints over the lines above and below. Marks that a script needs
 # are not among these.
 STACKED_MARKS = re.compile(
     "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})"

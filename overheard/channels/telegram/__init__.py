@@ -21,7 +21,6 @@ from overheard.notices import Notice, NoticeLinks
 GROUP_PACE = (16.0, 4)
 PERSON_PACE = (55.0, 5)
 BUTTONS = {"open": "Open", "useful": "Useful", "noise": "Noise", "mute": "Mute"}
-Keyboard = list[list[dict[str, str]]]
 
 
 class TelegramTransport:
@@ -45,31 +44,26 @@ class TelegramTransport:
 
     def send(self, notice: Notice) -> None:
         """Deliver once to each chat. Raises RetryableError (with the requested delay), PermanentError, ChannelGone."""
-        text = telegram_text(notice, self._options.clock())
-        keyboard = _keyboard(notice.links)
-        send_to_each(self._address.chats, lambda chat: self._send(chat, text, keyboard))
-
-    def _send(self, chat: TelegramChat, text: str, keyboard: Keyboard) -> None:
-        answer = self._post(chat, text, keyboard)
-        if (number := moved_to(answer)) is not None:
-            answer = self._post(TelegramChat(number, chat.topic), text, keyboard)
-        raise_for_answer(answer, now=self._options.clock())
-
-    def _post(self, chat: TelegramChat, text: str, keyboard: Keyboard) -> HttpAnswer:
-        message: dict[str, Any] = {
-            "chat_id": chat.id,
-            "text": text,
+        message = {
+            "text": telegram_text(notice, self._options.clock()),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": not self._address.preview},
+            "disable_notification": self._address.silent,
+            **_buttons(notice.links),
         }
-        if chat.topic is not None:
-            message["message_thread_id"] = chat.topic
-        if self._address.silent:
-            message["disable_notification"] = True
-        if keyboard:
-            message["reply_markup"] = {"inline_keyboard": keyboard}
-        path, headers = f"/bot{self._address.token}/sendMessage", {"Content-Type": "application/json"}
-        return post_to_service("telegram", path, msgspec.json.encode(message), headers, self._options)
+        send_to_each(self._address.chats, lambda chat: self._send(chat, message, notice.id))
+
+    def _send(self, chat: TelegramChat, message: dict[str, Any], id: str) -> None:
+        answer = self._post(chat, message, id)
+        if (number := moved_to(answer)) is not None:
+            answer = self._post(TelegramChat(number, chat.topic), message, id)
+        raise_for_answer(answer, now=self._options.clock())
+
+    def _post(self, chat: TelegramChat, message: dict[str, Any], id: str) -> HttpAnswer:
+        to = {"chat_id": chat.id, **({"message_thread_id": chat.topic} if chat.topic is not None else {})}
+        headers = {"Content-Type": "application/json", "webhook-id": id}
+        path = f"/bot{self._address.token}/sendMessage"
+        return post_to_service("telegram", path, msgspec.json.encode(to | message), headers, self._options)
 
 
 def _pace(address: TelegramAddress) -> Pace:
@@ -80,7 +74,7 @@ def _pace(address: TelegramAddress) -> Pace:
     return Pace(f"telegram:{fingerprint(f'{address.token} {chat.id}')}", per_minute, burst)
 
 
-def _keyboard(links: NoticeLinks) -> Keyboard:
+def _buttons(links: NoticeLinks) -> dict[str, Any]:
     """Return one row of buttons, for the addresses that there are."""
     row = [{"text": text, "url": link} for name, text in BUTTONS.items() if (link := getattr(links, name)) is not None]
-    return [row] if row else []
+    return {"reply_markup": {"inline_keyboard": [row]}} if row else {}
