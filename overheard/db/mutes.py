@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from peewee import JOIN
@@ -12,8 +11,9 @@ from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Mute, Query
 from overheard.routing import MuteRule
+from overheard.schedule import until_seconds
 from overheard.workspaces import MuteSpec
-from overheard.workspaces.mutes import mute_text, until_seconds
+from overheard.workspaces.mutes import mute_text, until_text
 
 CONDITIONS = (Mute.query, Mute.author, Mute.place, Mute.thread)
 
@@ -25,8 +25,8 @@ def save(db: Db, workspace_id: int, wanted: Sequence[MuteSpec], timezone: str) -
         Mute.insert(
             workspace=workspace_id,
             query=spec.query,
-            author=spec.author.lower(),
-            place=spec.place.lower(),
+            author=spec.author,
+            place=spec.place,
             thread=spec.thread,
             until=until_seconds(spec.until, timezone),
         ).execute(db.peewee)
@@ -67,5 +67,4 @@ def _active(db: Db, workspaces: Any, now: Any) -> Any:
 
 
 def _spec(query: str, author: str, place: str, thread: str, until: float | None) -> MuteSpec:
-    moment = "" if until is None else datetime.fromtimestamp(until, UTC).isoformat().replace("+00:00", "Z")
-    return MuteSpec(query, author, place, thread, moment)
+    return MuteSpec(query, author, place, thread, until_text(until))
