@@ -12,6 +12,7 @@ from typing import Protocol
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
+from overheard.channels.file import FileTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
@@ -34,6 +35,7 @@ class TransportFactory(Protocol):
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,
+    "file": FileTransport,
     "null": NullTransport,
 }
 DEFAULT_KIND: TransportFactory = AppriseTransport

@@ -15,7 +15,7 @@ from overheard.notices import Notice
 
 
 class WebhookTransport:
-    """Sends to one receiver. Holds no connection, so threads may share it.
+    """Sends to one receiver. Holds no connection, so threads may share it. ``secret``: one, or two during rotation.
 
     Raises InvalidInput for an unusable URL or secret; its text shows neither.
     """
@@ -35,7 +35,7 @@ class WebhookTransport:
         if secret is None:
             raise InvalidInput("secret: a webhook needs one to sign with; make it with new_secret()")
         self._target = parse_target(url, allow_private=options.allow_private)
-        self._key = signing.key_of(secret)
+        self._keys = signing.keys_of(secret)
         self._options = options
         self._resolve = resolve
         self._tls = tls
@@ -47,7 +47,7 @@ class WebhookTransport:
         headers = {
             "Content-Type": "application/json",
             # Fresh on each attempt: receivers that check for replays refuse an old timestamp. The id stays the same.
-            **signing.headers(self._key, id=notice.id, timestamp=int(clock()), body=body),
+            **signing.headers(self._keys, id=notice.id, timestamp=int(clock()), body=body),
         }
-        status, retry_after = post(self._target, body, headers, self._options, resolve=self._resolve, tls=self._tls)
-        raise_for_status(self._target.host, status, retry_after, now=clock())
+        answer = post(self._target, body, headers, self._options, resolve=self._resolve, tls=self._tls)
+        raise_for_status(self._target.host, answer.status, answer.retry_after, now=clock())

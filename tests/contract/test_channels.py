@@ -23,7 +23,7 @@ from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
 
-OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
+OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test", files_dir="/nonexistent")
 STRICT = msgspec.structs.replace(OPTIONS, allow_private=False)
 CANARY = "canary"
 
@@ -66,8 +66,12 @@ RIGS = {
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
 }
-# null:// promises no receiver.
-ALL_RIGS = {**RIGS, "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: "")}
+# Without a receiver: null:// promises none, and file:// writes on this machine (tests/unit/channels/test_file.py).
+ALL_RIGS = {
+    **RIGS,
+    "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: ""),
+    "file": Rig("file", "file:///canary.jsonl", nullcontext, lambda r: "", lambda r: ""),
+}
 OVER_HTTP = [name for name, rig in RIGS.items() if rig.receiver is HttpSink]
 
 
