@@ -111,6 +111,12 @@ def enable(db: Db, channel_id: int) -> None:
     Channel.update({**HEALTHY, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
 
 
+def waiting(db: Db, channel_id: int) -> int:
+    """Return how many deliveries of the channel are pending or held."""
+    states = Delivery.state.in_([PENDING, HELD])
+    return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.channel == channel_id, states).scalar(db.peewee))
+
+
 class FailingChannel(msgspec.Struct, frozen=True):
     """A channel that accepts nothing, since when, and why."""
 

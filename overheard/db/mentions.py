@@ -122,6 +122,15 @@ def listing(
         yield from zip((row[0] for row in page), to_public(db, page), strict=True)
 
 
+def one(db: Db, workspace_id: int, mention_id: int | None) -> PublicMention | None:
+    """Return a mention of the workspace by its id, or its newest one; None if there is none."""
+    query = rows().where(Mention.workspace == workspace_id)
+    if mention_id is not None:
+        query = query.where(Mention.id == mention_id)
+    found = to_public(db, list(query.order_by(Mention.id.desc()).limit(1).tuples().execute(db.peewee)))
+    return found[0] if found else None
+
+
 def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:
     """Return how many mentions a workspace has with ids above ``after_id``."""
     query = Mention.select(fn.count(Mention.id)).where(Mention.workspace == workspace_id, Mention.id > after_id)

@@ -68,6 +68,11 @@ def validated_query(spec: WorkspaceSpec, query: QuerySpec, check_limits: LimitCh
     return normalized_scope(query, watched)
 
 
+def check_query_name(name: str) -> None:
+    """Raise InvalidInput if a query cannot have this name."""
+    _refuse(name_problems("query", [name]))
+
+
 def validated_channel(
     spec: WorkspaceSpec, channel: ChannelSpec, options: ChannelOptions, check_limits: LimitCheck = unlimited
 ) -> ChannelSpec:
