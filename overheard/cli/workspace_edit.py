@@ -98,15 +98,14 @@ def _kept_unless_saved(begun: WorkspaceEdit) -> Iterator[Path]:
 
 def _run_editor(path: Path) -> None:
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or DEFAULT_EDITOR
+    # Ctrl-C is for the editor: here it would end the command, and take the terminal away from the editor. A handler, not
+    # SIG_IGN, which the editor would inherit.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         # The command is the user's own.
-        process = subprocess.Popen([*shlex.split(command), str(path)])  # noqa: S603
+        code = subprocess.run([*shlex.split(command), str(path)], check=False).returncode  # noqa: S603
     except (OSError, ValueError) as error:
         raise CliError(f"the editor {command!r} cannot be started: {error}; set VISUAL or EDITOR") from None
-    # Ctrl-C is for the editor: here it would end the command, and take the terminal away from the editor.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        code = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
     if code:
