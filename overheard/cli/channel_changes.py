@@ -15,6 +15,7 @@ from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
 from overheard.operations import channel_changes
 from overheard.operations.channel_changes import SavedChannel
+from overheard.operations.wording import counted
 from overheard.workspaces import ChannelMode, ChannelSpec
 
 NOTHING_TO_CHANGE = "nothing to change: give URL or an option (see --help)"
@@ -120,7 +121,8 @@ def remove(context: click.Context, workspace: str, name: str, yes: bool) -> None
     with running_process(context) as running:
         waiting = channel_changes.waiting(running.db, workspace, name)
         if not yes:
-            what = f"{waiting:,} mentions that wait for it, and its history" if waiting else "its history"
+            verb = "waits" if waiting == 1 else "wait"
+            what = f"{counted(waiting, 'mention')} that {verb} for it, and its history" if waiting else "its history"
             click.confirm(f"Remove {workspace}/{one_line(name)} with {what}?", abort=True, err=True)
         channel_changes.remove(running, workspace, name)
     print_line(("✓ ", "green"), (workspace, "bold"), f": channel {one_line(name)} is removed.")

@@ -98,8 +98,8 @@ def _kept_unless_saved(begun: WorkspaceEdit) -> Iterator[Path]:
 
 def _run_editor(path: Path) -> None:
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or DEFAULT_EDITOR
-    # Ctrl-C is for the editor: here it would end the command, and take the terminal away from the editor. A handler, not
-    # SIG_IGN, which the editor would inherit.
+    # Ctrl-C is for the editor: here it would end the command, and take the terminal away from the editor. Not SIG_IGN,
+    # which the editor would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         # The command is the user's own.

@@ -23,7 +23,8 @@ from overheard.workspaces import WorkspaceSpec, write
 
 HEADER = """\
 # Workspace {slug}. When you save this file and leave the editor, it is checked, and its changes are applied.
-# What is not in it any more is removed: a channel with its history; a query, whose mentions are kept.
+# What is not in it any more is removed: a channel with its history; a query, whose mentions are kept. To give a query
+# another name: overheard query rename.
 #
 # Keys that are not shown have their defaults. Of the workspace: quiet = "22:00-07:00", working = "mon-fri 08:00-18:00";
 # of a channel: min_gap = "0s", max_per_hour = 60, summary_every = "30s", queries = ["brand"]; and mutes:
