@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from overheard.channels import ChannelOptions, signing
+from overheard.channels import ChannelOptions, Pace, signing
 from overheard.channels.http import post
 from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.rendering.payload import body_of
@@ -23,6 +23,7 @@ class WebhookTransport:
 
     kind = "webhook"
     signed = True
+    pace: Pace | None = None
 
     def __init__(
         self,
