@@ -18,7 +18,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from overheard.channels import ChannelOptions
+from overheard.channels import ChannelOptions, Pace
 from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.rendering.payload import body_of
 from overheard.errors import InvalidInput, RetryableError
@@ -34,7 +34,7 @@ class FileTransport:
 
     kind = "file"
     signed = False
-    pace = None
+    pace: Pace | None = None
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
         if not options.files_dir:

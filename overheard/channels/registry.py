@@ -16,10 +16,12 @@ from overheard.channels.chat_urls import chat_service
 from overheard.channels.discord import DiscordTransport
 from overheard.channels.email.transport import EmailTransport
 from overheard.channels.file import FileTransport
+from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
 from overheard.channels.slack import SlackTransport
+from overheard.channels.telegram import TelegramTransport
 from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
 
@@ -46,7 +48,9 @@ class ChatTransportFactory(TransportFactory, Protocol):
 CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
     DiscordTransport,
     EmailTransport,
+    NtfyTransport,
     SlackTransport,
+    TelegramTransport,
 )
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,

@@ -79,6 +79,9 @@ EMAIL = Rig(
     lambda m: m.part("plain"),
 )
 SLACK = replace(WEBHOOK, kind="slack", pattern="https://hooks.slack.com/services/T1/B1/canary", service="slack")
+NTFY = replace(
+    WEBHOOK, kind="ntfy", pattern="ntfy://me:canary@{host}:{port}/canary", id_of=lambda r: r.json["sequence_id"]
+)
 RIGS = {
     "webhook": WEBHOOK,
     "slack": SLACK,
@@ -86,6 +89,9 @@ RIGS = {
         SLACK, pattern="slack://xoxb-1-canary/#general", service="slack api", accepted=Answer(body=b'{"ok": true}')
     ),
     "discord": replace(WEBHOOK, kind="discord", pattern="https://discord.com/api/webhooks/1/canary", service="discord"),
+    "telegram": replace(WEBHOOK, kind="telegram", pattern="tgram://123456:canary/-100", service="telegram"),
+    "ntfy": NTFY,
+    "ntfy.sh": replace(NTFY, pattern="https://ntfy.sh/canary", service="ntfy"),
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
     "email": EMAIL,
