@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from overheard.db.database import Db
 from overheard.db.deliveries import new_delivery_id
-from overheard.db.models import BUNDLED, HELD, PENDING, Channel, Delivery, Workspace
+from overheard.db.models import BUNDLED, DIGEST, HELD, PENDING, Channel, Delivery, Workspace
 
 
 def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[int]:
@@ -22,6 +22,7 @@ def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[in
         )
         for (channel_id,) in sorted(held.tuples().execute(db.peewee)):
             row = {"id": new_delivery_id(), "channel": channel_id, "period_end": period_end, "state": PENDING}
+            row["kind"] = DIGEST
             inserted = list(
                 Delivery.insert(**row, due_at=now, created_at=now)
                 .on_conflict_ignore()
