@@ -40,6 +40,7 @@ ENTRIES = {
     "deliveries": CommandEntry(
         f"{PACKAGE}.deliveries:deliveries", "List what was sent and what waits, and retry it.", HEADING_RESULTS
     ),
+    "why": CommandEntry(f"{PACKAGE}.why:why", "Say why a workspace got a message, or did not.", HEADING_RESULTS),
     "backfill": CommandEntry(
         f"{PACKAGE}.backfill:backfill", "Find older mentions, where sources can be searched.", HEADING_RESULTS
     ),

@@ -16,7 +16,7 @@ from overheard.cli.durations import PastTime, rfc3339
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.clock import system_clock
 from overheard.db import delivery_history
-from overheard.db.delivery_history import DELIVERY_STATES, DeliveryFilter, DeliveryRow, ReasonCount
+from overheard.db.delivery_history import DELIVERY_STATES, DeliveryFilter, DeliveryRow, HoldCount
 from overheard.operations import deliveries as operation
 from overheard.operations.deliveries import DeliveryDetails, RetriedDelivery
 from overheard.operations.wording import ago, counted, until
@@ -26,7 +26,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 TABLE_ROWS = 50
 KEYS = DeliveryRow.__struct_fields__
-REASON_KEYS = ReasonCount.__struct_fields__
+REASON_KEYS = HoldCount.__struct_fields__
 STATE_STYLES = {"sent": "green", "failed": "bold red", "pending": "yellow"}
 
 
@@ -138,7 +138,7 @@ def retry(context: click.Context, /, ids: tuple[str, ...], format: Format, **opt
 def _details_record(found: DeliveryDetails) -> dict[str, Any]:
     return {
         **output.as_record(found.row, KEYS),
-        "tries": [{"at": rfc3339(each.at), "error": each.error} for each in found.tries],
+        "tries": [output.as_record(each, ("at", "error")) for each in found.tries],
         "members": [msgspec.structs.asdict(each) for each in found.members],
         "bundled_into": None if found.bundled_into is None else found.bundled_into.id,
     }

@@ -85,7 +85,7 @@ class DeliveryMember(msgspec.Struct, frozen=True):
     title: str
 
 
-class ReasonCount(msgspec.Struct, frozen=True):
+class HoldCount(msgspec.Struct, frozen=True):
     """How many deliveries are held, muted or pending for one reason."""
 
     state: str
@@ -184,7 +184,7 @@ def members(db: Db, delivery_id: str) -> list[DeliveryMember]:
     return [DeliveryMember(str(key), *row) for key, *row in rows.tuples().execute(db.peewee)][::-1]
 
 
-def count_reasons(db: Db, which: DeliveryFilter) -> list[ReasonCount]:
+def count_reasons(db: Db, which: DeliveryFilter) -> list[HoldCount]:
     """Return how many are held and muted, and pending though something holds them, by reason; the most first."""
     number = fn.COUNT(Delivery.id)
     kept = Delivery.state.in_([HELD, MUTED]) | ((Delivery.state == PENDING) & Delivery.held_by.is_null(False))
@@ -194,7 +194,7 @@ def count_reasons(db: Db, which: DeliveryFilter) -> list[ReasonCount]:
         .group_by(Delivery.state, Delivery.held_by)
         .order_by(number.desc(), Delivery.state, Delivery.held_by)
     )
-    return [ReasonCount(*row) for row in rows.tuples().execute(db.peewee)]
+    return [HoldCount(*row) for row in rows.tuples().execute(db.peewee)]
 
 
 def _rows(which: DeliveryFilter) -> Any:

@@ -38,7 +38,7 @@ COLUMNS = (
     StoredItem.url,
     Mention.why,
 )
-SLUG, CREATED_AT = 1, 10  # positions in COLUMNS
+SLUG, CREATED_AT, STORED_AT = 1, 10, 11  # positions in COLUMNS
 REDDIT = "reddit"  # its places are subreddits, and receivers of its mentions get them under that key, too
 EVERY_MENTION = MentionFilter()
 _HIGHLIGHTS = msgspec.json.Decoder(tuple[tuple[str, int, int], ...])

@@ -92,6 +92,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     author_label: Callable[[str], str] = str
     license: str = ""
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    item_of_url: Callable[[str], str | None] = lambda url: None  # of an item's page
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
 
