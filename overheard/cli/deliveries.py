@@ -73,7 +73,7 @@ def list_(context: click.Context, /, by: str | None, limit: int | None, format: 
             print_line()
         rows = delivery_history.listing(running.db, which, limit=TABLE_ROWS if _is_cut(limit, format) else limit)
         none = "No deliveries." if which == DeliveryFilter() else "No matching deliveries."
-        output.print_listing(rows, COLUMNS, format, keys=KEYS, empty=none)
+        output.print_listing(rows, _columns(), format, keys=KEYS, empty=none)
 
 
 def _is_cut(limit: int | None, format: Format) -> bool:
@@ -127,7 +127,7 @@ def retry(context: click.Context, /, ids: tuple[str, ...], format: Format, **opt
         chosen: Iterable[RetriedDelivery] = (operation.retry(running.db, key, now) for key in dict.fromkeys(ids))
         retried = list(chosen if ids else operation.retry_all(running.db, which, now))
     rows = [each.row for each in retried]
-    output.print_listing(rows, COLUMNS, format, keys=KEYS, empty="No matching deliveries.")
+    output.print_listing(rows, _columns(), format, keys=KEYS, empty="No matching deliveries.")
     for each in retried:
         if each.refused is not None:
             output.print_error(f"{each.row.id}: {each.refused}")
@@ -176,7 +176,32 @@ def _what_next(row: DeliveryRow) -> str:
     return ""
 
 
-COLUMNS = (
+def _columns() -> tuple[Column, ...]:
+    return TERMINAL_COLUMNS if output.console().is_terminal else PIPED_COLUMNS
+
+
+def _what(row: DeliveryRow) -> Text:
+    count = f", {counted(len(row.mentions), 'mention')}" if len(row.mentions) != 1 else ""
+    return Text.assemble(row.id, "\n", (f"{row.type}{count}", "cyan"))
+
+
+def _to(row: DeliveryRow) -> Text:
+    return Text.assemble(f"{row.workspace}/{one_line(row.channel)}", "\n", (ago(row.created_at, system_clock()), "dim"))
+
+
+def _progress(row: DeliveryRow) -> Text:
+    tries = counted(row.attempts, "try") if row.attempts else ""
+    lines = (Text(", ".join(part for part in (_what_next(row), tries) if part), "dim"), Text(one_line(row.error)))
+    return Text("\n").join([_state(row), *(line for line in lines if line.plain)])
+
+
+# Two lines and more for each: a terminal is narrow.
+TERMINAL_COLUMNS = (
+    Column("What", _what, {"no_wrap": True}),
+    Column("To", _to, {"overflow": "fold", "min_width": 12}),
+    Column("State", _progress, {"overflow": "fold", "ratio": 1}),
+)
+PIPED_COLUMNS = (
     Column("ID", lambda row: row.id, {"no_wrap": True}),
     Column("Created", lambda row: ago(row.created_at, system_clock()), {"no_wrap": True}),
     Column("To", lambda row: f"{row.workspace}/{one_line(row.channel)}", {"overflow": "fold"}),

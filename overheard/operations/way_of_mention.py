@@ -18,6 +18,7 @@ from overheard.routing import (
     HELD_BY_QUIET_HOURS,
     NEWS_MAX_AGE_SECONDS,
 )
+from overheard.sources.logged_items import logged_id
 from overheard.sources.registry import author_label, place_label
 
 MAX_TERMS = 5
@@ -72,7 +73,8 @@ class MentionWays:
         public = mention.public
         where = place_label(public.source, public.place)
         age = f"{span(mention.stored_at - mention.created_at)} before it was stored"
-        yield WayStep(mention.read_at or None, "read", None, f"item {public.item} in {where}, published {age}")
+        item = f"item {public.item} in {where}, published {age}, in logs {logged_id(public.source, public.item)}"
+        yield WayStep(mention.read_at or None, "read", None, item)
         # Matching leaves no time of its own.
         yield WayStep(mention.stored_at, "matched", None, f"by {_matched_by(public)}")
         yield WayStep(mention.stored_at, "stored", None, f"as mention {public.id}")

@@ -19,6 +19,7 @@ from overheard.workspaces.pasted_urls import parse_address, watch_of
 SHOWN_CHARS = 200
 MAX_FEEDS = 10
 MAX_PLACES = 5
+STALE_SECONDS = 60.0  # between the feeds that were read last and longest ago, before both are told
 TO_TRY = "`overheard query test` tries a query on a text"
 NOT_STORED = "it is not stored: it was not read, or no query matched it, and what matches nothing is not kept"
 
@@ -107,16 +108,20 @@ class AbsentWays:
                 failing = f"{source} has not answered for {span(self.now - state.failing_since)}: {state.reason}"
                 yield WayStep(state.failing_since, "read", None, failing)
             fresh = [watch.fresh_at for watch in watches if watch.source == source]
-            oldest = f"; the place that was read longest ago, {ago(min(fresh), self.now)}" if len(fresh) > 1 else ""
-            yield WayStep(
-                max(fresh) or None, "read", None, f"{source} was last read {ago(max(fresh), self.now)}{oldest}"
-            )
+            yield WayStep(max(fresh) or None, "read", None, f"{source} {self._last_read(fresh)}")
         for watch in [watch for watch in watches if watch.failures][:MAX_FEEDS]:
             refused = f"{place_label(watch.source, watch.place)} is refused: {watch.reason}"
             yield WayStep(watch.retry_at, "read", None, f"{refused}; it is tried again then")
         for gap in mention_ways.gaps(self.db, self.workspace.id, since, until):
             missed = f"a gap in {place_label(gap.source, gap.place)}, {gap.state}: {gap.reason}"
             yield WayStep(gap.found_at, "read", None, missed)
+
+    def _last_read(self, fresh: list[float]) -> str:
+        """Return when some feeds were read, the last and the stalest one. 0: never, or that is to be repeated."""
+        if not max(fresh):
+            return "was not read yet, or is about to be read again"
+        stalest = f"; some places {ago(min(fresh), self.now)}" if min(fresh) < max(fresh) - STALE_SECONDS else ""
+        return f"was last read {ago(max(fresh), self.now)}{stalest}"
 
 
 def _places(item: Item) -> set[tuple[str, str]]:

@@ -47,22 +47,21 @@ def test_the_way_of_a_mention_that_was_sent(world: World, db: Db, clock: Clock) 
     Poll.insert(id="poll 1", started_at=clock() + 0.5).execute(db.peewee)
     Workspace.update(timezone="Europe/Berlin").execute(db.peewee)
     tell(world, 1, acme)
-    [delivery] = deliveries.claim(db, world.channel(acme), now=clock(), limit=1, lease=60)
-    FailedTry.insert(delivery=delivery.id, at=clock() + 1, error="503").execute(db.peewee)
-    change(db, attempts=2)
-    deliveries.mark_sent(db, delivery.id, clock() + 9)
+    key = change(db, attempts=2)
+    FailedTry.insert(delivery=key, at=clock() + 1, error="503").execute(db.peewee)
+    deliveries.mark_sent(db, key, clock() + 9)
     answer = why.of_item(db, "acme", "t3_1", clock())
     assert answer.timezone == "Europe/Berlin"
     [way] = answer.ways
     assert way.title == "On acme"
     assert way.facts == ("r/Python", "by u/someone", "item t3_1", "mention 1")
     assert [(step.at, step.step, step.channel, step.reason) for step in way.steps] == [
-        (clock() - 0.5, "read", None, "item t3_1 in r/Python, published 1 s before it was stored"),
+        (clock() - 0.5, "read", None, "item t3_1 in r/Python, published 1 s before it was stored, in logs reddit:t3_1"),
         (clock(), "matched", None, "by brand"),
         (clock(), "stored", None, "as mention 1"),
-        (clock(), "routed", "team", f"to be sent, as delivery {delivery.id}"),
+        (clock(), "routed", "team", f"to be sent, as delivery {key}"),
         (clock() + 1, "tried", "team", "503"),
-        (clock() + 9, "sent", "team", f"the receiver accepted {delivery.id} at try 2"),
+        (clock() + 9, "sent", "team", f"the receiver accepted {key} at try 2"),
     ]
 
 
@@ -220,7 +219,7 @@ def test_an_item_that_is_not_stored_says_how_the_reading_goes(world: World, db: 
     world.workspace()
     [way] = why.of_item(db, "acme", "t3_9", clock()).ways
     assert "not read, or no query matched it" in reasons(way)[0]
-    assert reasons(way)[1:] == ["reddit was last read never"]
+    assert reasons(way)[1:] == ["reddit was not read yet, or is about to be read again"]
 
 
 # -- a time
