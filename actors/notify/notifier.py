@@ -19,7 +19,7 @@ from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
 from overheard.errors import BudgetExhausted, InvalidInput
 from overheard.messages import NotifyChannel
-from overheard.observability.log import bind, get_logger
+from overheard.observability.log import bind, bound, get_logger
 from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
 from overheard.outcomes import Later, Outcome
 from overheard.permits import AnyPermit
@@ -120,7 +120,8 @@ class Notifier:
                 _acquire(permit, transport)
             except BudgetExhausted as exhausted:
                 return self._wait_for_budget(message, batch, exhausted)
-            pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
+            with bound():  # what an attempt adds to its log lines is not added to the next one's
+                pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
         if pause != math.inf:  # infinite: the channel was disabled, and its deliveries with it
             self._request_next_round(row, batch, pause)
         return None
