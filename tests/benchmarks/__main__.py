@@ -1,7 +1,7 @@
 """All benchmarks: ``make bench``. ``make bench ARGS='--only match'`` for one table, ``--list`` for their names.
 
 Each table is made by a process of its own, which is ended when its time is over and prints what there is by then: all
-of them together take nine minutes at most, on any machine. A new table is a line in TABLES; a test adds up their times.
+of them together take ten minutes at most, on any machine. A new table is a line in TABLES; a test adds up their times.
 """
 
 from __future__ import annotations
