@@ -130,9 +130,14 @@ class World:
         queries: Mapping[str, str | QuerySpec] | None = None,
         channels: Mapping[str, ChannelMode] | None = None,
         url: str = "https://example.org/hook",
+        pace: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> WorkspaceSpec:
-        """A workspace on r/python's posts with a query and an instant channel, or as ``fields`` say."""
+        """A workspace on r/python's posts with a query and an instant channel, or as ``fields`` say.
+
+        ``pace``: the channels' settings; by default each mention is a message of its own.
+        """
+        pace = {"max_per_hour": 0} if pace is None else pace
         queries = {"brand": "acme"} if queries is None else queries
         channels = {"team": "instant"} if channels is None else channels
         return WorkspaceSpec(
@@ -141,7 +146,7 @@ class World:
             subreddits=tuple(fields.pop("subreddits", ("python",))),
             kinds=tuple(fields.pop("kinds", ("posts",))),
             query=tuple(QuerySpec(name, each) if isinstance(each, str) else each for name, each in queries.items()),
-            channel=tuple(ChannelSpec(name, url, mode) for name, mode in channels.items()),
+            channel=tuple(ChannelSpec(name, url, mode, **pace) for name, mode in channels.items()),
             **fields,
         )
 

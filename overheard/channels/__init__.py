@@ -31,7 +31,11 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transport(Protocol):
-    """Sends notices to one channel. ``kind`` is a metric label: a fixed word, never anything that a user wrote."""
+    """Sends notices to one channel. ``kind`` is a metric label: a fixed word, never anything that a user wrote.
+
+    It may have a ``pace: tuple[str, float, int] | None``, if its service limits the rate for several channels together:
+    the budget's key, which must not contain a secret, messages a minute, and how many of them may come at once.
+    """
 
     kind: str
 

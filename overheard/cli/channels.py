@@ -62,11 +62,12 @@ def test(context: click.Context, workspace: str, name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def enable(context: click.Context, workspace: str, name: str) -> None:
-    """Enable a disabled channel, from the next mention on."""
+    """Enable a disabled channel. What was held for it meanwhile is sent, folded."""
     with running_process(context) as running:
         row = channels.by_name(running.db, workspace, name)
-        stored.enable(running.db, row.id)
-    print_line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), " is enabled and receives the next mention.")
+        stored.enable(running.db, row.id, running.clock())
+    name = f"{row.workspace}/{row.name}"
+    print_line(("✓ ", "green"), (name, "bold"), " is enabled; what was held for it is sent within minutes.")
 
 
 def _state(row: ChannelState) -> Text:

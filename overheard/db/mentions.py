@@ -57,14 +57,15 @@ def rows() -> Any:
 def to_public(db: Db, mention_rows: Sequence[Sequence[Any]]) -> list[PublicMention]:
     """Convert rows of ``rows`` to their public form, with the names of their queries."""
     mentions = [_public(row) for row in mention_rows]
-    names = _query_names(db, {query for mention in mentions for query in mention.query_ids})
+    names = query_names(db, {query for mention in mentions for query in mention.query_ids})
     return [
         msgspec.structs.replace(mention, queries=tuple(names[query] for query in mention.query_ids if query in names))
         for mention in mentions
     ]
 
 
-def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+def query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of queries, removed ones included."""
     rows = Query.select(Query.id, Query.name).where(Query.id.in_(list(query_ids)))
     return dict(rows.tuples().execute(db.peewee)) if query_ids else {}
 

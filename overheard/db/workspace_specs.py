@@ -170,7 +170,7 @@ def _save_channels(
     Channel.delete().where(Channel.workspace == workspace_id, Channel.name.not_in(names)).execute(db.peewee)
     for channel in wanted:
         same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
-        row = Channel.select(Channel.secret, Channel.url).where(same).tuples().first(db.peewee)
+        row = Channel.select(Channel.secret, Channel.id, Channel.disabled_at).where(same).tuples().first(db.peewee)
         values = {
             "url": channel.url,
             "mode": channel.mode,
@@ -186,9 +186,11 @@ def _save_channels(
         else:
             generated = secret(channel)  # None: this kind of channel signs nothing, and has no secret
             kept = channel.secret or (generated and (row[0] or generated))
-            Channel.update({**channels.HEALTHY, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
-                db.peewee
-            )
+            # A wait by the former pace ends; the sweep finds what waited for it.
+            changes = {**channels.HEALTHY, Channel.wake_at: 0}
+            Channel.update(changes, secret=kept, **values).where(same).execute(db.peewee)
+            if row[2] is not None:
+                channels.enable(db, row[1], now)
 
 
 def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:

@@ -56,7 +56,7 @@ def measured(db: Db) -> Iterator[Figure]:
     workspace, channel = filled(db)
     digests.compose(db, workspace, END - DAY, END - DAY)
     composing, _ = timed(lambda: digests.compose(db, workspace, END, END))
-    claimed = deliveries.claim(db, channel, now=END, limit=2, lease=60)[-1]
+    claimed = deliveries.claim(db, channel, now=END, limit=2, lease=60).deliveries[-1]
     reading, contents = timed(lambda: deliveries.contents(db, claimed))
     assert contents is not None
     notice = contents.notice

@@ -28,11 +28,11 @@ def told(world: World, db: Db, clock: Clock) -> Callable[..., None]:
 
 
 def claim(db: Db, channel: int, now: float, limit: int = 10, lease: float = 60) -> list[str]:
-    return [each.id for each in deliveries.claim(db, channel, now=now, limit=limit, lease=lease)]
+    return [each.id for each in deliveries.claim(db, channel, now=now, limit=limit, lease=lease).deliveries]
 
 
 def claim_contents(db: Db, channel: int, now: float, limit: int = 10) -> list[DeliveryContents]:
-    claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60)
+    claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60).deliveries
     found = [deliveries.contents(db, each) for each in claimed]
     assert None not in found
     return found  # type: ignore[return-value]
@@ -48,7 +48,7 @@ def test_a_claim_has_the_oldest_first_with_their_contents(
 ) -> None:
     acme = world.workspace()
     told(acme, 3)
-    claimed = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60)
+    claimed = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60).deliveries
     assert [each.attempts for each in claimed] == [1, 1]
     first, second = (deliveries.contents(db, each) for each in claimed)
     assert [each.notice.mentions[0].item for each in (first, second)] == ["t3_1", "t3_2"], "oldest first"
@@ -145,7 +145,7 @@ def test_a_channel_that_is_saved_again_is_tried_at_once(world: World, db: Db, cl
     if anew:
         world.workspace()
     else:
-        channels.enable(db, channel)
+        channels.enable(db, channel, clock())
     assert world.rows(Channel, "failures", "not_before", "failing_since", "reason") == [(0, 0, None, None)]
 
 
@@ -209,7 +209,7 @@ def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(
     told(acme)
     before = claim(db, world.channel(acme), clock())
     assert claim(db, world.channel(acme), clock() + 60) == []
-    [after] = deliveries.claim(db, world.channel(acme), now=clock() + 61, limit=5, lease=60)
+    [after] = deliveries.claim(db, world.channel(acme), now=clock() + 61, limit=5, lease=60).deliveries
     assert [after.id] == before
     assert after.attempts == 2
 
@@ -286,7 +286,7 @@ def test_releasing_a_delivery_does_not_count_as_a_try(
     deliveries.release(db, claimed, clock() + 60, clock() + 7)
     assert delivery_backlog.has_untried(db, acme)
     assert claim(db, world.channel(acme), clock() + 6) == []
-    again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
+    again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60).deliveries
     assert [each.attempts for each in again] == [1, 1]
 
 
@@ -353,7 +353,7 @@ def test_a_slow_channel_is_not_stuck(world: World, db: Db, clock: Clock) -> None
     channel, began = world.channel(acme), clock()
     assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None
     assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(3, 0, began)
-    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
+    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10).deliveries
     assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "a claim holds it"
     deliveries.mark_sent(db, claimed.id, clock())
     assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None, "one was just sent"
@@ -362,7 +362,7 @@ def test_a_slow_channel_is_not_stuck(world: World, db: Db, clock: Clock) -> None
 
 def fail(db: Db, channel: int, clock: Clock, delay: float = 5) -> None:
     """A batch of the channel as notify processes it, ended by its first failure."""
-    first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
+    first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30).deliveries
     held_until = clock() + 30
     channels.record_failure(db, channel, "it does not answer", clock())
     channels.postpone(db, channel, clock() + delay)
@@ -426,7 +426,7 @@ def test_a_delivery_erased_after_its_claim_has_no_contents(
 ) -> None:
     acme = world.workspace()
     told(acme, 2)
-    one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60).deliveries
     StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     assert deliveries.contents(db, one) is None
     assert deliveries.contents(db, two) is not None
@@ -435,28 +435,40 @@ def test_a_delivery_erased_after_its_claim_has_no_contents(
 # -- channels
 
 
-def test_a_disabled_channel_s_deliveries_say_why(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
-    acme = world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
+def test_what_waits_for_a_disabled_channel_is_held_until_it_is_saved_again(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
+    modes: Any = {"now": "instant", "daily": "digest", "well": "instant"}
+    acme = world.workspace(channels=modes)
     told(acme, 2)
     [first] = claim(db, world.channel(acme, "now"), clock(), limit=1)
     deliveries.mark_sent(db, first, clock())
     for name in ("now", "daily"):
         channels.disable(db, world.channel(acme, name), "gone\x00", clock())
+    told(acme, 1, first=3)
 
-    rows = Delivery.select(Delivery.state, Delivery.error).order_by(Delivery.state).tuples().execute(db.peewee)
-    assert sorted(rows, key=str) == sorted(
-        [("failed", "gone�")] * 3 + [("pending", None)] * 2 + [("sent", None)], key=str
-    )  # fmt: skip
+    def held(name: str) -> list[Any]:
+        rows = world.rows(Delivery, "channel", "state", "held_by", "error")
+        return sorted(tuple(rest) for channel, *rest in rows if channel == world.channel(acme, name))
+
+    disabled = ("held", "channel disabled", None)
+    assert held("now") == [disabled, disabled, ("sent", None, None)]
+    assert held("daily") == [disabled, ("held", "digest", None), ("held", "digest", None)]
+    assert held("well") == [("pending", None, None)] * 3
     row = channels.get(db, world.channel(acme, "now"))
     assert row is not None
-    assert (row.disabled_at, row.reason) == (clock(), "gone�")
+    assert (row.disabled_at, row.reason) == (clock() - 1, "gone�")
     assert claim(db, world.channel(acme, "now"), clock()) == []
     assert digests.compose(db, acme, clock(), clock()) == []
 
-    world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
+    world.workspace(channels=modes)
     row = channels.get(db, world.channel(acme, "now"))
     assert row is not None
     assert (row.disabled_at, row.reason) == (None, None), "saving it again enables it"
+    assert held("now") == [("pending", "channel disabled", None)] * 2 + [("sent", None, None)]
+    assert held("daily") == [("held", "digest", None)] * 3
+    assert len(claim(db, world.channel(acme, "now"), clock())) == 2
+    assert digests.compose(db, acme, clock(), clock()) == [world.channel(acme, "daily")]
 
 
 def test_a_channel_fails_since_its_first_failure(world: World, db: Db, clock: Clock) -> None:

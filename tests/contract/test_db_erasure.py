@@ -76,7 +76,7 @@ def test_an_item_is_erased_from_an_unsent_digest_and_an_empty_one_is_deleted(
     Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
     told(1, first=10, channels={"daily": "digest"})
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
-    [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60)
+    [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60).deliveries
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert [mention.item for mention in contents.notice.mentions] == ["t3_2", "t3_3"]
@@ -333,7 +333,7 @@ def test_an_item_erased_while_its_channel_sends_is_not_sent(
 
         def send() -> list[int]:
             sent_mentions = []
-            for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60):
+            for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60).deliveries:
                 contents = deliveries.contents(db, claimed)
                 sent_mentions.append(-1 if contents is None else len(contents.notice.mentions))
                 deliveries.mark_sent(db, claimed.id, clock())
