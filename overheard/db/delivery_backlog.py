@@ -63,7 +63,7 @@ def pending(db: Db) -> int:
     return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
 
 
-def has_untried(db: Db, workspace_id: int) -> bool:
+def has_untried(db: Db, workspace_id: int, now: float) -> bool:
     """Return True if a delivery waits for its first try, in a channel of the workspace that does not fail.
 
     What waits for a summary, or for the end of quiet hours, does not count.
@@ -75,10 +75,10 @@ def has_untried(db: Db, workspace_id: int) -> bool:
             Channel.workspace == workspace_id,
             # A failing channel takes one delivery at a time as a probe: the others may stay untried for hours.
             Channel.failing_since.is_null(),
-            Channel.wake_at <= db.now,
+            Channel.wake_at <= now,
             Delivery.state == PENDING,
             Delivery.attempts == 0,
-            Delivery.held_by.is_null() | (Delivery.due_at <= db.now),
+            Delivery.held_by.is_null() | (Delivery.due_at <= now),
         )
     )
     return bool(query.exists(db.peewee))

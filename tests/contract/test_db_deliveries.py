@@ -280,11 +280,11 @@ def test_releasing_a_delivery_does_not_count_as_a_try(
 ) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     claimed = claim(db, world.channel(acme), clock())
-    assert not delivery_backlog.has_untried(db, acme)
+    assert not delivery_backlog.has_untried(db, acme, clock())
     deliveries.release(db, claimed, clock() + 60, clock() + 7)
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     assert claim(db, world.channel(acme), clock() + 6) == []
     again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60).deliveries
     assert [each.attempts for each in again] == [1, 1]
@@ -295,11 +295,11 @@ def test_deliveries_that_a_failing_channel_holds_back_are_not_waited_for(
 ) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     channels.record_failure(db, world.channel(acme), "it did not answer", clock())
-    assert not delivery_backlog.has_untried(db, acme)
+    assert not delivery_backlog.has_untried(db, acme, clock())
     channels.mark_healthy(db, world.channel(acme))
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     deliveries.release(db, [], clock() + 60, clock())
 
 

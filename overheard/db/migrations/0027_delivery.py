@@ -40,10 +40,10 @@ def up(migrator, db):
             db.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{column}" {kind}')
     db.execute_sql("UPDATE delivery SET kind = 'digest' WHERE period_end IS NOT NULL")
     db.execute_sql("UPDATE delivery SET held_by = 'digest' WHERE state IN ('held', 'bundled')")
-    # What was disabled long ago is not news.
-    db.execute_sql("UPDATE channel SET reported_at = disabled_at")
     for name in REPLACED_INDEXES:
         db.execute_sql(f'DROP INDEX "{name}"')
+    # What was disabled long ago is not news.
+    db.execute_sql("UPDATE channel SET reported_at = disabled_at")
     for name, columns in INDEXES.items():
         db.execute_sql(f'CREATE INDEX "{name}" ON "delivery" {columns}')
 
