@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overheard.channels import ChannelOptions
+from overheard.channels import ChannelOptions, Pace
 from overheard.errors import InvalidInput
 from overheard.notices import Notice
 
@@ -12,6 +12,7 @@ class NullTransport:
 
     kind = "null"
     signed = False
+    pace: Pace | None = None
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
         if url.partition("://")[2]:

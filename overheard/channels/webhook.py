@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from overheard.channels import ChannelOptions, signing
+from overheard.channels import ChannelOptions, Pace, signing
 from overheard.channels.http import post
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.responses import raise_for_status
@@ -22,6 +22,7 @@ class WebhookTransport:
 
     kind = "webhook"
     signed = True
+    pace: Pace | None = None
 
     def __init__(
         self,
@@ -49,5 +50,5 @@ class WebhookTransport:
             # Fresh on each attempt: receivers that check for replays refuse an old timestamp. The id stays the same.
             **signing.headers(self._key, id=notice.id, timestamp=int(clock()), body=body),
         }
-        status, retry_after = post(self._target, body, headers, self._options, resolve=self._resolve, tls=self._tls)
-        raise_for_status(self._target.host, status, retry_after, now=clock())
+        answer = post(self._target, body, headers, self._options, resolve=self._resolve, tls=self._tls)
+        raise_for_status(self._target.host, answer.status, answer.retry_after, now=clock())

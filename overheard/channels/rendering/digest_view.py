@@ -92,8 +92,10 @@ def fullest(
     return rendered
 
 
-def digest_versions(notice: Notice, now: float) -> Iterator[DigestView]:
+def digest_versions(notice: Notice, now: float, most: int | None = None) -> Iterator[DigestView]:
     """Yield the digest in ever smaller versions, each with true numbers. The last one has nothing but these.
+
+    ``most``: of the rows; a medium that says how many fit saves the versions that are too large for it.
 
     1. Shorten the excerpts; 2. show fewer mentions, and fewer of them with an excerpt. Which ones are left out is fair:
     a query with few mentions keeps its rows while another has many.
@@ -102,7 +104,7 @@ def digest_versions(notice: Notice, now: float) -> Iterator[DigestView]:
     if totals is None:
         raise ValueError("a digest has totals")
     versions = _Versions(notice, totals, now)
-    for size in _sizes(len(notice.mentions)):
+    for size in _sizes(min(len(notice.mentions), most or len(notice.mentions))):
         yield versions.version(*size)
 
 
