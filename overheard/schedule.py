@@ -18,6 +18,7 @@ UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MIN_INTERVAL_SECONDS = 2  # chosen: a shorter one finds hardly more and costs a claim each time
 MAX_INTERVAL_SECONDS = 366 * 86400
 LOOK_BACK_DAYS = (1, 8, 63, 5 * 366)  # how far due_before looks for the last due time, one after the other
+UNTIL_HINT = "a date or a time, such as 2026-12-31 or 2026-12-31T18:00"
 CRON_HINT = "ranges go upwards (22-23,0-4; 5-7), the last Friday is 5L, and there is no ?, W, H or R"
 
 
@@ -63,6 +64,20 @@ def span_text(seconds: float) -> str:
     whole = round(seconds)
     unit = next((unit for unit in "dhm" if whole and whole % UNIT_SECONDS[unit] == 0), "s")
     return f"{whole // UNIT_SECONDS[unit]}{unit}"
+
+
+def until_seconds(text: str, timezone: str) -> float | None:
+    """Return the end of a rule in seconds since the epoch; None for one without end. Raises InvalidInput.
+
+    A date is the beginning of that day in the time zone, as is a time without an offset.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone(timezone))).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"until {text[:40]!r} is not {UNTIL_HINT}") from None
 
 
 def next_due(text: str, timezone: str, after: float) -> float:

@@ -16,8 +16,9 @@ from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
 from overheard.db.notice_contents import DeliveryContents
 from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
-from overheard.observability.log import get_logger
+from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
+from overheard.sources.logged_items import logged_ids
 
 log = get_logger(__name__)
 
@@ -55,6 +56,7 @@ class DeliveryAttempts:
         if contents.empty:
             self._fail(row, transport.kind, batch, delivery, "its mentions have been deleted")
             return None
+        bind(item_ids=logged_ids((mention.source, mention.item) for mention in contents.notice.mentions))
         try:
             transport.send(contents.notice)
         except ChannelGone as error:
@@ -87,6 +89,7 @@ class DeliveryAttempts:
             batch.failing = False
         self.shares.record_response(row)
         self._count(row, kind, "sent")
+        log.info("delivery sent", delivery=delivery.id, type=contents.notice.type, attempts=delivery.attempts)
         for created_at in contents.born if not row.internal else ():
             # An item may be dated in the future by its source's clock.
             self.metrics.item_to_delivered.observe(max(now - created_at, 0.0))

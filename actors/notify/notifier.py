@@ -19,7 +19,7 @@ from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
 from overheard.errors import BudgetExhausted, InvalidInput
 from overheard.messages import NotifyChannel
-from overheard.observability.log import bind, get_logger
+from overheard.observability.log import bind, bound, get_logger
 from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
 from overheard.outcomes import Later, Outcome
 from overheard.permits import AnyPermit
@@ -120,7 +120,8 @@ class Notifier:
                 _acquire(permit, transport)
             except BudgetExhausted as exhausted:
                 return self._wait_for_budget(message, batch, exhausted)
-            pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
+            with bound():  # what an attempt adds to its log lines is not added to the next one's
+                pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
         if pause != math.inf:  # infinite: the channel was disabled, and its deliveries with it
             self._request_next_round(row, batch, pause)
         return None
@@ -177,15 +178,15 @@ class Notifier:
 
 
 def _acquire(permit: AnyPermit, transport: Transport) -> None:
-    """Take a token of the channel, then one of the service, if the transport has a ``pace``.
+    """Take a token of the channel, then one of the service, if its transport has a ``pace``.
 
     A message that waited for the service has spent its channel's token already.
     """
-    pace: tuple[str, float, int] | None = getattr(transport, "pace", None)
+    pace = transport.pace
     if pace is None:
         permit.acquire()
         return
-    service = permit.paced(pace[0], pace[1:])
+    service = permit.paced(pace.key, (pace.per_minute, pace.burst))
     if permit.held is None or permit.held.key != service.key:
         permit.acquire()
     service.acquire()

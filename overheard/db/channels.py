@@ -140,6 +140,12 @@ def _held_is_due(db: Db, channel_id: int, now: float) -> int:
     return int(Delivery.update(changes).where(Delivery.id.in_(batch)).execute(db.peewee))
 
 
+def waiting(db: Db, channel_id: int) -> int:
+    """Return how many deliveries of the channel are pending or held."""
+    states = Delivery.state.in_([PENDING, HELD])
+    return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.channel == channel_id, states).scalar(db.peewee))
+
+
 class FailingChannel(msgspec.Struct, frozen=True):
     """A channel that accepts nothing, since when, and why."""
 

@@ -24,6 +24,7 @@ from overheard.db import (
 )
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
+from overheard.db.mention_filter import MentionFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Mention, Query, StoredItem, Watch
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import DAY_SECONDS, DELETE_BATCH_ROWS, RetentionAges
@@ -253,13 +254,13 @@ def test_mentions_are_listed_newest_or_oldest_first(world: World, db: Db, clock:
         wanted = (acme, bolt) if number == 2 else (acme,)
         storing.store(db, world.matched((world.item(number), wanted), poll=str(number)), clock.advance(10))
 
-    def listed(**how: Any) -> list[str]:
-        return [mention.item for _, mention in mentions.listing(db, **how)]
+    def listed(which: MentionFilter = mentions.EVERY_MENTION, **how: Any) -> list[str]:
+        return [mention.item for _, mention in mentions.listing(db, which, **how)]
 
-    assert listed(workspace="acme") == ["t3_3", "t3_2", "t3_1"]
-    assert listed(workspace="acme", newest_first=False, limit=2) == ["t3_1", "t3_2"]
-    assert listed(workspace="bolt") == ["t3_2"]
-    assert listed(since=clock() - 10) == ["t3_3", "t3_2", "t3_2"]
+    assert listed(MentionFilter(workspace="acme")) == ["t3_3", "t3_2", "t3_1"]
+    assert listed(MentionFilter(workspace="acme"), newest_first=False, limit=2) == ["t3_1", "t3_2"]
+    assert listed(MentionFilter(workspace="bolt")) == ["t3_2"]
+    assert listed(MentionFilter(since=clock() - 10)) == ["t3_3", "t3_2", "t3_2"]
     last = max(number for number, _ in mentions.listing(db))
     assert listed(after_id=last) == []
     assert listed(after_id=last - 1) == ["t3_3"]
