@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from overheard.channels.rendering.fair_order import fair_order, group_query
+from overheard.fair_order import fair_order, group_query
 from overheard.notices import PublicMention
 
 
