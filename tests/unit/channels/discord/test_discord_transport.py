@@ -89,6 +89,15 @@ def test_links_of_the_web_page_are_shown_if_there_are_any(
     assert message.content["embeds"][0]["description"].endswith("[Open](https://overheard.example/m/17)")
 
 
+def test_a_preview_is_text_for_a_terminal(strict: ChannelOptions, notice: Callable[..., Notice]) -> None:
+    lines = DiscordTransport(WEBHOOK, None, strict).preview(notice()).text.split("\n")
+    assert lines[:2] == [
+        "Re: Which database do you use?",
+        "https://www.reddit.com/r/python/comments/xyz/which/abc/",
+    ]
+    assert lines[2] == "We moved from Rival to **acme db** last week and it is great."
+
+
 def test_a_rate_limit_is_the_longest_delay_that_discord_names(
     discord: DiscordSimulator, at: Callable[[str], ChannelOptions], notice: Callable[..., Notice]
 ) -> None:

@@ -117,6 +117,14 @@ def test_buttons_are_shown_only_for_addresses_that_exist(
     ]
 
 
+def test_a_preview_is_text_for_a_terminal(strict: ChannelOptions, notice: Callable[..., Notice]) -> None:
+    preview = SlackTransport(WEBHOOK, None, strict).preview(notice(body="R&D moved to acme db <!channel>"))
+    title, excerpt, context = preview.text.split("\n")
+    assert title == "*Re: Which database do you use? (https://www.reddit.com/r/python/comments/xyz/which/abc/)*"
+    assert excerpt == "R&D moved to *acme db* <!channel>"
+    assert context.startswith("r/python · u/alice · ")
+
+
 def test_a_rate_limit_is_a_delay(
     slack: SlackSimulator, at: Callable[[str], ChannelOptions], notice: Callable[..., Notice]
 ) -> None:
