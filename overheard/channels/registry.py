@@ -15,10 +15,13 @@ from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
 from overheard.channels.discord import DiscordTransport
 from overheard.channels.email.transport import EmailTransport
+from overheard.channels.file import FileTransport
+from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
 from overheard.channels.slack import SlackTransport
+from overheard.channels.telegram import TelegramTransport
 from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
 
@@ -45,11 +48,14 @@ class ChatTransportFactory(TransportFactory, Protocol):
 CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
     DiscordTransport,
     EmailTransport,
+    NtfyTransport,
     SlackTransport,
+    TelegramTransport,
 )
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,
+    "file": FileTransport,
     "null": NullTransport,
 }
 DEFAULT_KIND: TransportFactory = AppriseTransport

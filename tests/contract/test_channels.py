@@ -24,7 +24,7 @@ from overheard.errors import InvalidInput, OverheardError, PermanentError, Retry
 from tests.servers.mail_server import MailServer
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
 
-OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
+OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test", files_dir="/nonexistent")
 STRICT = msgspec.structs.replace(OPTIONS, allow_private=False)
 CANARY = "canary"
 
@@ -79,6 +79,9 @@ EMAIL = Rig(
     lambda m: m.part("plain"),
 )
 SLACK = replace(WEBHOOK, kind="slack", pattern="https://hooks.slack.com/services/T1/B1/canary", service="slack")
+NTFY = replace(
+    WEBHOOK, kind="ntfy", pattern="ntfy://me:canary@{host}:{port}/canary", id_of=lambda r: r.json["sequence_id"]
+)
 RIGS = {
     "webhook": WEBHOOK,
     "slack": SLACK,
@@ -86,12 +89,19 @@ RIGS = {
         SLACK, pattern="slack://xoxb-1-canary/#general", service="slack api", accepted=Answer(body=b'{"ok": true}')
     ),
     "discord": replace(WEBHOOK, kind="discord", pattern="https://discord.com/api/webhooks/1/canary", service="discord"),
+    "telegram": replace(WEBHOOK, kind="telegram", pattern="tgram://123456:canary/-100", service="telegram"),
+    "ntfy": NTFY,
+    "ntfy.sh": replace(NTFY, pattern="https://ntfy.sh/canary", service="ntfy"),
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
     "email": EMAIL,
 }
-# null:// promises no receiver.
-ALL_RIGS = {**RIGS, "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: "")}
+# Without a receiver: null:// promises none, and file:// writes on this machine (tests/unit/channels/test_file.py).
+ALL_RIGS = {
+    **RIGS,
+    "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: ""),
+    "file": Rig("file", "file:///canary.jsonl", nullcontext, lambda r: "", lambda r: ""),
+}
 OVER_HTTP = [name for name, rig in RIGS.items() if rig.receiver is HttpSink]
 AT_ANY_HOST = [name for name, rig in RIGS.items() if not rig.service]
 

@@ -22,6 +22,7 @@ from overheard.channels import ChannelOptions, Pace
 from overheard.channels.apprise import mail, message
 from overheard.channels.apprise.policy import check_service
 from overheard.channels.chat_urls import chat_service
+from overheard.channels.preview import MessagePreview
 from overheard.channels.redact import redact_in
 from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
 from overheard.net.addresses import parse_address, why_refused
@@ -56,6 +57,15 @@ class AppriseTransport:
             self.service()  # built and dropped: that is how Apprise validates a URL
         if guard.refusal is not None:
             raise InvalidInput(f"url: {guard.refusal}")
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return subject and text, and the page of a mail."""
+        options = self._options
+        with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private):
+            fitted = message.compose(self.service(), notice)
+        is_page = fitted.body_format == "html"
+        text = fitted.text if is_page and fitted.text is not None else fitted.body
+        return MessagePreview(f"{fitted.title}\n\n{text}", fitted.body if is_page else None)
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError (with the requested delay), DeliveryRefused, or PermanentError."""

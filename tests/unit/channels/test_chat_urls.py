@@ -5,6 +5,7 @@ import pytest
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.discord import DiscordTransport
+from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.redact import redact
 from overheard.channels.registry import is_signed, open_transport, validate_url
 from overheard.channels.signing import new_secret
@@ -22,6 +23,7 @@ NATIVE = {
     "HTTPS://DiscordApp.com/api/webhooks/4174216298/JHMHI8qBcanaryZwO5U711o3dV_js": DiscordTransport,
     "https://canary.discord.com/api/webhooks/4174216298/JHMHI8qBZwO5U711o3dV_js": DiscordTransport,
     "https://ptb.discord.com/api/v10/webhooks/4174216298/JHMHI8qBcanaryZwO5U711o3dV_js?thread_id=1": DiscordTransport,
+    "https://ntfy.sh/canary": NtfyTransport,
 }
 # To which Apprise sends.
 COPIED = {
@@ -30,7 +32,6 @@ COPIED = {
     f"https://default0123.45.environment.api.powerplatform.com:443/powerautomate/automations/direct/{FLOW}"
     f"?api-version=1&{SIGNED}": "workflows",
     "https://chat.googleapis.com/v1/spaces/AAAA/messages?key=canary-1&token=canary%3D": "google_chat",
-    "https://ntfy.sh/canary": "ntfy",
     "https://webexapis.com/v1/webhooks/incoming/" + 8 * "0123canary": "webexteams",
 }
 UNKNOWN = {
