@@ -10,20 +10,25 @@ from overheard.channels import ChannelOptions
 from overheard.channels.registry import open_transport
 from overheard.notices import Notice
 from overheard.simulators.chats.discord import DiscordSimulator
+from overheard.simulators.chats.ntfy import NtfySimulator
+from overheard.simulators.chats.simulator import ChatSimulator
 from overheard.simulators.chats.slack import SlackSimulator
+from overheard.simulators.chats.telegram import TelegramSimulator
 from tests.messages.sample import NOW
 from tests.servers.mail_server import MailServer, ReceivedMail
 
 URLS = {
     "slack": "https://hooks.slack.com/services/T000/B000/XXXX",
     "discord": "https://discord.com/api/webhooks/1/token",
+    "telegram": "tgram://123456789:abcdefghijklmnopqrstuvwxyzabcdefghi/-100123",
+    "ntfy": "https://ntfy.sh/acme-mentions",
 }
 
 
 class StandIns:
     """The running stand-ins; each message is sent once and read once."""
 
-    def __init__(self, chats: dict[str, Any], mail: MailServer) -> None:
+    def __init__(self, chats: dict[str, ChatSimulator], mail: MailServer) -> None:
         self._chats = chats
         self._mail = mail
         self._options = ChannelOptions(
@@ -55,7 +60,12 @@ class StandIns:
 @contextmanager
 def open_stand_ins() -> Iterator[StandIns]:
     """Start all of them; stop them afterwards."""
-    chats = {"slack": SlackSimulator(), "discord": DiscordSimulator()}
+    chats: dict[str, ChatSimulator] = {
+        "slack": SlackSimulator(),
+        "discord": DiscordSimulator(),
+        "telegram": TelegramSimulator(),
+        "ntfy": NtfySimulator(),
+    }
     with ExitStack() as stack:
         for chat in chats.values():
             stack.enter_context(chat)
