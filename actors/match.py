@@ -33,6 +33,7 @@ from overheard.messages import (
 from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
+from overheard.sources.logged_items import logged_ids
 from overheard.sources.registry import is_edit
 
 log = get_logger(__name__)
@@ -81,7 +82,10 @@ class Matcher:
         if self.sampler is not None:
             self.sampler.refresh()
         matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
-        bind(matched=sum(bool(entry.matches) for entry in matched))
+        matching = [entry.item.key for entry in matched if entry.matches]
+        bind(matched=len(matching))
+        if matching:
+            bind(item_ids=logged_ids(matching))
         entries = [part for entry in matched for part in split_matches(entry)]
         pieces = chunks(entries, matched_size)
         for number, piece in enumerate(pieces):

@@ -11,7 +11,7 @@ from overheard.notices import Notice, PlaceCount, PublicMention, Totals
 NOW = 1_795_770_300.0  # 2026-11-27 09:05:00 UTC
 HIT = "acme db"
 LINKS = " ".join(f"https://evil.example/{n}?a=1&b=<{n}>" for n in range(200))
-ZALGO = "".join(letter + "\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307" * 3 for letter in "zalgo")
+ZALGO = "".join(base + "\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307" * 3 for base in "zalgo")
 TABLE = "| a | b |\n|---|---|\n| 1 | acme db |\n"
 # What is written where; the hit is marked wherever it is found first in the body, else in the title.
 HOSTILE: dict[str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from overheard.channels import ChannelOptions, Pace
+from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.rendering.payload import body_of
 from overheard.errors import InvalidInput, RetryableError
 from overheard.notices import Notice
@@ -48,6 +49,10 @@ class FileTransport:
         self._folder = options.files_dir
         self._name = name[1]
         self._clock = options.clock
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the line that would be appended, on several lines."""
+        return json_preview(body_of(notice, now=self._clock()))
 
     def send(self, notice: Notice) -> None:
         """Append a line. Raises RetryableError."""

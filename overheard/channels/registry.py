@@ -14,6 +14,7 @@ from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
 from overheard.channels.discord import DiscordTransport
+from overheard.channels.email.transport import EmailTransport
 from overheard.channels.file import FileTransport
 from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.null import NullTransport
@@ -46,6 +47,7 @@ class ChatTransportFactory(TransportFactory, Protocol):
 
 CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
     DiscordTransport,
+    EmailTransport,
     NtfyTransport,
     SlackTransport,
     TelegramTransport,

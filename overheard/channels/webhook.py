@@ -6,6 +6,7 @@ import ssl
 
 from overheard.channels import ChannelOptions, Pace, signing
 from overheard.channels.http import post
+from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.responses import raise_for_status
 from overheard.errors import InvalidInput
@@ -40,6 +41,10 @@ class WebhookTransport:
         self._options = options
         self._resolve = resolve
         self._tls = tls
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the body; the headers sign it."""
+        return json_preview(body_of(notice, now=self._options.clock()))
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError, ChannelGone, or PermanentError (413; EgressRefused)."""

@@ -37,6 +37,10 @@ ENTRIES = {
     "query": CommandEntry(f"{PACKAGE}.queries:query", "Write, explain and test queries.", HEADING_CONFIGURE),
     "channel": CommandEntry(f"{PACKAGE}.channels:channel", "List, test or enable channels.", HEADING_CONFIGURE),
     "mentions": CommandEntry(f"{PACKAGE}.mentions:mentions", "List mentions, or follow new ones.", HEADING_RESULTS),
+    "deliveries": CommandEntry(
+        f"{PACKAGE}.deliveries:deliveries", "List what was sent and what waits, and retry it.", HEADING_RESULTS
+    ),
+    "why": CommandEntry(f"{PACKAGE}.why:why", "Say why a workspace got a message, or did not.", HEADING_RESULTS),
     "backfill": CommandEntry(
         f"{PACKAGE}.backfill:backfill", "Find older mentions, where sources can be searched.", HEADING_RESULTS
     ),

@@ -21,6 +21,7 @@ from overheard.channels.registry import CHAT_KINDS, DEFAULT_KIND, KINDS, is_sign
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
+from tests.servers.mail_server import MailServer
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
 
 OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test", files_dir="/nonexistent")
@@ -65,10 +66,17 @@ WEBHOOK = Rig(
 )
 APPRISE_MAIL = Rig(
     "apprise",
-    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com",
+    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com&verify=no",
     MailSink,
     lambda m: m["Message-ID"].strip("<>").partition("@")[0],
     str,
+)
+EMAIL = Rig(
+    "email",
+    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com",
+    MailServer,
+    lambda m: m.message["Message-ID"].strip("<>").partition("@")[0],
+    lambda m: m.part("plain"),
 )
 SLACK = replace(WEBHOOK, kind="slack", pattern="https://hooks.slack.com/services/T1/B1/canary", service="slack")
 NTFY = replace(
@@ -86,6 +94,7 @@ RIGS = {
     "ntfy.sh": replace(NTFY, pattern="https://ntfy.sh/canary", service="ntfy"),
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
+    "email": EMAIL,
 }
 # Without a receiver: null:// promises none, and file:// writes on this machine (tests/unit/channels/test_file.py).
 ALL_RIGS = {

@@ -19,11 +19,12 @@ from overheard.channels.rendering.paragraphs import (
     summary_paragraphs,
 )
 from overheard.channels.rendering.render import subject
-from overheard.channels.rendering.sanitize import defuse
+from overheard.channels.rendering.sanitize import defuse, one_line
 from overheard.channels.rendering.summary_words import summary_heading
 from overheard.channels.rendering.view import views_of
 from overheard.notices import Notice, NoticeLinks
 
+APP_NAME = "Overheard"
 TITLE_MAX_CHARS = 256
 URL_MAX_CHARS = 2048
 FOOTER_MAX_CHARS = 2048
@@ -61,7 +62,7 @@ def _mention(notice: Notice, now: float) -> Embed:
     lines = [excerpt, also_line(view, MARKDOWN), _buttons(notice.links)]
     embed: Embed = {
         "title": fitted(view.heading, lambda parts: written(parts, escape, str), TITLE_MAX_CHARS),
-        "description": "\n".join(filter(None, lines)),
+        "description": "\n".join(filter(None, lines)),  # empty if the title is all there is
         "timestamp": notice.mentions[0].created_at,
         "footer": {"text": _fitted_plain(SEPARATOR.join(view.context), FOOTER_MAX_CHARS)},
         "color": MENTION_COLOR,
@@ -72,16 +73,23 @@ def _mention(notice: Notice, now: float) -> Embed:
 
 
 def _titled(heading: str, paragraphs: Sequence[Paragraph], notice: Notice, color: int) -> Embed:
-    lines: list[str] = []
-    for paragraph in paragraphs:
-        if paragraph.apart and lines:
-            lines.append("")
-        lines += filter(None, (paragraph.text, paragraph.small))
-    description = "\n".join([*lines, *filter(None, [_buttons(notice.links)])])
+    description = "\n".join(filter(None, (_lines(paragraphs), _buttons(notice.links))))
+    heading = one_line(heading, TITLE_MAX_CHARS) or APP_NAME  # a name may have nothing visible
     embed: Embed = {"title": MARKDOWN.fitted(heading, TITLE_MAX_CHARS), "description": description, "color": color}
     if notice.name or notice.workspace:
         embed["footer"] = {"text": _fitted_plain(notice.name or notice.workspace, TITLE_MAX_CHARS)}
     return embed
+
+
+def _lines(paragraphs: Iterable[Paragraph]) -> str:
+    """Return the paragraphs, with an empty line before one that is apart, and after one with a small line."""
+    text, apart = "", False
+    for paragraph in paragraphs:
+        gap = "\n\n" if apart or paragraph.apart else "\n"
+        lines = "\n".join(filter(None, (paragraph.text, paragraph.small)))
+        text = f"{text}{gap}{lines}" if text else lines
+        apart = bool(paragraph.small)
+    return text
 
 
 def _first_fitting(versions: Iterable[Embed]) -> Embed:

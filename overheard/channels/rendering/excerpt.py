@@ -9,6 +9,7 @@ from typing import NamedTuple
 from overheard.channels.rendering.sanitize import ELLIPSIS, clean
 
 Span = tuple[int, int]
+WORD_MAX_CHARS = 30  # longer ones are cut
 
 # A full stop after one character or an abbreviation does not end a sentence; a line does.
 SENTENCE_END = re.compile(
@@ -98,13 +99,17 @@ def _grown(before: list[int], after: list[int], width: int) -> Span:
 
 
 def _at_words(text: str, hit: Span, window: Span) -> Span:
-    """Return the window without the parts of words at its borders, but with the hit."""
+    """Return the window without the parts of words at its borders, but with the hit.
+
+    What is longer than a word is cut where the window ends: a script without spaces, a row of emoji.
+    """
     start, end = window
     if start and not text[start - 1].isspace():
-        gap = re.compile(r"\s").search(text, start, max(hit[0], start))
+        gap = re.compile(r"\s").search(text, start, max(start, min(hit[0], start + WORD_MAX_CHARS)))
         start = gap.end() if gap else start
     if end < len(text) and not text[end].isspace():
-        cut = max(text.rfind(blank, min(hit[1], end), end) for blank in (" ", "\n", "\t"))
+        lowest = max(min(hit[1], end), end - WORD_MAX_CHARS)
+        cut = max(text.rfind(blank, lowest, end) for blank in (" ", "\n", "\t"))
         end = cut if cut > 0 else end
         while end > hit[1] and end < len(text) and unicodedata.combining(text[end]):
             end -= 1  # never between a character and its accents

@@ -6,6 +6,7 @@ import re
 
 ZERO_WIDTH = "\u200b"
 ELLIPSIS = "…"
+NAME_MAX_CHARS = 80  # of a place, an author, a query
 
 # Control characters except newline and tab; characters that reverse the direction of text, which spoof it; and tag
 # characters, which are invisible and can hide a whole sentence.
@@ -34,7 +35,7 @@ def clean(text: str) -> str:
     return STACKED_MARKS.sub(r"\1", CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
-def one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int = NAME_MAX_CHARS) -> str:
     """Return ``text`` as one line of at most ``limit`` characters: a subject with a line break could add a header."""
     return truncate(" ".join(clean(text).split()), limit)
 

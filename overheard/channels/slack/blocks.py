@@ -25,6 +25,7 @@ from overheard.channels.slack.markup import MRKDWN, SECTION_MAX_CHARS, escape, f
 from overheard.notices import Notice, NoticeLinks
 
 HEADER_MAX_CHARS = 150
+APP_NAME = "Overheard"
 MAX_BLOCKS = 50
 MESSAGE_MAX_CHARS = 12_000
 NOTIFICATION_MAX_CHARS = 300
@@ -49,9 +50,10 @@ def slack_message(notice: Notice, now: float) -> SlackMessage:
     if notice.type == "digest" and notice.totals is not None:
 
         def rendered(view: DigestView) -> SlackMessage:
-            return _titled(view.heading, digest_paragraphs(view, MRKDWN), notice)
+            message = _titled(view.heading, digest_paragraphs(view, MRKDWN), notice)
+            return message._replace(text=_text(f"{view.heading}: {view.summary}"))
 
-        return fullest(notice, now, rendered, _fits)._replace(text=_text(subject(notice)))
+        return fullest(notice, now, rendered, _fits)
     if notice.report is not None:
         reports = report_paragraphs(notice.report, MRKDWN)
         return _first_fitting(_titled(notice.report.title, each, notice) for each in reports)
@@ -69,6 +71,7 @@ def _mention(notice: Notice, now: float) -> SlackMessage:
 
 
 def _titled(heading: str, paragraphs: Sequence[Paragraph], notice: Notice) -> SlackMessage:
+    heading = one_line(heading, HEADER_MAX_CHARS) or APP_NAME  # a name may have nothing visible
     header = fitted([Fragment(heading, False)], lambda parts: defuse(plain(parts)), HEADER_MAX_CHARS)
     blocks: list[Block] = [{"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}]
     return SlackMessage(_text(heading), [*blocks, *_blocks(paragraphs), *_buttons(notice.links)])

@@ -114,7 +114,7 @@ def _listen(
         screen.print_header()
         last_hour = stack.enter_context(LastHour(running, pipeline.wiring.sources, spec.slug))
         with running.db.session():
-            tail, news = MentionTail(running.db, None), SourceNews(running.db, spec)
+            tail, news = MentionTail(running.db), SourceNews(running.db, spec)
 
         def update() -> None:
             with running.db.session():

@@ -83,7 +83,7 @@ class DiscordSimulator(ChatSimulator):
             raise _refused("thread_id", 400, 50035, "Invalid Form Body")
         if not content.get("content") and not content.get("embeds"):
             raise _refused("empty", 400, 50006, "Cannot send an empty message")
-        problem = next(_problems(content), None)
+        problem = next(problems(content), None)
         if problem is not None:
             raise _refused(problem, 400, 50035, "Invalid Form Body")
         return content
@@ -99,7 +99,7 @@ def _refused(rule: str, status: int, code: int, message: str) -> Refused:
     return Refused(rule, status, {"message": message, "code": code})
 
 
-def _problems(content: dict[str, Any]) -> Iterator[str]:
+def problems(content: dict[str, Any]) -> Iterator[str]:
     if unknown := content.keys() - _KEYS:
         yield f"keys {sorted(unknown)}"
     if _length(content.get("content") or "") > _CONTENT_MAX:

@@ -88,7 +88,7 @@ class SlackSimulator(ChatSimulator):
             content = json_object(request)
         except ValueError as error:
             raise refused(f"invalid_payload: {error}") from error
-        problem = next(_problems(content), None)
+        problem = next(problems(content), None)
         if problem is not None:
             raise refused(problem)
         return content
@@ -110,7 +110,7 @@ def _texts(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield element["text"] if element["type"] == "button" else element
 
 
-def _problems(content: dict[str, Any]) -> Iterator[str]:
+def problems(content: dict[str, Any]) -> Iterator[str]:
     """Yield what Slack refuses: its word, then which rule."""
     text, blocks = content.get("text", ""), content.get("blocks", [])
     if not isinstance(text, str) or not isinstance(blocks, list):

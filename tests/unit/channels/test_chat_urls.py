@@ -60,7 +60,7 @@ def test_a_copied_address_gets_messages_in_the_services_own_format(url: str, str
     validate_url(url, options=strict)
     channel = open_transport(url, None, options=strict)
     assert isinstance(channel, AppriseTransport)
-    assert type(channel._service()).__module__ == f"apprise.plugins.{COPIED[url]}"
+    assert type(channel.service()).__module__ == f"apprise.plugins.{COPIED[url]}"
     assert "canary" not in redact(url)
 
 
