@@ -26,7 +26,7 @@ SET_BY_TICK = "tick"
 STAGE_LABEL = "a stage"
 # Those that workspaces can watch.
 SOURCE_NAMES = ("reddit", "hackernews", "feeds", "bluesky", "mastodon", "stackexchange", "replay")
-CHANNEL_KINDS = ("webhook", "slack", "discord", "email", "apprise", "null")
+CHANNEL_KINDS = ("webhook", "slack", "discord", "telegram", "ntfy", "email", "apprise", "file", "null")
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
