@@ -62,7 +62,7 @@ class AppriseTransport:
         """Return subject and text, and the page of a mail."""
         options = self._options
         with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private):
-            fitted = message.compose(self._service(), notice)
+            fitted = message.compose(self.service(), notice)
         is_page = fitted.body_format == "html"
         text = fitted.text if is_page and fitted.text is not None else fitted.body
         return MessagePreview(f"{fitted.title}\n\n{text}", fitted.body if is_page else None)

@@ -14,6 +14,7 @@ from overheard.channels.discord.address import discord_address
 from overheard.channels.discord.answers import raise_for_answer
 from overheard.channels.discord.embeds import embed_of
 from overheard.channels.http import post_to_service
+from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.redact import fingerprint
 from overheard.errors import InvalidInput
 from overheard.notices import Notice
@@ -41,6 +42,10 @@ class DiscordTransport:
     def takes(url: str) -> bool:
         """Return True for a webhook with options that we know."""
         return discord_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the embed."""
+        return json_preview(msgspec.json.encode(embed_of(notice, self._options.clock())))
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError (with the requested delay), ChannelGone, or PermanentError."""

@@ -11,6 +11,7 @@ from overheard.channels import ChannelOptions, Pace
 from overheard.channels.http import HttpAnswer, post, post_to_service
 from overheard.channels.ntfy.address import CLOUD, ntfy_address
 from overheard.channels.ntfy.message import ntfy_message
+from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.recipients import send_to_each
 from overheard.channels.redact import fingerprint
 from overheard.channels.responses import raise_for_status, requested_delay
@@ -50,6 +51,10 @@ class NtfyTransport:
     def takes(url: str) -> bool:
         """Return True for an address with a topic, and without an option that only Apprise knows."""
         return ntfy_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the message without its topic."""
+        return json_preview(msgspec.json.encode(ntfy_message(notice, self._options.clock())))
 
     def send(self, notice: Notice) -> None:
         """Deliver once to each topic. Raises RetryableError (with the requested delay), PermanentError, ChannelGone."""

@@ -13,6 +13,7 @@ import msgspec
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.chat_urls import SLACK_FORM
 from overheard.channels.http import HttpAnswer, post, post_to_service
+from overheard.channels.preview import MessagePreview, json_preview
 from overheard.channels.redact import fingerprint
 from overheard.channels.slack.address import slack_address
 from overheard.channels.slack.answers import raise_for_api_answer, raise_for_webhook_answer
@@ -43,6 +44,11 @@ class SlackTransport:
     def takes(url: str) -> bool:
         """Return True for a webhook or a bot's channel, with options that we know."""
         return slack_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the text of the notification, and the blocks."""
+        message = slack_message(notice, self._options.clock())
+        return json_preview(msgspec.json.encode({"text": message.text, "blocks": message.blocks}))
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError (with the requested delay), DeliveryRefused, or PermanentError."""

@@ -8,6 +8,7 @@ import msgspec
 
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.http import HttpAnswer, post_to_service
+from overheard.channels.preview import MessagePreview
 from overheard.channels.recipients import send_to_each
 from overheard.channels.redact import fingerprint
 from overheard.channels.telegram.address import TelegramAddress, TelegramChat, telegram_address
@@ -41,6 +42,10 @@ class TelegramTransport:
     def takes(url: str) -> bool:
         """Return True for an address with a bot, at least one chat, and no option that only Apprise knows."""
         return telegram_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the text, in Telegram's HTML."""
+        return MessagePreview(telegram_text(notice, self._options.clock()))
 
     def send(self, notice: Notice) -> None:
         """Deliver once to each chat. Raises RetryableError (with the requested delay), PermanentError, ChannelGone."""

@@ -12,6 +12,7 @@ import pytest
 from actors.notify.attempts import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, backoff
 from actors.notify.notifier import Notifier
 from overheard import canary
+from overheard.channels.preview import MessagePreview
 from overheard.config import NotifySettings
 from overheard.db import canaries, channels, deliveries, delivery_backlog, digests, storing, workspaces
 from overheard.db.database import Db
@@ -45,6 +46,9 @@ class Receiver:
         if self.broken is not None:
             raise self.broken
         return self
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        raise NotImplementedError
 
     def send(self, notice: Notice) -> None:
         self.before()
