@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import peewee
@@ -18,12 +18,10 @@ from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item, ItemKind
 from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, SampleDraw, WorkspaceMatch
-from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelMode, ChannelSpec, QuerySpec, WorkspaceSpec
 
 PATIENCE = 30.0  # seconds that a thread of a test may take
 MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
-
-ChannelMode = Literal["instant", "digest", "both"]
 
 
 class Metric(Protocol):

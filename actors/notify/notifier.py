@@ -178,15 +178,15 @@ class Notifier:
 
 
 def _acquire(permit: AnyPermit, transport: Transport) -> None:
-    """Take a token of the channel, then one of the service, if the transport has a ``pace``.
+    """Take a token of the channel, then one of the service, if its transport has a ``pace``.
 
     A message that waited for the service has spent its channel's token already.
     """
-    pace: tuple[str, float, int] | None = getattr(transport, "pace", None)
+    pace = transport.pace
     if pace is None:
         permit.acquire()
         return
-    service = permit.paced(pace[0], pace[1:])
+    service = permit.paced(pace.key, (pace.per_minute, pace.burst))
     if permit.held is None or permit.held.key != service.key:
         permit.acquire()
     service.acquire()

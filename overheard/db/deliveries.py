@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from peewee import Value, fn
 
-from overheard.db import folding, mentions, mutes, notice_contents, same_links
+from overheard.db import digest_contents, folding, mutes, notice_contents, same_links
 from overheard.db.claim_candidates import candidates, chosen
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
@@ -25,17 +25,14 @@ from overheard.db.models import (
     Channel,
     Delivery,
     FailedTry,
-    Mention,
     Query,
     Workspace,
 )
 from overheard.db.notice_contents import DeliveryContents
 from overheard.db.storable_text import storable
-from overheard.notices import Notice
 from overheard.routing import MuteRule, NewMention, Route, route
 
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
-DIGEST_MAX_MENTIONS = 200  # the newest; the others are only counted
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
 CLAIMED = (
     Delivery.id,
@@ -269,27 +266,8 @@ def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
         return notice_contents.summary(db, claimed.id)
     if claimed.kind == REPORT:
         return notice_contents.report(db, claimed.id)
-    return _digest(db, claimed)
-
-
-def _digest(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
-    workspace = notice_contents.workspace_of(db, claimed.id)
-    if workspace is None:
-        return None
-    bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
-    rows = mentions.rows().where(Mention.id.in_(bundled)).order_by(Mention.id.desc()).limit(DIGEST_MAX_MENTIONS)
-    oldest_first = list(rows.tuples().execute(db.peewee))[::-1]
-    omitted = bundled.count(db.peewee) - len(oldest_first) if len(oldest_first) == DIGEST_MAX_MENTIONS else 0
-    notice = Notice(
-        id=claimed.id,
-        type="digest",
-        workspace=workspace.slug,
-        mentions=tuple(mentions.to_public(db, oldest_first)),
-        omitted=omitted,
-        name=workspace.name,
-        timezone=workspace.timezone,
-    )
-    return DeliveryContents(notice, tuple(row[mentions.CREATED_AT] for row in oldest_first))
+    digest = digest_contents.notice_of(db, claimed.id)
+    return DeliveryContents(*digest) if digest is not None else None
 
 
 def mark_sent(db: Db, delivery_id: str, now: float) -> None:

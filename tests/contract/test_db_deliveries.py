@@ -1,4 +1,4 @@
-"""The outbox and its channels: claimed by lease, sent, marked (I4); digests once a period, never empty."""
+"""The outbox and its channels: claimed by lease, sent, marked (I4)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from overheard import routing
 from overheard.db import channels, deliveries, delivery_backlog, digests, storing
 from overheard.db.database import Db, open_database
 from overheard.db.deliveries import DeliveryContents
-from overheard.db.models import Channel, Delivery, Mention, StoredItem
-from tests.fixtures import Clock, Race, World
+from overheard.db.models import Channel, Delivery, StoredItem
+from tests.fixtures import Clock, World
 
 
 @pytest.fixture
@@ -430,89 +430,6 @@ def test_a_delivery_erased_after_its_claim_has_no_contents(
     StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     assert deliveries.contents(db, one) is None
     assert deliveries.contents(db, two) is not None
-
-
-# -- digests
-
-
-def test_a_digest_bundles_what_is_held(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
-    acme = world.workspace(channels={"daily": "digest", "now": "instant"})
-    bolt = world.workspace("bolt", channels={"daily": "digest"})
-    told(acme, 3)
-    told(bolt, 1, first=10)
-    daily = world.channel(acme, "daily")
-
-    assert digests.compose(db, acme, clock(), clock()) == [daily]
-    [digest] = claim_contents(db, daily, clock())
-    assert digest.notice.type == "digest"
-    assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
-    assert len(digest.born) == 3
-    assert delivery_backlog.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
-
-
-def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
-    world: World, db: Db, clock: Clock, told: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deliveries, "DIGEST_MAX_MENTIONS", 3)
-    acme = world.workspace(channels={"team": "digest"})
-    for period, (count, first, shown, omitted) in enumerate(
-        [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
-    ):
-        told(acme, count, first=first)
-        digests.compose(db, acme, float(period), clock())
-        [digest] = claim_contents(db, world.channel(acme), clock())
-        assert [mention.item for mention in digest.notice.mentions] == shown
-        assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
-        deliveries.mark_sent(db, digest.notice.id, clock())
-
-
-def test_a_period_has_one_digest_and_none_is_empty(
-    world: World, db: Db, clock: Clock, told: Callable[..., None]
-) -> None:
-    acme = world.workspace(channels={"daily": "digest"})
-    assert digests.compose(db, acme, 1.0, clock()) == []
-    told(acme, 2)
-    assert len(digests.compose(db, acme, 2.0, clock())) == 1
-    assert digests.compose(db, acme, 2.0, clock()) == []
-    told(acme, 1, first=5)
-    assert digests.compose(db, acme, 2.0, clock()) == [], "later mentions go into the next digest"
-    assert digests.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
-    periods = Delivery.select().where(Delivery.period_end.is_null(False)).count(db.peewee)
-    assert periods == 2
-
-
-def test_concurrent_composing_bundles_each_mention_once(
-    world: World, db: Db, clock: Clock, told: Callable[..., None], race: Race
-) -> None:
-    """The same period twice, and a period by hand beside the scheduled one: no mention twice, no digest empty."""
-    acme = world.workspace(channels={"daily": "digest", "other": "digest"})
-    for turn in range(12):
-        told(acme, 3, first=10 * turn + 1)
-        end = float(turn + 1)
-        race(*[lambda end=end: digests.compose(db, acme, end, clock())] * 2,
-             lambda end=end: digests.compose(db, acme, end + 0.5, clock()))  # fmt: skip
-        for name in ("daily", "other"):
-            composed = claim_contents(db, world.channel(acme, name), clock())
-            assert sum(len(digest.notice.mentions) for digest in composed) == 3
-            assert all(digest.notice.mentions for digest in composed)
-            for digest in composed:
-                deliveries.mark_sent(db, digest.notice.id, clock())
-
-
-def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
-    world: World, db: Db, clock: Clock, told: Callable[..., None], race: Race
-) -> None:
-    acme = world.workspace(channels={"daily": "digest"})
-    for turn in range(12):
-        told(acme, 1, first=10 * turn + 1)
-        message = world.matched((world.item(10 * turn + 5), (acme,)), poll=f"race {turn}")
-        race(
-            lambda message=message: storing.store(db, message, clock()),
-            lambda end=float(turn + 1): digests.compose(db, acme, end, clock()),
-        )
-    digests.compose(db, acme, 1000.0, clock())
-    bundled = Delivery.select(Delivery.mention).where(Delivery.state == "bundled", Delivery.bundle.is_null(False))
-    assert bundled.count(db.peewee) == Mention.select().count(db.peewee) == 24
 
 
 # -- channels

@@ -44,7 +44,7 @@ def ntfy_message(notice: Notice, now: float) -> dict[str, Any]:
 def _json(notice: Notice, text: ChatText) -> dict[str, Any]:
     message = {
         "title": clean(text.title),
-        "message": _lines(text.body) or clean(text.title),  # an empty one would be shown as "triggered"
+        "message": _lines(text.body or _escape(text.title)),  # an empty one would be shown as "triggered"
         "markdown": True,
         "tags": [TAGS[notice.type]],
         "sequence_id": notice.id,
@@ -77,6 +77,8 @@ def _escape(text: str) -> str:
 
 
 def _bold(text: str) -> str:
+    if not text:
+        return ""
     # Stars beside punctuation are not always markup. An invisible character beside them is a letter to Markdown.
     left, right = ("" if character.isalnum() else ZERO_WIDTH for character in (text[0], text[-1]))
     return f"**{left}{text}{right}**"

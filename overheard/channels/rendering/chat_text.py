@@ -24,6 +24,7 @@ from overheard.channels.rendering.view import views_of
 from overheard.notices import Notice
 
 TITLE_MAX_CHARS = 204  # an item's longest title, behind "Re: "
+NO_TITLE = "Overheard"  # for one of invisible characters only
 
 
 class ChatText(NamedTuple):
@@ -39,7 +40,7 @@ def chat_text(
 ) -> ChatText:
     """Return the fullest text that fits, the shortest if none does. ``small`` marks a line as less important."""
     for title, paragraphs, link in _versions(notice, now, markup):
-        text = ChatText(one_line(title, TITLE_MAX_CHARS), _body(paragraphs, small), link)
+        text = ChatText(one_line(title, TITLE_MAX_CHARS) or NO_TITLE, _body(paragraphs, small), link)
         if fits(text):
             break
     return text

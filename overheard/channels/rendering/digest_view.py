@@ -15,8 +15,9 @@ import msgspec
 from overheard.channels.rendering.day_bars import DayBar, day_bars
 from overheard.channels.rendering.digest_words import notes, period_text, summary_text
 from overheard.channels.rendering.excerpt import Fragment
-from overheard.channels.rendering.fair_order import fair_order, group_query
+from overheard.channels.rendering.near_hit import near_hit
 from overheard.channels.rendering.view import EXCERPT_CHARS, MentionView, mention_view
+from overheard.fair_order import fair_order, group_query
 from overheard.notices import Notice, Totals
 from overheard.sources.registry import place_label
 
@@ -133,7 +134,7 @@ class _Versions:
         self._views: dict[tuple[int, int], MentionView] = {}
         # From here on a mention is its position in this list.
         self._newest_first = newest_first = notice.mentions[::-1]
-        self._query_of = [group_query(mention, totals.by_query) for mention in newest_first]
+        self._query_of = [group_query(mention.queries, totals.by_query) for mention in newest_first]
         self._order = fair_order(range(len(newest_first)), self._query_of.__getitem__)
         self._period = period_text(totals.since, totals.until, notice.timezone)
         self._summary = summary_text(totals, notice.timezone)
@@ -185,7 +186,7 @@ class _Versions:
         chars = COMPACT_CHARS if width is None else width
         view = self._views.get((position, chars))
         if view is None:
-            mention = self._newest_first[position]
+            mention = near_hit(self._newest_first[position])
             view = mention_view(mention, self._notice.timezone, self._now, width=chars)
             self._views[position, chars] = view
         return DigestRow(view, full=width is not None)

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from overheard.channels.rendering.newest import newest_of_each_query
+from overheard.channels.rendering.summary_words import SUMMARY_MAX_MENTIONS
 from overheard.notices import Notice, PublicMention, Totals
 
+DIGEST_TOTALS = ("total", "by_query", "by_place", "by_day", "since", "until", "before", "at_once", "muted")
 BODY_MAX_BYTES = 512_000  # of mentions: many receivers refuse a body of more than 1 MB
 
 
@@ -49,7 +51,7 @@ def _mention(notice: Notice) -> Any:
 
 def _summary(notice: Notice) -> dict[str, Any]:
     totals = notice.totals or Totals(total=len(notice.mentions) + notice.omitted, by_query={}, by_place=())
-    newest = newest_of_each_query(notice.mentions)
+    newest = newest_of_each_query(notice.mentions, SUMMARY_MAX_MENTIONS)
     return {
         "workspace": notice.workspace,
         "total": totals.total,
@@ -63,7 +65,7 @@ def _summary(notice: Notice) -> dict[str, Any]:
 def _digest(notice: Notice) -> dict[str, Any]:
     included = _newest_fitting(notice.mentions, BODY_MAX_BYTES, least=1)
     omitted = notice.omitted + len(notice.mentions) - len(included)
-    totals = msgspec.structs.asdict(notice.totals) if notice.totals is not None else {}
+    totals = {name: getattr(notice.totals, name) for name in DIGEST_TOTALS} if notice.totals is not None else {}
     return {"workspace": notice.workspace, "mentions": included, "omitted": omitted, **totals}
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from overheard.channels.rendering.excerpt import Fragment, excerpt
+from overheard.channels.rendering.newest import newest_of_each_query
 from overheard.channels.rendering.readable import readable
 from overheard.channels.rendering.sanitize import one_line
 from overheard.channels.rendering.web_links import web_link
@@ -81,11 +82,15 @@ def mention_view(
 
 
 def views_of(notice: Notice, now: float, *, most: int, width: int = EXCERPT_CHARS) -> list[MentionView]:
-    """Return the views of the newest ``most`` mentions of a notice, newest first; of a single mention, one view."""
+    """Return the views of the newest ``most`` mentions of a notice, newest first; of a single mention, one view.
+
+    A summary shows each query's newest before the second newest of another one.
+    """
     if notice.type == "mention.created":
         first, *others = notice.mentions
         return [mention_view(first, notice.timezone, now, width=width, also=tuple(others))]
-    return [mention_view(mention, notice.timezone, now, width=width) for mention in notice.mentions[::-1][:most]]
+    newest = newest_of_each_query(notice.mentions, most)
+    return [mention_view(mention, notice.timezone, now, width=width) for mention in newest]
 
 
 def link_of(mention: PublicMention) -> str | None:

@@ -42,6 +42,8 @@ def up(migrator, db):
     db.execute_sql("UPDATE delivery SET held_by = 'digest' WHERE state IN ('held', 'bundled')")
     for name in REPLACED_INDEXES:
         db.execute_sql(f'DROP INDEX "{name}"')
+    # What was disabled long ago is not news.
+    db.execute_sql("UPDATE channel SET reported_at = disabled_at")
     for name, columns in INDEXES.items():
         db.execute_sql(f'CREATE INDEX "{name}" ON "delivery" {columns}')
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from overheard.channels.rendering.digest_view import DigestView, digest_versions, fullest
+from overheard.channels.rendering.near_hit import near_hit
+from overheard.channels.rendering.view import mention_view
 from overheard.notices import Notice, PlaceCount, PublicMention, Totals
 
 MakeMention = Callable[..., PublicMention]
@@ -161,3 +163,16 @@ def test_the_days_of_a_long_period_are_shown_by_week(found: Any) -> None:
     view = first(digest(found(60), by_day=by_day))
     assert [day.count for day in view.days] == [7] * 8 + [4]
     assert view.days[-1].share == 4 / 7
+
+
+@pytest.mark.parametrize("position", [0, 90, 5_000, 20_000, 39_990])
+def test_the_excerpt_of_a_very_long_text_is_the_same_as_if_all_of_it_was_read(found: Any, position: int) -> None:
+    text = "some other words of it. " * 1_700
+    body = f"{text[:position]} acme db {text[position:]}"
+    [mention] = found(1, body=body, title="")
+    view = first(digest([mention])).groups[0].places[0].rows[0].view
+    whole = mention_view(mention, "Europe/Berlin", NOW)
+    assert (view.excerpt, view.title) == (whole.excerpt, whole.title)
+    assert "acme db" in [part.text for part in view.excerpt if part.hit]
+    cut = len(near_hit(mention).body)
+    assert cut <= 4_000

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import TypeVar
-
-from overheard.notices import PublicMention
 
 Element = TypeVar("Element")
 OTHER_QUERIES = "other queries"  # the heading of mentions whose query was removed
 
 
-def group_query(mention: PublicMention, found: Mapping[str, int]) -> str:
-    """Return the query under which a mention is shown: of those that found it, the one that found least."""
-    counted = [query for query in mention.queries if query in found]
+def group_query(queries: Sequence[str], found: Mapping[str, int]) -> str:
+    """Return the query under which a mention of these is shown: the one that found least, so that it is seen."""
+    counted = [query for query in queries if query in found]
     if not counted:
-        return mention.queries[0] if mention.queries else OTHER_QUERIES
+        return queries[0] if queries else OTHER_QUERIES
     return min(counted, key=lambda query: found[query])
 
 
