@@ -8,24 +8,16 @@ import statistics
 import sys
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
 from rich.table import Table
 from rich.text import Text
 
-from overheard.cli.live.screen import LiveScreen
-from overheard.notices import PublicMention
+from overheard.cli.live.workspace_screen import WorkspaceScreen
 from overheard.sources.registry import place_label
 from overheard.workspaces import read
 
-COLOURS = ("cyan", "magenta", "green", "blue")
 
-
-class DemoScreen(LiveScreen):
-    """Prints the demo's output and counts deliveries. ``started`` is the start on the monotonic clock."""
-
-    def __init__(self, registry: CollectorRegistry, started: float) -> None:
-        super().__init__(registry, started)
-        self._colours: dict[str, str] = {}
+class DemoScreen(WorkspaceScreen):
+    """Prints the demo's output and counts deliveries."""
 
     def print_header(self, reddit: str, hook: str, metrics: str, workspaces: str, rate: float) -> None:
         """Print what is running, and where."""
@@ -37,16 +29,10 @@ class DemoScreen(LiveScreen):
         for spec in read(workspaces, "the demo"):
             names = ", ".join(query.name for query in spec.query)
             where = " ".join(place_label(source, place) for source, places, _ in spec.watches for place in places)
-            facts.add_row("workspace", Text.assemble((spec.slug, self._colour(spec.slug)), f"  {names}  in {where}"))
+            facts.add_row("workspace", Text.assemble((spec.slug, self.colour(spec.slug)), f"  {names}  in {where}"))
         facts.add_row("webhook", f"{hook}  signatures verified")
         facts.add_row("metrics", metrics)
         self.console.print(facts, Text())
-
-    def tag(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
-        return ((f"  {mention.workspace:<9}", f"bold {self._colour(mention.workspace)}"),)
-
-    def details(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
-        return ((" ".join(f"#{name}" for name in mention.queries), "italic dim"),)
 
     def counters(self) -> str:
         return (
@@ -74,9 +60,6 @@ class DemoScreen(LiveScreen):
         self.console.print(
             "\n  Next: overheard listen 'a query' listens to the real Hacker News, without credentials.\n", style="dim"
         )
-
-    def _colour(self, workspace: str) -> str:
-        return self._colours.setdefault(workspace, COLOURS[len(self._colours) % len(COLOURS)])
 
 
 def peak_memory_mb() -> float:
