@@ -23,7 +23,6 @@ from tests.fixtures import Clock, World
 from tests.project import ROOT
 from tests.servers.waiting import wait_for
 
-
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 

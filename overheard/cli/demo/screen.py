@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from overheard.cli.demo.next_steps import next_steps
 from overheard.cli.live.workspace_screen import WorkspaceScreen
 from overheard.sources.registry import place_label
 from overheard.workspaces import read
@@ -57,9 +58,12 @@ class DemoScreen(WorkspaceScreen):
         table.add_row("median age on arrival", f"{statistics.median(ages):.1f} s" if ages else "-")
         table.add_row("memory", f"{peak_memory_mb():.0f} MB peak, all parts in one process")
         self.console.print(Text("\n  Summary\n", style="bold"), table, sep="\n")
-        self.console.print(
-            "\n  Next: overheard listen 'a query' listens to the real Hacker News, without credentials.\n", style="dim"
-        )
+        self.console.print(Text("\n  Next, without credentials; copy one line after another:\n", style="bold"))
+        for what, command in next_steps():
+            self.console.print(Text(f"  # {what}", style="dim"))
+            # Whole, however narrow the terminal is: a line that is folded cannot be copied.
+            self.console.print(f"  {command}", soft_wrap=True)
+        self.console.print()
 
 
 def peak_memory_mb() -> float:
