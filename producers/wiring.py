@@ -23,6 +23,7 @@ from producers.demands import Demands
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.rechecks import Rechecks
+from producers.reports import WorkspaceReports
 from producers.sample import SampleKeeper
 from producers.stream import StreamProducer
 from producers.tick import Ticker
@@ -115,6 +116,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         sample=SampleKeeper(
             db=running.db, clock=running.clock, settings=running.config.sample, metrics=running.metrics
         ),
+        reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),
     )
 
 

@@ -1,4 +1,4 @@
-"""``overheard channel``: list, test and enable channels."""
+"""``overheard channel``: list, change, test, preview and enable channels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import click
 from rich.text import Text
 
 from overheard.cli import output
+from overheard.cli.channel_changes import add, edit, remove
+from overheard.cli.channel_mutes import mute, mutes, unmute
+from overheard.cli.channel_preview import preview
 from overheard.cli.context import running_process
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.cli.root import CliError
@@ -21,7 +24,16 @@ from overheard.operations.wording import ago, span, until
 
 @click.group
 def channel() -> None:
-    """List, test and enable channels."""
+    """List, change, test, preview, mute and enable channels."""
+
+
+channel.add_command(add)
+channel.add_command(edit)
+channel.add_command(remove)
+channel.add_command(mute)
+channel.add_command(unmute)
+channel.add_command(mutes)
+channel.add_command(preview)
 
 
 @channel.command("list")
@@ -62,11 +74,12 @@ def test(context: click.Context, workspace: str, name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def enable(context: click.Context, workspace: str, name: str) -> None:
-    """Enable a disabled channel, from the next mention on."""
+    """Enable a disabled channel. What was held for it meanwhile is sent, folded."""
     with running_process(context) as running:
         row = channels.by_name(running.db, workspace, name)
-        stored.enable(running.db, row.id)
-    print_line(("✓ ", "green"), (f"{row.workspace}/{row.name}", "bold"), " is enabled and receives the next mention.")
+        stored.enable(running.db, row.id, running.clock())
+    name = f"{row.workspace}/{row.name}"
+    print_line(("✓ ", "green"), (name, "bold"), " is enabled; what was held for it is sent within minutes.")
 
 
 def _state(row: ChannelState) -> Text:

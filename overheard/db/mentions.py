@@ -58,14 +58,15 @@ def rows() -> Any:
 def to_public(db: Db, mention_rows: Sequence[Sequence[Any]]) -> list[PublicMention]:
     """Convert rows of ``rows`` to their public form, with the names of their queries."""
     mentions = [_public(row) for row in mention_rows]
-    names = _query_names(db, {query for mention in mentions for query in mention.query_ids})
+    names = query_names(db, {query for mention in mentions for query in mention.query_ids})
     return [
         msgspec.structs.replace(mention, queries=tuple(names[query] for query in mention.query_ids if query in names))
         for mention in mentions
     ]
 
 
-def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+def query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of queries, removed ones included."""
     rows = Query.select(Query.id, Query.name).where(Query.id.in_(list(query_ids)))
     return dict(rows.tuples().execute(db.peewee)) if query_ids else {}
 
@@ -117,6 +118,15 @@ def listing(
     results = iter(query.tuples().execute(db.peewee))
     while page := list(islice(results, PAGE_MENTIONS)):
         yield from zip((row[0] for row in page), to_public(db, page), strict=True)
+
+
+def one(db: Db, workspace_id: int, mention_id: int | None) -> PublicMention | None:
+    """Return a mention of the workspace by its id, or its newest one; None if there is none."""
+    query = rows().where(Mention.workspace == workspace_id)
+    if mention_id is not None:
+        query = query.where(Mention.id == mention_id)
+    found = to_public(db, list(query.order_by(Mention.id.desc()).limit(1).tuples().execute(db.peewee)))
+    return found[0] if found else None
 
 
 def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:

@@ -131,7 +131,9 @@ class Town:
 
 
 def _workspace(db: Db, slug: str, urls: list[str]) -> WorkspaceMatch:
-    channels = tuple(ChannelSpec(f"c{n}", f"{url}/{n}", "instant", new_secret()) for n, url in enumerate(urls))
+    channels = tuple(
+        ChannelSpec(f"c{n}", f"{url}/{n}", "instant", new_secret(), max_per_hour=0) for n, url in enumerate(urls)
+    )
     spec = WorkspaceSpec(slug=slug, subreddits=("all",), every="1d", query=(QuerySpec("q", "x"),), channel=channels)
     now = time.time()
     with db.session():

@@ -45,7 +45,7 @@ def arrive(world: World, *, sent: bool = True) -> str:
     assert list(stored.channels.values()) == [canary.WORKSPACE]
     assert (stored.mentions, stored.ages) == (0, ()), "no user wrote it"
     ((channel_id, _),) = stored.channels.items()
-    (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
+    (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60).deliveries
     if sent:
         deliveries.mark_sent(db, claimed.id, now)
     return str(item.id)

@@ -469,7 +469,7 @@ def test_a_digest_to_be_sent_keeps_its_contents(world: World, db: Db, clock: Clo
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     digests.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
     retention.prune(db, RetentionAges(90, 1, 0), clock())
-    [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
+    [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60).deliveries
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert len(contents.notice.mentions) == 1
@@ -489,7 +489,7 @@ def test_a_mention_with_a_pending_delivery_outlasts_its_days(world: World, db: D
     assert world.counts() | {"Mention": 1, "StoredItem": 1} == world.counts()
     if waits == "held":
         digests.compose(db, acme, clock(), clock())
-    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60).deliveries
     deliveries.mark_sent(db, claimed.id, clock())
     gone = retention.prune(db, keep, clock())
     assert (gone.items, gone.unsent) == (1, 0)

@@ -147,14 +147,16 @@ class Farm:
         every: str = "2s",
         mode: str = "instant",
         url: str | None = None,
+        max_per_hour: int = 0,
         **more: Any,
     ) -> None:
-        """Save a workspace that sends to the farm's receiver."""
+        """Save a workspace that sends to the farm's receiver; by default a message for each mention."""
         for name in subreddits:
             if name not in self.simulator.store.subreddits and name != "all":
                 self.simulator.set_subreddit(name, "public")
         url = url or f"{self.sink.url}/{slug}"
-        channel = ChannelSpec("hook", url, mode, self.secret if url.startswith("http") else None)  # type: ignore[arg-type]
+        secret = self.secret if url.startswith("http") else None
+        channel = ChannelSpec("hook", url, mode, secret, max_per_hour=max_per_hour)  # type: ignore[arg-type]
         spec = WorkspaceSpec(
             slug=slug, subreddits=subreddits, every=every, query=(QuerySpec("q", query),), channel=(channel,), **more
         )

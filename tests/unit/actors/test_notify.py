@@ -161,7 +161,7 @@ def test_a_delivery_stored_during_a_round_is_left_to_the_next_round(
     def meanwhile() -> None:
         receiver.before = lambda: None
         storing.store(db, world.matched((world.item(50), (1,)), poll="meanwhile"), clock())
-        inner.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+        inner.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries)
 
     receiver.before = meanwhile
     assert notify(channel) == [(NotifyChannel(channel_id=channel), None)]
@@ -184,7 +184,7 @@ def test_a_slow_round_extends_its_claim(
 
     def slow() -> None:
         clock.advance(rules.timeout)
-        stolen.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+        stolen.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries)
 
     receiver.before = slow
     assert 4 * rules.timeout > rules.lease
@@ -208,14 +208,16 @@ def test_a_round_whose_lease_expired_ends(
 
     def stand_still() -> None:
         clock.advance(rules.lease + 1)
-        others.extend(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+        others.extend(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries)
 
     receiver.before = stand_still
     assert notify(channel) == []
     assert len(others) == 3
     assert len(receiver.got) == 1
     assert states(db) == ["sent", "pending", "pending"]
-    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other round's claim holds"
+    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60).deliveries == [], (
+        "the other round's claim holds"
+    )
 
 
 def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
@@ -232,7 +234,7 @@ def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
     def stand_still() -> None:
         nonlocal until
         until = clock.advance(rules.lease + 1) + 60
-        assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60)) == 3
+        assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries) == 3
 
     receiver.before = stand_still
     receiver.answers = [RetryableError("timed out")]
@@ -470,7 +472,9 @@ def test_a_channel_is_disabled_when_its_receiver_is_gone(
     row = channels.get(db, channel)
     assert row is not None
     assert (row.disabled_at, row.reason) == (clock(), "410: gone")
-    assert states(db) == ["sent", "failed", "failed"]
+    assert states(db) == ["sent", "held", "held"]
+    attempts = Delivery.select(Delivery.attempts).order_by(Delivery.created_at).tuples().execute(db.peewee)
+    assert list(attempts) == [(1,), (1,), (0,)], "what was not tried may be folded when the channel is enabled"
     assert notify(channel) == []
     assert len(receiver.tried) == 2
     assert metric("deliveries_total", channel_kind="memory", outcome="disabled") == 1
@@ -491,7 +495,7 @@ def test_a_channel_is_disabled_after_five_days_of_failures_only(
         clock.advance(LONGEST_RETRY_SECONDS * 1.2)
     assert 5 * DAY <= row.disabled_at - began <= 5 * DAY + 2 * LONGEST_RETRY_SECONDS
     assert row.reason == "nothing could be delivered for 5 days: refused"
-    assert states(db) == ["failed"]
+    assert states(db) == ["held"]
 
 
 def test_a_delivery_that_always_fails_is_given_up_while_others_succeed(
@@ -552,7 +556,7 @@ def test_a_channel_that_cannot_be_opened_is_disabled(
         "the series exists before the first one, so that it is a rise"
     )
     assert notify(channel) == []
-    assert states(db) == ["failed", "failed"]
+    assert states(db) == ["held", "held"]
     assert metrics.registry.get_sample_value(*series) == 1
 
 
@@ -609,7 +613,7 @@ def test_a_round_that_waited_longer_than_its_claim_starts_over(
     [(resume, delay)] = notify(channel, Turns(0))
     assert delay == 40
     clock.advance(40 + rules.lease + 1)
-    others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
+    others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60).deliveries
     assert notify(resume) == []
     assert receiver.tried == [], "another round holds the channel"
     deliveries.mark_sent(db, others[0].id, clock())
