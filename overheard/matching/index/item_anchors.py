@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from overheard.items import Item
-from overheard.matching.index.anchors import EVERY_ITEM, Anchor, Pair
+from overheard.matching.index.anchors import EVERY_ITEM, Anchor
 from overheard.matching.index.fast_words import forms
 from overheard.matching.index.letter_anchors import LetterAnchors
 from overheard.matching.item.document import author_key, item_place_key, looks_further
@@ -42,13 +42,13 @@ class ItemAnchors:
         """Stop counting them."""
         self._count(anchors, query, -1)
 
-    def anchors_in(self, item: Item) -> tuple[list[str], list[Pair]]:
-        """Return all anchors that an item may have: the words and other texts, and the pairs."""
+    def anchors_in(self, item: Item) -> list[Anchor]:
+        """Return all anchors that an item may have, some of them several times."""
         words, pairs = forms(_text(item, bool(self._further_fields)))
         words += self._of_words.of_words(words)
         if self._of_items:
             words += _of_item(item)
-        return words, pairs
+        return [*words, *pairs]
 
     def _count(self, anchors: Collection[Anchor], query: ParsedQuery, by: int) -> None:
         self._further_fields += by * _looks_further(query)
