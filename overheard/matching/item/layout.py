@@ -17,11 +17,11 @@ from typing import NamedTuple
 from overheard.items import Item
 from overheard.matching.language.spelling import joined_by, literal
 from overheard.matching.markup import BREAK, address_mask, flow
+from overheard.matching.text.fast_reading import read_fast
 from overheard.matching.text.folding import fold_keeping_accents
-from overheard.matching.text.scripts import visible
+from overheard.matching.text.scripts import IGNORED, visible
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.text.symbols import affixes, widened
-from overheard.matching.text.variants import JOINING, variants
 from overheard.matching.text.visible_text import VisibleText, visible_text
 from overheard.matching.text.words import Span, original_span, read, visible_spans
 from overheard.matching.tree import FieldName, Variation, Where
@@ -29,6 +29,7 @@ from overheard.matching.tree import FieldName, Variation, Where
 # Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
 FEW_WORDS = 6
 FEW_PLACES = 8  # of a word; more than these are kept as a set
+FEW_SPANS = 4  # are found one by one, before those of all words are noted
 
 Texts = dict[FieldName, str]
 
@@ -56,13 +57,13 @@ class Layout:
 
     def __init__(self, texts: Texts) -> None:
         self.words: list[str] = []
-        self._before: list[str] = []  # what separates each word, or gap, from the word before it
         self.sections: list[Section] = []
         self._firsts: list[int] = []  # the first position of each section
         # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
         self.forms: dict[str, list[tuple[int, int]]] = {}
         self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
-        self._asked = 0
+        self._lower: dict[int, str] = {}
+        self._asked = self._spans_asked = 0
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
         for name, text in texts.items():
@@ -78,23 +79,34 @@ class Layout:
 
     def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
         """Add the words of a text that begins ``offset`` characters into its field."""
-        words, separators = read(masked)
-        first, count = len(self.words), len(words)
-        breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
-        gaps = [first + number + at for number, at in enumerate(breaks)]
+        first = len(self.words)
+        gaps: list[int] = []
+        for paragraph in masked.split(BREAK):
+            words, found = read_fast(paragraph)
+            if not words:
+                continue
+            at = len(self.words)
+            if at > first:
+                gaps.append(at - 1)
+            self.words += words
+            self.words.append(GAP)
+            for start, length, form in found:
+                self.forms.setdefault(form, []).append((at + start, length))
+        if len(self.words) == first:
+            self.words.append(GAP)
         self.sections.append(Section(first, name, masked, offset, links, gaps))
         self._firsts.append(first)
-        for start, end in pairwise([0, *breaks, count]):
-            self.words += words[start:end]
-            self.words.append(GAP)
-            self._before += separators[start : end + 1]
-        if not JOINING.isdisjoint(separators):
-            self._add_forms(words, separators, first, breaks)
 
-    def _add_forms(self, words: list[str], separators: list[str], first: int, breaks: list[int]) -> None:
-        for start, length, form in variants(words, separators):
-            at = first + start + (bisect_right(breaks, start) if breaks else 0)
-            self.forms.setdefault(form, []).append((at, length))
+    @cached_property
+    def _before(self) -> list[str]:
+        """What separates each word, or gap, from the word before it. Most items are read without."""
+        before: list[str] = []
+        for section in self.sections:
+            separators = read(section.masked)[1]
+            breaks = [at - section.first - number for number, at in enumerate(section.gaps)]
+            for start, end in pairwise([0, *breaks, len(separators) - 1]):
+                before += separators[start : end + 1]
+        return before
 
     # -- what stands where
 
@@ -290,6 +302,10 @@ class Layout:
     def _word_span(self, at: int) -> tuple[Section, int, int]:
         """Return a word's section, and its span in the section's text."""
         section = self._section(at)
+        if self._spans_asked < FEW_SPANS:
+            self._spans_asked += 1
+            if found := self._plain_span(section, at):
+                return section, *found
         if (known := self._visible.get(section.first)) is None:
             seen = visible_text(section.masked)
             known = self._visible[section.first] = seen, visible_spans(seen.text)
@@ -297,6 +313,27 @@ class Layout:
         if section.gaps:  # each has taken a position
             number -= bisect_left(section.gaps, at)
         return section, *original_span(section.masked, known[0], known[1][number])
+
+    def _plain_span(self, section: Section, at: int) -> Span | None:
+        """Return a word's span in the section's text, if that is plain, and the word is one of the first such in it."""
+        if (text := self._lower.get(section.first)) is None:
+            masked = section.masked
+            plain = masked.isascii() and IGNORED not in masked
+            text = self._lower[section.first] = masked.lower() if plain else ""
+        word = self.words[at]
+        # In a text, "nt" may be written n't.
+        if not text or ("nt" in word and "n't" in text):
+            return None
+        before = self.words[section.first : at].count(word)
+        end = 0
+        for _ in range(FEW_PLACES):
+            start = text.find(word, end)
+            end = start + len(word)
+            if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
+                if not before:
+                    return start, end
+                before -= 1
+        return None
 
     @cached_property
     def _in_links(self) -> int:
