@@ -1,7 +1,9 @@
 """What the index looks up for a text: its words, their variants, and all pairs of neighbours of these."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 
 from overheard.matching.text.fast_reading import read_fast
 from overheard.matching.text.variants import Variant
@@ -9,15 +11,28 @@ from overheard.matching.text.variants import Variant
 Pair = tuple[str, str]
 
 
-def forms(masked: str) -> tuple[list[str], list[Pair]]:
+class Pairs:
+    """All pairs of words and variants that stand side by side, some of them several times.
+
+    Each exists only while it is looked up: to keep them would take longer than to make them again.
+    """
+
+    def __init__(self, words: Sequence[str], found: Sequence[Variant]) -> None:
+        self._words = words
+        self._of_variants = _pairs(words, found) if found else ()
+
+    def __iter__(self) -> Iterator[Pair]:
+        return chain(pairwise(self._words), self._of_variants)
+
+
+def forms(masked: str) -> tuple[list[str], Pairs]:
     """Return the words and variants of a text, and all pairs of those that stand side by side.
 
-    The words come first, in reading order. Pairs may be repeated, and may be of words of two paragraphs.
+    The words come first, in reading order. Pairs may be of words of two paragraphs.
     """
     words, found = read_fast(masked)
-    if not found:
-        return words, list(pairwise(words))
-    return words + [form for _, _, form in found], [*pairwise(words), *_pairs(words, found)]
+    pairs = Pairs(words, found)
+    return (words + [form for _, _, form in found] if found else words), pairs
 
 
 def _pairs(words: Sequence[str], found: Sequence[Variant]) -> list[Pair]:

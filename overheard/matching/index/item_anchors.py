@@ -8,26 +8,48 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from overheard.items import Item
 from overheard.matching.index.anchors import EVERY_ITEM, Anchor
-from overheard.matching.index.fast_words import forms
-from overheard.matching.index.letter_anchors import LetterAnchors
+from overheard.matching.index.fast_words import Pairs, forms
+from overheard.matching.index.letter_anchors import LetterAnchors, count
 from overheard.matching.item.document import author_key, item_place_key, looks_further
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
+from overheard.matching.text.memory import REMEMBERED_CHARS
 from overheard.matching.tree import Domain, Near, ParsedQuery, Pattern, Term
+
+REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
+
+
+class AnchorsInItem(NamedTuple):
+    """What an item offers: ``texts``, of which each is an anchor of some query; its pairs, and all its words."""
+
+    texts: set[str]
+    pairs: Pairs
+    words: list[str]
+
+    def all(self) -> set[Anchor]:
+        """Return all words and pairs, whether queries are filed under them or not."""
+        return {*self.words, *self.pairs}
 
 
 class ItemAnchors:
-    """Which further anchors the queries of an index have, and which anchors an item has.
+    """Which anchors the queries of an index have, and which of them an item has.
 
     Changed under the index's lock; ``anchors_in`` runs without it.
     """
 
     def __init__(self) -> None:
         self._further_fields = 0  # how many queries look in the thread's title or the flair
-        self._of_words = LetterAnchors()
-        self._of_items: Counter[str] = Counter()  # anchors by place, author, or none at all
+        # How many queries have a word, or something of an item that is not in its texts, as an anchor.
+        self._words: Counter[str] = Counter()
+        self._of_items: Counter[str] = Counter()
+        self._letters = LetterAnchors()
+        # Words that lead to no query, as nearly all do, and the letter anchors of the others. Both are replaced, never
+        # emptied: a thread may be reading them.
+        self._idle: set[str] = set()
+        self._known: dict[str, Collection[str]] = {}
 
     @property
     def always_evaluated(self) -> int:
@@ -42,25 +64,53 @@ class ItemAnchors:
         """Stop counting them."""
         self._count(anchors, query, -1)
 
-    def anchors_in(self, item: Item) -> list[Anchor]:
-        """Return all anchors that an item may have, some of them several times."""
+    def anchors_in(self, item: Item) -> AnchorsInItem:
+        """Return what an item offers."""
         words, pairs = forms(_text(item, bool(self._further_fields)))
-        words += self._of_words.of_words(words)
+        texts = self._in_words(words)
         if self._of_items:
-            words += _of_item(item)
-        return [*words, *pairs]
+            texts.update(_of_item(item))
+        return AnchorsInItem(texts, pairs, words)
+
+    def _in_words(self, words: Collection[str]) -> set[str]:
+        """Return the words that may be anchors, and the letter anchors of words."""
+        idle, known = self._idle, self._known
+        if len(idle) + len(known) > REMEMBERED_WORDS:
+            idle, known = self._idle, self._known = set(), {}
+        found = set(words) - idle
+        new: list[str] = []
+        for word in list(found):
+            if (anchors := known.get(word)) is None:
+                new.append(word)
+            elif anchors:
+                found.update(anchors)
+        for word, anchors in self._letters.of_words(new).items() if new else ():
+            found.update(anchors)
+            if len(word) > REMEMBERED_CHARS:
+                continue
+            if anchors or word in self._words:
+                known[word] = anchors
+                continue
+            idle.add(word)
+            # Once more: a query may have come in between, before the word was there for it to discard.
+            if word in self._words:
+                idle.discard(word)
+        return found
 
     def _count(self, anchors: Collection[Anchor], query: ParsedQuery, by: int) -> None:
         self._further_fields += by * _looks_further(query)
         for anchor in anchors:
-            if isinstance(anchor, tuple) or anchor.isalnum():
+            if isinstance(anchor, tuple):
                 continue
             if LetterAnchors.is_one(anchor):
-                self._of_words.change(anchor, by)
+                self._letters.change(anchor, by)
+                # After the change: what is noted in the new ones must be true of the new anchors.
+                self._idle, self._known = set(), {}
             elif anchor == EVERY_ITEM or anchor.startswith(("place:", "author:")):
-                self._of_items[anchor] += by
-                if not self._of_items[anchor]:
-                    del self._of_items[anchor]
+                count(self._of_items, anchor, by)
+            else:
+                count(self._words, anchor, by)
+                self._idle.discard(anchor)
 
 
 def _of_item(item: Item) -> Iterator[str]:

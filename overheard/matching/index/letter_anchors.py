@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 from typing import Literal
 
-from overheard.matching.text.memory import REMEMBERED_CHARS
 from overheard.matching.text.stems import stems
-
-REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
 
 _Kind = Literal["beginning", "end", "stem", "part"]
 _BY_SIGN: dict[str, _Kind] = {"*": "end", "~": "stem", "/": "part"}
@@ -26,10 +22,6 @@ class LetterAnchors:
         # How many queries have a beginning, an end or a part, by its size, and a stem.
         self._texts: dict[_Kind, _OfSize] = {"beginning": {}, "end": {}, "part": {}}
         self._stems: Counter[str] = Counter()
-        # Words without any such anchor, as nearly all are, and those of the others. Both are replaced, never emptied: a
-        # thread may be reading them.
-        self._plain: set[str] = set()
-        self._known: dict[str, Collection[str]] = {}
 
     @staticmethod
     def is_one(anchor: str) -> bool:
@@ -41,44 +33,17 @@ class LetterAnchors:
         kind = "beginning" if anchor[-1] == "*" else _BY_SIGN[anchor[0]]
         text = anchor[:-1] if kind == "beginning" else anchor[1:]
         if kind == "stem":
-            _count(self._stems, text, by)
+            count(self._stems, text, by)
         else:
             of_size = self._texts[kind]
             texts = of_size.get(len(text), Counter())
-            _count(texts, text, by)
+            count(texts, text, by)
             # Replaced, not changed: a thread may be going through it.
             others = {size: of_other for size, of_other in of_size.items() if size != len(text)}
             self._texts[kind] = others | {len(text): texts} if texts else others
-        # After the changes: what is noted in the new ones must be true of the new anchors.
-        self._plain, self._known = set(), {}
 
-    def of_words(self, words: Collection[str]) -> list[str]:
-        """Return the anchors of these words that some query has."""
-        if not self._stems and not any(self._texts.values()):
-            return []
-        plain, known = self._plain, self._known
-        if len(plain) + len(known) > REMEMBERED_WORDS:
-            plain, known = self._plain, self._known = set(), {}
-        found: list[str] = []
-        new: list[str] = []
-        for word in set(words) - plain:
-            if (anchors := known.get(word)) is None:
-                new.append(word)
-            else:
-                found += anchors
-        if new:
-            for word, anchors in self._found(new).items():
-                found += anchors
-                if len(word) > REMEMBERED_CHARS:
-                    pass
-                elif anchors:
-                    known[word] = anchors
-                else:
-                    plain.add(word)
-        return found
-
-    def _found(self, words: list[str]) -> dict[str, list[str]]:
-        """Return the anchors of each of these words."""
+    def of_words(self, words: list[str]) -> dict[str, list[str]]:
+        """Return the anchors of each of these words that some query has."""
         beginnings, ends, parts = (self._texts[kind].items() for kind in ("beginning", "end", "part"))
         found: dict[str, list[str]] = {}
         for word in words:
@@ -96,7 +61,8 @@ class LetterAnchors:
         return found
 
 
-def _count(counter: Counter[str], text: str, by: int) -> None:
+def count(counter: Counter[str], text: str, by: int) -> None:
+    """Count so many more (or fewer); keep nothing that is counted no more."""
     counter[text] += by
     if not counter[text]:
         del counter[text]

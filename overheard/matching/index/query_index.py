@@ -23,18 +23,19 @@ from threading import Lock
 from typing import NamedTuple
 
 from overheard.items import Item, WatchKey
-from overheard.matching.index.anchors import Anchor, AnchorChooser
+from overheard.matching.index.anchors import AnchorChooser
 from overheard.matching.index.filed_query import FiledQuery
-from overheard.matching.index.item_anchors import ItemAnchors
+from overheard.matching.index.item_anchors import AnchorsInItem, ItemAnchors
 from overheard.matching.index.shelf import Shelf
 from overheard.matching.item.document import Document, Reason
 from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.tree import ParsedQuery
 
-# Of places and kinds, each with a shelf of its own: on each, a query takes about 50 bytes. Chosen, not measured.
-MAX_SHELVES = 20
+MAX_SHELVES = 20  # of an owner: on each, a query takes about 50 bytes. Chosen, not measured.
 FoundIn = tuple[WatchKey, WatchKey]  # an item's place, and its source
-ANYWHERE: WatchKey | None = None  # the shelf that is looked at for every item
+# A source and a place: one for all kinds, as most owners watch several.
+ShelfName = tuple[str, str]
+ANYWHERE: ShelfName = ("", "")  # the shelf that is looked at for every item
 NO_OWNERS: frozenset[int] = frozenset()
 
 
@@ -64,7 +65,7 @@ class QueryIndex:
         self._keys: dict[int, array[int]] = {}
         self._places: dict[int, tuple[WatchKey, ...]] = {}
         self._watchers: dict[WatchKey, set[int]] = {}
-        self._shelves: dict[WatchKey | None, Shelf] = {}
+        self._shelves: dict[ShelfName, Shelf] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -166,11 +167,11 @@ class QueryIndex:
         with self._lock:
             found = self._found(anchors, found_in)
         if any(filed.filing.further for filed in found):
-            present = set(anchors)
+            present = anchors.all()
             return [(filed, wanted_by) for filed, wanted_by in found.items() if filed.may_hold(present)]
         return list(found.items())
 
-    def _found(self, anchors: Collection[Anchor], found_in: FoundIn | None) -> dict[FiledQuery, list[tuple[int, int]]]:
+    def _found(self, anchors: AnchorsInItem, found_in: FoundIn | None) -> dict[FiledQuery, list[tuple[int, int]]]:
         """Return the queries filed under these anchors, each with the (key, owner) pairs that count. Under the lock.
 
         The interpreter's own lock is not enough: an anchor may leave a shelf between the two statements that find and
@@ -180,10 +181,10 @@ class QueryIndex:
             return {filed: filed.pairs() for shelf in self._shelves.values() for filed in shelf.found(anchors)}
         found: dict[FiledQuery, list[tuple[int, int]]] = {}
         of_place, of_source = (self._watchers.get(place, NO_OWNERS) for place in found_in)
-        for place in (*found_in, ANYWHERE):
-            if shelf := self._shelves.get(place):
+        for name in (*map(_shelf_name, found_in), ANYWHERE):
+            if shelf := self._shelves.get(name):
                 for filed in shelf.found(anchors):
-                    # Of an equal query, not all owners watch the place, nor all that have theirs on the shelf ANYWHERE.
+                    # Of an equal query, other owners may watch other places; and those of this place, another kind.
                     if wanted_by := filed.wanted_by(of_place, of_source):
                         found[filed] = wanted_by
         return found
@@ -199,23 +200,28 @@ class QueryIndex:
             del self._by_query[filed.query]
             self._lookup.remove(filed.filing.anchors, filed.query)
 
-    def _shelves_for(self, owner: int) -> set[WatchKey | None]:
+    def _shelves_for(self, owner: int) -> set[ShelfName]:
         """Return the names of the shelves on which an owner's queries are."""
-        places = self._places.get(owner, ())
-        return set(places) if 0 < len(places) <= MAX_SHELVES else {ANYWHERE}
+        names = set(map(_shelf_name, self._places.get(owner, ())))
+        return names if 0 < len(names) <= MAX_SHELVES else {ANYWHERE}
 
-    def _put(self, filed: FiledQuery, shelves: Iterable[WatchKey | None]) -> None:
+    def _put(self, filed: FiledQuery, shelves: Iterable[ShelfName]) -> None:
         for name in shelves:
             shelf = self._shelves.get(name)
             if shelf is None:
                 shelf = self._shelves[name] = Shelf()
             shelf.add(filed)
 
-    def _take(self, filed: FiledQuery, shelves: Iterable[WatchKey | None]) -> None:
+    def _take(self, filed: FiledQuery, shelves: Iterable[ShelfName]) -> None:
         for name in shelves:
             self._shelves[name].remove(filed)
             if not self._shelves[name]:
                 del self._shelves[name]
+
+
+def _shelf_name(place: WatchKey) -> ShelfName:
+    source, _, name = place
+    return source, name
 
 
 def matches(query: ParsedQuery, item: Item) -> Hit | None:

@@ -7,10 +7,11 @@ table of all queries is not, and there each lookup takes several times as long.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from overheard.matching.index.anchors import Anchor
 from overheard.matching.index.filed_query import FiledQuery
+from overheard.matching.index.item_anchors import AnchorsInItem
 
 
 class Shelf:
@@ -51,10 +52,11 @@ class Shelf:
                     continue
             del self._by_anchor[anchor]
 
-    def found(self, anchors: Collection[Anchor]) -> Iterator[FiledQuery]:
-        """Yield the queries under any of these anchors; one that is under several, several times."""
+    def found(self, anchors: AnchorsInItem) -> Iterator[FiledQuery]:
+        """Yield the queries under any of an item's anchors; one that is under several, several times."""
         # A dict's view takes any iterable, and looks up each of its elements in C.
-        for anchor in self._by_anchor.keys() & anchors:
+        table = self._by_anchor.keys()
+        for anchor in (*(table & anchors.texts), *(table & anchors.pairs)):
             filed = self._by_anchor[anchor]
             if isinstance(filed, set):
                 yield from filed

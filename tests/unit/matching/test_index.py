@@ -187,13 +187,13 @@ def test_what_owners_watch_may_change() -> None:
 
 def test_a_query_is_filed_only_where_its_owner_watches() -> None:
     index = QueryIndex()
-    index.watch(1, [HERE, ELSEWHERE])
+    index.watch(1, [HERE, ("reddit", "comment", "python"), ELSEWHERE])
     index.watch(2, [("reddit", "post", f"place{number}") for number in range(MAX_SHELVES + 1)])
     index.add(1, parse("acme"), owner=1)
     index.add(2, parse("bolt"), owner=2)
     assert {name: list(shelf._by_anchor) for name, shelf in index._shelves.items()} == {
-        HERE: ["acme"],
-        ELSEWHERE: ["acme"],
+        ("reddit", "python"): ["acme"],
+        ("reddit", "rust"): ["acme"],
         ANYWHERE: ["bolt"],
     }
 
