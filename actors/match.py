@@ -73,7 +73,10 @@ class Matcher:
         self.refresh()
         if self.sampler is not None:
             self.sampler.refresh()
-        matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
+        # Those of one place one after the other: what is looked up for the first is in the processor's cache then.
+        order = sorted(range(len(message.items)), key=lambda at: message.items[at].place)
+        found = {at: self._match_item(message.items[at]) for at in order}
+        matched = [entry for at in range(len(found)) if (entry := found[at]) is not None]
         bind(matched=sum(bool(entry.matches) for entry in matched))
         entries = [part for entry in matched for part in split_matches(entry)]
         pieces = chunks(entries, matched_size)

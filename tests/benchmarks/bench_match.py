@@ -93,8 +93,12 @@ def of_size(
     yield Figure("… parsed and indexed in", built - started, "s", None, False)
     yield Figure("… of which parsing", parsed - started, "s", None, False)
     yield Figure("… memory for them", grown, "MB", None, False)
-    yield Figure("… queries found by an item's words", _mean(seen, lambda one: index._candidates(one.item, None)), "")
-    wanted = _mean(seen, lambda one: index._candidates(one.item, one.item.found_in))
+    yield Figure(
+        "… queries found by an item's words",
+        _mean(seen, lambda one: index._candidates(index._lookup.anchors_in(one.item), None)),
+        "",
+    )
+    wanted = _mean(seen, lambda one: index._candidates(index._lookup.anchors_in(one.item), one.item.found_in))
     yield Figure("… of them, wanted at its place", wanted, "")
     yield Figure("… of them, hits", _mean(seen, lambda one: index.match(one.item, one.item.found_in)), "")
     yield Figure("… always evaluated", 100 * index.always_evaluated / size, "%")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 
-from overheard.matching.text.fast_reading import read_fast
+from overheard.matching.text.fast_reading import Reading, read_fast
 from overheard.matching.text.variants import Variant
 
 Pair = tuple[str, str]
@@ -30,7 +30,12 @@ def forms(masked: str) -> tuple[list[str], Pairs]:
 
     The words come first, in reading order. Pairs may be of words of two paragraphs.
     """
-    words, found = read_fast(masked)
+    return forms_of(read_fast(masked))
+
+
+def forms_of(reading: Reading) -> tuple[list[str], Pairs]:
+    """Return the same of a text that was read already."""
+    words, found = reading
     pairs = Pairs(words, found)
     return (words + [form for _, _, form in found] if found else words), pairs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Set
 
-from overheard.matching.index.anchors import Anchor, Filing
+from overheard.matching.index.anchors import Filing
 from overheard.matching.tree import ParsedQuery
 
 
@@ -73,10 +73,3 @@ class FiledQuery:
                 if owner in place_watchers or owner in source_watchers:
                     wanted.append((key, owner))
         return wanted
-
-    def may_hold(self, present: set[Anchor]) -> bool:
-        """Return False if an item's words and pairs lack something that the query requires."""
-        for anchors in self.filing.further:  # noqa: SIM110
-            if present.isdisjoint(anchors):
-                return False
-        return True

@@ -8,30 +8,46 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from functools import cached_property
 
 from overheard.items import Item
-from overheard.matching.index.anchors import EVERY_ITEM, Anchor
-from overheard.matching.index.fast_words import Pairs, forms
+from overheard.matching.index.anchors import EVERY_ITEM, Anchor, Anchors
+from overheard.matching.index.fast_words import Pairs, forms, forms_of
 from overheard.matching.index.letter_anchors import LetterAnchors, count
 from overheard.matching.item.document import author_key, item_place_key, looks_further
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
+from overheard.matching.text.fast_reading import Readings, read_fast
 from overheard.matching.text.memory import REMEMBERED_CHARS
 from overheard.matching.tree import Domain, Near, ParsedQuery, Pattern, Term
 
 REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
 
 
-class AnchorsInItem(NamedTuple):
-    """What an item offers: ``texts``, of which each is an anchor of some query; its pairs, and all its words."""
+class AnchorsInItem:
+    """What an item offers: the texts that may be anchors of queries, and its pairs.
 
-    texts: set[str]
-    pairs: Pairs
-    words: list[str]
+    ``readings``: what was read, by its text.
+    """
 
-    def all(self) -> set[Anchor]:
-        """Return all words and pairs, whether queries are filed under them or not."""
-        return {*self.words, *self.pairs}
+    def __init__(self, texts: set[str], pairs: Pairs, words: list[str], readings: Readings) -> None:
+        self.texts = texts
+        self.pairs = pairs
+        self.readings = readings
+        self._words = words
+
+    def has(self, anchors: Anchors) -> bool:
+        """Return True if the item has one of these words and pairs, whether queries are filed under it or not."""
+        if not self._all_words.isdisjoint(anchors):
+            return True
+        return any(isinstance(anchor, tuple) for anchor in anchors) and not self._all_pairs.isdisjoint(anchors)
+
+    @cached_property
+    def _all_words(self) -> set[Anchor]:
+        return set(self._words)
+
+    @cached_property
+    def _all_pairs(self) -> set[Anchor]:
+        return set(self.pairs)
 
 
 class ItemAnchors:
@@ -46,10 +62,11 @@ class ItemAnchors:
         self._words: Counter[str] = Counter()
         self._of_items: Counter[str] = Counter()
         self._letters = LetterAnchors()
-        # Words that lead to no query, as nearly all do, and the letter anchors of the others. Both are replaced, never
-        # emptied: a thread may be reading them.
+        # What is known of words: nearly all lead to no query, others are anchors as they are, and a few have letter
+        # anchors. All are replaced, never emptied: a thread may be reading them.
         self._idle: set[str] = set()
-        self._known: dict[str, Collection[str]] = {}
+        self._bare: set[str] = set()
+        self._lettered: dict[str, Collection[str]] = {}
 
     @property
     def always_evaluated(self) -> int:
@@ -66,36 +83,44 @@ class ItemAnchors:
 
     def anchors_in(self, item: Item) -> AnchorsInItem:
         """Return what an item offers."""
-        words, pairs = forms(_text(item, bool(self._further_fields)))
+        text = _text(item, bool(self._further_fields))
+        reading = read_fast(text)
+        words, pairs = forms_of(reading)
         texts = self._in_words(words)
         if self._of_items:
             texts.update(_of_item(item))
-        return AnchorsInItem(texts, pairs, words)
+        return AnchorsInItem(texts, pairs, words, {text: reading})
 
     def _in_words(self, words: Collection[str]) -> set[str]:
         """Return the words that may be anchors, and the letter anchors of words."""
-        idle, known = self._idle, self._known
-        if len(idle) + len(known) > REMEMBERED_WORDS:
-            idle, known = self._idle, self._known = set(), {}
+        idle, bare, lettered = self._idle, self._bare, self._lettered
+        if len(idle) + len(bare) + len(lettered) > REMEMBERED_WORDS:
+            idle, bare, lettered = self._forget_words()
         found = set(words) - idle
         new: list[str] = []
-        for word in list(found):
-            if (anchors := known.get(word)) is None:
+        for word in found - bare:
+            if (anchors := lettered.get(word)) is None:
                 new.append(word)
-            elif anchors:
+            else:
                 found.update(anchors)
         for word, anchors in self._letters.of_words(new).items() if new else ():
             found.update(anchors)
             if len(word) > REMEMBERED_CHARS:
-                continue
-            if anchors or word in self._words:
-                known[word] = anchors
-                continue
-            idle.add(word)
-            # Once more: a query may have come in between, before the word was there for it to discard.
-            if word in self._words:
-                idle.discard(word)
+                pass
+            elif anchors:
+                lettered[word] = anchors
+            elif word in self._words:
+                bare.add(word)
+            else:
+                idle.add(word)
+                # Once more: a query may have come in between, before the word was there for it to discard.
+                if word in self._words:
+                    idle.discard(word)
         return found
+
+    def _forget_words(self) -> tuple[set[str], set[str], dict[str, Collection[str]]]:
+        self._idle, self._bare, self._lettered = set(), set(), {}
+        return self._idle, self._bare, self._lettered
 
     def _count(self, anchors: Collection[Anchor], query: ParsedQuery, by: int) -> None:
         self._further_fields += by * _looks_further(query)
@@ -105,7 +130,7 @@ class ItemAnchors:
             if LetterAnchors.is_one(anchor):
                 self._letters.change(anchor, by)
                 # After the change: what is noted in the new ones must be true of the new anchors.
-                self._idle, self._known = set(), {}
+                self._forget_words()
             elif anchor == EVERY_ITEM or anchor.startswith(("place:", "author:")):
                 count(self._of_items, anchor, by)
             else:

@@ -143,10 +143,13 @@ class QueryIndex:
         ``found_in``: the item's place and its source. Only queries of owners that watch one of them count, and those of
         others cost nothing. None: the queries of all owners.
         """
-        candidates = self._candidates(item, found_in)
+        if found_in is not None and not self.is_watched(found_in):
+            return []
+        anchors = self._lookup.anchors_in(item)
+        candidates = self._candidates(anchors, found_in)
         if not candidates:
             return []
-        document = Document(item)
+        document = Document(item, anchors.readings)
         hits: list[Hit] = []
         for filed, wanted_by in candidates:
             if filed.query.holds(document):
@@ -159,17 +162,13 @@ class QueryIndex:
         hits.sort(key=itemgetter(0))
         return hits
 
-    def _candidates(self, item: Item, found_in: FoundIn | None) -> list[tuple[FiledQuery, list[tuple[int, int]]]]:
-        """Return the queries with an anchor in an item, each with the (key, owner) pairs that count."""
-        if found_in is not None and not self.is_watched(found_in):
-            return []
-        anchors = self._lookup.anchors_in(item)
+    def _candidates(
+        self, anchors: AnchorsInItem, found_in: FoundIn | None
+    ) -> list[tuple[FiledQuery, list[tuple[int, int]]]]:
+        """Return the queries that an item's anchors lead to, each with the (key, owner) pairs that count."""
         with self._lock:
             found = self._found(anchors, found_in)
-        if any(filed.filing.further for filed in found):
-            present = anchors.all()
-            return [(filed, wanted_by) for filed, wanted_by in found.items() if filed.may_hold(present)]
-        return list(found.items())
+        return [(filed, wanted_by) for filed, wanted_by in found.items() if all(map(anchors.has, filed.filing.further))]
 
     def _found(self, anchors: AnchorsInItem, found_in: FoundIn | None) -> dict[FiledQuery, list[tuple[int, int]]]:
         """Return the queries filed under these anchors, each with the (key, owner) pairs that count. Under the lock.

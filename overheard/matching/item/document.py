@@ -8,8 +8,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from overheard.items import Item, place_key
-from overheard.matching.item.layout import all_texts_of, texts_of
+from overheard.matching.item.layout import NO_READINGS, all_texts_of, texts_of
 from overheard.matching.item.leaf_finder import Highlight, LeafFinder
+from overheard.matching.text.fast_reading import Readings
 from overheard.matching.tree import DEFAULT_FIELDS, Attribute, Domain, Leaf, Near, Pattern, Term
 
 _USUAL_FIELDS = frozenset(DEFAULT_FIELDS)
@@ -30,9 +31,10 @@ class Reason(NamedTuple):
 class Document:
     """The texts and attributes of one item, as a tree asks for them (``tree.DocumentView``)."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, readings: Readings = NO_READINGS) -> None:
+        """``readings``: what was read already of the item's texts, by text."""
         self._item = item
-        self._usual = LeafFinder(texts_of(item))
+        self._usual = LeafFinder(texts_of(item), readings)
 
     @cached_property
     def _all(self) -> LeafFinder:

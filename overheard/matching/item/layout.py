@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from contextlib import suppress
 from functools import cached_property
 from itertools import chain, pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from overheard.items import Item
 from overheard.matching.language.spelling import joined_by, literal
 from overheard.matching.markup import BREAK, address_mask, flow
-from overheard.matching.text.fast_reading import read_fast
+from overheard.matching.text.fast_reading import Readings, read_fast
 from overheard.matching.text.folding import fold_keeping_accents
 from overheard.matching.text.scripts import IGNORED, visible
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
@@ -29,10 +30,13 @@ from overheard.matching.tree import FieldName, Variation, Where
 # Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
 FEW_WORDS = 6
 FEW_PLACES = 8  # of a word; more than these are kept as a set
-FEW_SPANS = 4  # are found one by one, before those of all words are noted
+FEW_SPANS = 4  # are searched for one by one, before those of all words are noted
+FEW_TRIES = 20  # of a search, for a word that is inside of others
+FEW_MARKS = 20  # characters of markup beside a word
 
 Texts = dict[FieldName, str]
 
+NO_READINGS: Readings = MappingProxyType({})
 GAP = ""  # a position where a paragraph ends; no word is empty
 NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
 
@@ -55,7 +59,9 @@ class Section(NamedTuple):
 class Layout:
     """The words of an item: of its fields, of the addresses in each, with gaps in between."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, readings: Readings = NO_READINGS) -> None:
+        """``readings``: what was read already, by its text; most comments are a single text without markup."""
+        self._readings = readings
         self.words: list[str] = []
         self.sections: list[Section] = []
         self._firsts: list[int] = []  # the first position of each section
@@ -82,7 +88,7 @@ class Layout:
         first = len(self.words)
         gaps: list[int] = []
         for paragraph in masked.split(BREAK):
-            words, found = read_fast(paragraph)
+            words, found = self._readings.get(paragraph) or read_fast(paragraph)
             if not words:
                 continue
             at = len(self.words)
@@ -294,6 +300,11 @@ class Layout:
         # A text may have thousands: each target of a link is one.
         return self.sections[bisect_right(self._firsts, at) - 1]
 
+    def _end(self, section: Section) -> int:
+        """Return the position after the last of a section."""
+        number = bisect_right(self._firsts, section.first)
+        return self._firsts[number] if number < len(self._firsts) else len(self.words)
+
     def _original(self, at: int, any_case: bool) -> str:
         section, start, end = self._word_span(at)
         said = section.masked[start:end]
@@ -304,7 +315,7 @@ class Layout:
         section = self._section(at)
         if self._spans_asked < FEW_SPANS:
             self._spans_asked += 1
-            if found := self._plain_span(section, at):
+            if found := self._quick_span(section, at):
                 return section, *found
         if (known := self._visible.get(section.first)) is None:
             seen = visible_text(section.masked)
@@ -314,33 +325,26 @@ class Layout:
             number -= bisect_left(section.gaps, at)
         return section, *original_span(section.masked, known[0], known[1][number])
 
-    def _plain_span(self, section: Section, at: int) -> Span | None:
-        """Return a word's span in the section's text, if that is plain, and the word is one of the first such in it."""
+    def _quick_span(self, section: Section, at: int) -> Span | None:
+        """Return a word's span in the section's text, where a search for the word cannot be wrong; otherwise None."""
         if (text := self._lower.get(section.first)) is None:
-            masked = section.masked
-            plain = masked.isascii() and IGNORED not in masked
-            text = self._lower[section.first] = masked.lower() if plain else ""
+            text = self._lower[section.first] = section.masked.lower() if section.masked.isascii() else ""
         word = self.words[at]
         # In a text, "nt" may be written n't.
         if not text or ("nt" in word and "n't" in text):
             return None
         before = self.words[section.first : at].count(word)
-        end = 0
-        for _ in range(FEW_PLACES):
-            start = text.find(word, end)
-            end = start + len(word)
-            if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
-                if not before:
-                    return start, end
-                before -= 1
-        return None
+        # What markup divides is not found, and so would not be counted.
+        if before >= FEW_PLACES or (IGNORED in text and (before or word in self.words[at + 1 : self._end(section)])):
+            return None
+        return _nth_place(text, word, before)
 
     @cached_property
     def _in_links(self) -> int:
         """The positions of words in addresses."""
         positions: list[int] = []
-        for number, section in enumerate(self.sections):
-            end = self.sections[number + 1].first if number + 1 < len(self.sections) else len(self.words)
+        for section in self.sections:
+            end = self._end(section)
             links = sorted(section.links)
             starts = [start for start, _ in links]
             for at in range(section.first, end) if links else ():
@@ -361,6 +365,23 @@ class Layout:
         if where.in_links is None:
             return allowed
         return allowed & (self._in_links if where.in_links else ~self._in_links)
+
+
+def _nth_place(text: str, word: str, before: int) -> Span | None:
+    """Return the span of a word in a text of ASCII, lower case, after so many others of it; None if it is not near."""
+    end = 0
+    for _ in range(FEW_TRIES):
+        start = text.find(word, end)
+        end = start + len(word)
+        left = text[max(0, start - FEW_MARKS) : start].rstrip(IGNORED)
+        right = text[end : end + FEW_MARKS].lstrip(IGNORED)
+        if start < 0 or not (left or start == 0) or not (right or end == len(text)):
+            return None
+        if not (left[-1:].isalnum() or right[:1].isalnum()):
+            if not before:
+                return start, end
+            before -= 1
+    return None
 
 
 def _places(words: list[str], word: str) -> list[int]:

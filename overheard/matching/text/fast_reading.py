@@ -6,6 +6,7 @@ words are plain ASCII between spaces, and a few operations in C separate them. E
 chunk.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from overheard.matching.text.scripts import IGNORED
@@ -13,6 +14,7 @@ from overheard.matching.text.variants import Variant, variants
 from overheard.matching.text.words import read
 
 Reading = tuple[list[str], list[Variant]]
+Readings = Mapping[str, Reading]  # by text
 
 # What writers' programs make of plain signs: replaced, most of these texts are ASCII.
 _TYPOGRAPHY = [(sign.encode(), b"'") for sign in "’‘"] + [(sign.encode(), b" ") for sign in "“”—–…\u00a0"]
