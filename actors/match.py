@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections.abc import Iterator
 from itertools import chain, groupby, islice, zip_longest
 from operator import itemgetter
 
@@ -16,7 +16,7 @@ from overheard.db import queries, word_frequencies
 from overheard.db.database import Db
 from overheard.db.sampler import Sampler
 from overheard.items import Item
-from overheard.matching.index.query_index import QueryIndex
+from overheard.matching.index.query_index import Hit, QueryIndex
 from overheard.matching.item.document import MAX_HIGHLIGHTS, merged
 from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.language import parse_stored
@@ -95,31 +95,11 @@ class Matcher:
         found_in = item.found_in
         if not self._index.is_watched(found_in):
             return None
-        by_workspace: dict[int, list[int]] = defaultdict(list)
-        spans: dict[int, set[Highlight]] = defaultdict(set)
-        reasons: dict[int, list[Why]] = defaultdict(list)
-        for hit in self._index.match(item, found_in):
-            by_workspace[hit.owner].append(hit.key)
-            spans[hit.owner].update(hit.highlights)
-            reasons[hit.owner] += [
-                (hit.key, term[:TERM_MAX_CHARS], field, start, end) for term, field, start, end in hit.why
-            ]
+        hits = self._index.match(item, found_in)
         sample = self.sampler.draw(item) if self.sampler is not None else None
-        if not by_workspace and sample is None and not is_edit(item):
+        if not hits and sample is None and not is_edit(item):
             return None
-        return MatchedItem(
-            item,
-            tuple(
-                WorkspaceMatch(
-                    workspace_id,
-                    tuple(sorted(ids)),
-                    capped_highlights(spans[workspace_id]),
-                    capped_reasons(reasons[workspace_id]),
-                )
-                for workspace_id, ids in sorted(by_workspace.items())
-            ),
-            sample,
-        )
+        return MatchedItem(item, tuple(matches_of(hits)) if hits else (), sample)
 
     def refresh(self) -> None:
         """Load what has changed since the last refresh; everything, the first time.
@@ -179,14 +159,38 @@ class Matcher:
             self._refused_queries[query_id] = workspace_id, True
 
 
+def matches_of(hits: list[Hit]) -> Iterator[WorkspaceMatch]:
+    """Yield the hits of each workspace together."""
+    by_workspace: dict[int, list[Hit]] = {}
+    for hit in hits:
+        by_workspace.setdefault(hit.owner, []).append(hit)
+    for workspace_id, its_hits in sorted(by_workspace.items()):
+        reasons = [
+            (hit.key, term[:TERM_MAX_CHARS], field, start, end)
+            for hit in its_hits
+            for term, field, start, end in hit.why
+        ]
+        yield WorkspaceMatch(
+            workspace_id,
+            tuple(hit.key for hit in its_hits),
+            capped_highlights({span for hit in its_hits for span in hit.highlights}),
+            capped_reasons(reasons),
+        )
+
+
 def capped_highlights(spans: set[Highlight]) -> tuple[Highlight, ...]:
     """Return the spans of several queries, sorted and without overlaps; of each field the first MAX_HIGHLIGHTS."""
-    fields = groupby(merged(spans, touching=True), key=itemgetter(0))
+    all_spans = merged(spans, touching=True)
+    if len(all_spans) <= MAX_HIGHLIGHTS:  # as nearly always
+        return all_spans
+    fields = groupby(all_spans, key=itemgetter(0))
     return tuple(chain.from_iterable(islice(of_field, MAX_HIGHLIGHTS) for _, of_field in fields))
 
 
 def capped_reasons(reasons: list[Why]) -> tuple[Why, ...]:
     """Return the first WHY_MAX, in turns of the queries, so that a long one leaves room for the others."""
+    if len(reasons) <= WHY_MAX:  # as nearly always
+        return tuple(sorted(reasons, key=itemgetter(0)))
     of_queries = [list(of_query) for _, of_query in groupby(reasons, key=itemgetter(0))]
     turns = chain.from_iterable(zip_longest(*of_queries))
     return tuple(sorted(islice((each for each in turns if each is not None), WHY_MAX), key=itemgetter(0)))

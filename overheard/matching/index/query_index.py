@@ -157,7 +157,7 @@ class QueryIndex:
                 for key, owner in wanted_by:
                     own = filed.otherwise.get(key) if filed.otherwise else None
                     hit = found if own is None else _hit(own, document)
-                    hits.append(hit._replace(key=key, owner=owner))
+                    hits.append(Hit(key, hit.highlights, hit.why, owner))
         # The candidates come out of a set, in arbitrary order: sorted, the result is reproducible.
         hits.sort(key=itemgetter(0))
         return hits

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property
 from itertools import chain, pairwise
 from types import MappingProxyType
@@ -25,7 +24,7 @@ from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_si
 from overheard.matching.text.symbols import affixes, widened
 from overheard.matching.text.visible_text import VisibleText, visible_text
 from overheard.matching.text.words import Span, original_span, read, visible_spans
-from overheard.matching.tree import FieldName, Variation, Where
+from overheard.matching.tree import ANYWHERE, DEFAULT_FIELDS, FieldName, Variation, Where
 
 # Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
 FEW_WORDS = 6
@@ -36,6 +35,7 @@ FEW_MARKS = 20  # characters of markup beside a word
 
 Texts = dict[FieldName, str]
 
+USUAL_FIELDS = frozenset(DEFAULT_FIELDS)
 NO_READINGS: Readings = MappingProxyType({})
 GAP = ""  # a position where a paragraph ends; no word is empty
 NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
@@ -70,6 +70,7 @@ class Layout:
         self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
         self._lower: dict[int, str] = {}
         self._asked = self._spans_asked = 0
+        self._is_usual = texts.keys() <= USUAL_FIELDS
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
         for name, text in texts.items():
@@ -210,6 +211,8 @@ class Layout:
 
     def where(self, where: Where) -> int:
         """Return the positions at which a leaf may begin."""
+        if where is ANYWHERE and self._is_usual:
+            return -1
         if (found := self._masks.get(where)) is None:
             found = self._masks[where] = self._allowed(where)
         return found
@@ -388,10 +391,9 @@ def _places(words: list[str], word: str) -> list[int]:
     """Return the positions of a word."""
     found: list[int] = []
     at = -1
-    with suppress(ValueError):
-        while True:
-            at = words.index(word, at + 1)
-            found.append(at)
+    for _ in range(words.count(word)):
+        at = words.index(word, at + 1)
+        found.append(at)
     return found
 
 
