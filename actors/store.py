@@ -17,6 +17,7 @@ from overheard.observability.log import bind, bound
 from overheard.observability.metrics import ProcessMetrics
 from overheard.routing import MuteRule
 from overheard.sending import Send
+from overheard.sources.logged_items import logged_ids
 from overheard.workspaces.mutes import operator_rule
 
 
@@ -62,6 +63,8 @@ def store(
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))  # negative: dated in the future by its source's clock
     bind(mentions=len(stored.ages), channels=len(stored.channels))
+    if matching := [entry.item.key for entry in message.items if entry.matches]:
+        bind(item_ids=logged_ids(matching))
     for channel_id, workspace in stored.channels.items():
         with bound(workspace=workspace):  # one poll serves many workspaces, and the channel belongs to this one
             send(NotifyChannel(channel_id=channel_id))

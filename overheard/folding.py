@@ -8,6 +8,7 @@ flood. When half of the hour's messages are used, summaries come at the pace at 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -63,23 +64,30 @@ class FoldPlan(msgspec.Struct, frozen=True):
 
 
 def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[WaitingMentions], now: float) -> FoldPlan:
-    """Decide. ``sent``: the messages of the last hour, newest first."""
+    """Decide. ``sent``: the messages of the last hour, newest first.
+
+    1. nothing before the channel may get its next message at all;
+    2. what was held until now (quiet hours, a disabled channel) in one summary;
+    3. single messages while there is room for them in the window, unless a summary was sent in it;
+    4. one single message of a query that was not heard of in the window;
+    5. the rest as a summary when one is due, or kept for the digest.
+    """
     total = sum(group.count for group in waiting)
     if not total:
         return FoldPlan()
-    ready_at = _ready_at(rules, sent)
-    if ready_at > now:
-        return FoldPlan(wake_at=ready_at)
+    next_at = ready_at(rules, sent)
+    if next_at > now:
+        return FoldPlan(wake_at=next_at)
+    left = min(total, messages_left(rules, sent))
     if not rules.max_per_hour:
-        return FoldPlan(singles=1 if rules.min_gap else total)
+        return FoldPlan(singles=left)
     if total > 1 and any(group.held for group in waiting):
-        return FoldPlan(overflow=True) if rules.digest else FoldPlan(summary=True)
+        return _folded(rules, total)
     recent = [message for message in sent if message.at > now - WINDOW_SECONDS]
     singles = sum(not message.summary for message in recent)
     folds = any(message.summary for message in recent)
-    room = 0 if folds else rules.singles - singles
-    if room > 0:
-        return FoldPlan(singles=1 if rules.min_gap else room)
+    if not folds and singles < rules.singles:
+        return FoldPlan(singles=min(rules.singles - singles, left))
     heard_of = {message.query for message in recent}
     quiet = frozenset(group.query for group in waiting if group.query not in heard_of)
     if quiet and singles < 2 * rules.singles:
@@ -88,17 +96,30 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
     if rules.digest:
         return FoldPlan(overflow=True)
     due_at = _summary_due_at(rules, sent, min(group.oldest_at for group in waiting))
-    return FoldPlan(summary=True) if due_at <= now else FoldPlan(wake_at=due_at)
+    return _folded(rules, total) if due_at <= now else FoldPlan(wake_at=due_at)
 
 
-def _ready_at(rules: FoldRules, sent: Sequence[SentMessage]) -> float:
+def _folded(rules: FoldRules, total: int) -> FoldPlan:
+    if rules.digest:
+        return FoldPlan(overflow=True)
+    return FoldPlan(summary=True) if total > 1 else FoldPlan(singles=1)
+
+
+def ready_at(rules: FoldRules, sent: Sequence[SentMessage]) -> float:
     """Return when the channel may get its next message, whatever it is."""
     if not sent:
         return 0.0
-    ready_at = sent[0].at + rules.min_gap
+    next_at = sent[0].at + rules.min_gap
     if 0 < rules.max_per_hour <= len(sent):
-        ready_at = max(ready_at, sent[rules.max_per_hour - 1].at + HOUR_SECONDS)
-    return ready_at
+        next_at = max(next_at, sent[rules.max_per_hour - 1].at + HOUR_SECONDS)
+    return next_at
+
+
+def messages_left(rules: FoldRules, sent: Sequence[SentMessage]) -> int:
+    """Return how many messages may be sent, one directly after the other, once the channel is ready."""
+    if rules.min_gap:
+        return 1
+    return rules.max_per_hour - len(sent) if rules.max_per_hour else sys.maxsize
 
 
 def _summary_due_at(rules: FoldRules, sent: Sequence[SentMessage], oldest_at: float) -> float:

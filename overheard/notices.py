@@ -88,7 +88,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     ``by_query`` and ``by_place`` have the largest first; a mention of two queries counts for both. ``by_day`` has one
     entry for each day of the period in the workspace's zone, as (2026-11-27, count). ``since`` and ``until`` are RFC
-    3339 in UTC. ``before``: the total of the period before, None if it is unknown.
+    3339 in UTC. ``before``: the total of the period before, which is as long, None if it is unknown. ``places_of``: the
+    places of each query. ``at_once``: those of ``total`` that were messages of their own, ``at_once_of``: by query;
+    ``muted`` come on top of it.
     """
 
     total: int
@@ -98,6 +100,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     until: str | None = None
     before: int | None = None
+    places_of: dict[str, tuple[PlaceCount, ...]] = {}
+    at_once: int = 0
+    at_once_of: dict[str, int] = {}
+    muted: int = 0
 
 
 class WorkspaceReport(msgspec.Struct, frozen=True):

@@ -16,7 +16,11 @@ import msgspec
 from overheard.errors import BudgetExhausted
 
 MAX_THREAD_WAIT_SECONDS = 1.0  # for a token, on a worker thread (I5)
+SERVICE = "service"  # the kind of the budgets of services to which channels send
 SLOT_STALE_SECONDS = 30.0  # a slot missed by more is void: others have used the rate of that time
+
+
+TokenRate = tuple[float, int]  # tokens a minute, and how many of them may come at once
 
 
 class Slot(NamedTuple):
@@ -51,8 +55,8 @@ class Reservation(msgspec.Struct, frozen=True):
 class Limiter(Protocol):
     """Shared budgets by key. All times are on the limiter's own clock, never the caller's."""
 
-    def reserve(self, key: str) -> Reservation:
-        """Reserve the next free slot of ``key``."""
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
+        """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind."""
 
     def until(self, key: str, slot: float) -> float:
         """Return the seconds until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve again."""
@@ -79,9 +83,14 @@ class Limiter(Protocol):
 class UnlimitedPermit:
     """The permit of a message that needs no budget."""
 
+    key = ""
     held: Slot | None = None
 
     def of(self, name: str) -> UnlimitedPermit:
+        """Return itself: nothing is limited."""
+        return self
+
+    def paced(self, name: str, pace: TokenRate) -> UnlimitedPermit:
         """Return itself: nothing is limited."""
         return self
 
@@ -111,6 +120,7 @@ class Permit:
     """
 
     _spare = False  # whether it takes spare tokens first
+    _pace: TokenRate | None = None  # of a budget that has a rate of its own
 
     def __init__(
         self,
@@ -132,6 +142,12 @@ class Permit:
         """Return the message's permit for another budget of the same kind: of a host, or a client."""
         other = copy(self)
         other.key = self._key_of(name)
+        return other
+
+    def paced(self, name: str, pace: TokenRate) -> Self:
+        """Return the message's permit for the budget of a service, which has a rate of its own."""
+        other = copy(self)
+        other.key, other._pace = f"{SERVICE}:{name}", pace
         return other
 
     def soonest(self, names: Sequence[str]) -> str:
@@ -165,7 +181,7 @@ class Permit:
         slot = self._take_slot()
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
         if slot is None or delay < -SLOT_STALE_SECONDS:
-            reservation = self._limiter.reserve(self.key)
+            reservation = self._limiter.reserve(self.key, self._pace)
             delay, slot = reservation.delay, reservation.slot
         left = self._held.max_wait
         max_wait = MAX_THREAD_WAIT_SECONDS if left is None else left
@@ -258,7 +274,7 @@ def permit_for(
     if need is None:
         return UnlimitedPermit()
     kind = need.key.partition(":")[0]
-    of_this_kind = slot if slot is not None and slot.key.partition(":")[0] == kind else None
+    of_this_kind = slot if slot is not None and slot.key.partition(":")[0] in (kind, SERVICE) else None
     waits: dict[str, Any] = {"wait": wait, "on_wait": partial(on_wait, kind)}
     if need.share is not None:
         return SparePermit(limiter, need.key, need.share, slot=of_this_kind, **waits)

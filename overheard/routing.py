@@ -70,6 +70,11 @@ class MuteRule(msgspec.Struct, frozen=True, kw_only=True):
     thread: str = ""
     until: float | None = None
 
+    @property
+    def mutes_whole_query(self) -> bool:
+        """Return True if it mutes a query and has no other condition."""
+        return self.query is not None and not (self.source or self.author or self.place or self.thread)
+
     def fits(self, mention: NewMention, query: int) -> bool:
         """Return True if the mention, as found by this query, fits all conditions."""
         return (

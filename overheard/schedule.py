@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -14,6 +17,8 @@ INTERVAL = re.compile(r"([0-9]{1,6})\s*([smhd])")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MIN_INTERVAL_SECONDS = 2  # chosen: a shorter one finds hardly more and costs a claim each time
 MAX_INTERVAL_SECONDS = 366 * 86400
+LOOK_BACK_DAYS = (1, 8, 63, 5 * 366)  # how far due_before looks for the last due time, one after the other
+UNTIL_HINT = "a date or a time, such as 2026-12-31 or 2026-12-31T18:00"
 CRON_HINT = "ranges go upwards (22-23,0-4; 5-7), the last Friday is 5L, and there is no ?, W, H or R"
 
 
@@ -67,6 +72,20 @@ def span_text(seconds: float) -> str:
     return f"{whole // UNIT_SECONDS[unit]}{unit}"
 
 
+def until_seconds(text: str, timezone: str) -> float | None:
+    """Return the end of a rule in seconds since the epoch; None for one without end. Raises InvalidInput.
+
+    A date is the beginning of that day in the time zone, as is a time without an offset.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone(timezone))).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"until {text[:40]!r} is not {UNTIL_HINT}") from None
+
+
 def next_due(text: str, timezone: str, after: float) -> float:
     """Return the first due time after ``after``, both in seconds since the epoch, of an interval or a cron expression.
 
@@ -78,13 +97,51 @@ def next_due(text: str, timezone: str, after: float) -> float:
     every = interval(text)
     if every is not None:
         return after + every
+    for due in _cron_times(text, timezone, after):
+        return due
+    raise InvalidInput(f"{text!r} is not a cron expression that is ever due: no date matches")
+
+
+def due_before(text: str, timezone: str, before: float, known: float) -> float:
+    """Return the last due time before ``before``. ``known`` is one of them: those of an interval are counted from it.
+
+    Of a cron expression that was not due in the five years before: the time five years ago. Raises InvalidInput.
+    """
+    every = interval(text)
+    if every is not None:
+        return known + (math.ceil((before - known) / every) - 1) * every
+    # Forwards from some time ago, so that the times are exactly those of ``next_due``. From the day before first: a
+    # schedule may be due every minute.
+    for days in LOOK_BACK_DAYS:
+        began = before - days * UNIT_SECONDS["d"]
+        found = began
+        for due in takewhile(lambda due: due < before, _cron_times(text, timezone, began)):
+            found = due
+        if found > began:
+            break
+    return found
+
+
+def as_long_before(start: float, end: float, timezone: str) -> float:
+    """Return when the period before began, which is as long by the zone's clock as the one from ``start`` to ``end``.
+
+    The day before a day that lost an hour has 24.
+    """
+    local = zone(timezone)
+    first, last = (datetime.fromtimestamp(moment, local).replace(tzinfo=None) for moment in (start, end))
+    return (first - (last - first)).replace(tzinfo=local).timestamp()
+
+
+def _cron_times(text: str, timezone: str, after: float) -> Iterator[float]:
+    """Yield the due times after ``after``. Raises InvalidInput."""
     if len(text.split()) != 5:
         raise InvalidInput(f"{text!r} is neither an interval (30s, 5m, 2h, 1d) nor a cron expression with five fields")
-    reason = "no date matches"
     try:
         for due in CronSim(text, datetime.fromtimestamp(after, zone(timezone))):
-            if due.timestamp() > after:  # skips the second of two equal wall times
-                return due.timestamp()
+            if (moment := due.timestamp()) > after:  # skips the second of two equal wall times
+                yield moment
+                after = moment
     except CronSimError as error:
-        reason = f"{str(error).lower()}; {CRON_HINT}"
-    raise InvalidInput(f"{text!r} is not a cron expression that is ever due: {reason}")
+        raise InvalidInput(
+            f"{text!r} is not a cron expression that is ever due: {str(error).lower()}; {CRON_HINT}"
+        ) from None

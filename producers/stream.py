@@ -23,6 +23,7 @@ from overheard.messages import GapBounds, Message, PollTarget
 from overheard.observability.log import bound, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Page, StreamConnection, StreamedSource
+from overheard.sources.logged_items import log_read
 
 log = get_logger(__name__)
 
@@ -129,6 +130,7 @@ class StreamProducer:
         groups.extend(self.db, poll, self.clock() + self.lease)
         for part in parts_of_page(page, self.source.name, poll=poll, target=target):
             self.send(part)
+        log_read(log, page.items, poll=poll)
         self._cursor = page.cursor
         self.metrics.count_read(self.source.name, (item.kind for item in page.items))
         log.debug("page sent", source=self.source.name, items=len(page.items), gone=len(page.gone))

@@ -26,6 +26,7 @@ from producers.canary import Canary
 from producers.due_times import next_digest, next_run
 from producers.gauges import SystemGauges
 from producers.reading import ReadingPlanner
+from producers.reports import WorkspaceReports
 from producers.sample import SampleKeeper
 
 log = get_logger(__name__)
@@ -54,6 +55,7 @@ class TickReport(msgspec.Struct):
     pruned: int = 0
     rechecks: int = 0
     readings: int = 0
+    reports: int = 0
     broken: int = 0  # steps that failed
 
 
@@ -87,6 +89,7 @@ class Ticker:
         alerts: OperatorAlerts | None = None,
         sample: SampleKeeper | None = None,
         reading: ReadingPlanner | None = None,
+        reports: WorkspaceReports | None = None,
     ) -> None:
         self.db = db
         self.events = events
@@ -103,6 +106,7 @@ class Ticker:
         self.alerts = alerts
         self.sample = sample
         self.reading = reading
+        self.reports = reports
         self.began = clock()
         self.last_success: float | None = None
         self.failing_since: float | None = None
@@ -115,7 +119,7 @@ class Ticker:
         self._steps: tuple[Step, ...] = (
             *(self._canary, self._check_queues, self._due, self._read, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
-            *(self._recheck, self._sample, self._tidy),
+            *(self._recheck, self._sample, self._report, self._tidy),
         )
 
     def tick(self) -> TickReport:
@@ -125,7 +129,8 @@ class Ticker:
         2. publish due digests;
         3. sweep lost work: unserved demands, polls with an expired lease, overdue deliveries and digests;
         4. send due rechecks;
-        5. now and then, keep the sample of recent items, collect dead letters from the bus, and prune old rows;
+        5. now and then, keep the sample of recent items, report floods and failing channels to their workspaces,
+           collect dead letters from the bus, and prune old rows;
         6. record the heartbeat.
 
         A failing step stops none of the others (I6), but the tick has failed then, and records no heartbeat.
@@ -161,6 +166,10 @@ class Ticker:
     def _sample(self, report: TickReport) -> None:
         if self.sample is not None:
             self.sample.step()
+
+    def _report(self, report: TickReport) -> None:
+        if self.reports is not None:
+            report.reports = self.reports.step()
 
     def _tidy(self, report: TickReport) -> None:
         """Collect dead letters and prune rows, every ``sweep_after`` seconds: both have days."""

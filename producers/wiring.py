@@ -24,6 +24,7 @@ from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.reading import ReadingPlanner
 from producers.rechecks import Rechecks
+from producers.reports import WorkspaceReports
 from producers.sample import SampleKeeper
 from producers.stream import StreamProducer
 from producers.tick import Ticker
@@ -123,6 +124,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             config=running.config,
             ask=lambda message, delay: sender.send(message, delay=delay),
         ),
+        reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),
     )
 
 

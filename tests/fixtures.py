@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import peewee
@@ -18,12 +18,10 @@ from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item, ItemKind
 from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, SampleDraw, WorkspaceMatch
-from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
+from overheard.workspaces import ChannelMode, ChannelSpec, QuerySpec, WorkspaceSpec
 
 PATIENCE = 30.0  # seconds that a thread of a test may take
 MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
-
-ChannelMode = Literal["instant", "digest"]
 
 
 class Metric(Protocol):
@@ -132,9 +130,14 @@ class World:
         queries: Mapping[str, str | QuerySpec] | None = None,
         channels: Mapping[str, ChannelMode] | None = None,
         url: str = "https://example.org/hook",
+        pace: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> WorkspaceSpec:
-        """A workspace on r/python's posts with a query and an instant channel, or as ``fields`` say."""
+        """A workspace on r/python's posts with a query and an instant channel, or as ``fields`` say.
+
+        ``pace``: the channels' settings; by default each mention is a message of its own.
+        """
+        pace = {"max_per_hour": 0} if pace is None else pace
         queries = {"brand": "acme"} if queries is None else queries
         channels = {"team": "instant"} if channels is None else channels
         return WorkspaceSpec(
@@ -143,7 +146,7 @@ class World:
             subreddits=tuple(fields.pop("subreddits", ("python",))),
             kinds=tuple(fields.pop("kinds", ("posts",))),
             query=tuple(QuerySpec(name, each) if isinstance(each, str) else each for name, each in queries.items()),
-            channel=tuple(ChannelSpec(name, url, mode) for name, mode in channels.items()),
+            channel=tuple(ChannelSpec(name, url, mode, **pace) for name, mode in channels.items()),
             **fields,
         )
 

@@ -25,6 +25,7 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
 from overheard.sources import Page, RequestTokens, Source
+from overheard.sources.logged_items import log_read
 from overheard.sources.registry import is_internal
 
 log = get_logger(__name__)
@@ -143,4 +144,5 @@ class Reader:
         parts = parts_of_page(page, poll.group.source, poll=progress.poll_id, first=progress.parts, target=target)
         for part in parts:
             self.send(part)
+        log_read(log, page.items, poll=progress.poll_id)
         poll.record_parts(len(parts))

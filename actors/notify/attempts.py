@@ -13,10 +13,12 @@ from overheard.config import NotifySettings
 from overheard.db import channels, deliveries
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
-from overheard.db.deliveries import ClaimedDelivery, DeliveryContents
+from overheard.db.deliveries import ClaimedDelivery
+from overheard.db.notice_contents import DeliveryContents
 from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
-from overheard.observability.log import get_logger
+from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
+from overheard.sources.logged_items import logged_ids
 
 log = get_logger(__name__)
 
@@ -51,15 +53,18 @@ class DeliveryAttempts:
         contents = deliveries.contents(self.db, delivery)
         if contents is None:
             return None  # its mention was erased after the claim, and the delivery with it
-        if not contents.notice.mentions:
+        if contents.empty:
             self._fail(row, transport.kind, batch, delivery, "its mentions have been deleted")
             return None
+        bind(item_ids=logged_ids((mention.source, mention.item) for mention in contents.notice.mentions))
         try:
             transport.send(contents.notice)
         except ChannelGone as error:
-            self.disable(row, str(error), transport.kind)
+            self._record_try(delivery, error)
+            self.disable(row, batch, str(error), transport.kind)
             return math.inf
         except PermanentError as error:
+            self._record_try(delivery, error)
             self._fail(row, transport.kind, batch, delivery, str(error))
             log.warning("delivery failed", delivery=delivery.id, exc_info=error)
             return None
@@ -84,6 +89,7 @@ class DeliveryAttempts:
             batch.failing = False
         self.shares.record_response(row)
         self._count(row, kind, "sent")
+        log.info("delivery sent", delivery=delivery.id, type=contents.notice.type, attempts=delivery.attempts)
         for created_at in contents.born if not row.internal else ():
             # An item may be dated in the future by its source's clock.
             self.metrics.item_to_delivered.observe(max(now - created_at, 0.0))
@@ -98,6 +104,7 @@ class DeliveryAttempts:
         receiver takes nothing although it responds.
         """
         now = self.clock()
+        self._record_try(delivery, error)
         refused = isinstance(error, DeliveryRefused)
         # A delivery that is refused for the second time says nothing new about its channel: ten refusals of one poison
         # delivery are one failure, refusals of ten new deliveries are ten.
@@ -110,7 +117,7 @@ class DeliveryAttempts:
         # Both: a channel that was quiet for days after a failure is not disabled by its next one.
         if min(now - since, now - delivery.created_at) >= self.rules.give_up_after:
             days = self.rules.give_up_after / 86400
-            self.disable(row, f"nothing could be delivered for {days:.0f} days: {error}", kind)
+            self.disable(row, batch, f"nothing could be delivered for {days:.0f} days: {error}", kind)
             return math.inf
         pause = None
         if fault and not (refused and failures <= REFUSALS_TOLERATED):
@@ -134,9 +141,14 @@ class DeliveryAttempts:
         batch.fail(delivery, reason)
         self._count(row, kind, "failed")
 
-    def disable(self, row: ChannelRow, reason: str, kind: str) -> None:
-        """Disable the channel: nothing is sent to it until it is saved again."""
-        channels.disable(self.db, row.id, reason, self.clock())
+    def _record_try(self, delivery: ClaimedDelivery, error: Exception) -> None:
+        deliveries.record_try(self.db, delivery.id, str(error), self.clock())
+
+    def disable(self, row: ChannelRow, batch: DeliveryBatch, reason: str, kind: str) -> None:
+        """Disable the channel: what waits is held until it is enabled or saved again."""
+        now = self.clock()
+        batch.release(now)  # not tried: it may be folded when the channel is enabled
+        channels.disable(self.db, row.id, reason, now)
         self._count(row, kind, "disabled")
         log.error("channel disabled", reason=reason)
 

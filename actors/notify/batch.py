@@ -36,7 +36,7 @@ class DeliveryBatch:
         deliveries.release(self.db, self._ids, self.held_until, until)
 
     def postpone(self, delivery: ClaimedDelivery, until: float, reason: str) -> None:
-        """Record a failed attempt; the delivery becomes due again at ``until``."""
+        """Make the delivery due again at ``until``, after a failed attempt."""
         deliveries.postpone(self.db, delivery.id, self.held_until, until, reason)
         self.next_attempt_at = min(self.next_attempt_at, until)
 

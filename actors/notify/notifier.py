@@ -19,7 +19,7 @@ from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
 from overheard.errors import BudgetExhausted, InvalidInput
 from overheard.messages import NotifyChannel
-from overheard.observability.log import bind, get_logger
+from overheard.observability.log import bind, bound, get_logger
 from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
 from overheard.outcomes import Later, Outcome
 from overheard.permits import AnyPermit
@@ -33,6 +33,8 @@ MAX_BUS_DELAY_SECONDS = 300.0
 # Of [notify] timeout: healthy receivers respond much faster, and one that hangs must count as failing before its first
 # attempt times out, or its other channels would take more threads. Chosen, not measured.
 SLOW_FRACTION = 0.25
+# A message that wakes a channel arrives so much later: if it came too early, only the sweep would wake the channel.
+WAKE_MARGIN_SECONDS = 0.1
 
 
 class Notifier:
@@ -100,36 +102,49 @@ class Notifier:
         return None
 
     def _round(self, message: NotifyChannel, row: ChannelRow, permit: AnyPermit) -> Outcome:
-        batch = self._claim(message)
+        batch, wake_at = self._claim(message)
         bind(deliveries=len(batch.remaining))
         if not batch.remaining:
+            self._wake(row, wake_at)
             return None
         try:
             transport = self.open_transport(row)
         except InvalidInput as error:
-            self.attempts.disable(row, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
+            self.attempts.disable(row, batch, f"cannot be used: {error}", INVALID_CHANNEL_KIND)
             return None
         pause = None
         while batch.remaining and pause is None:
             if not self._ensure_lease(batch):
                 return None
             try:
-                permit.acquire()
+                _acquire(permit, transport)
             except BudgetExhausted as exhausted:
                 return self._wait_for_budget(message, batch, exhausted)
-            pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
+            with bound():  # what an attempt adds to its log lines is not added to the next one's
+                pause = self.attempts.deliver(row, transport, batch, batch.remaining.pop(0))
         if pause != math.inf:  # infinite: the channel was disabled, and its deliveries with it
             self._request_next_round(row, batch, pause)
         return None
 
-    def _claim(self, message: NotifyChannel) -> DeliveryBatch:
-        """Return the batch that the message resumes, or a new one; empty if another round holds the channel."""
+    def _claim(self, message: NotifyChannel) -> tuple[DeliveryBatch, float | None]:
+        """Return the batch that the message resumes, or a new one; empty if another round holds the channel.
+
+        With an empty one, the time at which to notify the channel again, if it has to wait for its next message.
+        """
         resumed = self._resume(message)
         if resumed.remaining:
-            return resumed
+            return resumed, None
         now, lease = self.clock(), self.rules.lease
-        claimed = deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
-        return DeliveryBatch(self.db, claimed, now + lease)
+        claim = deliveries.claim(self.db, message.channel_id, now=now, limit=self.rules.batch, lease=lease)
+        return DeliveryBatch(self.db, claim.deliveries, now + lease), claim.wake_at
+
+    def _wake(self, row: ChannelRow, wake_at: float | None) -> None:
+        """Send a message for the time at which the channel may be sent to again; the sweep finds a distant one."""
+        if wake_at is None:
+            return
+        delay = max(wake_at - self.clock(), 0.0) + WAKE_MARGIN_SECONDS
+        if delay <= MAX_BUS_DELAY_SECONDS:
+            self.send(NotifyChannel(channel_id=row.id), delay=delay)
 
     def _ensure_lease(self, batch: DeliveryBatch) -> bool:
         """Extend the claim if the next attempt might outlast it. Return False if the claim was lost."""
@@ -160,3 +175,18 @@ class Notifier:
         delay = pause if deliveries.more_due(self.db, row.id, now) else max(pause or 0.0, batch.next_attempt_at - now)
         if delay is None or delay <= MAX_BUS_DELAY_SECONDS:
             self.send(NotifyChannel(channel_id=row.id), delay=delay)
+
+
+def _acquire(permit: AnyPermit, transport: Transport) -> None:
+    """Take a token of the channel, then one of the service, if its transport has a ``pace``.
+
+    A message that waited for the service has spent its channel's token already.
+    """
+    pace = transport.pace
+    if pace is None:
+        permit.acquire()
+        return
+    service = permit.paced(pace.key, (pace.per_minute, pace.burst))
+    if permit.held is None or permit.held.key != service.key:
+        permit.acquire()
+    service.acquire()

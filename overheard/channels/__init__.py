@@ -6,10 +6,11 @@ A *channel* is the row in the database: a name, a URL, a mode. A *transport* sen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from overheard.channels.preview import MessagePreview
 from overheard.clock import Clock, system_clock
 from overheard.notices import Notice
 
@@ -30,10 +31,28 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
     files_dir: str = ""
 
 
+class Pace(NamedTuple):
+    """How fast a receiver takes messages: ``burst`` at once, and ``per_minute`` on average.
+
+    All channels with the same ``key`` share it. The key is stored, so it holds no secret (``redact.fingerprint``).
+    """
+
+    key: str
+    per_minute: float
+    burst: int
+
+
 class Transport(Protocol):
-    """Sends notices to one channel. ``kind`` is a metric label: a fixed word, never anything that a user wrote."""
+    """Sends notices to one channel. ``kind`` is a metric label: a fixed word, never anything that a user wrote.
+
+    ``pace``: how fast the service takes messages; None if only the operator's own limit counts.
+    """
 
     kind: str
+    pace: Pace | None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return what ``send`` would send, and send nothing."""
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raise RetryableError (with the requested delay), PermanentError or ChannelGone on failure."""

@@ -1,6 +1,7 @@
 """POST to a channel over HTTP: one request to a checked address, within the deadline, without redirects or proxies.
 
-Every transport that speaks HTTP itself uses ``post``; ``responses.raise_for_status`` maps what it returns.
+Every transport that speaks HTTP itself uses ``post``, or ``post_to_service`` for a chat service whose address the
+operator may set; ``responses.raise_for_status`` maps what they return.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import urllib3
 
 from overheard.channels import ChannelOptions
@@ -19,19 +21,28 @@ from overheard.net import egress
 from overheard.net.connection_errors import describe_connection_error
 from overheard.net.deadline import Deadline
 from overheard.net.http_pool import open_pool
-from overheard.net.http_target import HttpTarget
+from overheard.net.http_target import HttpTarget, parse_target
 from overheard.net.log_capture import captured
 
-# How much of a response's body is read, and for how long: its status is all that counts. Chosen, not measured.
+# Where the chat services are, unless the operator says otherwise ([channels.slack] url …).
+SERVICE_URLS = {
+    "slack": "https://hooks.slack.com",
+    "slack api": "https://slack.com",
+    "discord": "https://discord.com",
+    "telegram": "https://api.telegram.org",
+    "ntfy": "https://ntfy.sh",
+}
+# How much of a response's body is read, and for how long: little of it counts. Chosen, not measured.
 RESPONSE_MAX_BYTES = 64 * 1024
 RESPONSE_BODY_SECONDS = 1.0
 
 
 class HttpAnswer(NamedTuple):
-    """What ``raise_for_status`` needs of a response. Its body is not kept: it may repeat what was sent."""
+    """A response. ``body`` is its beginning: never show it, as it may repeat what was sent."""
 
     status: int
     retry_after: str | None
+    body: bytes = b""
 
 
 def post(
@@ -67,6 +78,18 @@ def post(
             raise RetryableError(f"{target.host}{problem}") from None
 
 
+def post_to_service(
+    service: str, path: str, body: bytes, headers: Mapping[str, str], options: ChannelOptions
+) -> HttpAnswer:
+    """Post to a path of a chat service, as ``post`` does. ``service`` is a key of SERVICE_URLS.
+
+    Its address is the operator's and not a stranger's, so it may be a private one.
+    """
+    base = options.services.get(service) or SERVICE_URLS[service]
+    options = msgspec.structs.replace(options, allow_private=True)
+    return post(parse_target(base.rstrip("/") + path, allow_private=True), body, headers, options)
+
+
 def _exchange(
     pool: urllib3.HTTPConnectionPool, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
 ) -> HttpAnswer:
@@ -83,8 +106,9 @@ def _exchange(
     late = deadline.passed
     deadline.shorten(RESPONSE_BODY_SECONDS)
     # Read a little: closing a socket with unread bytes sends a reset, which some servers log as an error.
+    body = b""
     with contextlib.suppress(urllib3.exceptions.HTTPError, OSError), contextlib.closing(response):
-        response.read(RESPONSE_MAX_BYTES)
+        body = response.read(RESPONSE_MAX_BYTES)
     if late:  # headers that were cut off parse like complete ones; a receiver that slow is broken
         raise TimeoutError("the attempt was cut off")
-    return HttpAnswer(response.status, response.headers.get("Retry-After"))
+    return HttpAnswer(response.status, response.headers.get("Retry-After"), body)

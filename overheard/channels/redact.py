@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +32,11 @@ def redact(url: str) -> str:
             name = f"[{host}]" if ":" in host else host
             return f"{scheme}://{name}{f':{port}' if port else ''}/{HIDDEN}"
     return f"{scheme}://{HIDDEN}"
+
+
+def fingerprint(secret: str) -> str:
+    """Return what tells one secret from another without showing it, for keys that are stored."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()[:16]
 
 
 def redact_in(text: str, url: str) -> str:

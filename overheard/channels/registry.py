@@ -1,7 +1,8 @@
-"""Choose a transport by a channel's URL. A new transport is one module and one line in ``KINDS``.
+"""Choose a transport by a channel's URL. A new one is one module, and one line in ``KINDS`` or ``CHAT_KINDS``.
 
-An https:// address is a signed webhook, unless it was copied from a chat service (``chat_urls``): Apprise sends to
-those.
+Those in ``CHAT_KINDS`` are asked whether a URL is theirs, in the service's own form or in Apprise's; an option that
+they lack makes it Apprise's. Any other address that was copied from a chat service (``chat_urls``) is Apprise's, too,
+and any other https:// address is a signed webhook.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from typing import Protocol
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
+from overheard.channels.discord import DiscordTransport
+from overheard.channels.email.transport import EmailTransport
+from overheard.channels.file import FileTransport
+from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
+from overheard.channels.slack import SlackTransport
+from overheard.channels.telegram import TelegramTransport
 from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
 
@@ -31,9 +38,24 @@ class TransportFactory(Protocol):
     def __call__(self, url: str, secret: str | None, options: ChannelOptions) -> Transport: ...
 
 
+class ChatTransportFactory(TransportFactory, Protocol):
+    """A factory that knows its URLs."""
+
+    def takes(self, url: str) -> bool:
+        """Return True if this transport sends to ``url`` and knows all of its options."""
+
+
+CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
+    DiscordTransport,
+    EmailTransport,
+    NtfyTransport,
+    SlackTransport,
+    TelegramTransport,
+)
 KINDS: dict[str, TransportFactory] = {
     "http": WebhookTransport,
     "https": WebhookTransport,
+    "file": FileTransport,
     "null": NullTransport,
 }
 DEFAULT_KIND: TransportFactory = AppriseTransport
@@ -76,6 +98,9 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
 
 
 def _factory(url: str) -> TransportFactory:
+    chat = next((kind for kind in CHAT_KINDS if kind.takes(url)), None)
+    if chat is not None:
+        return chat
     if chat_service(url) is not None:
         return DEFAULT_KIND
     return KINDS.get(_scheme(url), DEFAULT_KIND)

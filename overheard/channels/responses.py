@@ -29,11 +29,14 @@ TRANSIENT_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStat
 MAX_DELAY_SECONDS = 24 * 3600.0
 
 
-def raise_for_status(host: str, status: int, retry_after: str | None, *, now: float) -> None:
-    """Return if delivered, else raise RetryableError, PermanentError or ChannelGone. ``now``: seconds since 1970."""
+def raise_for_status(host: str, status: int, retry_after: str | None, *, now: float, why: str = "") -> None:
+    """Return if delivered, else raise RetryableError, PermanentError or ChannelGone.
+
+    ``now``: seconds since 1970. ``why``: in our words, what the service said besides.
+    """
     if 200 <= status < 300:
         return
-    reason = f"{host} {describe_status(status)}"
+    reason = f"{host} {describe_status(status)}{f': {why}' if why else ''}"
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{reason}: it wants no more messages")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -127,7 +127,7 @@ def _print_start(plan: BackfillPlan, since: float) -> None:
         print_line(("! ", "yellow"), f"[retention] keeps nothing older than {rfc3339(begins)}.", stderr=True)
 
 
-class Totals:
+class BackfillTotals:
     """What all searches have found so far."""
 
     def __init__(self, plan: BackfillPlan) -> None:
@@ -153,7 +153,7 @@ class BackfillScreen:
     """A progress bar; if stdout is a pipe, a line for each place that is done."""
 
     def __init__(self, plan: BackfillPlan) -> None:
-        self.totals = Totals(plan)
+        self.totals = BackfillTotals(plan)
         self._bar: Progress | None = None
         self._task = TaskID(0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import click
@@ -31,15 +31,44 @@ class PastTime(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
         now = datetime.now(UTC).timestamp()
         text = str(value).strip()
-        if match := re.fullmatch(r"(\d{1,6})\s*([smhdw])", text):
-            return now - int(match[1]) * UNIT_SECONDS[match[2]]
         try:
-            moment = datetime.fromisoformat(text).timestamp()
+            moment = _parsed(text, None, now)
         except (ValueError, OverflowError, OSError):
             self.fail(f"{text!r} is not a time: write 30m, 2h, 7d, 2026-11-01 or 2026-11-01T09:00:00Z", param, context)
         if moment > now:
             self.fail(f"{text!r} is in the future", param, context)
         return moment
+
+
+def past_time(text: str, zone: tzinfo, now: float) -> float:
+    """Parse what ``PastTime`` does, or a time of day, ``14:05``, which is the last one. Raises BadParameter.
+
+    Times without a zone of their own are in ``zone``.
+    """
+    text = text.strip()
+    try:
+        if match := re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text):
+            today = datetime.fromtimestamp(now, zone)
+            hour, minute, second = (int(part or 0) for part in match.groups())
+            days = (today - timedelta(days=back) for back in (0, 1))
+            moments = [day.replace(hour=hour, minute=minute, second=second, microsecond=0).timestamp() for day in days]
+            return next(moment for moment in moments if moment <= now)
+        moment = _parsed(text, zone, now)
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{text!r} is not a time: write 14:05, 30m, 2h, 7d, 2026-11-01T09:00 or 2026-11-01T09:00:00Z"
+        ) from None
+    if moment > now:
+        raise click.BadParameter(f"{text!r} is in the future")
+    return moment
+
+
+def _parsed(text: str, zone: tzinfo | None, now: float) -> float:
+    """Parse an age or ISO 8601; in local time if neither it nor ``zone`` says otherwise. Raises ValueError and more."""
+    if match := re.fullmatch(r"(\d{1,6})\s*([smhdw])", text):
+        return now - int(match[1]) * UNIT_SECONDS[match[2]]
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo or zone is None else moment.replace(tzinfo=zone)).timestamp()
 
 
 class DurationParam(click.ParamType[float]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -10,20 +11,26 @@ from rich.style import Style
 from rich.text import Text
 
 from overheard.cli import output
+from overheard.cli.arguments import as_unicode
 from overheard.cli.context import running_process
 from overheard.cli.durations import PastTime, seconds_of
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line
+from overheard.cli.root import WrongUsage
 from overheard.clock import system_clock
-from overheard.db import workspaces
+from overheard.db.delivery_history import DELIVERY_STATES
+from overheard.db.mention_filter import BACKFILLED, MentionFilter
+from overheard.errors import InvalidInput
 from overheard.notices import PublicMention
+from overheard.operations.mention_filters import mention_filter
 from overheard.operations.tail import MentionTail, all_mentions, newest_mentions
 from overheard.operations.wording import ago
-from overheard.sources.registry import byline, place_label
+from overheard.sources.registry import byline, place_label, watchable
 
 REDDIT = "https://www.reddit.com"
 TABLE_ROWS = 50  # without --limit
 KEYS = PublicMention.__struct_fields__
+STATES = (*DELIVERY_STATES, BACKFILLED)
 
 
 @click.command
@@ -31,29 +38,42 @@ KEYS = PublicMention.__struct_fields__
 @click.option(
     "--since", type=PastTime(), help="Only mentions stored since: 30m, 2h, 7d, 2026-11-01, 2026-11-01T09:00:00Z."
 )
+@click.option("--query", "-q", metavar="NAME", help="Only mentions that this query has found.")
+@click.option("--source", "-s", type=click.Choice(watchable()), help="Only mentions from this source.")
+@click.option("--place", metavar="PLACE", callback=as_unicode, help="Only mentions from this place, such as r/python.")
+@click.option(
+    "--state",
+    type=click.Choice(STATES),
+    help="Only mentions with a delivery in this state; those that are backfilled have none.",
+)
+@click.option(
+    "--search", metavar="TEXT", callback=as_unicode, help="Only with this text in title, body or author, in any case."
+)
 @click.option("--limit", "-n", type=click.IntRange(min=0), help="Only the newest.  [default: 50 in a table, else all]")
 @click.option("--follow", "-f", is_flag=True, help="Then follow: show new mentions as they are stored. Ctrl-C stops.")
 @format_option
 @click.pass_context
-def mentions(
-    context: click.Context, workspace: str | None, since: float | None, limit: int | None, follow: bool, format: Format
-) -> None:
+def mentions(context: click.Context, /, limit: int | None, follow: bool, format: Format, **wanted: Any) -> None:
     """List mentions, oldest first.
 
     JSON has one object per line, the same as in a webhook; highlights are [field, start, end], in characters.
     """
     with running_process(context) as running:
         db = running.db
-        if workspace is not None:
-            workspaces.by_name(db, workspace)
+        try:
+            which = mention_filter(db, **wanted)
+        except InvalidInput as error:
+            raise WrongUsage(str(error)) from None
         # Only tables are cut: a program would take a default limit for the whole list.
         if limit is None and format == "table":
             limit = TABLE_ROWS
         # Before the listing is read: what is stored in between must be in one of the two.
-        tail = MentionTail(db, workspace)
-        listing = all_mentions(db, workspace, since) if limit is None else newest_mentions(db, workspace, since, limit)
+        tail = MentionTail(db, which)
+        listing = all_mentions(db, which) if limit is None else newest_mentions(db, which, limit)
         columns = _columns(follow)
-        empty = "No mentions yet; new ones appear here." if follow else "No mentions."
+        some = which != MentionFilter(which.workspace)
+        none = "No matching mentions" if some else "No mentions"
+        empty = f"{none} yet; new ones appear here." if follow else f"{none}."
         output.print_listing(tail.remember(listing), columns, format, keys=KEYS, empty=empty, gap=True)
         if follow:
             for mention in tail:

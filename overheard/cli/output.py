@@ -110,11 +110,11 @@ def print_listing(
 
 
 def as_record(record: Any, keys: Sequence[str]) -> dict[str, Any]:
-    """Return a struct as JSON and CSV print it. Attributes that end in ``_at`` are times."""
+    """Return a struct as JSON and CSV print it. Attributes that are called ``at``, or end in ``_at``, are times."""
     values = {key: getattr(record, key) for key in keys}
     return {
         # The structs of the public contract have their times as text already.
-        key: rfc3339(value) if key.endswith("_at") and not isinstance(value, str) else value
+        key: rfc3339(value) if f"_{key}".endswith("_at") and not isinstance(value, str) else value
         for key, value in values.items()
     }
 

@@ -17,7 +17,7 @@ from overheard.cli.context import open_named_input
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.cli.query_apply import apply
-from overheard.cli.query_changes import add, edit, remove
+from overheard.cli.query_changes import add, edit, remove, rename
 from overheard.cli.query_explain import explain_
 from overheard.cli.query_health import health
 from overheard.cli.query_help import help
@@ -43,6 +43,7 @@ def query() -> None:
 query.add_command(apply)
 query.add_command(add)
 query.add_command(edit)
+query.add_command(rename)
 query.add_command(remove)
 query.add_command(health)
 query.add_command(explain_)

@@ -1,4 +1,4 @@
-"""``overheard query add``, ``edit`` and ``remove``: change single queries of a workspace."""
+"""``overheard query add``, ``edit``, ``rename`` and ``remove``: change single queries of a workspace."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
 from overheard.operations import workspace_queries
 from overheard.operations.flood_warnings import SavedQueries
+from overheard.operations.wording import counted
 from overheard.workspaces import KINDS, QuerySpec
 
 NOTHING_TO_CHANGE = "nothing to change: give TEXT, --place, --source, --kind or --everywhere"
@@ -89,13 +90,32 @@ def edit(
 @click.command
 @click.argument("workspace")
 @click.argument("name")
+@click.argument("new_name")
+@click.pass_context
+def rename(context: click.Context, workspace: str, name: str, new_name: str) -> None:
+    """Rename a query of WORKSPACE. Its mentions, mutes and the channels that hear of it follow."""
+    with running_process(context) as running:
+        try:
+            workspace_queries.rename(running, workspace, name, new_name)
+        except InvalidInput as error:
+            raise WrongUsage(str(error)) from None
+    print_line(("✓ ", "green"), (workspace, "bold"), f": query {one_line(name)} is called {one_line(new_name)} now.")
+
+
+@click.command
+@click.argument("workspace")
+@click.argument("name")
 @click.pass_context
 def remove(context: click.Context, workspace: str, name: str) -> None:
-    """Remove a query of WORKSPACE. Its mentions are kept."""
+    """Remove a query of WORKSPACE. Its mentions are kept; it is taken out of the lists of its channels."""
     with running_process(context) as running:
-        left = workspace_queries.remove(running, workspace, name)
+        removed = workspace_queries.remove(running, workspace, name)
     print_line(("✓ ", "green"), (workspace, "bold"), f": query {one_line(name)} is removed; its mentions are kept.")
-    if not left:
+    for channel in removed.channels:
+        print_line(f"  Channel {one_line(channel)} does not hear of it any more.")
+    if removed.mutes:
+        print_line(f"  {counted(removed.mutes, 'mute')} of it went with it.")
+    if not removed.left:
         print_line(("! ", "yellow"), "It was the last one: the workspace finds nothing any more.")
 
 

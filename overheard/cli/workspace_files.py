@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
-from overheard.cli.context import open_named_input, running_process
+from overheard.cli.context import configuration, open_named_input, running_process
 from overheard.cli.flood_warnings import warn_of_floods
 from overheard.cli.output import is_utf8, one_line, print_hint, print_line
 from overheard.cli.root import WrongUsage
-from overheard.errors import InvalidInput
+from overheard.errors import DatabaseMissing, InvalidInput
 from overheard.input_files import read_limited
-from overheard.operations import workspaces
+from overheard.operations import workspace_diff, workspaces
+from overheard.operations.channels import options
 from overheard.operations.flood_warnings import SavedQueries
 from overheard.operations.wording import counted
-from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL, SavedWorkspace
+from overheard.operations.workspace_diff import SpecChange
+from overheard.operations.workspaces import (
+    ALL_IS_PARTIAL,
+    INSTEAD_OF_ALL,
+    SavedWorkspace,
+    channel_options,
+    limit_check,
+)
 from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
 
 REDACTED_HEADER = """\
@@ -24,8 +34,9 @@ REDACTED_HEADER = """\
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--dry-run", is_flag=True, help="Only show what it would add (+), remove (-), change (~) and leave (=).")
 @click.pass_context
-def import_(context: click.Context, file: str) -> None:
+def import_(context: click.Context, file: str, dry_run: bool) -> None:
     """Create or update the workspaces in FILE (TOML; - is stdin).
 
     Nothing is saved if any part is invalid. An existing workspace is replaced: its queries and channels that are not in
@@ -36,16 +47,37 @@ def import_(context: click.Context, file: str) -> None:
         with open_named_input(file) as opened_file:
             # Before the database is opened: a slow stdin must not hold a session.
             data = read_limited(opened_file, where, FILE_MAX_BYTES)
+        if dry_run:
+            return print_changes(_planned(context, data, where))
         with running_process(context, create=True) as running:
             queries = SavedQueries(running)
             for saved in workspaces.import_text(running, data, where):
-                _print_saved(saved)
+                print_saved(saved)
             warn_of_floods(queries)
     except InvalidInput as error:
         raise WrongUsage(str(error)) from None
 
 
-def _print_saved(saved: SavedWorkspace) -> None:
+def _planned(context: click.Context, data: bytes, where: str) -> list[SpecChange]:
+    try:
+        with running_process(context) as running:
+            return workspace_diff.planned(data, where, channel_options(running), limit_check(running), running.db)
+    except DatabaseMissing:  # everything is new, and a dry run creates nothing
+        config = configuration(context)
+        allowed = options(config, allow_private=config.notify.allow_private)
+        return workspace_diff.planned(data, where, allowed)
+
+
+def print_changes(changes: Iterable[SpecChange]) -> None:
+    """Print a line for each change, which begins with its sign."""
+    styles = {"+": "green", "-": "red", "~": "yellow", "=": "dim"}
+    for change in changes:
+        style = styles[change.sign]
+        print_line((f"{change.sign} ", style), (change.workspace, "bold"), f": {one_line(change.text)}")
+
+
+def print_saved(saved: SavedWorkspace) -> None:
+    """Print what was saved, the names of new secrets, and a warning about a watch that is not complete."""
     spec = saved.spec
     print_line(("✓ ", "green"), "created " if saved.new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
     # Only their names: an import often runs in a script, and its output ends up in a log.

@@ -1,4 +1,4 @@
-"""``overheard workspace``: add, list, show, pause, resume and remove workspaces."""
+"""``overheard workspace``: add, edit, list, show, pause, resume and remove workspaces."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from overheard.cli import output
 from overheard.cli.context import running_process
 from overheard.cli.output import Column, Format, format_option, one_line, print_line
 from overheard.cli.workspace_add import add
+from overheard.cli.workspace_edit import edit
 from overheard.db import mentions, workspace_specs
 from overheard.db import workspaces as stored
 from overheard.db.workspaces import WorkspaceOverview
 from overheard.operations import workspaces
 from overheard.operations.wording import ago, counted, until
+from overheard.operations.workspace_diff import limits_text, pace
 from overheard.sources.registry import place_label, source_type
-from overheard.workspaces import QuerySpec
+from overheard.workspaces import ChannelSpec, MuteSpec
+from overheard.workspaces.mutes import mute_text
 
 
 @click.group
@@ -25,6 +28,7 @@ def workspace() -> None:
 
 
 workspace.add_command(add)
+workspace.add_command(edit)
 
 
 @workspace.command("list")
@@ -91,9 +95,11 @@ def show(context: click.Context, slug: str, format: str) -> None:
         ("Last run", ago(details.ran_at, now)),
         ("Next run", until(row.next_due_at, now) if row.active else "paused"),
         ("Digests", f"{spec.digest} ({spec.timezone})"),
+        *((name, text) for name, text in (("Quiet hours", spec.quiet), ("Working hours", spec.working)) if text),
         ("Mentions", f"{details.mentions:,}"),
-        *((f"Query {one_line(query.name)}", one_line(f"{query.text}{_limits(query)}")) for query in spec.query),
-        *((f"Channel {one_line(channel.name)}", f"{channel.url}  {channel.mode}") for channel in spec.channel),
+        *((f"Query {one_line(query.name)}", one_line(f"{query.text}{limits_text(query)}")) for query in spec.query),
+        *((f"Channel {one_line(channel.name)}", one_line(_channel(channel))) for channel in spec.channel),
+        *(("Muted", _mute(mute)) for mute in spec.mute),
     )
     output.print_table(output.facts_table(facts))
     for query in details.refused_queries:
@@ -104,9 +110,13 @@ def show(context: click.Context, slug: str, format: str) -> None:
         output.print_hint(query.remedy, 2)
 
 
-def _limits(query: QuerySpec) -> str:
-    named = [*query.places, *(query.sources if not query.places else ()), *query.kinds]
-    return f" (only {', '.join(named)})" if named else ""
+def _channel(channel: ChannelSpec) -> str:
+    """Return where a channel is, and what of its pace and queries is not usual."""
+    return f"{channel.url}  {', '.join(pace(channel))}"
+
+
+def _mute(mute: MuteSpec) -> str:
+    return one_line(f"{mute_text(mute)} {f'until {mute.until}' if mute.until else 'for good'}")
 
 
 @workspace.command

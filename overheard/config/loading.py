@@ -17,6 +17,7 @@ from overheard.config.deprecated import without_old_keys
 from overheard.config.environment import Tables, VariableByKey, override, row_type, suggestion
 from overheard.errors import ConfigError, InvalidInput
 from overheard.input_files import open_for_reading, parse_toml, read_limited
+from overheard.workspaces.mutes import operator_mute_problems
 
 # A mistyped path, such as a database's, must not be read into memory. Chosen, not measured.
 FILE_MAX_BYTES = 1 << 20
@@ -100,6 +101,8 @@ def _conflicts(config: Config) -> Iterator[str]:
     if 0 < config.canary.interval < max(config.fetch.fresh_for, 2):
         least = f"at least 2 seconds and [fetch] fresh_for ({config.fetch.fresh_for:g})"
         yield f"[canary] interval: must be 0 (off), or {least}: nothing is read more often"
+    for number, mute in enumerate(config.notify.mute, start=1):
+        yield from (f"[notify] mute {number}: {problem}" for problem in operator_mute_problems(mute))
     url, secret = config.alerts.url.get_secret_value(), config.alerts.secret.get_secret_value()
     if is_signed(url) and not secret:
         yield '[alerts] secret: a webhook is signed with one; make it with: echo "whsec_$(openssl rand -base64 24)"'

@@ -17,7 +17,7 @@ from peewee import Case, fn
 
 from overheard.db.database import Db
 from overheard.db.models import Budget
-from overheard.permits import Reservation
+from overheard.permits import Reservation, TokenRate
 
 MAX_QUEUE_SECONDS = 300.0  # a longer queue is useless: by then the tick demands the work again
 MAX_BLOCK_SECONDS = 3600.0  # a Retry-After can block for an hour at most
@@ -51,13 +51,13 @@ class DatabaseLimiter:
         self._rates = rates
         self._observed_at: dict[str, float] = {}
 
-    def reserve(self, key: str) -> Reservation:
-        """Reserve the next free slot of ``key``.
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
+        """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind.
 
         If the queue is longer than MAX_QUEUE_SECONDS, reserve nothing: ``slot`` is None, the delay MAX_QUEUE_SECONDS.
         """
         with self._db.session():
-            rate, now = self._rates[key.partition(":")[0]], self._db.now
+            rate, now = Rate(*pace) if pace else self._rates[key.partition(":")[0]], self._db.now
             earliest = now - (rate.burst - 1) * rate.period
             start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
             row = (

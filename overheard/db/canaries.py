@@ -56,7 +56,7 @@ def ensure(db: Db, interval: int, now: float, following: NextDueTime) -> None:
         every=f"{interval}s",
         watch=(WatchSpec(canary.SOURCE, (canary.FEED,), ("posts",)),),
         query=(QuerySpec("canary", canary.QUERY),),
-        channel=(ChannelSpec("null", "null://"),),
+        channel=(ChannelSpec("null", "null://", max_per_hour=0),),
     )
     try:
         with db.transaction():

@@ -9,8 +9,11 @@ from peewee import Case, fn
 
 from overheard.db import incidents, visibility
 from overheard.db.database import Db
-from overheard.db.models import FAILED, HELD, PENDING, Channel, Delivery, Workspace
+from overheard.db.models import HELD, MENTION, PENDING, Channel, Delivery, Workspace
 from overheard.db.storable_text import storable
+from overheard.routing import HELD_BY_DIGEST, HELD_BY_DISABLED
+
+ENABLE_BATCH_ROWS = 5_000
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
@@ -94,21 +97,53 @@ def postpone(db: Db, channel_id: int, until: float) -> None:
 
 
 def disable(db: Db, channel_id: int, reason: str, now: float) -> None:
-    """Send nothing there any more, and fail what waits for it, with the reason. Saving the channel again enables it."""
+    """Send nothing there any more; what waits for it is held until it is enabled or saved again."""
     reason = storable(reason)
     with db.transaction():
         row = get(db, channel_id)
         Channel.update(disabled_at=now, reason=reason).where(Channel.id == channel_id).execute(db.peewee)
-        Delivery.update(state=FAILED, lease_until=0, error=reason).where(
-            Delivery.channel == channel_id, Delivery.state.in_([PENDING, HELD])
+        Delivery.update(state=HELD, held_by=HELD_BY_DISABLED, lease_until=0).where(
+            Delivery.channel == channel_id, Delivery.state == PENDING
         ).execute(db.peewee)
         if row is not None and row.disabled_at is None:
             incidents.record(db, "channel disabled", f"{row.workspace}/{row.name}", now)
 
 
-def enable(db: Db, channel_id: int) -> None:
-    """Enable the channel, from the next mention on."""
-    Channel.update({**HEALTHY, Channel.disabled_at: None}).where(Channel.id == channel_id).execute(db.peewee)
+def enable(db: Db, channel_id: int, now: float) -> None:
+    """Enable the channel. What was held meanwhile is due now, and folded; a digest channel's waits for its digest.
+
+    Most of it becomes due before: then the lock, for which store waits, is held for a short time only.
+    """
+    while _held_is_due(db, channel_id, now) == ENABLE_BATCH_ROWS:
+        pass
+    with db.transaction():
+        enabled: Any = Channel.select(Channel.id).where(Channel.id == channel_id)
+        # Stores that read the channel as disabled have committed when this lock is granted.
+        list((enabled if db.sqlite else enabled.for_update()).execute(db.peewee))
+        while _held_is_due(db, channel_id, now):
+            pass
+        changes = {**HEALTHY, Channel.disabled_at: None, Channel.wake_at: 0}
+        Channel.update(changes).where(Channel.id == channel_id).execute(db.peewee)
+
+
+def _held_is_due(db: Db, channel_id: int, now: float) -> int:
+    """Make a batch of what is held for the disabled channel due, keeping what held it; return how many."""
+    held = (Delivery.channel == channel_id) & (Delivery.state == HELD) & (Delivery.held_by == HELD_BY_DISABLED)
+    batch = Delivery.select(Delivery.id).where(held).limit(ENABLE_BATCH_ROWS)
+    mode = Channel.select(Channel.mode).where(Channel.id == channel_id)
+    for_digest = (mode == "digest") & (Delivery.kind == MENTION)
+    changes = {
+        Delivery.state: Case(None, [(for_digest, HELD)], PENDING),
+        Delivery.held_by: Case(None, [(for_digest, HELD_BY_DIGEST)], Delivery.held_by),
+        Delivery.due_at: now,
+    }
+    return int(Delivery.update(changes).where(Delivery.id.in_(batch)).execute(db.peewee))
+
+
+def waiting(db: Db, channel_id: int) -> int:
+    """Return how many deliveries of the channel are pending or held."""
+    states = Delivery.state.in_([PENDING, HELD])
+    return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.channel == channel_id, states).scalar(db.peewee))
 
 
 class FailingChannel(msgspec.Struct, frozen=True):

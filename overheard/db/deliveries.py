@@ -7,29 +7,51 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from peewee import fn
+from peewee import Value, fn
 
-from overheard.db import mentions, mutes
+from overheard.db import digest_contents, folding, mutes, notice_contents, same_links
+from overheard.db.claim_candidates import candidates, chosen
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import FAILED, PENDING, SENT, Channel, Delivery, Mention, Query, Workspace
+from overheard.db.delivery_conditions import due, latest_lease
+from overheard.db.folding import FoldedClaim
+from overheard.db.models import (
+    FAILED,
+    MENTION,
+    PENDING,
+    REPORT,
+    SENT,
+    SUMMARY,
+    Channel,
+    Delivery,
+    FailedTry,
+    Query,
+    Workspace,
+)
+from overheard.db.notice_contents import DeliveryContents
 from overheard.db.storable_text import storable
-from overheard.notices import Notice, NoticeType, PublicMention
 from overheard.routing import MuteRule, NewMention, Route, route
 
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
-DIGEST_MAX_MENTIONS = 200  # the newest; the others are only counted
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
-CLAIMED = (Delivery.id, Delivery.mention, Delivery.period_end, Delivery.attempts, Delivery.created_at)
+CLAIMED = (
+    Delivery.id,
+    Delivery.kind,
+    Delivery.mention,
+    Delivery.period_end,
+    Delivery.attempts,
+    Delivery.created_at,
+)
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True):
-    """A delivery that this process has claimed: of a mention, or of a digest (whose period ended at ``period_end``).
+    """A delivery that this process has claimed. ``mention`` is set if it is of one, ``period_end`` of a digest.
 
     ``failing``: its channel was failing when it was claimed.
     """
 
     id: str
+    kind: str
     mention: int | None
     period_end: float | None
     attempts: int
@@ -37,11 +59,11 @@ class ClaimedDelivery(msgspec.Struct, frozen=True):
     failing: bool = True
 
 
-class DeliveryContents(msgspec.Struct, frozen=True):
-    """What a delivery contains. ``born`` are the items' creation times, for the metrics."""
+class ChannelClaim(msgspec.Struct, frozen=True):
+    """What a claim got. ``wake_at``: the channel has to be notified then, as nothing may be sent to it before."""
 
-    notice: Notice
-    born: tuple[float, ...]
+    deliveries: Sequence[ClaimedDelivery] = ()
+    wake_at: float | None = None
 
 
 def new_delivery_id() -> str:
@@ -120,51 +142,68 @@ def _add(db: Db, rows: Any) -> Any:
     return Delivery.insert_many(rows).on_conflict_ignore()
 
 
-def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[ClaimedDelivery]:
+def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> ChannelClaim:
     """Claim up to ``limit`` deliveries of the channel that are due. Of two concurrent claims one gets them.
 
-    1. The least tried come first, oldest first: deliveries that the receiver keeps refusing do not hold up others.
-    2. The last one is the most tried: those, too, get their tries, and are eventually given up.
-    3. While one claim holds a channel, no other gets anything: a receiver that hangs must not occupy more than one
+    1. What is too much for single messages is folded first, or waits (``db/folding.py``).
+    2. The least tried come first, oldest first: deliveries that the receiver keeps refusing do not hold up others.
+    3. The last one is the most tried: those, too, get their tries, and are eventually given up.
+    4. While one claim holds a channel, no other gets anything: a receiver that hangs must not occupy more than one
        thread (I6). After its deliveries are done, the holder calls ``more_due``.
-    4. Before its ``not_before`` a channel gives nothing; while it fails, a claim has one delivery, the probe.
+    5. Before its ``not_before`` a channel gives nothing; while it fails, a claim has one delivery, the probe.
     """
     while True:
         with db.transaction():
-            # Store only refers to the row, so it does not wait for this lock. Nor does a second claim: the process that
-            # has the lock may be dead, and keeps it until the database notices.
-            ready = (Channel.id == channel_id) & (Channel.not_before <= now)
-            channel: Any = Channel.select(Channel.failures, Channel.failing_since).where(ready)
-            if not db.sqlite:
-                channel = channel.for_update("FOR NO KEY UPDATE SKIP LOCKED")
-            locked = list(channel.tuples().execute(db.peewee))
-            if not locked:
-                return []
-            ((failures, failing_since),) = locked
-            rows = _claim(db, channel_id, now=now, limit=1 if failures else limit, lease=lease)
-            failing = failing_since is not None
-            claimed = _in_send_order(msgspec.structs.replace(ClaimedDelivery(*row), failing=failing) for row in rows)
+            pace = folding.lock(db, channel_id, now)
+            if pace is None:
+                return ChannelClaim()
+            most = 1 if pace.failures else limit
+            allowed = folding.fold(db, channel_id, pace, now=now, limit=most, summary_id=new_delivery_id())
+            rows = _claim(db, channel_id, allowed, links=pace.folds, now=now, until=now + lease)
+            claimed = _in_send_order(
+                msgspec.structs.replace(ClaimedDelivery(*row), failing=bool(pace.failing)) for row in rows
+            )
+            waits = not claimed and allowed.wake_at is not None and more_due(db, channel_id, now)
+            wakes = waits and folding.wake(db, channel_id, pace, allowed.wake_at or now, now)
         # What was stored while this claim had the lock and found nothing: its own claim has skipped the locked row
-        # and returned. So look again.
+        # and returned. So look again; what waits for its time does so unless another query was heard of.
         if claimed or is_claimed(db, channel_id, now) or not more_due(db, channel_id, now):
-            return claimed
+            return ChannelClaim(claimed)
+        if waits and (not allowed.heard_of or folding.queries_waiting(db, channel_id, now) <= allowed.heard_of):
+            return ChannelClaim(claimed, allowed.wake_at if wakes else None)
 
 
-def _claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> list[tuple[Any, ...]]:
-    """Claim in one statement, which sees what was committed before the lock; nothing while another claim holds."""
-    oldest = (Delivery.due_at, Delivery.created_at, Delivery.mention)
-    first = _due(channel_id, now).order_by(Delivery.attempts, *oldest).limit(max(limit - 1, 1))
-    chosen = Delivery.id.in_(first)
-    if limit > 1:  # the most tried gets one place of the claim, so that it is not starved by new ones
-        rest = _due(channel_id, now).where(Delivery.id.not_in(first))
-        chosen |= Delivery.id.in_(rest.order_by(Delivery.attempts.desc(), *oldest).limit(1))
-    unclaimed = fn.coalesce(_latest_lease(channel_id), 0.0) < now
-    return list(
-        Delivery.update(lease_until=now + lease, attempts=Delivery.attempts + 1)
-        .where(chosen, unclaimed)
+def _claim(
+    db: Db, channel_id: int, allowed: FoldedClaim, *, links: bool, now: float, until: float
+) -> list[tuple[Any, ...]]:
+    """Claim what is allowed in one statement, which sees what was committed before the lock.
+
+    Nothing while another claim holds. With ``links``, one of the mentions that link to the same address is claimed, and
+    the others are bundled into it.
+    """
+    if not allowed.limit:
+        return []
+    limit, singles = allowed.limit, allowed.singles
+    found = candidates(db, channel_id, now=now, limit=limit, singles=singles, queries=allowed.queries)
+    repeated: frozenset[str] = frozenset()
+    if links:
+        found, repeated = same_links.untold(db, channel_id, found, now)
+    picked = {each.id: each for each in chosen(found, limit, allowed.summary)}
+    rows = _take(db, ids=sorted(picked), channel=channel_id, now=now, until=until) if picked else []
+    for delivery_id, *_ in rows:
+        link = picked[delivery_id].untried_link
+        if link in repeated:
+            same_links.bundle(db, channel_id, link, delivery_id, now)
+    return rows
+
+
+@compiled
+def _take(db: Db, ids: Any, channel: Any, now: Any, until: Any) -> Any:
+    unclaimed = fn.coalesce(latest_lease(channel), 0.0) < now
+    return (
+        Delivery.update(lease_until=until, attempts=Delivery.attempts + 1)
+        .where(Delivery.id.in_(ids), due(channel, now), unclaimed)
         .returning(*CLAIMED)
-        .tuples()
-        .execute(db.peewee)
     )
 
 
@@ -209,30 +248,11 @@ def _still_claimed(delivery_ids: Sequence[str], held_until: float) -> Any:
 
 def more_due(db: Db, channel_id: int, now: float) -> bool:
     """Return True if the channel has a delivery that is due and not claimed."""
-    return bool(_due(channel_id, now).exists(db.peewee))
-
-
-def _due(channel_id: int, now: float) -> Any:
-    return Delivery.select(Delivery.id).where(
-        Delivery.channel == channel_id,
-        Delivery.state == PENDING,
-        Delivery.due_at <= now,
-        Delivery.lease_until < now,
-    )
+    return bool(Delivery.select(Delivery.id).where(due(channel_id, now)).exists(db.peewee))
 
 
 def is_claimed(db: Db, channel_id: int, now: float) -> bool:
-    return bool((_latest_lease(channel_id).scalar(db.peewee) or 0.0) >= now)
-
-
-def _latest_lease(channel_id: int) -> Any:
-    # Not EXISTS: PostgreSQL plans to find a row soon, and reads all that waits when there is none.
-    return (
-        Delivery.select(Delivery.lease_until)
-        .where(Delivery.channel == channel_id, Delivery.state == PENDING)
-        .order_by(Delivery.lease_until.desc())
-        .limit(1)
-    )
+    return bool((latest_lease(channel_id).scalar(db.peewee) or 0.0) >= now)
 
 
 def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
@@ -240,37 +260,13 @@ def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
 
     Call it right before sending: a batch takes minutes, and items are erased meanwhile.
     """
-    bundled = Delivery.select(Delivery.mention).where(Delivery.bundle == claimed.id)
-    exists = fn.EXISTS(Delivery.select(Delivery.id).where(Delivery.id == claimed.id))
-    if claimed.period_end is None:
-        rows = mentions.rows().where(exists, Mention.id == claimed.mention)
-    else:
-        rows = (
-            mentions.rows()
-            .where(exists, Mention.id.in_(bundled))
-            .order_by(Mention.id.desc())
-            .limit(DIGEST_MAX_MENTIONS)
-        )
-    oldest_first = list(rows.tuples().execute(db.peewee))[::-1]
-    slug = oldest_first[0][mentions.SLUG] if oldest_first else _workspace_of(db, claimed.id)
-    if slug is None:
-        return None
-    omitted = bundled.count(db.peewee) - len(oldest_first) if len(oldest_first) == DIGEST_MAX_MENTIONS else 0
-    public: tuple[PublicMention, ...] = tuple(mentions.to_public(db, oldest_first))
-    kind: NoticeType = "mention.created" if claimed.period_end is None else "digest"
-    notice = Notice(id=claimed.id, type=kind, workspace=slug, mentions=public, omitted=omitted)
-    return DeliveryContents(notice, tuple(row[mentions.CREATED_AT] for row in oldest_first))
-
-
-def _workspace_of(db: Db, delivery_id: str) -> str | None:
-    query = (
-        Workspace.select(Workspace.slug)
-        .join(Channel, on=(Channel.workspace == Workspace.id))
-        .join(Delivery, on=(Delivery.channel == Channel.id))
-        .where(Delivery.id == delivery_id)
-    )
-    slug: str | None = query.scalar(db.peewee)
-    return slug
+    if claimed.kind == MENTION:
+        return notice_contents.mention(db, claimed.id, claimed.mention)
+    if claimed.kind == SUMMARY:
+        return notice_contents.summary(db, claimed.id)
+    if claimed.kind == REPORT:
+        return notice_contents.report(db, claimed.id)
+    return digest_contents.digest(db, claimed.id)
 
 
 def mark_sent(db: Db, delivery_id: str, now: float) -> None:
@@ -287,6 +283,13 @@ def mark_failed(db: Db, delivery_id: str, held_until: float, reason: str) -> Non
     ).execute(db.peewee)
 
 
+def record_try(db: Db, delivery_id: str, reason: str, now: float) -> None:
+    """Record a failed try, unless the delivery was erased meanwhile."""
+    own = Delivery.select(Delivery.id, Value(now), Value(storable(reason))).where(Delivery.id == delivery_id)
+    columns = [FailedTry.delivery, FailedTry.at, FailedTry.error]
+    FailedTry.insert_from(db.locked_for_reference(own), columns).execute(db.peewee)
+
+
 def postpone(db: Db, delivery_id: str, held_until: float, until: float, reason: str) -> None:
     """Postpone a delivery whose try failed until ``until``, unless its claim ran out: then the new claim counts."""
     Delivery.update(due_at=until, lease_until=0, error=storable(reason)).where(
@@ -296,6 +299,14 @@ def postpone(db: Db, delivery_id: str, held_until: float, until: float, reason: 
 
 def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> None:
     """Give back what was claimed until ``held_until`` and not tried; it is due again at ``until``."""
-    Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1).where(
-        _still_claimed(delivery_ids, held_until)
-    ).execute(db.peewee)
+    with db.transaction():
+        released = (
+            Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1)
+            .where(_still_claimed(delivery_ids, held_until))
+            .returning(Delivery.id, Delivery.link, Delivery.attempts)
+            .tuples()
+            .execute(db.peewee)
+        )
+        untried = [delivery_id for delivery_id, link, attempts in released if link is not None and not attempts]
+        if untried:
+            same_links.unbundle(db, untried)

@@ -36,7 +36,8 @@ class DeliveryBacklog(msgspec.Struct, frozen=True):
 def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditions: Any) -> dict[int, str]:
     """Return channels, and their workspaces' slugs, with deliveries that should have been sent by now.
 
-    These are due, and unclaimed or with a claim that ran out; and the channel is not postponed.
+    These are due, and unclaimed or with a claim that ran out; and the channel is not postponed, nor does it wait for
+    the time of its next message.
     """
     rows = (
         Delivery.select(Delivery.channel, Workspace.slug)
@@ -48,6 +49,7 @@ def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditi
             Delivery.lease_until < now,
             Channel.disabled_at.is_null(),
             Channel.not_before <= now - older_than,
+            Channel.wake_at <= now - older_than,
             *conditions,
         )
         .distinct()
@@ -61,8 +63,11 @@ def pending(db: Db) -> int:
     return int(Delivery.select(fn.count(Delivery.id)).where(Delivery.state == PENDING).scalar(db.peewee))
 
 
-def has_untried(db: Db, workspace_id: int) -> bool:
-    """Return True if a delivery waits for its first try, in a channel of the workspace that does not fail."""
+def has_untried(db: Db, workspace_id: int, now: float) -> bool:
+    """Return True if a delivery waits for its first try, in a channel of the workspace that does not fail.
+
+    What waits for a summary, or for the end of quiet hours, does not count.
+    """
     query = (
         Delivery.select(Delivery.id)
         .join(Channel, on=(Delivery.channel == Channel.id))
@@ -70,8 +75,10 @@ def has_untried(db: Db, workspace_id: int) -> bool:
             Channel.workspace == workspace_id,
             # A failing channel takes one delivery at a time as a probe: the others may stay untried for hours.
             Channel.failing_since.is_null(),
+            Channel.wake_at <= now,
             Delivery.state == PENDING,
             Delivery.attempts == 0,
+            Delivery.held_by.is_null() | (Delivery.due_at <= now),
         )
     )
     return bool(query.exists(db.peewee))
@@ -136,7 +143,8 @@ def _last_sent(db: Db, channel_id: int) -> float:
 def oldest_due(db: Db, now: float) -> float | None:
     """Return when the oldest unsent delivery, not waiting for a retry, became due; None if there is none.
 
-    Failing channels do not count: their deliveries wait for the receiver, not for us.
+    Failing channels do not count, as their deliveries wait for the receiver; nor do those that wait for the time of
+    their next message.
     """
     return _oldest(db, now, Channel.failing_since.is_null())
 
@@ -145,7 +153,8 @@ def _oldest(db: Db, now: float, *conditions: Any) -> float | None:
     query = (
         Delivery.select(Delivery.due_at)
         .join(Channel, on=(Delivery.channel == Channel.id))
-        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null(), *conditions)
+        .where(Delivery.state == PENDING, Delivery.due_at <= now, Channel.disabled_at.is_null())
+        .where(Channel.wake_at <= now, *conditions)
         .order_by(Delivery.due_at)
         .limit(1)
     )
@@ -167,6 +176,7 @@ def backlog(db: Db, now: float, older_than: float) -> DeliveryBacklog | None:
             Delivery.due_at <= now,
             Channel.disabled_at.is_null(),
             Channel.failing_since.is_null(),
+            Channel.wake_at <= now,
         )
         .group_by(Workspace.slug, Channel.name)
         .order_by(number.desc(), Workspace.slug, Channel.name)

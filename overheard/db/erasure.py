@@ -17,10 +17,21 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import thread_titles
+from overheard.db import same_links, thread_titles
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import BUNDLED, PENDING, Delivery, Erased, Mention, StoredItem
+from overheard.db.models import (
+    BUNDLED,
+    DIGEST,
+    HELD,
+    PENDING,
+    SUMMARY,
+    Delivery,
+    Erased,
+    FailedTry,
+    Mention,
+    StoredItem,
+)
 from overheard.items import Item
 from overheard.messages import Key
 
@@ -112,6 +123,7 @@ def _erase_rows(db: Db, keys: Sequence[Key]) -> ErasedCounts:
         mention_ids = Mention.select(Mention.id).where(Mention.item.in_(item_ids))
         bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(mention_ids), Delivery.state == BUNDLED)
         digests = [digest for (digest,) in bundled.distinct().tuples().execute(db.peewee)]
+        _free_linked(db, mention_ids)
         return ErasedCounts(
             deliveries=Delivery.delete().where(Delivery.mention.in_(mention_ids)).execute(db.peewee),
             mentions=Mention.delete().where(Mention.item.in_(item_ids)).execute(db.peewee),
@@ -120,14 +132,27 @@ def _erase_rows(db: Db, keys: Sequence[Key]) -> ErasedCounts:
         )
 
 
+def _free_linked(db: Db, mention_ids: Any) -> None:
+    """Let what would have been told with these mentions, as it links to the same address, be told by itself."""
+    untold = Delivery.select(Delivery.id).where(Delivery.mention.in_(mention_ids), Delivery.state.in_([PENDING, HELD]))
+    ids = [delivery for (delivery,) in untold.tuples().execute(db.peewee)]
+    if ids:
+        same_links.unbundle(db, ids)
+
+
 def _delete_empty_digests(db: Db, digests: Sequence[str]) -> int:
-    """Delete unsent digests that have no mention left; clear the errors of the others, which may quote erased ones."""
+    """Delete unsent digests and summaries that have no mention left.
+
+    Clear the errors of all deliveries in which erased ones were bundled: they may quote them.
+    """
     if not digests:
         return 0
     member = Delivery.alias()
     has_members = fn.EXISTS(member.select(member.id).where(member.bundle == Delivery.id))
     Delivery.update(error=None).where(Delivery.id.in_(digests)).execute(db.peewee)
-    empty = Delivery.delete().where(Delivery.id.in_(digests), Delivery.state == PENDING, ~has_members)
+    FailedTry.delete().where(FailedTry.delivery.in_(digests)).execute(db.peewee)
+    unsent = Delivery.kind.in_([SUMMARY, DIGEST]) & Delivery.state.in_([PENDING, HELD])
+    empty = Delivery.delete().where(Delivery.id.in_(digests), unsent, ~has_members)
     return int(empty.execute(db.peewee))
 
 

@@ -17,6 +17,7 @@ from overheard.db.storable_text import storable
 IncidentKind = Literal[
     "dead letter",
     "channel disabled",
+    "channel failing",
     "feed refused",
     "process gave up",
     "tick failing",

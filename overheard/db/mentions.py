@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import visibility
 from overheard.db.database import Db
+from overheard.db.mention_filter import MentionFilter
 from overheard.db.models import Mention, Query, StoredItem, Workspace
 from overheard.notices import MatchReason, PublicMention
 from overheard.sources.registry import public_place
@@ -38,8 +38,9 @@ COLUMNS = (
     StoredItem.url,
     Mention.why,
 )
-SLUG, CREATED_AT = 1, 10  # positions in COLUMNS
+SLUG, CREATED_AT, STORED_AT = 1, 10, 11  # positions in COLUMNS
 REDDIT = "reddit"  # its places are subreddits, and receivers of its mentions get them under that key, too
+EVERY_MENTION = MentionFilter()
 _HIGHLIGHTS = msgspec.json.Decoder(tuple[tuple[str, int, int], ...])
 _WHY = msgspec.json.Decoder(tuple[tuple[int, str, str, int, int], ...])
 _QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
@@ -57,14 +58,15 @@ def rows() -> Any:
 def to_public(db: Db, mention_rows: Sequence[Sequence[Any]]) -> list[PublicMention]:
     """Convert rows of ``rows`` to their public form, with the names of their queries."""
     mentions = [_public(row) for row in mention_rows]
-    names = _query_names(db, {query for mention in mentions for query in mention.query_ids})
+    names = query_names(db, {query for mention in mentions for query in mention.query_ids})
     return [
         msgspec.structs.replace(mention, queries=tuple(names[query] for query in mention.query_ids if query in names))
         for mention in mentions
     ]
 
 
-def _query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+def query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of queries, removed ones included."""
     rows = Query.select(Query.id, Query.name).where(Query.id.in_(list(query_ids)))
     return dict(rows.tuples().execute(db.peewee)) if query_ids else {}
 
@@ -104,28 +106,39 @@ def rfc3339(moment: float) -> str:
 
 def listing(
     db: Db,
+    which: MentionFilter = EVERY_MENTION,
     *,
-    workspace: str | None = None,
-    since: float | None = None,
     after_id: int = 0,
     limit: int | None = None,
     newest_first: bool = True,
 ) -> Iterator[tuple[int, PublicMention]]:
-    """Yield (id, mention) of what is stored, filtered by workspace slug, by time of storing, by id."""
-    query = rows().where(Mention.id > after_id)
-    query = query.where(visibility.workspace_condition(workspace))
-    if since is not None:
-        query = query.where(Mention.stored_at >= since)
+    """Yield (id, mention) of what is stored, with ids above ``after_id``."""
+    query = which.narrow(rows().where(Mention.id > after_id))
     query = query.order_by(Mention.id.desc() if newest_first else Mention.id).limit(limit)
     results = iter(query.tuples().execute(db.peewee))
     while page := list(islice(results, PAGE_MENTIONS)):
         yield from zip((row[0] for row in page), to_public(db, page), strict=True)
 
 
+def one(db: Db, workspace_id: int, mention_id: int | None) -> PublicMention | None:
+    """Return a mention of the workspace by its id, or its newest one; None if there is none."""
+    query = rows().where(Mention.workspace == workspace_id)
+    if mention_id is not None:
+        query = query.where(Mention.id == mention_id)
+    found = to_public(db, list(query.order_by(Mention.id.desc()).limit(1).tuples().execute(db.peewee)))
+    return found[0] if found else None
+
+
 def count(db: Db, workspace_id: int, *, after_id: int = 0) -> int:
     """Return how many mentions a workspace has with ids above ``after_id``."""
     query = Mention.select(fn.count(Mention.id)).where(Mention.workspace == workspace_id, Mention.id > after_id)
     return int(query.scalar(db.peewee))
+
+
+def ids_since(db: Db, since: float) -> list[int]:
+    """Return the ids of the mentions that were stored since a time."""
+    recent = Mention.select(Mention.id).where(Mention.stored_at >= since)
+    return [number for (number,) in recent.tuples().execute(db.peewee)]
 
 
 def last_id(db: Db) -> int:

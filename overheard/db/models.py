@@ -373,7 +373,7 @@ class Delivery(Table):
             (("channel", "mention"), True),
             (("channel", "period_end"), True),
             (("channel", "state", "due_at"), False),  # is anything due; what was sent last
-            (("channel", "state", "attempts", "due_at"), False),  # claim: least tried first
+            (("channel", "state", "kind", "attempts", "due_at"), False),  # claim: least tried first
             (("channel", "state", "lease_until"), False),  # does a claim hold the channel
             (("channel", "state", "sent_at"), False),  # the messages of the last hour
             (("channel", "link"), False),  # another mention that links to the same address

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from peewee import JOIN
 
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Mute, Query
-from overheard.routing import MuteRule
+from overheard.db.models import Mention, Mute, Query, StoredItem
+from overheard.items import place_key
+from overheard.routing import MuteRule, NewMention
+from overheard.schedule import until_seconds
 from overheard.workspaces import MuteSpec
-from overheard.workspaces.mutes import mute_text, until_seconds
+from overheard.workspaces.mutes import mute_text, until_text
 
+PAGE_MENTIONS = 2000
+_QUERY_IDS = msgspec.json.Decoder(list[int])
 CONDITIONS = (Mute.query, Mute.author, Mute.place, Mute.thread)
 
 
@@ -25,8 +29,8 @@ def save(db: Db, workspace_id: int, wanted: Sequence[MuteSpec], timezone: str) -
         Mute.insert(
             workspace=workspace_id,
             query=spec.query,
-            author=spec.author.lower(),
-            place=spec.place.lower(),
+            author=spec.author,
+            place=spec.place,
             thread=spec.thread,
             until=until_seconds(spec.until, timezone),
         ).execute(db.peewee)
@@ -36,6 +40,54 @@ def load(db: Db, workspace_id: int) -> tuple[MuteSpec, ...]:
     """Return the workspace's mutes as its owner writes them, those that have ended included."""
     rows = Mute.select(*CONDITIONS, Mute.until).where(Mute.workspace == workspace_id).order_by(Mute.id)
     return tuple(_spec(*row) for row in rows.tuples().execute(db.peewee))
+
+
+def rename_query(db: Db, workspace_id: int, name: str, new_name: str) -> None:
+    """Make the mutes of a query follow its new name."""
+    Mute.update(query=new_name).where(Mute.workspace == workspace_id, Mute.query == name).execute(db.peewee)
+
+
+def remove_query(db: Db, workspace_id: int, name: str) -> int:
+    """Delete the mutes of a query; return how many there were."""
+    return int(Mute.delete().where(Mute.workspace == workspace_id, Mute.query == name).execute(db.peewee))
+
+
+def would_mute(db: Db, workspace_id: int, mute: MuteSpec, since: float) -> tuple[int, int]:
+    """Return how many of the workspace's mentions since then a mute would have muted, and of how many."""
+    named = Query.select(Query.id).where(Query.workspace == workspace_id, Query.name == mute.query)
+    query_id = named.scalar(db.peewee) if mute.query else None
+    rule = MuteRule(text="", query=query_id, author=mute.author, place=mute.place, thread=mute.thread)
+    muted = total = last = 0
+    while page := _mentions_after(db, workspace_id, last, since):
+        last = page[-1][0]
+        total += len(page)
+        for key, item_id, query_ids, source, place, author, thread in page:
+            queries = tuple(_QUERY_IDS.decode(query_ids))
+            mention = NewMention(
+                id=key,
+                workspace_id=workspace_id,
+                item_id=item_id,
+                backfilled=False,
+                queries=queries,
+                source=source,
+                place=place_key(place),
+                author=(author or "").lower(),
+                thread=thread or "",
+            )
+            muted += all(rule.fits(mention, query) for query in queries)
+    return muted, total
+
+
+def _mentions_after(db: Db, workspace_id: int, last: int, since: float) -> list[tuple[Any, ...]]:
+    columns = (Mention.id, StoredItem.id, Mention.query_ids, StoredItem.source, StoredItem.place, StoredItem.author)
+    rows = (
+        Mention.select(*columns, StoredItem.thread)
+        .join(StoredItem, on=(Mention.item == StoredItem.id))
+        .where(Mention.workspace == workspace_id, Mention.id > last, Mention.stored_at >= since, ~Mention.backfilled)
+        .order_by(Mention.id)
+        .limit(PAGE_MENTIONS)
+    )
+    return list(rows.tuples().execute(db.peewee))
 
 
 def active(db: Db, workspace_ids: Collection[int], now: float) -> list[MuteRule]:
@@ -67,5 +119,4 @@ def _active(db: Db, workspaces: Any, now: Any) -> Any:
 
 
 def _spec(query: str, author: str, place: str, thread: str, until: float | None) -> MuteSpec:
-    moment = "" if until is None else datetime.fromtimestamp(until, UTC).isoformat().replace("+00:00", "Z")
-    return MuteSpec(query, author, place, thread, moment)
+    return MuteSpec(query, author, place, thread, until_text(until))

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 from peewee import fn
 
+from overheard.db import visibility
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Query, StoredItem, Watch, Workspace
 from overheard.db.queries import scope_of
 from overheard.db.sample import item_columns, item_of
+from overheard.db.storable_text import storable
 from overheard.items import Item, WatchKey
 from overheard.matching.language.query_scope import QueryScope
 
@@ -99,3 +101,17 @@ def newest_hits(db: Db, workspace_id: int, since: float) -> Iterator[tuple[tuple
 
 def _recent(since: float) -> Any:
     return (Mention.stored_at >= since) & ~Mention.backfilled
+
+
+def names(db: Db, workspace: str) -> list[str]:
+    """Return the names of the workspace's queries."""
+    rows = Query.select(Query.name).join(Workspace, on=(Query.workspace == Workspace.id))
+    rows = rows.where(Workspace.slug == workspace, Query.removed_at.is_null()).order_by(Query.name)
+    return [name for (name,) in rows.tuples().execute(db.peewee)]
+
+
+def has_name(db: Db, workspace: str | None, name: str) -> bool:
+    """Return True if the workspace, or any if it is None, has or had a query of this name."""
+    rows = Query.select(Query.id).join(Workspace, on=(Query.workspace == Workspace.id))
+    of_workspace = visibility.workspace_condition(workspace)
+    return bool(rows.where(of_workspace, Query.name == storable(name)).exists(db.peewee))

@@ -17,6 +17,7 @@ from overheard.db.models import (
     BUNDLED,
     FAILED,
     HELD,
+    MUTED,
     PENDING,
     SENT,
     DeadLetter,
@@ -160,15 +161,16 @@ def _deliveries(db: Db, ages: RetentionAges, now: float) -> int:
     if not ages.deliveries:
         return 0
     oldest = now - ages.deliveries * DAY_SECONDS
-    counts = _delete_batch(db, Delivery, Delivery.state.in_([SENT, FAILED]) & (Delivery.created_at < oldest))
+    done = Delivery.state.in_([SENT, FAILED, MUTED])
+    counts = _delete_batch(db, Delivery, done & (Delivery.created_at < oldest))
     bundled = (Delivery.state == BUNDLED) & (Delivery.created_at < oldest) & ~_in_pending_digest()
     return counts + _delete_batch(db, Delivery, bundled)
 
 
 def _has_pending_delivery() -> Any:
-    """Return the condition that a delivery of the mention, or the digest that contains it, is still to be sent."""
+    """Return the condition that a delivery of the mention, or the one that contains it, is still to be sent."""
     delivery, digest = Delivery.alias(), Delivery.alias()
-    unsent = delivery.state.in_([HELD, PENDING]) | (digest.state == PENDING)
+    unsent = delivery.state.in_([HELD, PENDING]) | digest.state.in_([HELD, PENDING])
     return fn.EXISTS(
         delivery.select(delivery.id)
         .join(digest, JOIN.LEFT_OUTER, on=(digest.id == delivery.bundle))
@@ -177,14 +179,14 @@ def _has_pending_delivery() -> Any:
 
 
 def _unsent(db: Db, mentions: Any) -> int:
-    unsent = Delivery.state.in_([HELD, PENDING])
+    unsent = Delivery.state.in_([HELD, PENDING]) | ((Delivery.state == BUNDLED) & _in_pending_digest())
     query = Delivery.select(Delivery.id).join(Mention, on=(Delivery.mention == Mention.id))
     return int(query.where(mentions, unsent).count(db.peewee))
 
 
 def _in_pending_digest() -> Any:
     digest = Delivery.alias()
-    return fn.EXISTS(digest.select(digest.id).where(digest.id == Delivery.bundle, digest.state == PENDING))
+    return fn.EXISTS(digest.select(digest.id).where(digest.id == Delivery.bundle, digest.state.in_([HELD, PENDING])))
 
 
 def _removed_queries(db: Db, now: float) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,9 +14,11 @@ from overheard.db.database import Db
 from overheard.db.models import Feed, RefreshDemand, Watch, Workspace
 from overheard.errors import InvalidInput
 
+MISSED_SECONDS = 60.0  # a cron expression is not due more often: until then no period was missed
+
 
 class DueWorkspace(msgspec.Struct, frozen=True):
-    """A due workspace as a tick claims it. ``digest_at``: when its next digest was due; the end of that period."""
+    """A due workspace as a tick claims it. ``digest_at``: when its digest was due; if claimed, its period's end."""
 
     id: int
     slug: str
@@ -35,7 +38,7 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace]
     exactly one gets it. The claim also records the demand: if the event is lost, ``refreshes.claim_lost`` finds it.
     """
     with db.transaction():
-        claimed = _claim(db, Workspace.next_due_at, {}, now, limit, following)
+        claimed = _claim(db, Workspace.next_due_at, lambda due: {}, now, limit, following)
         refreshes.demand(db, [due.id for due in claimed], now)
     return claimed
 
@@ -43,22 +46,42 @@ def claim_due(db: Db, now: float, limit: int, following: Callable[[DueWorkspace]
 def claim_digests(db: Db, now: float, limit: int, following: Callable[[DueWorkspace], float]) -> list[DueWorkspace]:
     """Claim up to ``limit`` workspaces whose digest is due; ``digest_at`` of each is the period's end.
 
-    The claim records the period: if its event is lost, ``claim_lost_digests`` finds it.
+    After an outage of several periods they are one, which ends when the last of them was due. The claim records the
+    period: if its event is lost, ``claim_lost_digests`` finds it.
     """
-    period = {Workspace.digest_end: Workspace.next_digest_at, Workspace.digest_asked_at: now}
+
+    def period(due: DueWorkspace) -> dict[Any, Any]:
+        return {Workspace.digest_end: _period_end(due, now), Workspace.digest_asked_at: now}
+
     with db.transaction():
-        return _claim(db, Workspace.next_digest_at, period, now, limit, following)
+        claimed = _claim(db, Workspace.next_digest_at, period, now, limit, following)
+    return [msgspec.structs.replace(due, digest_at=_period_end(due, now)) for due in claimed]
+
+
+def _period_end(due: DueWorkspace, now: float) -> float | None:
+    if due.digest_at is None or not due.digest or now - due.digest_at < MISSED_SECONDS:
+        return due.digest_at
+    try:
+        latest = schedule.due_before(due.digest, due.timezone, math.nextafter(now, math.inf), due.digest_at)
+    except InvalidInput:  # ``unreadable_schedules`` reports it
+        return due.digest_at
+    return max(latest, due.digest_at)
 
 
 def _claim(
-    db: Db, column: Any, recorded: Mapping[Any, Any], now: float, limit: int, following: Callable[[DueWorkspace], float]
+    db: Db,
+    column: Any,
+    recorded: Callable[[DueWorkspace], dict[Any, Any]],
+    now: float,
+    limit: int,
+    following: Callable[[DueWorkspace], float],
 ) -> list[DueWorkspace]:
     due = Workspace.select(*DUE, column).where(Workspace.active, column <= now).order_by(column).limit(limit)
     claimed = []
     for *row, due_at in sorted(due.tuples().execute(db.peewee)):  # by id: one order of locks for all ticks
         workspace = DueWorkspace(*row)
         unclaimed = (Workspace.id == workspace.id) & (column == due_at) & Workspace.active
-        claim = Workspace.update({**recorded, column: following(workspace)}).where(unclaimed)
+        claim = Workspace.update({**recorded(workspace), column: following(workspace)}).where(unclaimed)
         if claim.execute(db.peewee) == 1:
             claimed.append(workspace)
     return claimed

@@ -159,6 +159,45 @@ def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: f
         ).execute(db.peewee)
 
 
+def rename_query(db: Db, workspace_id: int, name: str, new_name: str) -> bool:
+    """Rename a query where it is named: its mentions, mutes and the channels that hear of it follow.
+
+    Return False if another one has, or had, the new name: its mentions keep it.
+    """
+    with db.transaction():
+        of_workspace = Query.workspace == workspace_id
+        if Query.select(Query.id).where(of_workspace, Query.name == new_name).exists(db.peewee):
+            return False
+        Query.update(name=new_name).where(of_workspace, Query.name == name).execute(db.peewee)
+        mutes.rename_query(db, workspace_id, name, new_name)
+        for channel, queries_of in _named_queries(db, workspace_id):
+            if name in queries_of:
+                _hear(db, channel, [new_name if each == name else each for each in queries_of])
+    return True
+
+
+def leave_out_query(db: Db, workspace_id: int, name: str) -> tuple[list[str], int]:
+    """Take a query that is removed out of its channels' lists, and delete its mutes.
+
+    Return the names of these channels, and how many mutes. No list may become empty: that would mean all queries.
+    """
+    with db.transaction():
+        changed = {channel: each for channel, each in _named_queries(db, workspace_id) if name in each}
+        for channel, queries_of in changed.items():
+            _hear(db, channel, [each for each in queries_of if each != name])
+        rows = Channel.select(Channel.name).where(Channel.id.in_(list(changed))).order_by(Channel.id)
+        return [name for (name,) in rows.tuples().execute(db.peewee)], mutes.remove_query(db, workspace_id, name)
+
+
+def _named_queries(db: Db, workspace_id: int) -> list[tuple[int, list[str]]]:
+    rows = Channel.select(Channel.id, Channel.queries).where(Channel.workspace == workspace_id)
+    return [(channel, msgspec.json.decode(names)) for channel, names in rows.tuples().execute(db.peewee)]
+
+
+def _hear(db: Db, channel_id: int, names: Sequence[str]) -> None:
+    Channel.update(queries=msgspec.json.encode(names).decode()).where(Channel.id == channel_id).execute(db.peewee)
+
+
 def _save_channels(
     db: Db,
     workspace_id: int,
@@ -169,26 +208,41 @@ def _save_channels(
     names = [channel.name for channel in wanted]
     Channel.delete().where(Channel.workspace == workspace_id, Channel.name.not_in(names)).execute(db.peewee)
     for channel in wanted:
-        same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
-        row = Channel.select(Channel.secret, Channel.url).where(same).tuples().first(db.peewee)
-        values = {
-            "url": channel.url,
-            "mode": channel.mode,
-            "min_gap": span_seconds(channel.min_gap),
-            "max_per_hour": channel.max_per_hour,
-            "summary_every": span_seconds(channel.summary_every),
-            "queries": msgspec.json.encode(channel.queries).decode(),
-        }
-        if row is None:
-            Channel.insert(
-                workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
-            ).execute(db.peewee)
-        else:
-            generated = secret(channel)  # None: this kind of channel signs nothing, and has no secret
-            kept = channel.secret or (generated and (row[0] or generated))
-            Channel.update({**channels.HEALTHY, Channel.disabled_at: None}, secret=kept, **values).where(same).execute(
-                db.peewee
-            )
+        save_channel(db, workspace_id, channel, now, secret)
+
+
+def save_channel(
+    db: Db, workspace_id: int, channel: ChannelSpec, now: float, secret: Callable[[ChannelSpec], str | None]
+) -> None:
+    """Add a channel to the workspace, or change the one of its name, which enables it."""
+    same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
+    row = Channel.select(Channel.secret, Channel.id, Channel.disabled_at).where(same).tuples().first(db.peewee)
+    values = {
+        "url": channel.url,
+        "mode": channel.mode,
+        "min_gap": span_seconds(channel.min_gap),
+        "max_per_hour": channel.max_per_hour,
+        "summary_every": span_seconds(channel.summary_every),
+        "queries": msgspec.json.encode(channel.queries).decode(),
+    }
+    if row is None:
+        Channel.insert(
+            workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
+        ).execute(db.peewee)
+    else:
+        generated = secret(channel)  # None: this kind of channel signs nothing, and has no secret
+        kept = channel.secret or (generated and (row[0] or generated))
+        # A wait by the former pace ends; the sweep finds what waited for it.
+        changes = {**channels.HEALTHY, Channel.wake_at: 0}
+        Channel.update(changes, secret=kept, **values).where(same).execute(db.peewee)
+        if row[2] is not None:
+            channels.enable(db, row[1], now)
+
+
+def remove_channel(db: Db, workspace_id: int, name: str) -> bool:
+    """Delete a channel with its deliveries; return False if it was removed already."""
+    same = (Channel.workspace == workspace_id) & (Channel.name == name)
+    return bool(Channel.delete().where(same).execute(db.peewee))
 
 
 def load(db: Db, workspace_id: int, *, secrets: bool) -> WorkspaceSpec:

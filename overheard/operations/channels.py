@@ -12,7 +12,8 @@ from overheard.channels.redact import redact
 from overheard.channels.registry import open_transport
 from overheard.channels.sample_notice import sample_notice
 from overheard.config import Config
-from overheard.db import channels, workspaces
+from overheard.db import channel_activity, channels, workspaces
+from overheard.db.channel_activity import ChannelActivity
 from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
 from overheard.errors import ChannelGone, DeliveryRefused, NotFound
@@ -20,7 +21,10 @@ from overheard.notices import Notice
 
 
 class ChannelState(msgspec.Struct, frozen=True):
-    """A channel without its secrets. ``since_at``: when it started failing or was disabled; None if it is healthy."""
+    """A channel without its secrets. ``since_at``: when it started failing or was disabled; None if it is healthy.
+
+    The rest is its ``ChannelActivity``.
+    """
 
     workspace: str
     name: str
@@ -29,6 +33,13 @@ class ChannelState(msgspec.Struct, frozen=True):
     state: str
     since_at: float | None
     reason: str | None
+    backlog: int
+    held: int
+    muted: int
+    last_success_at: float | None
+    last_error: str | None
+    last_error_at: float | None
+    next_try_at: float | None
 
 
 def options(config: Config, *, allow_private: bool) -> ChannelOptions:
@@ -53,13 +64,24 @@ def list_states(db: Db, workspace: str | None = None) -> list[ChannelState]:
     """Return the state of all channels, or of one workspace's. Raises NotFound."""
     if workspace is not None:
         workspaces.by_name(db, workspace)
-    return [_state(row) for row in channels.listing(db, workspace)]
+    rows = channels.listing(db, workspace)
+    activity = channel_activity.of_channels(db, [row.id for row in rows], db.clock())
+    return [_state(row, activity[row.id]) for row in rows]
 
 
-def _state(row: ChannelRow) -> ChannelState:
+def _state(row: ChannelRow, activity: ChannelActivity) -> ChannelState:
     state = "disabled" if row.disabled_at else "failing" if row.failing_since else "ok"
     since = row.disabled_at or row.failing_since
-    return ChannelState(row.workspace, row.name, redact(row.url), row.mode, state, since, row.reason)
+    return ChannelState(
+        workspace=row.workspace,
+        name=row.name,
+        url=redact(row.url),
+        mode=row.mode,
+        state=state,
+        since_at=since,
+        reason=row.reason,
+        **msgspec.structs.asdict(activity),
+    )
 
 
 def by_name(db: Db, workspace: str, name: str) -> ChannelRow:

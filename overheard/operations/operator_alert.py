@@ -23,6 +23,7 @@ REMEDIES = {
     TEST_KIND: "nothing: alerts reach you",
     "dead letter": "overheard dead-letters list",
     "channel disabled": "overheard channel list",
+    "channel failing": "overheard channel list",
     "feed refused": "overheard status",
     "process gave up": "see its log; supervisorctl status",
     "tick failing": "see the tick's log; overheard check",

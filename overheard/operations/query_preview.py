@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -129,6 +129,19 @@ def preview(db: Db, slug: str, query: ParsedQuery, *, now: float, seconds: float
         suggestions=tuple(_worth_saying(query, tally)),
         shown=tuple(tally.newest),
     )
+
+
+def taming(query: ParsedQuery, found: Iterable[Item]) -> tuple[int, tuple[NarrowerQuery, ...]]:
+    """Return how many of the items the query matches, and the changes that leave out a good part of them.
+
+    For what a query has found already, which says more than the sample.
+    """
+    index, tally = QueryIndex(), _Tally()
+    index.add(0, query)
+    for item in found:
+        for hit in index.match(item):
+            tally.add(item, (item.source, public_place(item.source, item.place)), hit)
+    return tally.hits, tuple(_worth_saying(query, tally))
 
 
 def _worth_saying(query: ParsedQuery, tally: _Tally) -> Iterator[NarrowerQuery]:

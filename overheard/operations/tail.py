@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from overheard.db import mentions as stored
 from overheard.db.database import Db
+from overheard.db.mention_filter import MentionFilter
 from overheard.notices import PublicMention
 
 PAGE_ROWS = 1000
@@ -17,22 +18,20 @@ VISIBLE_SECONDS = 60.0  # mentions of a transaction that is open for longer are 
 NumberedMention = tuple[int, PublicMention]
 
 
-def all_mentions(db: Db, workspace: str | None, since: float | None) -> Iterator[NumberedMention]:
+def all_mentions(db: Db, which: MentionFilter) -> Iterator[NumberedMention]:
     """Yield all, oldest first, page by page: millions must neither fill the memory nor hold a transaction open."""
     after = 0
     while True:
-        page = list(
-            stored.listing(db, workspace=workspace, since=since, after_id=after, limit=PAGE_ROWS, newest_first=False)
-        )
+        page = list(stored.listing(db, which, after_id=after, limit=PAGE_ROWS, newest_first=False))
         yield from page
         if len(page) < PAGE_ROWS:
             return
         after = page[-1][0]
 
 
-def newest_mentions(db: Db, workspace: str | None, since: float | None, limit: int) -> Iterator[NumberedMention]:
+def newest_mentions(db: Db, which: MentionFilter, limit: int) -> Iterator[NumberedMention]:
     """Return the newest ``limit`` mentions, oldest first."""
-    return reversed(list(stored.listing(db, workspace=workspace, since=since, limit=limit)))
+    return reversed(list(stored.listing(db, which, limit=limit)))
 
 
 class MentionTail:
@@ -42,10 +41,10 @@ class MentionTail:
     ``VISIBLE_SECONDS`` again, and the ids already yielded are remembered for that long.
     """
 
-    def __init__(self, db: Db, workspace: str | None) -> None:
+    def __init__(self, db: Db, which: MentionFilter = stored.EVERY_MENTION) -> None:
         self._db = db
-        self._workspace = workspace
-        recent = [number for number, _ in stored.listing(db, since=db.clock() - VISIBLE_SECONDS)]
+        self._which = which
+        recent = stored.ids_since(db, db.clock() - VISIBLE_SECONDS)
         self._floor = min(recent) - 1 if recent else stored.last_id(db)
         self._seen = dict.fromkeys(recent, db.clock())
 
@@ -58,7 +57,7 @@ class MentionTail:
 
     def new(self) -> Iterator[PublicMention]:
         """Yield those stored since the last time."""
-        recent = stored.listing(self._db, workspace=self._workspace, after_id=self._floor, newest_first=False)
+        recent = stored.listing(self._db, self._which, after_id=self._floor, newest_first=False)
         for number, mention in recent:
             if number not in self._seen:
                 self._seen[number] = self._db.clock()

@@ -89,4 +89,4 @@ def _is_done(db: Db, requested: RequestedRun) -> bool:
     """
     if feeds.has_unread(db, requested.workspace_id, requested.at):
         return False
-    return not delivery_backlog.has_untried(db, requested.workspace_id)
+    return not delivery_backlog.has_untried(db, requested.workspace_id, db.clock())

@@ -68,7 +68,7 @@ class WorkspaceDetails(msgspec.Struct, frozen=True):
 
 def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
     """Create a workspace. Raises InvalidInput, and Conflict if its slug is taken."""
-    spec = validated(spec, _options(running), limit_check(running))
+    spec = validated(spec, channel_options(running), limit_check(running))
     try:
         workspaces.by_name(running.db, spec.slug)
     except NotFound:
@@ -82,12 +82,17 @@ def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
 
 def import_text(running: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
     """Create or update the workspaces of a TOML text; none if any is invalid. Raises InvalidInput."""
-    specs = read(text, where, _options(running), limit_check(running))
+    for spec in specs_in(text, where, channel_options(running), limit_check(running)):
+        yield save(running, spec)
+
+
+def specs_in(text: str | bytes, where: str, allowed: ChannelOptions, check_limits: LimitCheck) -> list[WorkspaceSpec]:
+    """Return the workspaces of a TOML text, at least one. Raises InvalidInput."""
+    specs = read(text, where, allowed, check_limits)
     # An empty file is more likely the wrong one than a wish to import nothing.
     if not specs:
         raise InvalidInput(f"{where}: has no workspace: expected [[workspace]] tables (see README)")
-    for spec in specs:
-        yield save(running, spec)
+    return specs
 
 
 def save(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
@@ -140,6 +145,13 @@ def require_not_internal(db: Db, slug: str) -> Workspace:
     return row
 
 
+def locked(db: Db, slug: str, *, secrets: bool = False) -> tuple[int, WorkspaceSpec]:
+    """Return a workspace that nothing else changes before the transaction ends. Raises NotFound, Conflict."""
+    row = require_not_internal(db, slug)
+    workspaces.lock(db, row.id)
+    return row.id, workspace_specs.load(db, row.id, secrets=secrets)
+
+
 def set_active(db: Db, slug: str, active: bool) -> None:
     """Pause or resume a workspace. Raises NotFound, Conflict."""
     row = workspaces.by_name(db, slug) if active else require_not_internal(db, slug)
@@ -167,7 +179,8 @@ def _public(place: str, sources: Iterable[str]) -> str:
     return place
 
 
-def _options(running: RunningProcess) -> ChannelOptions:
+def channel_options(running: RunningProcess) -> ChannelOptions:
+    """Return the operator's rules for the channels of workspaces."""
     return options(running.config, allow_private=running.config.notify.allow_private)
 
 

@@ -80,6 +80,8 @@ SOURCES: dict[str, SourceType] = {
             place_prefix="r/",
             author_label="u/{}".format,
             bare_permalink=reddit.without_title_slug,
+            logged_id=str,
+            item_of_url=reddit.item_of_url,
             item_id=reddit.FULLNAME,
             item_id_words="the fullname of a post or comment, such as t3_1abc or t1_1abc",
         ),
@@ -96,6 +98,8 @@ SOURCES: dict[str, SourceType] = {
             lookup_size=hackernews.LOOKUP_ITEMS,
             check_place=hackernews.check_place,
             check_author=hackernews.check_author,
+            logged_id=str,
+            item_of_url=hackernews.item_of_url,
             item_id=hackernews.ITEM_ID,
             item_id_words=hackernews.ITEM_ID_WORDS,
         ),
@@ -143,6 +147,7 @@ SOURCES: dict[str, SourceType] = {
             budget=_stackexchange_budget,
             lookup_size=stackexchange.LOOKUP_ITEMS,
             check_place=stackexchange.check_place,
+            logged_id=str,
             license=stackexchange.LICENSE,
             item_id=stackexchange.ITEM_ID,
             item_id_words="the id of a question or answer, such as stackoverflow/q/1 or stackoverflow/a/2",
@@ -154,7 +159,13 @@ SOURCES: dict[str, SourceType] = {
             deletions="stream",
             factory="overheard.sources.replay.source:open_source",
         ),
-        SourceType(name=canary.SOURCE, feeds=("posts",), factory="overheard.sources.canary:open_source", internal=True),
+        SourceType(
+            name=canary.SOURCE,
+            feeds=("posts",),
+            factory="overheard.sources.canary:open_source",
+            internal=True,
+            logged_id=str,
+        ),
     )
 }
 

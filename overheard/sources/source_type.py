@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Collection
@@ -31,6 +32,11 @@ def check_any_author(text: str) -> str:
     if not text.strip() or len(text) > AUTHOR_MAX_CHARS or not text.isprintable():
         raise InvalidInput(f"{text[:AUTHOR_MAX_CHARS]!r} cannot be the name of an author")
     return text
+
+
+def hashed_id(ref: str) -> str:
+    """Return a short hash of an item's id, for ids that may have an author's name or words in them."""
+    return hashlib.sha256(ref.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class RequestBudget(msgspec.Struct, frozen=True):
@@ -99,6 +105,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     author_label: Callable[[str], str] = str
     license: str = ""
     bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    logged_id: Callable[[str], str] = hashed_id  # of an item, without what its author wrote or is called
+    item_of_url: Callable[[str], str | None] = lambda url: None  # of an item's page
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
     item_id_words: str = "the source's id of an item"
 

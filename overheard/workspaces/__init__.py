@@ -16,7 +16,14 @@ from overheard.workspaces.spec import (
     watch_fields,
 )
 from overheard.workspaces.toml_format import FILE_MAX_BYTES, read, write
-from overheard.workspaces.validation import LimitCheck, validated, validated_query
+from overheard.workspaces.validation import (
+    LimitCheck,
+    check_query_name,
+    validated,
+    validated_channel,
+    validated_mute,
+    validated_query,
+)
 
 __all__ = [
     "DEFAULT_DIGEST",
@@ -32,10 +39,13 @@ __all__ = [
     "WatchSpec",
     "WatchedFeed",
     "WorkspaceSpec",
+    "check_query_name",
     "parse_address",
     "pasted",
     "read",
     "validated",
+    "validated_channel",
+    "validated_mute",
     "validated_query",
     "watch_fields",
     "write",

@@ -12,6 +12,7 @@ from overheard.items import ALL, place_key
 from overheard.sources.registry import SOURCES, place_label, watchable
 from overheard.workspaces.parts import quoted
 from overheard.workspaces.places import canonical_place
+from overheard.workspaces.problems import SpecProblem, valid_names
 from overheard.workspaces.spec import KINDS, QuerySpec, WatchKind, WorkspaceSpec
 
 SCOPE_MAX_NAMES = 200  # places or sources of one query; chosen, not measured: more are a query for all of them
@@ -35,11 +36,12 @@ def watched_kinds(spec: WorkspaceSpec) -> Watched:
     return watched
 
 
-def scope_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
+def scope_problems(query: QuerySpec, watched: Watched) -> Iterator[SpecProblem]:
     """Yield why no item that the workspace watches is within the query's limits, or within a part of them."""
     where = f"query {quoted(query.name)}"
     found = list(_name_problems(query, watched)) or list(_kind_problems(query, watched))
-    yield from (f"{where}: {problem}" for problem in found)
+    for problem in found:  # each begins with its key
+        yield SpecProblem(f"{where}: {problem}", (problem.partition(":")[0],))
 
 
 def normalized_scope(query: QuerySpec, watched: Watched) -> QuerySpec:
@@ -61,7 +63,7 @@ def _name_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
             return
     for name in dict.fromkeys(query.sources):
         if name not in watchable():
-            yield f"sources: {quoted(name)} is not known; valid: {', '.join(watchable())}"
+            yield f"sources: {quoted(name)} is not known; {valid_names(name, watchable())}"
         elif name not in watched:
             yield f"sources: the workspace does not watch {name}; it watches {', '.join(watched)}"
     candidates = [name for name in dict.fromkeys(query.sources or watched) if name in watched]
@@ -70,7 +72,7 @@ def _name_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
         yield f"places: {ALL!r} beside other places; leave them out, or make two queries"
         return
     for place in dict.fromkeys(query.places):
-        yield from _place_problems(place, candidates, watched)
+        yield from (f"places: {problem}" for problem in place_problems(place, candidates, watched))
     if query.places and query.sources and len(candidates) > 1:
         with_places = {name for place in query.places for name, _ in _readings(place, candidates)}
         for name in candidates:
@@ -78,15 +80,16 @@ def _name_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
                 yield f"sources: none of its places is one of {name}, so that nothing of it can match; make two queries"
 
 
-def _place_problems(place: str, candidates: Collection[str], watched: Watched) -> Iterator[str]:
+def place_problems(place: str, candidates: Collection[str], watched: Watched) -> Iterator[str]:
+    """Yield why a place of one of these sources is not watched."""
     if not candidates:
         return  # reported already
     readings = list(_readings(place, candidates))
     if not readings:
-        yield f"places: {quoted(place)} is not a place of {' or '.join(candidates)}; {_what_is(candidates, watched)}"
+        yield f"{quoted(place)} is not a place of {' or '.join(candidates)}; {_what_is(candidates, watched)}"
     elif place.strip().lower() != ALL and not any(_kinds_of(*reading, watched) for reading in readings):
         names = " or ".join(dict.fromkeys(place_label(source, canonical) for source, canonical in readings))
-        yield f"places: the workspace does not watch {names}; {_what_is(candidates, watched)}"
+        yield f"the workspace does not watch {names}; {_what_is(candidates, watched)}"
 
 
 def _kind_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import re
+import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from overheard.channels import ChannelOptions
-from overheard.channels.redact import HIDDEN
 from overheard.channels.rendering.sanitize import truncate
 from overheard.decoding import converter
 from overheard.errors import InvalidInput
 from overheard.input_files import parse_toml
 from overheard.invisible_characters import toml_escaped
 from overheard.workspaces.parts import NAME_MAX_CHARS
-from overheard.workspaces.spec import ChannelSpec, MuteSpec, QuerySpec, WatchSpec, WorkspaceSpec
+from overheard.workspaces.problems import SpecProblem
+from overheard.workspaces.spec import WorkspaceSpec
+from overheard.workspaces.table_problems import unknown_keys, without, wrong_types
+from overheard.workspaces.toml_lines import TomlLines
 from overheard.workspaces.validation import (
     ANY_ADDRESS,
     LimitCheck,
@@ -29,10 +31,8 @@ from overheard.workspaces.validation import (
 
 # Generated files of many workspaces are large, but a wrong file must not fill the memory. Chosen, not measured.
 FILE_MAX_BYTES = 16 << 20
-MESSAGE_MAX_CHARS = 200  # of a validation error, which may repeat a value of any length
-# msgspec repeats an invalid choice: one that is far longer than ours may be a secret in the wrong place.
-LONG_CHOICE = re.compile(r"(?<=Invalid enum value ).{15,}(?= - at `)", re.DOTALL)
-CHOICES = {"kinds": "posts, comments", "mode": "instant, digest, both"}
+# What other parts refer to: where a type is wrong in one of these, those would be reported for it.
+REFERRED_TO = ("query", "watch", "subreddits", "kinds")
 # Left out of a file where they have their default: most channels and workspaces need none of them.
 OPTIONAL = {
     "min_gap",
@@ -46,41 +46,29 @@ OPTIONAL = {
     "thread",
     "until",
 }
-PARTS = {
-    "watch": WatchSpec.__struct_fields__,
-    "query": QuerySpec.__struct_fields__,
-    "channel": ChannelSpec.__struct_fields__,
-    "mute": MuteSpec.__struct_fields__,
-}
 
-
-class _WorkspaceFile(msgspec.Struct, forbid_unknown_fields=True):
-    workspace: tuple[dict[str, Any], ...] = ()
-
-
-_to_file = converter(_WorkspaceFile)
 _to_spec = converter(WorkspaceSpec)
 
 
 def read(
     text: str | bytes, where: str, options: ChannelOptions = ANY_ADDRESS, check_limits: LimitCheck = unlimited
 ) -> list[WorkspaceSpec]:
-    """Return the workspaces in a TOML text. Raises InvalidInput with file, workspace, field, and what to do.
+    """Return the workspaces in a TOML text. Raises InvalidInput with file, line, workspace, key, and what to do.
 
     ``options``: what the operator allows channels; by default, only the form of their URLs is checked.
     """
-    tables = parse_toml(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), where)
-    try:
-        file = _to_file(tables)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(
-            f"{where}: {truncate(str(error), MESSAGE_MAX_CHARS)}; it consists of [[workspace]] tables"
-        ) from None
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    tables = parse_toml(data, where)
+    lines = functools.cache(lambda: TomlLines(data.decode("utf-8-sig")))  # only if there is a problem
+    rows = _workspace_tables(tables, where, lines)
     specs, all_problems = [], []
-    for position, table in enumerate(file.workspace, start=1):
-        named = truncate(table["slug"], NAME_MAX_CHARS) if isinstance(table.get("slug"), str) else f"number {position}"
+    for position, table in enumerate(rows):
+        slug = table.get("slug")
+        named = truncate(slug, NAME_MAX_CHARS) if isinstance(slug, str) else f"number {position + 1}"
         spec, own_problems = _read_one(table, options, check_limits)
-        all_problems += [f"{where}: workspace {named}: {problem}" for problem in own_problems]
+        lined = [(lines().of_workspace(position, problem.path), problem.text) for problem in own_problems]
+        for line, text in sorted(lined, key=lambda each: each[0] or 0):
+            all_problems.append(f"{_at(where, line)}: workspace {named}: {text}")
         if spec is not None:
             specs.append(spec)
     counts = Counter(spec.slug for spec in specs)
@@ -91,38 +79,41 @@ def read(
     return specs
 
 
+def _at(where: str, line: int | None) -> str:
+    return where if line is None else f"{where}: line {line}"
+
+
+def _workspace_tables(tables: dict[str, Any], where: str, lines: Callable[[], TomlLines]) -> list[dict[str, Any]]:
+    expected = "it consists of [[workspace]] tables"
+    if unknown := [key for key in tables if key != "workspace"]:
+        raise InvalidInput(
+            first_lines(
+                [
+                    f"{_at(where, lines().of_other(key))}: unknown table {truncate(key, NAME_MAX_CHARS)!r}; {expected}"
+                    for key in unknown
+                ]
+            )
+        )
+    rows = tables.get("workspace", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput(f"{_at(where, lines().of_other('workspace'))}: workspace: {expected}, in double brackets")
+    return rows
+
+
 def _read_one(
     table: dict[str, Any], options: ChannelOptions, check_limits: LimitCheck
-) -> tuple[WorkspaceSpec | None, list[str]]:
+) -> tuple[WorkspaceSpec | None, list[SpecProblem]]:
     """Return the normalized workspace, or None, and all its problems."""
-    found = list(_unknown_keys(table))
+    wrong = list(wrong_types(table))
+    found = [*unknown_keys(table), *wrong]
+    if any(problem.path[0] in REFERRED_TO for problem in wrong):
+        return None, found
     try:
-        spec = _to_spec(table)
-    except msgspec.ValidationError as error:
-        return None, [*found, _with_choices(str(error))]
+        spec = _to_spec(without(table, found))
+    except msgspec.ValidationError:  # one of these keys is required
+        return None, found
     found += problems(spec, options, check_limits)
     return (None if found else normalized(spec)), found
-
-
-def _unknown_keys(table: dict[str, Any]) -> Iterator[str]:
-    """Yield a problem for each unknown key, with the valid ones: msgspec would stop at the first, and list none."""
-    tables = [("", WorkspaceSpec.__struct_fields__, table)]
-    for name, valid in PARTS.items():
-        rows = table.get(name)
-        tables += [(f"{name}: ", valid, row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    yield from dict.fromkeys(
-        f"{where}unknown key {truncate(key, NAME_MAX_CHARS)!r}; valid: {', '.join(valid)}"
-        for where, valid, row in tables
-        for key in row
-        if key not in valid
-    )
-
-
-def _with_choices(message: str) -> str:
-    message = LONG_CHOICE.sub(HIDDEN, message)  # before it is cut, which would leave most of a long secret
-    choices = next((words for key, words in CHOICES.items() if f".{key}" in message), "")
-    valid = f"; valid: {choices}" if choices and "enum" in message else ""
-    return f"{truncate(message, MESSAGE_MAX_CHARS)}{valid}"
 
 
 def write(specs: Iterable[WorkspaceSpec], *, ascii_only: bool = False) -> str:

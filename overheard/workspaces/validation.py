@@ -11,7 +11,7 @@ from overheard import canary, quiet_hours, schedule
 from overheard.channels import ChannelOptions
 from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES, watchable
-from overheard.workspaces.mutes import mute_problems
+from overheard.workspaces.mutes import CONDITION_MAX_CHARS, mute_label, mute_problems, normalized_mute
 from overheard.workspaces.parts import (
     NAME_MAX_CHARS,
     SCHEDULE_MAX_CHARS,
@@ -24,8 +24,9 @@ from overheard.workspaces.parts import (
     too_long,
 )
 from overheard.workspaces.places import canonical_place
-from overheard.workspaces.query_scope import normalized_scope, scope_problems, watched_kinds
-from overheard.workspaces.spec import KINDS, QuerySpec, WorkspaceSpec, watch_fields
+from overheard.workspaces.problems import SpecProblem, valid_names, within
+from overheard.workspaces.query_scope import Watched, normalized_scope, place_problems, scope_problems, watched_kinds
+from overheard.workspaces.spec import KINDS, ChannelSpec, MuteSpec, QuerySpec, WatchKind, WorkspaceSpec, watch_fields
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 # A generated file may have the same mistake in every row. Chosen, not measured.
@@ -44,8 +45,7 @@ def validated(
     spec: WorkspaceSpec, options: ChannelOptions = ANY_ADDRESS, check_limits: LimitCheck = unlimited
 ) -> WorkspaceSpec:
     """Return the workspace, normalized. Raises InvalidInput with a line for each problem."""
-    if found := list(problems(spec, options, check_limits)):
-        raise InvalidInput(first_lines(found))
+    _refuse(problems(spec, options, check_limits))
     return normalized(spec)
 
 
@@ -56,65 +56,108 @@ def validated_query(spec: WorkspaceSpec, query: QuerySpec, check_limits: LimitCh
     """
     others = tuple(each for each in spec.query if each.name != query.name)
     watched = watched_kinds(spec)
-    found = list(check_limits(msgspec.structs.replace(spec, query=(*others, query)))) or [
-        *name_problems("query", [query.name]),
-        *scope_problems(query, watched),
-        *query_problems(query),
-        *pattern_problems([query], others),
-    ]
-    if found:
-        raise InvalidInput(first_lines(found))
+    _refuse(within((), check_limits(msgspec.structs.replace(spec, query=(*others, query)))))
+    _refuse(
+        [
+            *name_problems("query", [query.name]),
+            *scope_problems(query, watched),
+            *within((), query_problems(query)),
+            *pattern_problems([query], others),
+        ]
+    )
     return normalized_scope(query, watched)
 
 
-def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCheck) -> Iterator[str]:
+def check_query_name(name: str) -> None:
+    """Raise InvalidInput if a query cannot have this name."""
+    _refuse(name_problems("query", [name]))
+
+
+def validated_channel(
+    spec: WorkspaceSpec, channel: ChannelSpec, options: ChannelOptions, check_limits: LimitCheck = unlimited
+) -> ChannelSpec:
+    """Return a channel that a valid workspace is to have. Raises InvalidInput with a line for each problem."""
+    others = tuple(each for each in spec.channel if each.name != channel.name)
+    _refuse(within((), check_limits(msgspec.structs.replace(spec, channel=(*others, channel)))))
+    names = [query.name for query in spec.query]
+    _refuse([*name_problems("channel", [channel.name]), *channel_problems(channel, options, names)])
+    return channel
+
+
+def validated_mute(spec: WorkspaceSpec, mute: MuteSpec) -> MuteSpec:
+    """Return a mute that a valid workspace is to have, normalized. Raises InvalidInput with a line for each problem."""
+    _refuse(_mute_problems(spec, mute, watched_kinds(spec)))
+    return normalized_mute(mute, spec)
+
+
+def _refuse(found: Iterable[SpecProblem]) -> None:
+    if lines := [problem.text for problem in found]:
+        raise InvalidInput(first_lines(lines))
+
+
+def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCheck) -> Iterator[SpecProblem]:
     """Yield everything that can never work. Lengths come first: an overlong text is neither parsed nor repeated."""
-    yield from _slug_problems(spec.slug)
+    yield from within(("slug",), _slug_problems(spec.slug))
     if spec.name:
-        yield from text_problems("name", spec.name, NAME_MAX_CHARS)
+        yield from within(("name",), text_problems("name", spec.name, NAME_MAX_CHARS))
     checks = (("timezone", spec.timezone, schedule.zone), ("every", spec.every, schedule.check))
-    for field, text, check in (*checks, ("digest", spec.digest, schedule.check)):
-        if len(text) > SCHEDULE_MAX_CHARS:
-            yield too_long(field, text, SCHEDULE_MAX_CHARS)
-            continue
-        try:
-            check(text)
-        except InvalidInput as error:
-            yield f"{field}: {error}"
-    yield from _hours_problems(spec)
+    hours = (("quiet", spec.quiet, quiet_hours.parse), ("working", spec.working, quiet_hours.parse))
+    invalid: set[str] = set()
+    for field, text, check in (*checks, ("digest", spec.digest, schedule.check), *hours):
+        if text_problem := _checked(field, text, check):
+            invalid.add(field)
+            yield SpecProblem(text_problem, (field,))
+    if not invalid & {"quiet", "working"}:
+        yield from within(("quiet" if spec.quiet else "working",), _hours_problems(spec))
     yield from dict.fromkeys(_watch_problems(spec))
     yield from _source_problems(spec)
     known = msgspec.structs.replace(spec, watch=tuple(watch for watch in spec.watch if watch.source in watchable()))
     # [limits] comes before the parts are checked one by one: parsing a hundred thousand queries takes minutes. It
     # counts the feeds of the sources that are known; places, of which there may be as many, come after it.
     if exceeded := list(check_limits(known)):
-        yield from exceeded
+        yield from within((), exceeded)
         return
     # Each once, as several watches may name the same wrong place.
-    yield from dict.fromkeys(_place_problems(known))
+    yield from {problem.text: problem for problem in _place_problems(spec)}.values()
     yield from name_problems("query", (query.name for query in spec.query))
     yield from name_problems("channel", (channel.name for channel in spec.channel))
     watched = watched_kinds(known)
-    for query in spec.query:
-        yield from scope_problems(query, watched)
-        yield from query_problems(query)
+    for row, query in enumerate(spec.query):
+        yield from within(("query", row), scope_problems(query, watched))
+        yield from within(("query", row, "text"), query_problems(query))
     yield from pattern_problems(spec.query)
-    names = {query.name for query in spec.query}
-    for channel in spec.channel:
-        yield from channel_problems(channel, options, names)
-    for mute in spec.mute:
-        yield from mute_problems(mute, spec.timezone, names)
+    names = [query.name for query in spec.query]
+    for row, channel in enumerate(spec.channel):
+        yield from within(("channel", row), channel_problems(channel, options, names))
+    for row, mute in enumerate(spec.mute):
+        # Without its timezone, what it says of times cannot be checked.
+        if "timezone" not in invalid:
+            yield from within(("mute", row), _mute_problems(spec, mute, watched))
+
+
+def _checked(field: str, text: str, check: Callable[[str], object]) -> str | None:
+    """Return what is wrong with a text, by its length and by ``check``."""
+    if len(text) > SCHEDULE_MAX_CHARS:
+        return too_long(field, text, SCHEDULE_MAX_CHARS)
+    try:
+        check(text)
+    except InvalidInput as error:
+        return f"{field}: {error}"
+    return None
 
 
 def _hours_problems(spec: WorkspaceSpec) -> Iterator[str]:
     try:
-        for field, text in (("quiet", spec.quiet), ("working", spec.working)):
-            if len(text) > SCHEDULE_MAX_CHARS:
-                yield too_long(field, text, SCHEDULE_MAX_CHARS)
-                return
         quiet_hours.check(spec.quiet, spec.working)
     except InvalidInput as error:
         yield f"quiet, working: {error}"
+
+
+def _mute_problems(spec: WorkspaceSpec, mute: MuteSpec, watched: Watched) -> Iterator[SpecProblem]:
+    yield from mute_problems(mute, spec.timezone, [query.name for query in spec.query])
+    if mute.place and len(mute.place) <= CONDITION_MAX_CHARS:
+        for problem in place_problems(mute.place, list(watched), watched):
+            yield SpecProblem(f"{mute_label(mute)}: place: {problem}", ("place",))
 
 
 def _slug_problems(slug: str) -> Iterator[str]:
@@ -126,40 +169,53 @@ def _slug_problems(slug: str) -> Iterator[str]:
         yield f"slug {slug!r}: Overheard's own ([canary] in pipeline.toml); take another"
 
 
-def _watch_problems(spec: WorkspaceSpec) -> Iterator[str]:
+def _watch_problems(spec: WorkspaceSpec) -> Iterator[SpecProblem]:
     if not spec.subreddits and not spec.watch:
-        yield 'subreddits: name at least one, or ["all"]; or write a [[workspace.watch]]'
+        yield SpecProblem('subreddits: name at least one, or ["all"]; or write a [[workspace.watch]]', ("subreddits",))
     if not spec.kinds:
-        yield 'kinds: "posts", "comments" or both'
-    for watch in spec.watch:
+        yield SpecProblem('kinds: "posts", "comments" or both', ("kinds",))
+    for row, watch in enumerate(spec.watch):
         where = f"watch of {quoted(watch.source)}"
         if not spec.places_of(watch):
-            yield f"{where}: places: name at least one"
+            yield SpecProblem(f"{where}: places: name at least one", ("watch", row, "places"))
         if watch.kinds == ():
-            yield f'{where}: kinds: "posts", "comments" or both'
-    for source, _, kinds in spec.watches:
+            yield SpecProblem(f'{where}: kinds: "posts", "comments" or both', ("watch", row, "kinds"))
+    for row, (source, _, kinds) in _numbered_watches(spec):
         # A watch that nothing is read of would look as if nothing was ever found.
         if source in SOURCES and kinds and not SOURCES[source].feeds_for(kinds):
             has = msgspec.json.encode(SOURCES[source].kinds_read(KINDS)).decode()
-            yield f"watch of {source}: kinds: it has no {' and '.join(kinds)}; write kinds = {has} in this watch"
+            yield SpecProblem(
+                f"watch of {source}: kinds: it has no {' and '.join(kinds)}; write kinds = {has} in this watch",
+                ("watch", row, "kinds"),
+            )
 
 
-def _source_problems(spec: WorkspaceSpec) -> Iterator[str]:
+def _source_problems(spec: WorkspaceSpec) -> Iterator[SpecProblem]:
     valid = watchable()
+    rows = {watch.source: row for row, watch in reversed(list(enumerate(spec.watch)))}
     for name in dict.fromkeys(watch.source for watch in spec.watch):
         if name not in valid:
-            yield f"watch: source {quoted(name)} is not known; valid: {', '.join(valid)}"
+            yield SpecProblem(
+                f"watch: source {quoted(name)} is not known; {valid_names(name, valid)}",
+                ("watch", rows[name], "source"),
+            )
 
 
-def _place_problems(spec: WorkspaceSpec) -> Iterator[str]:
-    for source, places, _ in spec.watches:
+def _place_problems(spec: WorkspaceSpec) -> Iterator[SpecProblem]:
+    for row, (source, places, _) in _numbered_watches(spec):
         # Identity, because a watch may name equal places.
-        where = "subreddits" if places is spec.subreddits else f"watch of {source}: places"
-        for place in places:
+        short = places is spec.subreddits
+        where = "subreddits" if short else f"watch of {source}: places"
+        for place in places if source in watchable() else ():
             try:
                 canonical_place(source, place)
             except InvalidInput as error:
-                yield f"{where}: {error}"
+                yield SpecProblem(f"{where}: {error}", ("subreddits",) if short else ("watch", row, "places"))
+
+
+def _numbered_watches(spec: WorkspaceSpec) -> Iterator[tuple[int, tuple[str, tuple[str, ...], tuple[WatchKind, ...]]]]:
+    """Yield the watches with the rows of their tables; the shorthand, which has none, comes first, with -1."""
+    return iter(enumerate(spec.watches, start=-1 if spec.subreddits else 0))
 
 
 def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
@@ -169,7 +225,10 @@ def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
     watched = (
         (source, canonical_place(source, place), kinds) for source, places, kinds in spec.watches for place in places
     )
-    return msgspec.structs.replace(spec, name=spec.name or spec.slug, query=queries, **watch_fields(watched))
+    mutes = tuple(normalized_mute(mute, spec) for mute in spec.mute)
+    return msgspec.structs.replace(
+        spec, name=spec.name or spec.slug, query=queries, mute=mutes, **watch_fields(watched)
+    )
 
 
 def first_lines(problems: list[str]) -> str:

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,33 @@ import pytest
 
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
+from overheard.channels.registry import CHAT_KINDS, DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
+from tests.servers.mail_server import MailServer
 from tests.servers.sink import Answer, Fault, HttpSink, MailSink
 
-OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test")
+OPTIONS = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/test", files_dir="/nonexistent")
 STRICT = msgspec.structs.replace(OPTIONS, allow_private=False)
 CANARY = "canary"
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A receiver and the pattern of its URL; ``id_of`` and ``text_of`` read a notice's id and text from an arrival."""
+    """A receiver and the pattern of its URL; ``id_of`` and ``text_of`` read a notice's id and text from an arrival.
+
+    ``service``: a chat service whose address is the operator's, and in whose place the receiver is.
+    ``accepted``: how an HTTP receiver says that it took a notice.
+    """
 
     kind: str
     pattern: str
     receiver: Callable[[], Any]
     id_of: Callable[[Any], str]
     text_of: Callable[[Any], str]
+    service: str = ""
+    accepted: Answer = field(default_factory=Answer)
     sink: Any = None  # a running receiver, for the time of a test
 
     def url(self, host: str = "127.0.0.1", port: int | None = None) -> str:
@@ -44,6 +51,9 @@ class Rig:
 
     def open(self, options: ChannelOptions = OPTIONS, **where: Any) -> Transport:
         url = self.url(**where)
+        if self.service:
+            address = f"http://127.0.0.1:{where.get('port') or self.sink.port}" if self.sink else ""
+            options = msgspec.structs.replace(options, services={self.service: address})
         return open_transport(url, new_secret() if is_signed(url) else None, options=options)
 
 
@@ -56,30 +66,62 @@ WEBHOOK = Rig(
 )
 APPRISE_MAIL = Rig(
     "apprise",
-    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com",
+    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com&verify=no",
     MailSink,
     lambda m: m["Message-ID"].strip("<>").partition("@")[0],
     str,
 )
+EMAIL = Rig(
+    "email",
+    "mailto://{host}:{port}/?from=canary@example.com&to=boss@example.com",
+    MailServer,
+    lambda m: m.message["Message-ID"].strip("<>").partition("@")[0],
+    lambda m: m.part("plain"),
+)
+SLACK = replace(WEBHOOK, kind="slack", pattern="https://hooks.slack.com/services/T1/B1/canary", service="slack")
+NTFY = replace(
+    WEBHOOK, kind="ntfy", pattern="ntfy://me:canary@{host}:{port}/canary", id_of=lambda r: r.json["sequence_id"]
+)
 RIGS = {
     "webhook": WEBHOOK,
+    "slack": SLACK,
+    "slack bot": replace(
+        SLACK, pattern="slack://xoxb-1-canary/#general", service="slack api", accepted=Answer(body=b'{"ok": true}')
+    ),
+    "discord": replace(WEBHOOK, kind="discord", pattern="https://discord.com/api/webhooks/1/canary", service="discord"),
+    "telegram": replace(WEBHOOK, kind="telegram", pattern="tgram://123456:canary/-100", service="telegram"),
+    "ntfy": NTFY,
+    "ntfy.sh": replace(NTFY, pattern="https://ntfy.sh/canary", service="ntfy"),
     "apprise json": replace(WEBHOOK, kind="apprise", pattern="json://me:canary@{host}:{port}/canary"),
     "apprise mail": APPRISE_MAIL,
+    "email": EMAIL,
 }
-# null:// promises no receiver.
-ALL_RIGS = {**RIGS, "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: "")}
+# Without a receiver: null:// promises none, and file:// writes on this machine (tests/unit/channels/test_file.py).
+ALL_RIGS = {
+    **RIGS,
+    "null": Rig("null", "null://", nullcontext, lambda r: "", lambda r: ""),
+    "file": Rig("file", "file:///canary.jsonl", nullcontext, lambda r: "", lambda r: ""),
+}
 OVER_HTTP = [name for name, rig in RIGS.items() if rig.receiver is HttpSink]
+AT_ANY_HOST = [name for name, rig in RIGS.items() if not rig.service]
 
 
 @pytest.fixture(params=RIGS)
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig = ALL_RIGS[request.param]
     with rig.receiver() as sink:
+        if isinstance(sink, HttpSink):
+            sink.always = lambda request: rig.accepted
         yield replace(rig, sink=sink)
 
 
 def over_http(test: Callable[..., None]) -> Callable[..., None]:
     marked: Callable[..., None] = pytest.mark.parametrize("rig", OVER_HTTP, indirect=True)(test)
+    return marked
+
+
+def at_any_host(test: Callable[..., None]) -> Callable[..., None]:
+    marked: Callable[..., None] = pytest.mark.parametrize("rig", AT_ANY_HOST, indirect=True)(test)
     return marked
 
 
@@ -94,7 +136,9 @@ def every_rig(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def test_every_kind_is_tested_here() -> None:
-    assert {rig.kind for rig in ALL_RIGS.values()} == {each.kind for each in (*KINDS.values(), DEFAULT_KIND)}
+    assert {rig.kind for rig in ALL_RIGS.values()} == {
+        each.kind for each in (*KINDS.values(), *CHAT_KINDS, DEFAULT_KIND)
+    }
 
 
 @every_rig
@@ -145,7 +189,7 @@ def test_nothing_of_this_machine_is_sent_along(rig: Rig, tmp_path: Path, monkeyp
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    rig.sink.always = lambda request: Answer(200, {"Set-Cookie": "a=b"})
+    rig.sink.always = lambda request: replace(rig.accepted, headers={"Set-Cookie": "a=b"})
     transport = rig.open()
     for _ in range(2):
         transport.send(sample_notice("acme"))
@@ -165,7 +209,7 @@ def test_an_answer_without_end_is_cut_off(rig: Rig, fault: Fault) -> None:
     assert rig.sink.flooded < 64 * 2**20
 
 
-@over_http
+@pytest.mark.parametrize("rig", [name for name in OVER_HTTP if name in AT_ANY_HOST], indirect=True)
 def test_ports_of_other_protocols_are_refused(rig: Rig) -> None:
     with pytest.raises(InvalidInput, match="port 25 belongs to another protocol"):
         validate_url(rig.url(host="example.com", port=25), options=STRICT)
@@ -188,12 +232,14 @@ def test_a_broken_receiver_ends_with_the_deadline(rig: Rig, fault: Fault) -> Non
     assert CANARY not in str(error.value)
 
 
+@at_any_host
 def test_a_private_address_is_refused_when_saved(rig: Rig) -> None:
     with pytest.raises(InvalidInput, match=r"\[notify\] allow_private") as refused:
         validate_url(rig.url(), options=STRICT)
     assert CANARY not in str(refused.value)
 
 
+@at_any_host
 def test_a_name_of_a_private_address_is_refused_at_connect_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     # Below every library, so that it does not matter which of them looks the name up.
     def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
@@ -207,6 +253,13 @@ def test_a_name_of_a_private_address_is_refused_at_connect_time(rig: Rig, monkey
     assert CANARY not in str(error.value)
     assert len(rig.sink.arrived) == 0
     rig.open(host="rebind.example").send(sample_notice("acme"))
+    rig.sink.wait_for(1)
+
+
+@pytest.mark.parametrize("rig", [name for name in RIGS if name not in AT_ANY_HOST], indirect=True)
+def test_a_services_address_is_the_operators_and_may_be_private(rig: Rig) -> None:
+    validate_url(rig.url(), options=STRICT)
+    rig.open(STRICT).send(sample_notice("acme"))
     rig.sink.wait_for(1)
 
 

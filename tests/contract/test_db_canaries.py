@@ -21,6 +21,7 @@ from overheard.db import (
     workspaces,
 )
 from overheard.db.database import Db
+from overheard.db.mention_filter import MentionFilter
 from overheard.db.models import Channel, Delivery, Feed, Mention, Query, StoredItem, Workspace
 from overheard.errors import InvalidInput
 from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
@@ -44,7 +45,7 @@ def arrive(world: World, *, sent: bool = True) -> str:
     assert list(stored.channels.values()) == [canary.WORKSPACE]
     assert (stored.mentions, stored.ages) == (0, ()), "no user wrote it"
     ((channel_id, _),) = stored.channels.items()
-    (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60)
+    (claimed,) = deliveries.claim(db, channel_id, now=now, limit=5, lease=60).deliveries
     if sent:
         deliveries.mark_sent(db, claimed.id, now)
     return str(item.id)
@@ -148,7 +149,7 @@ def test_no_listing_or_count_has_the_canary(world: World, db: Db, clock: Clock) 
     Feed.update(fresh_at=5, failures=1).execute(db.peewee)
     assert (feeds.oldest_fresh(db, clock()), feeds.failing(db, 9)) == (None, [])
     # It shows when named.
-    assert [mention.item for _, mention in mentions.listing(db, workspace=canary.WORKSPACE)] == [name]
+    assert [mention.item for _, mention in mentions.listing(db, MentionFilter(workspace=canary.WORKSPACE))] == [name]
     assert [channel.name for channel in channels.listing(db, canary.WORKSPACE)] == ["null"]
     assert workspaces.by_name(db, canary.WORKSPACE).slug == canary.WORKSPACE
 

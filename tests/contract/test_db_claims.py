@@ -425,7 +425,7 @@ def test_of_several_claimers_one_gets_the_channel(world: World, db: Db, clock: C
             ).execute(db.peewee)  # fmt: skip
 
     def claim(channel: int, now: float) -> list[str]:
-        claimed = deliveries.claim(db, channel, now=now, limit=4, lease=60)
+        claimed = deliveries.claim(db, channel, now=now, limit=4, lease=60).deliveries
         return sorted(delivery.id for delivery in claimed)
 
     for _ in range(ROUNDS):

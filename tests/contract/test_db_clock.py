@@ -32,7 +32,7 @@ with time_machine.travel(time.time() + ahead, tick=True):
         assert abs(time.time() - db.clock() - ahead) < 60
         [due] = schedules.claim_due(db, db.clock(), 10, lambda due: db.clock() + 300)
         assert groups.claim(db, int(group), "its poll", now=db.clock(), lease=lease)
-        [claimed] = deliveries.claim(db, int(channel), now=db.clock(), limit=10, lease=lease)
+        [claimed] = deliveries.claim(db, int(channel), now=db.clock(), limit=10, lease=lease).deliveries
 """
 
 
@@ -68,4 +68,4 @@ def test_claims_of_a_process_with_a_wrong_clock_end_in_time(world: World, postgr
     wait_for(lambda: db.clock() > max(lease[0], claim[0]), "the leases' end")
     assert refreshes.claim_lost(db, db.clock(), LEASE, 10) == [(acme, "reddit")]
     assert groups.claim(db, group, "another", now=db.clock(), lease=LEASE)
-    assert len(deliveries.claim(db, channel, now=db.clock(), limit=10, lease=LEASE)) == 1
+    assert len(deliveries.claim(db, channel, now=db.clock(), limit=10, lease=LEASE).deliveries) == 1

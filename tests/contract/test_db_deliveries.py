@@ -1,4 +1,4 @@
-"""The outbox and its channels: claimed by lease, sent, marked (I4); digests once a period, never empty."""
+"""The outbox and its channels: claimed by lease, sent, marked (I4)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from overheard import routing
 from overheard.db import channels, deliveries, delivery_backlog, digests, storing
 from overheard.db.database import Db, open_database
 from overheard.db.deliveries import DeliveryContents
-from overheard.db.models import Channel, Delivery, Mention, StoredItem
-from tests.fixtures import Clock, Race, World
+from overheard.db.models import Channel, Delivery, StoredItem
+from tests.fixtures import Clock, World
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def told(world: World, db: Db, clock: Clock) -> Callable[..., None]:
 
 
 def claim(db: Db, channel: int, now: float, limit: int = 10, lease: float = 60) -> list[str]:
-    return [each.id for each in deliveries.claim(db, channel, now=now, limit=limit, lease=lease)]
+    return [each.id for each in deliveries.claim(db, channel, now=now, limit=limit, lease=lease).deliveries]
 
 
 def claim_contents(db: Db, channel: int, now: float, limit: int = 10) -> list[DeliveryContents]:
-    claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60)
+    claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60).deliveries
     found = [deliveries.contents(db, each) for each in claimed]
     assert None not in found
     return found  # type: ignore[return-value]
@@ -48,7 +48,7 @@ def test_a_claim_has_the_oldest_first_with_their_contents(
 ) -> None:
     acme = world.workspace()
     told(acme, 3)
-    claimed = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60)
+    claimed = deliveries.claim(db, world.channel(acme), now=clock(), limit=2, lease=60).deliveries
     assert [each.attempts for each in claimed] == [1, 1]
     first, second = (deliveries.contents(db, each) for each in claimed)
     assert [each.notice.mentions[0].item for each in (first, second)] == ["t3_1", "t3_2"], "oldest first"
@@ -145,7 +145,7 @@ def test_a_channel_that_is_saved_again_is_tried_at_once(world: World, db: Db, cl
     if anew:
         world.workspace()
     else:
-        channels.enable(db, channel)
+        channels.enable(db, channel, clock())
     assert world.rows(Channel, "failures", "not_before", "failing_since", "reason") == [(0, 0, None, None)]
 
 
@@ -209,7 +209,7 @@ def test_a_claim_that_ran_out_is_taken_over_with_the_same_id(
     told(acme)
     before = claim(db, world.channel(acme), clock())
     assert claim(db, world.channel(acme), clock() + 60) == []
-    [after] = deliveries.claim(db, world.channel(acme), now=clock() + 61, limit=5, lease=60)
+    [after] = deliveries.claim(db, world.channel(acme), now=clock() + 61, limit=5, lease=60).deliveries
     assert [after.id] == before
     assert after.attempts == 2
 
@@ -280,13 +280,13 @@ def test_releasing_a_delivery_does_not_count_as_a_try(
 ) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     claimed = claim(db, world.channel(acme), clock())
-    assert not delivery_backlog.has_untried(db, acme)
+    assert not delivery_backlog.has_untried(db, acme, clock())
     deliveries.release(db, claimed, clock() + 60, clock() + 7)
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     assert claim(db, world.channel(acme), clock() + 6) == []
-    again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60)
+    again = deliveries.claim(db, world.channel(acme), now=clock() + 7, limit=5, lease=60).deliveries
     assert [each.attempts for each in again] == [1, 1]
 
 
@@ -295,11 +295,11 @@ def test_deliveries_that_a_failing_channel_holds_back_are_not_waited_for(
 ) -> None:
     acme = world.workspace()
     told(acme, 2)
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     channels.record_failure(db, world.channel(acme), "it did not answer", clock())
-    assert not delivery_backlog.has_untried(db, acme)
+    assert not delivery_backlog.has_untried(db, acme, clock())
     channels.mark_healthy(db, world.channel(acme))
-    assert delivery_backlog.has_untried(db, acme)
+    assert delivery_backlog.has_untried(db, acme, clock())
     deliveries.release(db, [], clock() + 60, clock())
 
 
@@ -353,7 +353,7 @@ def test_a_slow_channel_is_not_stuck(world: World, db: Db, clock: Clock) -> None
     channel, began = world.channel(acme), clock()
     assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None
     assert delivery_backlog.waiting(db, clock.advance(1), 60) == delivery_backlog.DeliveryQueue(3, 0, began)
-    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10)
+    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=1, lease=10).deliveries
     assert delivery_backlog.waiting(db, clock(), 60).overdue_since is None, "a claim holds it"
     deliveries.mark_sent(db, claimed.id, clock())
     assert delivery_backlog.waiting(db, clock.advance(59), 60).overdue_since is None, "one was just sent"
@@ -362,7 +362,7 @@ def test_a_slow_channel_is_not_stuck(world: World, db: Db, clock: Clock) -> None
 
 def fail(db: Db, channel: int, clock: Clock, delay: float = 5) -> None:
     """A batch of the channel as notify processes it, ended by its first failure."""
-    first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30)
+    first, *rest = deliveries.claim(db, channel, now=clock(), limit=10, lease=30).deliveries
     held_until = clock() + 30
     channels.record_failure(db, channel, "it does not answer", clock())
     channels.postpone(db, channel, clock() + delay)
@@ -426,120 +426,49 @@ def test_a_delivery_erased_after_its_claim_has_no_contents(
 ) -> None:
     acme = world.workspace()
     told(acme, 2)
-    one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    one, two = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60).deliveries
     StoredItem.delete().where(StoredItem.ref == "t3_1").execute(db.peewee)
     assert deliveries.contents(db, one) is None
     assert deliveries.contents(db, two) is not None
 
 
-# -- digests
-
-
-def test_a_digest_bundles_what_is_held(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
-    acme = world.workspace(channels={"daily": "digest", "now": "instant"})
-    bolt = world.workspace("bolt", channels={"daily": "digest"})
-    told(acme, 3)
-    told(bolt, 1, first=10)
-    daily = world.channel(acme, "daily")
-
-    assert digests.compose(db, acme, clock(), clock()) == [daily]
-    [digest] = claim_contents(db, daily, clock())
-    assert digest.notice.type == "digest"
-    assert [mention.item for mention in digest.notice.mentions] == ["t3_1", "t3_2", "t3_3"]
-    assert len(digest.born) == 3
-    assert delivery_backlog.waiting(db, clock(), 60).held == 1, "the other workspace's waits for its own"
-
-
-def test_a_digest_of_very_many_says_the_newest_and_counts_the_others(
-    world: World, db: Db, clock: Clock, told: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deliveries, "DIGEST_MAX_MENTIONS", 3)
-    acme = world.workspace(channels={"team": "digest"})
-    for period, (count, first, shown, omitted) in enumerate(
-        [(5, 1, ["t3_3", "t3_4", "t3_5"], 2), (3, 6, ["t3_6", "t3_7", "t3_8"], 0)]
-    ):
-        told(acme, count, first=first)
-        digests.compose(db, acme, float(period), clock())
-        [digest] = claim_contents(db, world.channel(acme), clock())
-        assert [mention.item for mention in digest.notice.mentions] == shown
-        assert (digest.notice.omitted, len(digest.born)) == (omitted, 3)
-        deliveries.mark_sent(db, digest.notice.id, clock())
-
-
-def test_a_period_has_one_digest_and_none_is_empty(
-    world: World, db: Db, clock: Clock, told: Callable[..., None]
-) -> None:
-    acme = world.workspace(channels={"daily": "digest"})
-    assert digests.compose(db, acme, 1.0, clock()) == []
-    told(acme, 2)
-    assert len(digests.compose(db, acme, 2.0, clock())) == 1
-    assert digests.compose(db, acme, 2.0, clock()) == []
-    told(acme, 1, first=5)
-    assert digests.compose(db, acme, 2.0, clock()) == [], "later mentions go into the next digest"
-    assert digests.compose(db, acme, 3.0, clock()) == [world.channel(acme, "daily")]
-    periods = Delivery.select().where(Delivery.period_end.is_null(False)).count(db.peewee)
-    assert periods == 2
-
-
-def test_concurrent_composing_bundles_each_mention_once(
-    world: World, db: Db, clock: Clock, told: Callable[..., None], race: Race
-) -> None:
-    """The same period twice, and a period by hand beside the scheduled one: no mention twice, no digest empty."""
-    acme = world.workspace(channels={"daily": "digest", "other": "digest"})
-    for turn in range(12):
-        told(acme, 3, first=10 * turn + 1)
-        end = float(turn + 1)
-        race(*[lambda end=end: digests.compose(db, acme, end, clock())] * 2,
-             lambda end=end: digests.compose(db, acme, end + 0.5, clock()))  # fmt: skip
-        for name in ("daily", "other"):
-            composed = claim_contents(db, world.channel(acme, name), clock())
-            assert sum(len(digest.notice.mentions) for digest in composed) == 3
-            assert all(digest.notice.mentions for digest in composed)
-            for digest in composed:
-                deliveries.mark_sent(db, digest.notice.id, clock())
-
-
-def test_mentions_stored_while_a_digest_is_composed_are_in_exactly_one(
-    world: World, db: Db, clock: Clock, told: Callable[..., None], race: Race
-) -> None:
-    acme = world.workspace(channels={"daily": "digest"})
-    for turn in range(12):
-        told(acme, 1, first=10 * turn + 1)
-        message = world.matched((world.item(10 * turn + 5), (acme,)), poll=f"race {turn}")
-        race(
-            lambda message=message: storing.store(db, message, clock()),
-            lambda end=float(turn + 1): digests.compose(db, acme, end, clock()),
-        )
-    digests.compose(db, acme, 1000.0, clock())
-    bundled = Delivery.select(Delivery.mention).where(Delivery.state == "bundled", Delivery.bundle.is_null(False))
-    assert bundled.count(db.peewee) == Mention.select().count(db.peewee) == 24
-
-
 # -- channels
 
 
-def test_a_disabled_channel_s_deliveries_say_why(world: World, db: Db, clock: Clock, told: Callable[..., None]) -> None:
-    acme = world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
+def test_what_waits_for_a_disabled_channel_is_held_until_it_is_saved_again(
+    world: World, db: Db, clock: Clock, told: Callable[..., None]
+) -> None:
+    modes: Any = {"now": "instant", "daily": "digest", "well": "instant"}
+    acme = world.workspace(channels=modes)
     told(acme, 2)
     [first] = claim(db, world.channel(acme, "now"), clock(), limit=1)
     deliveries.mark_sent(db, first, clock())
     for name in ("now", "daily"):
         channels.disable(db, world.channel(acme, name), "gone\x00", clock())
+    told(acme, 1, first=3)
 
-    rows = Delivery.select(Delivery.state, Delivery.error).order_by(Delivery.state).tuples().execute(db.peewee)
-    assert sorted(rows, key=str) == sorted(
-        [("failed", "gone�")] * 3 + [("pending", None)] * 2 + [("sent", None)], key=str
-    )  # fmt: skip
+    def held(name: str) -> list[Any]:
+        rows = world.rows(Delivery, "channel", "state", "held_by", "error")
+        return sorted(tuple(rest) for channel, *rest in rows if channel == world.channel(acme, name))
+
+    disabled = ("held", "channel disabled", None)
+    assert held("now") == [disabled, disabled, ("sent", None, None)]
+    assert held("daily") == [disabled, ("held", "digest", None), ("held", "digest", None)]
+    assert held("well") == [("pending", None, None)] * 3
     row = channels.get(db, world.channel(acme, "now"))
     assert row is not None
-    assert (row.disabled_at, row.reason) == (clock(), "gone�")
+    assert (row.disabled_at, row.reason) == (clock() - 1, "gone�")
     assert claim(db, world.channel(acme, "now"), clock()) == []
     assert digests.compose(db, acme, clock(), clock()) == []
 
-    world.workspace(channels={"now": "instant", "daily": "digest", "well": "instant"})
+    world.workspace(channels=modes)
     row = channels.get(db, world.channel(acme, "now"))
     assert row is not None
     assert (row.disabled_at, row.reason) == (None, None), "saving it again enables it"
+    assert held("now") == [("pending", "channel disabled", None)] * 2 + [("sent", None, None)]
+    assert held("daily") == [("held", "digest", None)] * 3
+    assert len(claim(db, world.channel(acme, "now"), clock())) == 2
+    assert digests.compose(db, acme, clock(), clock()) == [world.channel(acme, "daily")]
 
 
 def test_a_channel_fails_since_its_first_failure(world: World, db: Db, clock: Clock) -> None:

@@ -72,27 +72,27 @@ def test_an_item_is_erased_from_an_unsent_digest_and_an_empty_one_is_deleted(
 ) -> None:
     acme = told(3, channels={"daily": "digest"})
     daily = world.channel(acme, "daily")
-    digests.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, clock(), clock())
     Delivery.update(error="acme number 1").where(Delivery.period_end == 1.0).execute(db.peewee)
     told(1, first=10, channels={"daily": "digest"})
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
-    [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60)
+    [digest] = deliveries.claim(db, daily, now=clock(), limit=5, lease=60).deliveries
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert [mention.item for mention in contents.notice.mentions] == ["t3_2", "t3_3"]
     assert world.row(Delivery, digest.id).error is None, "a failed try may have quoted it"
     assert erasure.erase_items(db, ids(db, "t3_2", "t3_3"), clock()).digests == 1
     assert deliveries.contents(db, digest) is None
-    assert digests.compose(db, acme, 2.0, clock()) == [daily], "held mentions go into the next digest as usual"
+    assert digests.compose(db, acme, clock(), clock()) == [daily], "held mentions go into the next digest as usual"
 
 
 def test_a_digest_that_was_sent_stays_sent(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
     acme = told(1, channels={"daily": "digest"})
-    digests.compose(db, acme, 1.0, clock())
-    Delivery.update(state="sent").where(Delivery.period_end == 1.0).execute(db.peewee)
+    digests.compose(db, acme, clock(), clock())
+    Delivery.update(state="sent").where(Delivery.period_end == clock()).execute(db.peewee)
     assert erasure.erase_items(db, ids(db, "t3_1"), clock()).digests == 0
     assert world.rows(Delivery, "state") == [("sent",)]
-    assert digests.compose(db, acme, 1.0, clock()) == [], "the period has had its digest"
+    assert digests.compose(db, acme, clock(), clock()) == [], "the period has had its digest"
 
 
 # -- a post's title in other people's comments
@@ -333,7 +333,7 @@ def test_an_item_erased_while_its_channel_sends_is_not_sent(
 
         def send() -> list[int]:
             sent_mentions = []
-            for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60):
+            for claimed in deliveries.claim(db, world.channel(acme), now=clock(), limit=20, lease=60).deliveries:
                 contents = deliveries.contents(db, claimed)
                 sent_mentions.append(-1 if contents is None else len(contents.notice.mentions))
                 deliveries.mark_sent(db, claimed.id, clock())

@@ -84,7 +84,7 @@ def test_a_channel_that_is_disabled_is_one_incident(world: World, db: Db, clock:
     for _ in range(2):
         channels.disable(db, world.channel(acme), "gone", clock())
     assert told_of(db) == [("channel disabled", "acme/team", 1)]
-    channels.enable(db, world.channel(acme))
+    channels.enable(db, world.channel(acme), clock())
     channels.disable(db, world.channel(acme), "gone again", clock())
     assert told_of(db) == [("channel disabled", "acme/team", 2)]
     channels.disable(db, 999, "there is none", clock())

@@ -24,6 +24,7 @@ from overheard.db import (
 )
 from overheard.db.database import Db
 from overheard.db.dead_letters import DeadLetterFilter
+from overheard.db.mention_filter import MentionFilter
 from overheard.db.models import Channel, DeadLetter, Delivery, Feed, FeedGroup, Mention, Query, StoredItem, Watch
 from overheard.db.models import Workspace as WorkspaceRow
 from overheard.db.retention import DAY_SECONDS, DELETE_BATCH_ROWS, RetentionAges
@@ -253,13 +254,13 @@ def test_mentions_are_listed_newest_or_oldest_first(world: World, db: Db, clock:
         wanted = (acme, bolt) if number == 2 else (acme,)
         storing.store(db, world.matched((world.item(number), wanted), poll=str(number)), clock.advance(10))
 
-    def listed(**how: Any) -> list[str]:
-        return [mention.item for _, mention in mentions.listing(db, **how)]
+    def listed(which: MentionFilter = mentions.EVERY_MENTION, **how: Any) -> list[str]:
+        return [mention.item for _, mention in mentions.listing(db, which, **how)]
 
-    assert listed(workspace="acme") == ["t3_3", "t3_2", "t3_1"]
-    assert listed(workspace="acme", newest_first=False, limit=2) == ["t3_1", "t3_2"]
-    assert listed(workspace="bolt") == ["t3_2"]
-    assert listed(since=clock() - 10) == ["t3_3", "t3_2", "t3_2"]
+    assert listed(MentionFilter(workspace="acme")) == ["t3_3", "t3_2", "t3_1"]
+    assert listed(MentionFilter(workspace="acme"), newest_first=False, limit=2) == ["t3_1", "t3_2"]
+    assert listed(MentionFilter(workspace="bolt")) == ["t3_2"]
+    assert listed(MentionFilter(since=clock() - 10)) == ["t3_3", "t3_2", "t3_2"]
     last = max(number for number, _ in mentions.listing(db))
     assert listed(after_id=last) == []
     assert listed(after_id=last - 1) == ["t3_3"]
@@ -468,7 +469,7 @@ def test_a_digest_to_be_sent_keeps_its_contents(world: World, db: Db, clock: Clo
     storing.store(db, world.matched((world.item(), (acme,))), clock())
     digests.compose(db, acme, clock(), clock.advance(7 * DAY_SECONDS))
     retention.prune(db, RetentionAges(90, 1, 0), clock())
-    [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60)
+    [digest] = deliveries.claim(db, world.channel(acme, "weekly"), now=clock(), limit=5, lease=60).deliveries
     contents = deliveries.contents(db, digest)
     assert contents is not None
     assert len(contents.notice.mentions) == 1
@@ -488,7 +489,7 @@ def test_a_mention_with_a_pending_delivery_outlasts_its_days(world: World, db: D
     assert world.counts() | {"Mention": 1, "StoredItem": 1} == world.counts()
     if waits == "held":
         digests.compose(db, acme, clock(), clock())
-    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60)
+    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=5, lease=60).deliveries
     deliveries.mark_sent(db, claimed.id, clock())
     gone = retention.prune(db, keep, clock())
     assert (gone.items, gone.unsent) == (1, 0)

@@ -111,7 +111,7 @@ def test_a_delivery_waits_while_it_is_due_and_not_sent(db: Db, world: World, clo
     clock.advance(5)
     assert delivery_backlog.oldest_due(db, clock()) == began
     channel = world.channel(acme)
-    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60)
+    (claimed,) = deliveries.claim(db, channel, now=clock(), limit=5, lease=60).deliveries
     assert delivery_backlog.oldest_due(db, clock()) == began, "claimed is not sent"
     deliveries.postpone(db, claimed.id, clock() + 60, clock() + 30, "away")
     assert delivery_backlog.oldest_due(db, clock()) is None, "it waits for its next try"

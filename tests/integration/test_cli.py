@@ -354,7 +354,7 @@ def test_replay_explains_what_cannot_be_replayed(run: Run, db: Db, rabbit_url: s
 def test_following_yields_a_mention_whose_transaction_committed_late(db: Db, postgresql_url: str) -> None:
     world = World(db, Clock())
     acme = world.workspace()
-    arrivals = iter(MentionTail(db, None))
+    arrivals = iter(MentionTail(db))
     slow = open_database(postgresql_url)
     with slow.session(), slow.transaction():
         # It takes the first id and commits last.

@@ -79,6 +79,9 @@ def test_a_run_can_be_followed_from_the_event_to_the_receiver(farm: Farm) -> Non
     assert {line["items"] for line in reads} == {2, 0}
     stored = [line for line in told["store"] if line.get("run") == EVENT and line["event"] == "message done"]
     assert sum(line["mentions"] for line in stored) == 2
+    for stage, done in (("match", "message done"), ("store", "message done"), ("notify", "delivery sent")):
+        named = " ".join(line.get("item_ids", "") for line in told[stage] if line["event"] == done)
+        assert {f"reddit:{item}" for item in posted} <= set(named.split()), stage
     rejected = [line for line in told["ingress"] if line["event"] == "event rejected"]
     assert "not JSON" in rejected[0]["reason"]
     (found,) = [line for line in told["ingress"] if REFUSED in str(line)]

@@ -94,7 +94,7 @@ class WatchedSources:
             every="2s",
             watch=tuple(WatchSpec(source, (place,)) for source, place in places.items()),
             query=(QuerySpec("q", "needle"),),
-            channel=(ChannelSpec("nowhere", "null://"),),
+            channel=(ChannelSpec("nowhere", "null://", max_per_hour=0),),
         )
         now = time.time()
         with self.db.session():

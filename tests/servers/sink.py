@@ -97,7 +97,7 @@ class Arrivals:
         return len(self._all)
 
 
-class _Server:
+class SinkServer:
     """A server in a thread; a context manager."""
 
     server: socketserver.TCPServer
@@ -125,7 +125,7 @@ class _Server:
         return self.arrived.wait_for(count, timeout)
 
 
-class HttpSink(_Server):
+class HttpSink(SinkServer):
     """Answer 200 unless configured otherwise. ``tls`` serves https; ``answers`` may be a function of the request."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
@@ -160,18 +160,18 @@ def flood(sink: HttpSink | MailSink, connection: socket.socket, piece: bytes) ->
                 sink.flooded += connection.send(many[sink.flooded % len(piece) :])
 
 
-class _Quiet(socketserver.TCPServer):
+class QuietTcpServer(socketserver.TCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore it: a client that hangs up or refuses the certificate is not an error of the sink."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
-class _HttpServer(_Quiet, ThreadingHTTPServer):
+class _HttpServer(QuietTcpServer, ThreadingHTTPServer):
     daemon_threads = False
 
 
-class _MailServer(_Quiet, socketserver.ThreadingTCPServer):
+class _MailServer(QuietTcpServer, socketserver.ThreadingTCPServer):
     pass
 
 
@@ -251,7 +251,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
         pass
 
 
-class MailSink(_Server):
+class MailSink(SinkServer):
     """A mail server that accepts every mail (RFC 5321's minimum, no TLS, no login) except for ``refused`` recipients.
 
     With ``endless`` its greeting is a reply of lines without end.

@@ -99,7 +99,13 @@ def specs(listeners: list[Listener], plan: Plan, sink: str, secret: str) -> list
             kinds=listener.kinds,  # type: ignore[arg-type]
             query=tuple(QuerySpec(f"q{number}", wish.text) for number, wish in enumerate(listener.wishes)),
             channel=(
-                ChannelSpec("hook", f"{sink}/{listener.slug}", "digest" if listener.digest else "instant", secret),
+                ChannelSpec(
+                    "hook",
+                    f"{sink}/{listener.slug}",
+                    "digest" if listener.digest else "instant",
+                    secret,
+                    max_per_hour=0,  # the receiver counts every mention
+                ),
             ),
         )
         for listener in listeners

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import pytest
 from pydantic import SecretStr
 
 from overheard.config import SECTIONS, Config
+from overheard.config.channels import SlackSettings
 from overheard.config.loading import load
 from overheard.errors import ConfigError
+from overheard.workspaces.mutes import operator_rule
 
 SHIPPED = Path(__file__).parents[2] / "pipeline.toml"
-KEYS = [(section, key) for section, table in SECTIONS.items() for key in table.model_fields if key != "client"]
+TABLES = {"client", "mute"}  # arrays of tables, which the shipped file only shows in a comment
+KEYS = [(section, key) for section, table in SECTIONS.items() for key in table.model_fields if key not in TABLES]
 SECRETS = [(section, key) for section, key in KEYS if SECTIONS[section].model_fields[key].annotation is SecretStr]
 
 
@@ -52,7 +56,8 @@ def test_the_shipped_file_is_the_defaults() -> None:
 def test_the_shipped_file_has_every_key_in_the_order_of_the_code() -> None:
     keys = []
     for name, table in tomllib.loads(SHIPPED.read_text()).items():
-        inner = {f"sources.{source}": each for source, each in table.items()} if name == "sources" else {name: table}
+        grouped = name in ("sources", "channels")
+        inner = {f"{name}.{member}": each for member, each in table.items()} if grouped else {name: table}
         keys += [(section, key) for section, each in inner.items() for key in each]
     assert keys == KEYS
 
@@ -135,6 +140,12 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
         ("[canary]\ninterval = 59\n", ["[canary] interval: must be 0 (off)", "[fetch] fresh_for (60)"]),
         ("[notify]\ntimeout = 55\n", ["[notify] lease: 60 must be more", "[notify] timeout (55) and 5 seconds"]),
         ("[notify]\nlease = 20\n", ["[notify] lease: 20 must be more", "[notify] timeout (20)"]),
+        ("[[notify.mute]]\n", ["[notify] mute 1: give at least one of source, author, place and thread"]),
+        ("[[notify.mute]]\nautor = \"x\"\n", ["[notify] mute 1 autor: unknown key. Did you mean author?"]),
+        ("[[notify.mute]]\nsource = \"redit\"\n", ["[notify] mute 1: source: 'redit' is not known", "mean reddit?"]),
+        ("[[notify.mute]]\nauthor = \"x\"\nuntil = \"soon\"\n", ["[notify] mute 1: until 'soon' is not a date"]),
+        ("[channels.slak]\n", ["there is no section [channels.slak]", "mean channels.slack? Valid: channels.slack"]),
+        ("[channels.slack]\nurl = \"slack.com\"\n", ["[channels.slack] url: must start with http:// or https://"]),
         ("[alerts]\nurl = \"slack\"\n", ["[alerts] url: must be a channel's address"]),
         ("[alerts]\nurl = \"https://h/\"\n", ["[alerts] secret:", "openssl rand"]),
         ("[alerts]\nurl = \"slack://h\"\nsecret = \"x\"\n", ["[alerts] secret:", "remove it"]),
@@ -153,6 +164,11 @@ def test_all_mistakes_are_reported_at_once(refused: Callable[..., list[str]]) ->
     assert len(refused("[tick]\ninterval = 0\njitter = -1\n[log]\nlevel = 5\n")) == 3
 
 
+def test_another_address_of_slack_takes_what_bots_post_too() -> None:
+    assert SlackSettings().api_url == "https://slack.com"
+    assert SlackSettings(url="http://127.0.0.1:8085").api_url == "http://127.0.0.1:8085"
+
+
 @pytest.mark.parametrize(("section", "key"), KEYS)
 def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., Config], section: str, key: str) -> None:
     default = attrgetter(f"{section}.{key}")(Config())
@@ -161,7 +177,9 @@ def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., C
         ("log", "format"): "json", ("sources.reddit", "reddit_url"): "http://x", ("sources.reddit", "oauth_url"): "http://y",
         ("sources.hackernews", "url"): "http://x", ("sources.hackernews", "search_url"): "http://x",
         ("sources.bluesky", "url"): "ws://x", ("sources.bluesky", "protocol"): "v1",
-        ("sources.stackexchange", "url"): "http://x",
+        ("sources.stackexchange", "url"): "http://x", ("channels.slack", "url"): "http://x",
+        ("channels.discord", "url"): "http://x",
+        ("channels.telegram", "url"): "http://x", ("channels.ntfy", "url"): "http://x",
         ("recheck", "share"): "0.25", ("notify", "lease"): "70",
         ("alerts", "url"): "json://h", ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
@@ -379,3 +397,12 @@ def test_the_defaults_run_in_one_process_and_servers_do_not() -> None:
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().tick.interval = 1  # type: ignore[misc]
+
+
+def test_mutes_of_the_operator_are_written_as_people_write_names(written: Callable[..., Config]) -> None:
+    file = '[[notify.mute]]\nsource = "reddit"\nauthor = "u/AutoModerator"\nplace = "r/Python"\nuntil = "2026-12-31"\n'
+    config = written(file)
+    [rule] = [operator_rule(mute) for mute in config.notify.mute]
+    assert (rule.source, rule.author, rule.place) == ("reddit", "automoderator", "python")
+    assert rule.until == datetime(2026, 12, 31, tzinfo=UTC).timestamp()
+    assert rule.text == "the operator's, source reddit, author u/AutoModerator, place r/Python"

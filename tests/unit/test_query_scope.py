@@ -120,7 +120,10 @@ def test_a_scope_is_written_and_read_again() -> None:
 
 
 def test_a_misspelt_key_is_named_with_the_valid_ones() -> None:
-    with pytest.raises(InvalidInput, match="query: unknown key 'place'; valid: name, text, places, sources, kinds"):
+    with pytest.raises(
+        InvalidInput,
+        match="query 'brand': unknown key 'place'; valid: name, text, places, sources, kinds; did you mean places",
+    ):
         read(f'{FILE}  place = ["rust"]', "x")
     with pytest.raises(InvalidInput, match="valid: posts, comments"):
         read(f'{FILE}  kinds = ["post"]', "x")

@@ -240,3 +240,51 @@ def test_any_text_is_refused_or_gives_a_time(text: str) -> None:
     except InvalidInput:
         return
     assert schedule.next_due(text, "Europe/Berlin", now) > now
+
+
+# -- the due time before
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "due"),
+    [
+        ("0 9 * * *", "2026-11-27T09:00", "2026-11-26T09:00"),
+        ("0 9 * * *", "2026-11-27T09:01", "2026-11-27T09:00"),
+        ("0 9 * * mon", "2026-11-27T09:00", "2026-11-23T09:00"),
+        ("0 9 1 * *", "2026-11-27T09:00", "2026-11-01T09:00"),
+        ("0 9 29 2 *", "2026-11-27T09:00", "2024-02-29T09:00"),
+        ("*/15 * * * *", "2026-11-27T09:00", "2026-11-27T08:45"),
+        # The clock of Berlin: 23 and 25 hours before, and a time that does not exist.
+        ("0 9 * * *", "2026-03-29T09:00", "2026-03-28T09:00"),
+        ("0 9 * * *", "2026-10-25T09:00", "2026-10-24T09:00"),
+        ("30 2 * * *", "2026-03-30T02:30", "2026-03-29T03:00"),
+    ],
+)
+def test_the_due_time_before(text: str, before: str, due: str) -> None:
+    known = at(before, "Europe/Berlin")
+    assert schedule.due_before(text, "Europe/Berlin", known, known) == at(due, "Europe/Berlin")
+
+
+@pytest.mark.parametrize(("before", "due"), [(100, 40), (101, 100), (40, -20), (99, 40), (220, 160), (221, 220)])
+def test_the_due_time_before_of_an_interval(before: float, due: float) -> None:
+    assert schedule.due_before("1m", "UTC", before, 100) == due
+
+
+def test_a_schedule_without_a_due_time_in_years_was_due_when_they_began() -> None:
+    now = at("2103-01-01")
+    assert schedule.due_before("0 0 29 2 *", "UTC", now, now) == now - 5 * 366 * 86_400
+    with pytest.raises(InvalidInput, match="five fields"):
+        schedule.due_before("x", "UTC", now, now)
+
+
+@given(
+    st.sampled_from(["*/20 * * * *", "0 9 * * *", "30 2 * * *", "0,20 2 * * *", "0 0 * * sun", "15 */5 * * *"]),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+    st.integers(1_767_222_000, 1_798_758_000),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_due_time_before_is_the_one_before_the_next(text: str, zone: str, moment: int) -> None:
+    due = schedule.next_due(text, zone, moment)
+    before = schedule.due_before(text, zone, due, due)
+    assert before <= moment < due
+    assert schedule.next_due(text, zone, before) == due

@@ -15,6 +15,7 @@ from overheard.errors import InvalidInput
 from overheard.sources.reddit import names
 from overheard.workspaces import (
     ChannelSpec,
+    MuteSpec,
     QuerySpec,
     WatchedFeed,
     WatchSpec,
@@ -217,8 +218,8 @@ def test_all_mistakes_are_reported_and_repeated_slugs_too() -> None:
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
     lines = str(refused.value).splitlines()
-    assert [line.split(": ")[1] for line in lines] == [
-        "workspace acme", "workspace bolt", "workspace acme occurs more than once",
+    assert [line.split(": ")[1:3] for line in lines] == [
+        ["line 5", "workspace acme"], ["line 52", "workspace bolt"], ["workspace acme occurs more than once"],
     ]  # fmt: skip
 
 
@@ -240,7 +241,7 @@ def test_a_secret_in_place_of_a_choice_is_not_repeated(secret: str) -> None:
         with pytest.raises(InvalidInput, match="valid: ") as refused:
             read(change(**fields), "my.toml")
         assert "hunter2" not in str(refused.value)
-        assert "at `$." in str(refused.value)
+        assert "line 10: workspace acme: " in str(refused.value) or "line 8: workspace acme: " in str(refused.value)
 
 
 def test_half_a_surrogate_pair_as_typed_in_a_terminal_is_refused() -> None:
@@ -282,12 +283,22 @@ SPECS = st.builds(
         st.builds(QuerySpec, NAMES, TEXTS.map(lambda text: f"acme {text}"), sources=SOURCE_SETS),
         max_size=3, unique_by=lambda q: q.name,
     ).map(tuple),
+    quiet=st.sampled_from(["", "22:00-07:00"]),
+    working=st.sampled_from(["", "mon-fri 08:00-18:00, sat 10:00-12:00"]),
     channel=st.lists(
         st.builds(
-            ChannelSpec, NAMES, st.sampled_from(["https://example.org/hook"]), st.sampled_from(["instant", "digest"]),
-            st.sampled_from([None, "whsec_" + "a" * 32]),
+            ChannelSpec, NAMES, st.sampled_from(["https://example.org/hook"]),
+            st.sampled_from(["instant", "digest", "both"]), st.sampled_from([None, "whsec_" + "a" * 32]),
+            st.sampled_from(["0s", "90s", "5m"]), st.sampled_from([0, 60, 3600]), st.sampled_from(["30s", "1h"]),
         ),
         max_size=3, unique_by=lambda c: c.name,
+    ).map(tuple),
+    mute=st.lists(
+        st.builds(
+            MuteSpec, author=TEXTS.map(lambda text: f"x{text}"), thread=st.sampled_from(["", "t3_abc"]),
+            until=st.sampled_from(["", "2030-01-01", "2030-01-01T12:00:00.5+02:00"]),
+        ),
+        max_size=2,
     ).map(tuple),
 )  # fmt: skip
 
@@ -331,8 +342,8 @@ def numbered(count: int, row: dict[str, Any]) -> list[dict[str, Any]]:
         ({"query": [{"name": "x", "text": "a" * 1_000_000}]}, "the query has 1,000,000 characters, 2,000 are allowed"),
         ({"channel": [{"name": "x", "url": "https://h/" + "x" * 1_000_000}]}, "channel 'x': url: 1,000,010 characters"),
         ({"channel": [{"name": "x", "url": "https://h/", "secret": "x" * 300}]}, "channel 'x': secret: 300 characters"),
-        ({"x" * 1_000_000: 1}, "valid: slug, name, timezone, every, digest, subreddits, kinds, watch, query, channel"),
-        ({"channel": [{"name": "x", "adress": "https://h/"}]}, "channel: unknown key 'adress'; valid: name, url, mode"),
+        ({"x" * 1_000_000: 1}, "valid: slug, name, timezone, every, digest, quiet, working, subreddits, kinds, "),
+        ({"channel": [{"name": "x", "adress": "https://h/"}]}, "channel 'x': unknown key 'adress'; valid: name, url"),
         ({"kinds": ["links"]}, "valid: posts, comments"),
     ],
 )  # fmt: skip
@@ -344,11 +355,11 @@ def test_every_field_has_a_bound_and_no_message_repeats_a_longer_value(fields: d
 
 
 def test_several_mistakes_of_one_workspace_are_reported_at_once() -> None:
-    text = change(slug="Acme", every="x", kinds=[], subreddits=["a b"], query=[{"name": "x", "text": "NOT a"}], quiet=1)
+    text = change(slug="Acme", every="x", kinds=[], subreddits=["a b"], query=[{"name": "x", "text": "NOT a"}], quite=1)
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
-    fields = [line.split(": ")[2] for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
-    assert fields == ["unknown key 'quiet'; valid", "slug 'Acme'", "every", "kinds", "subreddits", "query 'x':"]
+    fields = [line.split(": ")[3] for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
+    assert fields == ["slug 'Acme'", "every", "subreddits", "kinds", "query 'x':", "unknown key 'quite'; valid"]
 
 
 def test_of_very_many_mistakes_the_first_are_reported() -> None:
@@ -361,7 +372,7 @@ def test_a_workspace_beyond_a_limit_is_refused_before_its_parts_are_checked() ->
     queries = numbered(150_000, {"text": "a b"})
     with pytest.raises(InvalidInput) as refused:
         read(change(query=queries), "my.toml", check_limits=lambda spec: [f"queries: {len(spec.query)}"])
-    assert str(refused.value) == "my.toml: workspace acme: queries: 150000"
+    assert str(refused.value) == "my.toml: line 1: workspace acme: queries: 150000"
 
 
 @pytest.mark.parametrize(
@@ -420,3 +431,133 @@ def test_a_query_without_an_expression_can_be_added_whatever_the_others_are() ->
     assert validated_query(spec, QuerySpec("plain", "acme")).text == "acme"
     with pytest.raises(InvalidInput, match="5,000 are allowed"):
         validated_query(spec, QuerySpec("another", "/acme\\d/"))
+
+
+RULES = """
+[[workspace]]
+slug = "acme"
+timezone = "Europe/Berlin"
+quiet = "22:00-07:00"
+working = "mon-fri 08:00-18:00"
+subreddits = ["python"]
+  [[workspace.query]]
+  name = "brand"
+  text = "acme"
+  [[workspace.channel]]
+  name = "team"
+  url = "https://example.org/hook"
+  mode = "both"
+  min_gap = "10s"
+  max_per_hour = 0
+  summary_every = "5m"
+  queries = ["brand"]
+  [[workspace.mute]]
+  query = "brand"
+  author = "/u/AutoMod"
+  place = "r/Python"
+  thread = "https://old.reddit.com/r/Python/comments/1Abc2/a_title/?sort=new"
+  until = "2026-12-31"
+  [[workspace.mute]]
+  author = "@Bot"
+"""
+
+
+def test_rules_are_read_as_people_write_them_and_written_as_they_are_stored() -> None:
+    [spec] = read(RULES, "x")
+    assert (spec.quiet, spec.working) == ("22:00-07:00", "mon-fri 08:00-18:00")
+    assert spec.channel == (
+        ChannelSpec("team", "https://example.org/hook", "both", None, "10s", 0, "5m", ("brand",)),
+    )  # fmt: skip
+    assert spec.mute == (
+        MuteSpec("brand", "automod", "python", "t3_1abc2", "2026-12-30T23:00:00Z"),
+        MuteSpec(author="bot"),
+    )
+    text = write([spec])
+    assert read(text, "x") == [spec]
+    assert 'queries = ["brand"]' in text
+    assert "max_per_hour = 0" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "hint"),
+    [
+        ('slug = "acme"', 'slug = "Acme"', 3, "slug 'Acme'"),
+        ('quiet = "22:00-07:00"', "quiet = 22", 5, "quiet: must be a text in quotes, not a whole number"),
+        ('quiet = "22:00-07:00"', 'quiet = "22-7"', 5, "quiet: '22-7' is not a time of day"),
+        ('quiet = "22:00-07:00"', 'quite = "22:00-07:00"', 5, "unknown key 'quite'; valid: slug, name"),
+        ('working = "mon-fri 08', 'working = "mon-fry 08', 6, "working: 'fry' is not a day; valid: mon, tue"),
+        ('"22:00-07:00"', '"07:00-19:00"', 5, "quiet, working: these hours leave no time"),
+        ('["python"]', '["a b"]', 7, "subreddits: 'a b'"),
+        ('text = "acme"', 'text = "NOT a"', 10, "query 'brand':"),
+        ('  text = "acme"', "", 8, "query 'brand': text is missing"),
+        ('"https://example.org/hook"', '"nonsense"', 13, "channel 'team': url"),
+        ('mode = "both"', 'mode = "bth"', 14, "'bth' is not known; valid: instant, digest, both; did you mean both?"),
+        ('mode = "both"', 'mod = "both"', 14, "channel 'team': unknown key 'mod'; valid: "),
+        ('"10s"', '"10 seconds"', 15, "channel 'team': min_gap: '10 seconds' is not a span of time"),
+        ("max_per_hour = 0", "max_per_hour = -1", 16, "max_per_hour: -1 is not in 0 "),
+        ("max_per_hour = 0", "max_per_hour = 1.5", 16, "max_per_hour: must be a whole number, not a number with a"),
+        ('queries = ["brand"]', 'queries = ["brnd"]', 18, "queries: there is no query 'brnd'; valid: brand; did you"),
+        ('queries = ["brand"]', 'queries = "brand"', 18, "queries: must be a list in brackets, not a text in quotes"),
+        ('query = "brand"', 'query = "brnd"', 20, "there is no query 'brnd'; valid: brand; did you mean brand?"),
+        ('place = "r/Python"', 'place = "r/rust"', 22, "the workspace does not watch r/rust; it watches r/python"),
+        ("https://old.reddit.com/r/Python/comments/1Abc2/a_title/?sort=new", "https://x/", 23, "give the thread's id"),
+        ('until = "2026-12-31"', 'until = "soon"', 24, "until 'soon' is not a date or a time"),
+        ('until = "2026-12-31"', "until = 2026-12-31", 24, "until: must be a text in quotes, not a date; put it into"),
+        ('author = "@Bot"', "", 25, "mute: give at least one of query, author, place, thread"),
+        ('author = "@Bot"', 'autor = "@Bot"', 26, "mute: unknown key 'autor'; valid: query, author, place, thread"),
+    ],
+)
+def test_a_mistake_has_its_line_the_valid_values_and_a_guess(old: str, new: str, line: int, hint: str) -> None:
+    assert RULES.count(old) == 1
+    with pytest.raises(InvalidInput) as refused:
+        read(RULES.replace(old, new), "my.toml")
+    found = str(refused.value).splitlines()
+    assert any(each.startswith(f"my.toml: line {line}: workspace ") and hint in each for each in found), found
+
+
+def test_wrong_types_do_not_hide_other_mistakes() -> None:
+    text = (
+        RULES.replace('"10s"', "10").replace('"5m"', '"often"').replace('timezone = "Europe/Berlin"', 'timezone = "x"')
+    )
+    with pytest.raises(InvalidInput) as refused:
+        read(text, "my.toml")
+    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 4", "line 15", "line 17"]
+
+
+TRAPS = r"""
+# [[workspace]] "
+[[workspace]] # another "
+slug = "bolt"
+name = '''
+[[workspace]]
+every = \'''
+subreddits = [
+  "python", # [[workspace]]
+]
+[[ workspace . query ]]
+text = "acme"
+name = '''
+  [[workspace.channel]] '''# "
+  [[workspace.channel]] # "
+  name = "x"
+"""
+
+
+def test_what_looks_like_a_table_in_a_text_or_comment_does_not_count_as_one() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(TRAPS.replace('"python"', '"a b"').replace('"acme"', '"acme"\nnam = 1'), "my.toml")
+    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 13", "line 16"]
+    with pytest.raises(InvalidInput) as refused:
+        read(TRAPS.replace('"python"', '"a b"').replace('name = "x"', 'name = "x"\nurl = "nonsense"'), "my.toml")
+    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 8", "line 17"]
+    with pytest.raises(InvalidInput, match=r"my.toml: line 3: unknown table 'workspaces'; it consists of"):
+        read('[[workspace]]\nslug = "a"\n[[workspaces]]', "my.toml")
+
+
+def test_a_part_in_another_form_has_the_line_around_it() -> None:
+    with pytest.raises(InvalidInput, match=r"my.toml: line 3: workspace a: query 'x':"):
+        read("[[workspace]]\nslug = 'a'\nquery = [{name = 'x', text = 'NOT a'}]\nsubreddits = ['b']", "my.toml")
+    with pytest.raises(InvalidInput, match=r"my.toml: workspace a: every"):
+        read("workspace = [{slug = 'a', every = 'x', subreddits = ['b']}]", "my.toml")
+    with pytest.raises(InvalidInput, match=r"query: must be tables: write \[\[workspace.query\]\] for each"):
+        read("[[workspace]]\nslug = 'a'\nquery = ['x']\nsubreddits = ['b']", "my.toml")

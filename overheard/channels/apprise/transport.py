@@ -18,10 +18,11 @@ import warnings
 import weakref
 from typing import Any
 
-from overheard.channels import ChannelOptions
+from overheard.channels import ChannelOptions, Pace
 from overheard.channels.apprise import mail, message
 from overheard.channels.apprise.policy import check_service
 from overheard.channels.chat_urls import chat_service
+from overheard.channels.preview import MessagePreview
 from overheard.channels.redact import redact_in
 from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
 from overheard.net.addresses import parse_address, why_refused
@@ -44,6 +45,7 @@ class AppriseTransport:
 
     kind = "apprise"
     signed = False
+    pace: Pace | None = None
 
     def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
         self._url = url
@@ -52,9 +54,18 @@ class AppriseTransport:
         self._name = self._chat.name if self._chat else f"{url.partition(':')[0]}://"
         _apprise()  # loaded outside the guard, which is meant for services and not for imports
         with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private) as guard:
-            self._service()  # built and dropped: that is how Apprise validates a URL
+            self.service()  # built and dropped: that is how Apprise validates a URL
         if guard.refusal is not None:
             raise InvalidInput(f"url: {guard.refusal}")
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return subject and text, and the page of a mail."""
+        options = self._options
+        with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private):
+            fitted = message.compose(self.service(), notice)
+        is_page = fitted.body_format == "html"
+        text = fitted.text if is_page and fitted.text is not None else fitted.body
+        return MessagePreview(f"{fitted.title}\n\n{text}", fitted.body if is_page else None)
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError (with the requested delay), DeliveryRefused, or PermanentError."""
@@ -77,7 +88,7 @@ class AppriseTransport:
             raise RetryableError(reason, delay=guard.delay)
 
     def _notify(self, notice: Notice) -> bool:
-        service = self._service()
+        service = self.service()
         headers = getattr(service, "headers", None)
         if isinstance(headers, dict) and not mail.is_mail(service):
             headers["webhook-id"] = notice.id
@@ -89,7 +100,8 @@ class AppriseTransport:
                 bundle.notify(title=fitted.title, body=fitted.body, body_format=fitted.body_format, notify_type="info")
             )
 
-    def _service(self) -> Any:
+    def service(self) -> Any:
+        """Return a new instance of Apprise's service, restricted to what is allowed. Raises InvalidInput."""
         with captured() as log:
             parsed = _apprise().plugins.url_to_dict(self._url)
             if parsed:
@@ -136,6 +148,13 @@ class AppriseTransport:
         why = why_refused(address) if address is not None else None
         if why is not None:
             raise InvalidInput(f"url: points at {host} ({why}); {ALLOW_PRIVATE_HINT}")
+
+
+def url_options(url: str) -> dict[str, str] | None:
+    """Return the options in a URL, as Apprise itself parses them; None if it does not accept the URL."""
+    with captured():
+        parsed = _apprise().plugins.url_to_dict(url)
+    return dict(parsed["qsd"]) if parsed else None
 
 
 def _throttle(service: Any, last_io: Any = None, wait: float | None = None) -> None:

@@ -15,9 +15,9 @@ from jinja2 import PackageLoader
 from jinja2.sandbox import SandboxedEnvironment
 
 from overheard.channels.rendering.excerpt import Fragment
-from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown
+from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown, one_line
 
-Flavour = Literal["text", "markdown", "html"]
+Flavour = Literal["text", "markdown", "html", "plain"]
 
 # Stricter than a URL may be: no character of it means anything to Markdown, HTML or a chat service.
 LINK = re.compile(r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~%/?=&+-]*)?")
@@ -38,10 +38,11 @@ def environment(flavour: Flavour) -> SandboxedEnvironment:
     made = SandboxedEnvironment(
         loader=PackageLoader("overheard.channels.rendering"),
         autoescape=flavour == "html",
-        finalize=_finalize({"text": defuse, "markdown": escape_markdown, "html": clean}[flavour]),
+        finalize=_finalize({"text": defuse, "markdown": escape_markdown, "html": clean, "plain": clean}[flavour]),
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["line"] = one_line  # for a name, which may be long and have line breaks
     made.filters["trusted"] = SafeText  # for what a macro has put together from harmless parts
     made.tests["checked_link"] = lambda value: isinstance(value, SafeText)
     return made

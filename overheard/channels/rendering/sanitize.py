@@ -6,12 +6,20 @@ import re
 
 ZERO_WIDTH = "\u200b"
 ELLIPSIS = "…"
+NAME_MAX_CHARS = 80  # of a place, an author, a query
 
 # Control characters except newline and tab; characters that reverse the direction of text, which spoof it; and tag
 # characters, which are invisible and can hide a whole sentence.
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
+)
+
+# More than three accents on one are a joke that paints over the lines above and below. Marks that a script needs
+# are not among these.
+STACKED_MARKS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
 
 # Where chat services see commands: "@everyone", "<@123>", "<!channel>", "</run:1>", "[text](target)",
@@ -23,11 +31,11 @@ COMMONMARK = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
 def clean(text: str) -> str:
-    """Return ``text`` without control characters, its line ends as newlines."""
-    return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Return ``text`` without control characters and stacks of accents, its line ends as newlines."""
+    return STACKED_MARKS.sub(r"\1", CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
-def one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int = NAME_MAX_CHARS) -> str:
     """Return ``text`` as one line of at most ``limit`` characters: a subject with a line break could add a header."""
     return truncate(" ".join(clean(text).split()), limit)
 

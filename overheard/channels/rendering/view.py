@@ -5,20 +5,25 @@ Every text here is a stranger's or may contain one's words: each medium escapes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from overheard.channels.rendering.excerpt import Fragment, excerpt
+from overheard.channels.rendering.newest import newest_of_each_query
 from overheard.channels.rendering.readable import readable
-from overheard.channels.rendering.safe_templates import LINK
+from overheard.channels.rendering.sanitize import one_line
+from overheard.channels.rendering.web_links import web_link
 from overheard.notices import Notice, PublicMention
 from overheard.sources.registry import byline, place_label
 
 REDDIT = "https://www.reddit.com"  # whose permalinks are paths
 TITLE_MAX_CHARS = 200
 EXCERPT_CHARS = 320  # chosen by eye, not measured
+NAME_MAX_CHARS = 80  # of a place or an author
+QUERIES_MAX_CHARS = 120  # of the names of all queries together
 
 
 class MentionView(msgspec.Struct, frozen=True):
@@ -39,6 +44,18 @@ class MentionView(msgspec.Struct, frozen=True):
     time: str
     also: tuple[tuple[str, str | None], ...] = ()
 
+    @property
+    def heading(self) -> list[Fragment]:
+        """Return the title, which a comment answers to; of an item without one, what it is. Never empty."""
+        if not self.title:
+            return [Fragment(f"{self.kind.capitalize()} by {self.author}", False)]
+        return [Fragment("Re: ", False), *self.title] if self.kind == "comment" else self.title
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """Return where, by whom, when, and the queries that found it, for one line."""
+        return tuple(filter(None, (self.place, self.author, f"{self.age} ago, {self.time}", self.queries)))
+
 
 def mention_view(
     mention: PublicMention,
@@ -55,27 +72,40 @@ def mention_view(
         title=_title(mention),
         excerpt=_excerpt(mention, width),
         link=link_of(mention),
-        place=place_label(mention.source, mention.place),
-        author=byline(mention.source, mention.author),
-        queries=", ".join(mention.queries),
+        place=_place(mention),
+        author=one_line(byline(mention.source, mention.author), NAME_MAX_CHARS),
+        queries=names_text(mention.queries, QUERIES_MAX_CHARS),
         age=age_text(now - created.timestamp()),
         time=local_time(created, timezone, now),
-        also=tuple((place_label(other.source, other.place), link_of(other)) for other in also),
+        also=tuple((_place(other), link_of(other)) for other in also),
     )
 
 
 def views_of(notice: Notice, now: float, *, most: int, width: int = EXCERPT_CHARS) -> list[MentionView]:
-    """Return the views of the newest ``most`` mentions of a notice, newest first; of a single mention, one view."""
+    """Return the views of the newest ``most`` mentions of a notice, newest first; of a single mention, one view.
+
+    A summary shows each query's newest before the second newest of another one.
+    """
     if notice.type == "mention.created":
         first, *others = notice.mentions
         return [mention_view(first, notice.timezone, now, width=width, also=tuple(others))]
-    return [mention_view(mention, notice.timezone, now, width=width) for mention in notice.mentions[::-1][:most]]
+    newest = newest_of_each_query(notice.mentions, most)
+    return [mention_view(mention, notice.timezone, now, width=width) for mention in newest]
 
 
 def link_of(mention: PublicMention) -> str | None:
-    """Return the address of an item's discussion if it is a plain web address."""
-    permalink = REDDIT + mention.permalink if mention.permalink.startswith("/") else mention.permalink
-    return permalink if LINK.fullmatch(permalink) else None
+    """Return the address of an item's discussion, None if it is not a web address."""
+    return web_link(REDDIT + mention.permalink if mention.permalink.startswith("/") else mention.permalink)
+
+
+def names_text(names: Sequence[str], limit: int) -> str:
+    """Return the names with commas between them; of more than ``limit`` characters, the first, and how many more."""
+    shown = [one_line(name, NAME_MAX_CHARS) for name in names]
+    count = len(shown)
+    while count > 1 and len(", ".join(shown[:count])) > limit:
+        count -= 1
+    more = f" and {len(names) - count} more" if count < len(names) else ""
+    return ", ".join(shown[:count]) + more
 
 
 def age_text(seconds: float) -> str:
@@ -96,6 +126,10 @@ def local_time(moment: datetime, timezone: str, now: float) -> str:
 
 def _spans(mention: PublicMention, field: str) -> list[tuple[int, int]]:
     return [(start, end) for name, start, end in mention.shown_highlights if name == field]
+
+
+def _place(mention: PublicMention) -> str:
+    return one_line(place_label(mention.source, mention.place), NAME_MAX_CHARS)
 
 
 def _title(mention: PublicMention) -> list[Fragment]:

@@ -142,7 +142,7 @@ def _configuration(folder: Path, reddit: str) -> Config:
 
 
 def _import(running: RunningProcess, url: str, secret: str) -> None:
-    channel = ChannelSpec(name="screen", url=url, secret=secret)
+    channel = ChannelSpec(name="screen", url=url, secret=secret, max_per_hour=0)  # the screen shows each mention
     with running.db.session():
         for spec in read(WORKSPACES, "the demo"):
             workspaces.save(running, msgspec.structs.replace(spec, channel=(channel,)))

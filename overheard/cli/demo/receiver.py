@@ -29,7 +29,7 @@ def webhook_receiver(secret: str, received: Callable[[dict[str, Any]], None]) ->
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             event_id = self.headers.get("webhook-id", "")
             timestamp = int(self.headers.get("webhook-timestamp", 0))
-            expected = headers(key, id=event_id, timestamp=timestamp, body=body)["webhook-signature"]
+            expected = headers([key], id=event_id, timestamp=timestamp, body=body)["webhook-signature"]
             # In constant time: the time of an answer must not show how much of a signature is right.
             if not hmac.compare_digest(self.headers.get("webhook-signature", ""), expected):
                 self._respond(401)

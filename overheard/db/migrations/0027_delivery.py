@@ -26,7 +26,9 @@ COLUMNS = {
         "content": "TEXT",
     },
 }
+REPLACED_INDEXES = {"delivery_channel_id_state_attempts_due_at": '("channel_id", "state", "attempts", "due_at")'}
 INDEXES = {
+    "delivery_channel_id_state_kind_attempts_due_at": '("channel_id", "state", "kind", "attempts", "due_at")',
     "delivery_channel_id_state_sent_at": '("channel_id", "state", "sent_at")',
     "delivery_channel_id_link": '("channel_id", "link")',
 }
@@ -38,6 +40,10 @@ def up(migrator, db):
             db.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{column}" {kind}')
     db.execute_sql("UPDATE delivery SET kind = 'digest' WHERE period_end IS NOT NULL")
     db.execute_sql("UPDATE delivery SET held_by = 'digest' WHERE state IN ('held', 'bundled')")
+    for name in REPLACED_INDEXES:
+        db.execute_sql(f'DROP INDEX "{name}"')
+    # What was disabled long ago is not news.
+    db.execute_sql("UPDATE channel SET reported_at = disabled_at")
     for name, columns in INDEXES.items():
         db.execute_sql(f'CREATE INDEX "{name}" ON "delivery" {columns}')
 
@@ -87,12 +93,15 @@ def down(migrator, db):
     # An older version knows neither of them, and would send what is muted or a report without its content.
     db.execute_sql(
         "UPDATE delivery SET state = 'pending', bundle = NULL WHERE bundle IN"
-        " (SELECT id FROM delivery WHERE kind = 'summary' AND state = 'pending')"
+        " (SELECT id FROM delivery WHERE kind IN ('summary', 'mention') AND state IN ('pending', 'held'))"
     )
+    db.execute_sql("UPDATE delivery SET state = 'pending' WHERE state = 'held' AND held_by = 'channel disabled'")
     db.execute_sql("DELETE FROM delivery WHERE kind IN ('summary', 'report') OR state = 'muted'")
     db.execute_sql("UPDATE channel SET mode = 'instant' WHERE mode = 'both'")
     for name in INDEXES:
         db.execute_sql(f'DROP INDEX "{name}"')
+    for name, columns in REPLACED_INDEXES.items():
+        db.execute_sql(f'CREATE INDEX "{name}" ON "delivery" {columns}')
     for table, columns in COLUMNS.items():
         for column in columns:
             db.execute_sql(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')

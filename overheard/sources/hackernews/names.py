@@ -13,6 +13,7 @@ LOOKUP_ITEMS = 30  # for one message of the recheck stage; each is a request of 
 FRESH_SECONDS = 10.0  # a new item about every eight seconds: a poll that is older has missed one
 ITEM_ID = re.compile(r"[1-9][0-9]{0,17}")
 ITEM_ID_WORDS = "the number of a Hacker News item, such as 8863"
+_PAGE = re.compile(r"https?://news\.ycombinator\.com/item\?id=([1-9][0-9]{0,17})(?:[&#]|$)", re.IGNORECASE)
 _AUTHOR = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
 
@@ -33,3 +34,9 @@ def check_author(text: str) -> str:
 def permalink(item_id: object) -> str:
     """Return the address of an item's page."""
     return f"https://news.ycombinator.com/item?id={item_id}"
+
+
+def item_of_url(url: str) -> str | None:
+    """Return the number of the item whose page this is; None if it is not one."""
+    found = _PAGE.match(url.strip())
+    return found[1] if found else None

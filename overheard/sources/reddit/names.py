@@ -21,6 +21,11 @@ AUTHOR = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
 SUBREDDIT_MAX_CHARS = 100  # of what a user typed, with r/ and slashes; longer text is not worth parsing
 FLAIR_MAX_CHARS = 200  # Reddit allows 64
 OWN_PAGE = re.compile(r"https?://(?:[a-z]+\.)?reddit\.com/(?:r|u|user)/", re.IGNORECASE)
+ITEM_PAGE = re.compile(
+    r"https?://(?:[a-z]+\.)?reddit\.com/(?:r/[^/]+/|u(?:ser)?/[^/]+/)?comments/([0-9a-z]{1,12})"
+    r"(?:/[^/?#]*/([0-9a-z]{1,12})(?=[/?#]|$))?",
+    re.IGNORECASE,
+)
 POST_IN_LINK = re.compile(r"/comments/([0-9a-z]{1,12})/")
 TITLE_IN_LINK = re.compile(rf"({POST_IN_LINK.pattern})[^/]+(?=/)")  # the post's title as a slug, in a comment's link
 
@@ -41,6 +46,14 @@ def post_of_permalink(permalink: str) -> str | None:
     """Return the fullname of the post in a comment's link; None if the link has none."""
     found = POST_IN_LINK.search(permalink)
     return f"{PREFIX['post']}_{found[1]}" if found else None
+
+
+def item_of_url(url: str) -> str | None:
+    """Return the fullname of the comment or post whose page this is; None if it is not one."""
+    found = ITEM_PAGE.match(url.strip())
+    if found is None:
+        return None
+    return (f"{PREFIX['comment']}_{found[2]}" if found[2] else f"{PREFIX['post']}_{found[1]}").lower()
 
 
 def link_of(url: str, post: str) -> str:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, cast
 
 import pytest
 
 from actors.notify.attempts import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, backoff
-from actors.notify.notifier import Notifier
+from actors.notify.notifier import WAKE_MARGIN_SECONDS, Notifier
 from overheard import canary
+from overheard.channels import Pace
+from overheard.channels.preview import MessagePreview
 from overheard.config import NotifySettings
 from overheard.db import canaries, channels, deliveries, delivery_backlog, digests, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, StoredItem
+from overheard.db.models import Channel, Delivery, FailedTry, StoredItem
 from overheard.errors import BudgetExhausted, ChannelGone, DeliveryRefused, InvalidInput, PermanentError, RetryableError
 from overheard.messages import ItemsMatched, MatchedItem, NotifyChannel, PollPart, WorkspaceMatch
 from overheard.notices import Notice
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
+from overheard.permits import Slot
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
 from tests.fixtures import Clock, Metric, Sent, World
@@ -32,6 +36,7 @@ class Receiver:
     """A channel in memory, and the opener of all channels. ``answers``: one for each attempt, None for success."""
 
     kind = "memory"
+    pace: Pace | None = None
 
     def __init__(self) -> None:
         self.answers: list[Exception | None] = []
@@ -45,6 +50,9 @@ class Receiver:
         if self.broken is not None:
             raise self.broken
         return self
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        raise NotImplementedError
 
     def send(self, notice: Notice) -> None:
         self.before()
@@ -161,7 +169,7 @@ def test_a_delivery_stored_during_a_round_is_left_to_the_next_round(
     def meanwhile() -> None:
         receiver.before = lambda: None
         storing.store(db, world.matched((world.item(50), (1,)), poll="meanwhile"), clock())
-        inner.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+        inner.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries)
 
     receiver.before = meanwhile
     assert notify(channel) == [(NotifyChannel(channel_id=channel), None)]
@@ -184,7 +192,7 @@ def test_a_slow_round_extends_its_claim(
 
     def slow() -> None:
         clock.advance(rules.timeout)
-        stolen.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+        stolen.append(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries)
 
     receiver.before = slow
     assert 4 * rules.timeout > rules.lease
@@ -208,14 +216,16 @@ def test_a_round_whose_lease_expired_ends(
 
     def stand_still() -> None:
         clock.advance(rules.lease + 1)
-        others.extend(deliveries.claim(db, channel, now=clock(), limit=9, lease=60))
+        others.extend(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries)
 
     receiver.before = stand_still
     assert notify(channel) == []
     assert len(others) == 3
     assert len(receiver.got) == 1
     assert states(db) == ["sent", "pending", "pending"]
-    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60) == [], "the other round's claim holds"
+    assert deliveries.claim(db, channel, now=clock() + 60, limit=9, lease=60).deliveries == [], (
+        "the other round's claim holds"
+    )
 
 
 def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
@@ -232,7 +242,7 @@ def test_an_attempt_that_fails_after_its_lease_does_not_touch_the_new_claim(
     def stand_still() -> None:
         nonlocal until
         until = clock.advance(rules.lease + 1) + 60
-        assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60)) == 3
+        assert len(deliveries.claim(db, channel, now=clock(), limit=9, lease=60).deliveries) == 3
 
     receiver.before = stand_still
     receiver.answers = [RetryableError("timed out")]
@@ -470,7 +480,9 @@ def test_a_channel_is_disabled_when_its_receiver_is_gone(
     row = channels.get(db, channel)
     assert row is not None
     assert (row.disabled_at, row.reason) == (clock(), "410: gone")
-    assert states(db) == ["sent", "failed", "failed"]
+    assert states(db) == ["sent", "held", "held"]
+    attempts = Delivery.select(Delivery.attempts).order_by(Delivery.created_at).tuples().execute(db.peewee)
+    assert list(attempts) == [(1,), (1,), (0,)], "what was not tried may be folded when the channel is enabled"
     assert notify(channel) == []
     assert len(receiver.tried) == 2
     assert metric("deliveries_total", channel_kind="memory", outcome="disabled") == 1
@@ -491,7 +503,7 @@ def test_a_channel_is_disabled_after_five_days_of_failures_only(
         clock.advance(LONGEST_RETRY_SECONDS * 1.2)
     assert 5 * DAY <= row.disabled_at - began <= 5 * DAY + 2 * LONGEST_RETRY_SECONDS
     assert row.reason == "nothing could be delivered for 5 days: refused"
-    assert states(db) == ["failed"]
+    assert states(db) == ["held"]
 
 
 def test_a_delivery_that_always_fails_is_given_up_while_others_succeed(
@@ -552,7 +564,7 @@ def test_a_channel_that_cannot_be_opened_is_disabled(
         "the series exists before the first one, so that it is a rise"
     )
     assert notify(channel) == []
-    assert states(db) == ["failed", "failed"]
+    assert states(db) == ["held", "held"]
     assert metrics.registry.get_sample_value(*series) == 1
 
 
@@ -609,7 +621,7 @@ def test_a_round_that_waited_longer_than_its_claim_starts_over(
     [(resume, delay)] = notify(channel, Turns(0))
     assert delay == 40
     clock.advance(40 + rules.lease + 1)
-    others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60)
+    others = deliveries.claim(db, channel, now=clock(), limit=1, lease=60).deliveries
     assert notify(resume) == []
     assert receiver.tried == [], "another round holds the channel"
     deliveries.mark_sent(db, others[0].id, clock())
@@ -772,6 +784,82 @@ def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
         waits = {backoff(attempts) for _ in range(20)}
         assert len(waits) > 1
         assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)
+
+
+def test_a_channel_that_has_to_wait_is_notified_at_that_time_and_once(
+    world: World, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock
+) -> None:
+    acme = world.workspace(pace={"min_gap": "1m"})
+    channel, prompt = world.channel(acme), NotifyChannel(channel_id=world.channel(acme))
+    for number in range(3):
+        storing.store(world.db, world.matched((world.item(number, url=""), (acme,)), poll=str(number)), clock())
+    assert notify(channel) == [(prompt, None)], "one message, and another round"
+    assert notify(channel) == [(prompt, 60 + WAKE_MARGIN_SECONDS)]
+    for _ in range(3):
+        assert notify(channel) == [], "that message is under way"
+    clock.advance(60 + WAKE_MARGIN_SECONDS)
+    assert notify(channel) == [(prompt, None)]
+    assert len(receiver.got) == 2
+
+
+def test_a_distant_wake_is_left_to_the_sweep(
+    world: World, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
+) -> None:
+    acme = world.workspace(pace={"min_gap": "10m"})
+    channel = world.channel(acme)
+    for number in range(2):
+        storing.store(db, world.matched((world.item(number, url=""), (acme,)), poll=str(number)), clock())
+    notify(channel)
+    assert notify(channel) == []
+    assert list(delivery_backlog.waiting_channels(db, clock() + 659, 60, 5)) == []
+    assert list(delivery_backlog.waiting_channels(db, clock() + 660, 60, 5)) == [channel]
+
+
+class ServiceTurns:
+    """A permit of a channel and of its service's budget, which has ``left`` tokens."""
+
+    def __init__(self, left: int, held: Slot | None = None) -> None:
+        self.left, self.held = left, held
+        self.key, self.channel_tokens = "", 0
+
+    def paced(self, name: str, rate: tuple[float, int]) -> ServiceTurns:
+        service = copy(self)
+        service.key, service.acquire = f"service:{name}", self.take  # type: ignore[method-assign]
+        return service
+
+    def acquire(self) -> None:
+        self.channel_tokens += 1
+
+    def take(self) -> None:
+        if self.left == 0:
+            raise BudgetExhausted("service:chat", delay=7.0, slot=1000.0)
+        self.left -= 1
+        self.held = None
+
+
+def test_a_round_respects_the_pace_of_its_service(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], notifier: Notifier, receiver: Receiver, clock: Clock
+) -> None:
+    channel = told(3)
+    receiver.pace = Pace("chat", 20.0, 2)
+    turns = ServiceTurns(2)
+    outcome = notifier.notify(NotifyChannel(channel_id=channel), turns)  # type: ignore[arg-type]
+    assert isinstance(outcome, Later)
+    assert (outcome.delay, outcome.slot) == (7.0, Slot("service:chat", 1000.0))
+    assert (len(receiver.got), turns.channel_tokens) == (2, 3)
+    clock.advance(7)
+    turns = ServiceTurns(1, held=outcome.slot)
+    assert notify(outcome.message, turns) == []
+    assert (len(receiver.got), turns.channel_tokens) == (3, 0), "its token of the channel is spent already"
+
+
+def test_a_failed_try_is_recorded(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, world: World
+) -> None:
+    told(3)
+    receiver.answers = [PermanentError("413"), DeliveryRefused("400"), ChannelGone("410")]
+    notify(world.channel(1))
+    assert [error for (error,) in world.rows(FailedTry, "error")] == ["413", "400", "410"]
 
 
 def test_items_erased_during_a_round_are_not_sent(

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from overheard.channels import ChannelOptions
-from overheard.channels.rendering.payload import body_of
 from overheard.channels.signing import new_secret
 from overheard.channels.webhook import WebhookTransport
 from overheard.errors import ChannelGone, InvalidInput, RetryableError
@@ -62,27 +61,13 @@ def test_a_mention_arrives_signed(http: HttpSink, options: ChannelOptions, notic
     }
 
 
-@pytest.mark.parametrize("type", ["mentions.summary", "digest"])
-def test_a_summary_and_a_digest_list_their_mentions(type: str, notice: MakeNotice) -> None:
-    mentions = (notice().mentions[0], notice(stored_at="2026-03-05T00:00:00+01:00").mentions[0])
-    many = Notice(id="x", type=type, workspace="acme", mentions=mentions, omitted=5)  # type: ignore[arg-type]
-    body = body_of(many, now=0.0).decode()
-    assert body.startswith(f'{{"type":"{type}","timestamp":"2026-03-04T23:00:00Z","data":{{"workspace":"acme"')
-    assert body.endswith('"omitted":5}}')
-
-
-def test_a_body_holds_the_newest_mentions_that_fit_and_counts_the_others(notice: MakeNotice) -> None:
-    largest = notice(body="\u0001" * 40_000).mentions[0]  # six bytes each, as JSON
-    mentions = tuple(msgspec.structs.replace(largest, item=f"t1_{number}") for number in range(200))
-    body = body_of(Notice(id="x", type="digest", workspace="acme", mentions=mentions, omitted=5), now=0.0)
-    data = msgspec.json.decode(body)["data"]
-    assert [mention["item"] for mention in data["mentions"]] == ["t1_198", "t1_199"]
-    assert data["omitted"] == 5 + 198
-    assert len(body) < 600_000
-    huge = msgspec.structs.replace(largest, body="x" * 2_000_000)
-    for kind, ending in (("digest", b'"omitted":0}}'), ("mention.created", b"}}")):
-        alone = Notice(id="x", type=kind, workspace="acme", mentions=(huge,))  # type: ignore[arg-type]
-        assert body_of(alone, now=0.0).endswith(ending), "one is never left out"
+def test_during_rotation_both_secrets_verify(http: HttpSink, options: ChannelOptions, notice: MakeNotice) -> None:
+    new = new_secret()
+    WebhookTransport(http.url, f"{new} {SECRET}", options).send(notice())
+    request = http.wait_for(1)[0]
+    assert request.verified_by(new)
+    assert request.verified_by(SECRET)
+    assert not request.verified_by(new_secret())
 
 
 def test_another_try_has_the_same_id_and_body_and_a_fresh_timestamp(

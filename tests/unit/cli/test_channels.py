@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from overheard.db import channels
+from overheard.db import channels, deliveries
+from overheard.db.models import Delivery, FailedTry
 from overheard.process import RunningProcess
 from tests.servers.sink import Answer, HttpSink
 
@@ -79,6 +80,27 @@ def test_channel_list_shows_states_and_redacts_urls(run: Run, team: str, running
     assert "it is [31mdown" in table
     assert rows(run("channel", "list", "--workspace", "acme", "--format", "csv").stdout)[0]["state"] == "failing"
     assert run("channel", "list", "--workspace", "nobody").exit_code == 1
+
+
+def test_channel_list_shows_what_waits_and_what_failed_last(
+    run: Run, acme: int, mention: Callable[..., None], running: RunningProcess
+) -> None:
+    for number in (1, 2, 3):
+        mention(f"t3_{number}", age=0)
+    first, second, third = (row.id for row in Delivery.select().order_by(Delivery.mention).execute(running.db.peewee))
+    deliveries.mark_sent(running.db, first, running.clock() - 120)
+    Delivery.update(state="held").where(Delivery.id == second).execute(running.db.peewee)
+    Delivery.update(due_at=running.clock() + 299).where(Delivery.id == third).execute(running.db.peewee)
+    FailedTry.insert(delivery=third, at=running.clock() - 300, error="503 \x1b[31mdown").execute(running.db.peewee)
+    (row,) = lines(run("channel", "list", "--format", "json").stdout)
+    assert list(row) == [
+        "workspace", "name", "url", "mode", "state", "since_at", "reason", "backlog", "held", "muted",
+        "last_success_at", "last_error", "last_error_at", "next_try_at",
+    ]  # fmt: skip
+    assert (row["backlog"], row["held"], row["muted"], row["last_error"]) == (1, 1, 0, "503 \x1b[31mdown")
+    table = run("channel", "list").stdout
+    for words in ("1 waiting, 1 held", "2 min ago", "in 5 min", "5 min ago: 503 [31mdown"):
+        assert words in table
 
 
 def test_a_disabled_channel_can_be_tested_and_enabled(run: Run, team: str, running: RunningProcess) -> None:

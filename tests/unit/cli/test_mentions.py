@@ -8,6 +8,7 @@ import pytest
 
 from overheard.db import mentions as stored
 from overheard.db import models
+from overheard.db.mention_filter import MentionFilter
 from overheard.operations.tail import MentionTail
 from overheard.process import RunningProcess
 
@@ -115,7 +116,7 @@ def test_wrong_usage(run: Run, running: RunningProcess) -> None:
 
 def test_following_yields_mentions_stored_after_the_start(running: RunningProcess, mention: Mention) -> None:
     mention("t3_1", age=0)
-    tail = MentionTail(running.db, None)
+    tail = MentionTail(running.db)
     mention("t3_2", age=0)
     mention("t3_3", age=0)
     followed = iter(tail)
@@ -123,8 +124,45 @@ def test_following_yields_mentions_stored_after_the_start(running: RunningProces
 
 
 def test_following_does_not_repeat_listed_mentions(running: RunningProcess, mention: Mention) -> None:
-    tail = MentionTail(running.db, None)
+    tail = MentionTail(running.db)
     mention("t3_1", age=0)
     assert [each.item for each in tail.remember(stored.listing(running.db))] == ["t3_1"]
     mention("t3_2", age=0)
     assert next(iter(tail)).item == "t3_2"
+
+
+def items(run: Run, *chosen: str) -> list[str]:
+    result = run("mentions", *chosen, "--format", "json")
+    assert result.exit_code == 0, result.output
+    return [each["item"] for each in lines(result.stdout)]
+
+
+def test_mentions_are_filtered_by_query_source_place_state_and_text(
+    run: Run, mention: Mention, running: RunningProcess
+) -> None:
+    mention("t3_1", body="A Widget", age=0)
+    mention("t3_2", author="Bob", age=0)
+    models.StoredItem.update(place="Rust").where(models.StoredItem.ref == "t3_2").execute(running.db.peewee)
+    assert items(run, "--query", "snake", "--source", "reddit") == ["t3_1", "t3_2"]
+    for place in ("rust", "r/Rust", "https://www.reddit.com/r/rust/"):
+        assert items(run, "--place", place) == ["t3_2"]
+    assert items(run, "--search", "widget") == ["t3_1"]
+    assert items(run, "--search", "bob") == ["t3_2"]
+    assert items(run, "--state", "pending", "--search", "w_dget") == []
+    assert items(run, "--state", "backfilled") == []
+    assert run("mentions", "--state", "backfilled").stdout == "No matching mentions.\n"
+
+
+def test_filters_that_cannot_be_met_are_errors(run: Run, mention: Mention) -> None:
+    result = run("mentions", "--workspace", "acme", "--query", "snak")
+    assert (result.exit_code, result.stderr) == (1, "overheard: workspace acme has no query 'snak'; it has: snake\n")
+    assert run("mentions", "--search", "x" * 201).exit_code == 2
+    assert run("mentions", "--source", "usenet").exit_code == 2
+    assert run("mentions", "--state", "lost").exit_code == 2
+
+
+def test_followed_mentions_are_filtered_too(running: RunningProcess, mention: Mention) -> None:
+    tail = MentionTail(running.db, MentionFilter(search="second"))
+    mention("t3_1", age=0)
+    mention("t3_2", age=0, body="the second")
+    assert [each.item for each in tail.new()] == ["t3_2"]

@@ -1,4 +1,4 @@
-"""``overheard query add``, ``edit`` and ``remove``."""
+"""``overheard query add``, ``edit``, ``rename`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -85,6 +85,81 @@ def test_a_removed_query_leaves_its_mentions(run: Run, queries: Queries) -> None
     assert "workspace acme has no query 'old'; it has none" in result.stderr
 
 
+RULES = """
+  [[workspace.channel]]
+  name = "pair"
+  url = "null://"
+  queries = ["old", "brand"]
+  [[workspace.channel]]
+  name = "single"
+  url = "null://"
+  queries = ["old"]
+  [[workspace.mute]]
+  query = "brand"
+  author = "bot"
+  [[workspace.mute]]
+  author = "bot"
+"""
+
+
+def rules(run: Run) -> tuple[list[list[str]], list[str]]:
+    """The queries of each channel, and the one of each mute."""
+    [workspace] = tomllib.loads(run("export", "--secrets", "acme").stdout)["workspace"]
+    return (
+        [channel.get("queries", []) for channel in workspace["channel"]],
+        [mute.get("query", "") for mute in workspace.get("mute", [])],
+    )
+
+
+def test_a_renamed_query_keeps_its_mentions_and_what_names_it_follows(run: Run, mention: Callable[..., None]) -> None:
+    mention("t3_1")
+    file = run("export", "--secrets", "acme").stdout
+    rule = '  [[workspace.mute]]\n  query = "snake"\n  [[workspace.channel]]\n  name = "p"\n  url = "null://"\n'
+    assert run("import", "-", input=f'{file}{rule}  queries = ["snake"]\n').exit_code == 0
+    [before] = lines(run("mentions", "--format", "json").stdout)
+    result = run("query", "rename", "acme", "snake", "py thon")
+    assert (result.exit_code, result.stdout) == (0, "✓ acme: query snake is called py thon now.\n")
+    assert rules(run) == ([[], ["py thon"]], ["py thon"])
+    [after] = lines(run("mentions", "--format", "json").stdout)
+    assert (after["queries"], after["query_ids"]) == (["py thon"], before["query_ids"])
+    mention("t3_2")
+    assert lines(run("mentions", "--format", "json").stdout)[-1]["query_ids"] == before["query_ids"]
+    assert run("import", "--dry-run", "-", input=run("export", "--secrets").stdout).stdout == "= acme: unchanged\n"
+
+
+def test_a_name_that_a_query_has_or_had_is_refused(run: Run, queries: Queries) -> None:
+    result = run("query", "rename", "acme", "brand", "old")
+    assert result.exit_code == 1
+    assert "already has a query 'old'" in result.stderr
+    assert run("query", "remove", "acme", "old").exit_code == 0
+    result = run("query", "rename", "acme", "brand", "old")
+    assert result.exit_code == 1
+    assert "workspace acme had a query 'old'\n  its mentions keep that name" in result.stderr
+    assert run("query", "rename", "acme", "brand", " ").exit_code == 2
+    assert [query["name"] for query in queries()] == ["brand"]
+
+
+def test_a_removed_query_leaves_the_lists_of_its_channels_but_none_empty(run: Run, migrated: None) -> None:
+    assert run("import", "-", input=FILE + RULES).exit_code == 0
+    assert rules(run) == ([[], ["old", "brand"], ["old"]], ["brand", ""])
+    result = run("query", "remove", "acme", "old")
+    assert result.exit_code == 1
+    assert "query 'old' is the only one that 1 channel of acme hears of: single" in result.stderr
+    assert "overheard channel edit acme single --query OTHER" in result.stderr
+    assert rules(run) == ([[], ["old", "brand"], ["old"]], ["brand", ""])
+    result = run("query", "remove", "acme", "brand")
+    assert result.stdout.splitlines() == [
+        "✓ acme: query brand is removed; its mentions are kept.",
+        "  Channel pair does not hear of it any more.",
+        "  1 mute of it went with it.",
+    ]
+    assert rules(run) == ([[], ["old"], ["old"]], [""])
+    assert run("channel", "edit", "acme", "single", "--all-queries").exit_code == 0
+    assert run("channel", "remove", "acme", "pair", "--yes").exit_code == 0
+    assert run("query", "remove", "acme", "old").exit_code == 0
+    assert rules(run) == ([[], []], [""])
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
@@ -103,6 +178,8 @@ def test_a_removed_query_leaves_its_mentions(run: Run, queries: Queries) -> None
         (("add", "acme", "new", "x", "--kind", "links"), 2, "'links' is not one of 'posts', 'comments'"),
         (("edit", "acme", "none", "x"), 1, "has no query 'none'; it has: brand, old"),
         (("edit", "acme", "brand", '"open'), 2, "query 'brand'"),
+        (("rename", "acme", "none", "x"), 1, "has no query 'none'; it has: brand, old"),
+        (("rename", "acme", "brand", "x" * 101), 2, "a name of 1 to 100 characters"),
         (("remove", "acme", "none"), 1, "has no query 'none'; it has: brand, old"),
     ],
 )

@@ -262,7 +262,7 @@ def test_a_dead_receiver_with_a_backlog_is_only_a_warning(run: Run, mention: Men
     mention("t3_2", age=0)
     models.Delivery.update(due_at=now - 400).execute(db.peewee)
     channel = channels.listing(db)[0].id
-    (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30)
+    (tried,) = deliveries.claim(db, channel, now=now, limit=1, lease=30).deliveries
     channels.record_failure(db, channel, "no answer within 20 s", now)
     deliveries.postpone(db, tried.id, now + 30, now + 5, "no answer within 20 s")
     assert problems_of(run) == [(False, "channel acme/team is failing: no answer within 20 s")]

@@ -233,7 +233,7 @@ def test_import_reports_every_place_that_is_wrong(run: Run, running: RunningProc
     assert len(found) == len(watches), result.stderr
     assert "source 'redit' is not known; valid: reddit" in found[0]
     for line, (source, place) in zip(found[1:], watches[1:], strict=True):
-        assert line.startswith(f"stdin: workspace acme: watch of {source}: places: "), (line, place)
+        assert f": workspace acme: watch of {source}: places: " in line, (line, place)
     assert 'write source = "feeds", places = ["https://lobste.rs/newest.rss"]' in result.stderr
 
 
@@ -395,7 +395,7 @@ def test_import_warns_that_all_of_reddit_is_read_partially(run: Run) -> None:
 def test_import_is_all_or_nothing(run: Run, running: RunningProcess) -> None:
     result = run("import", "-", input=FILE.replace('"outage"', '"outage OR"'))
     assert result.exit_code == 2
-    assert "stdin: workspace ops: query 'trouble'" in result.stderr
+    assert "stdin: line 20: workspace ops: query 'trouble'" in result.stderr
     assert workspaces.overview(running.db) == []
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from peewee import SQL, Case
+from peewee import SQL
 
 from overheard import schedule
 from overheard.bus.events import encode
@@ -260,7 +260,9 @@ def test_a_digest_that_cannot_be_published_stops_no_other(
     world: World, make: Callable[..., Ticker], events: Events, clock: Clock
 ) -> None:
     spoilt, acme = world.workspace("spoilt"), world.workspace("acme")
-    Workspace.update(next_digest_at=Case(None, [(Workspace.id == spoilt, -1.0)], clock())).execute(world.db.peewee)
+    spoilt_digest = {"next_digest_at": -1.0, "digest": "61 * * * *"}  # else the periods that were missed would be one
+    Workspace.update(next_digest_at=clock()).execute(world.db.peewee)
+    Workspace.update(spoilt_digest).where(Workspace.id == spoilt).execute(world.db.peewee)
     ticker = make(sweep_after=60)
     asked = ("workspace.digest", {"workspace": acme, "period_end": clock()})
     assert (ticker.tick().digests, asked in events.take()) == (2, True)

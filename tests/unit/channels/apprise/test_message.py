@@ -121,7 +121,7 @@ SHORT = {
 def test_messages_fit_the_shortest_media_too(url: str, count: int, mention: MakeMention) -> None:
     from overheard.channels.apprise.message import compose
 
-    service = AppriseTransport(url, None, OPTIONS)._service()
+    service = AppriseTransport(url, None, OPTIONS).service()
     message = compose(service, many(mention, count, title="T" * 300))
     (sent,) = service._build_send_calls(
         title=message.title, body=message.body, notify_type="info", overflow="truncate", body_format="text"

@@ -51,3 +51,8 @@ def test_control_and_direction_characters_are_removed() -> None:
 def test_truncated_text_ends_with_an_ellipsis() -> None:
     assert truncate("abcdef", 6) == "abcdef"
     assert truncate("abcdefg", 6) == "abcde…"
+
+
+def test_a_character_keeps_three_accents_at_most() -> None:
+    assert clean("z" + "\u0300" * 50 + "\u0335x") == "z" + "\u0300" * 3 + "x"
+    assert clean("Vie\u0323\u0302t \u0e19\u0e49\u0e33") == "Vie\u0323\u0302t \u0e19\u0e49\u0e33"

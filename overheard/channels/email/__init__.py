@@ -1,0 +1,1 @@
+"""Send mails over SMTP with the standard library: ``transport`` sends, ``message`` writes, ``session`` talks."""

@@ -1,0 +1,52 @@
+"""Say what a summary of many mentions contains, in words: ``57 more mentions``, ``r/python 40, Hacker News 17``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from overheard.channels.rendering.sanitize import one_line
+from overheard.notices import Notice
+from overheard.sources.registry import place_label
+
+COUNTS_MAX_NAMES = 6  # of places and of queries, the largest first
+SUMMARY_MAX_MENTIONS = 5
+COUNTED_NAME_MAX_CHARS = 60
+
+
+def total_of(notice: Notice) -> int:
+    """Return how many mentions a summary or digest has, whether they are shown or not."""
+    return notice.totals.total if notice.totals is not None else len(notice.mentions) + notice.omitted
+
+
+def summary_heading(notice: Notice) -> str:
+    """Return the heading of a summary."""
+    total = total_of(notice)
+    return f"{total:,} more mention{'' if total == 1 else 's'}"
+
+
+def places_text(notice: Notice) -> str:
+    """Return how many mentions each place has; empty if that is not known."""
+    places = notice.totals.by_place if notice.totals is not None else ()
+    return counts_text([(place_label(each.source, each.place), each.count) for each in places])
+
+
+def queries_text(notice: Notice) -> str:
+    """Return how many mentions each query has; empty for a single query, which every mention names."""
+    queries = notice.totals.by_query if notice.totals is not None else {}
+    return counts_text(list(queries.items())) if len(queries) > 1 else ""
+
+
+def counts_text(counts: Sequence[tuple[str, int]]) -> str:
+    """Return names with their counts, the first ones, and how many names more there are."""
+    shown = [f"{_short(name)} {count:,}" for name, count in counts[:COUNTS_MAX_NAMES]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def more_text(count: int) -> str:
+    """Return ``and 52 more``."""
+    return f"and {count:,} more"
+
+
+def _short(name: str) -> str:
+    return one_line(name, COUNTED_NAME_MAX_CHARS)

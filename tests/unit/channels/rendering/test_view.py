@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from overheard.channels.rendering.excerpt import Fragment
+from overheard.channels.rendering.view import age_text, mention_view, names_text, views_of
+from overheard.notices import Notice, PublicMention
+
+NOW = datetime(2026, 3, 4, 5, 11, 7, tzinfo=UTC).timestamp()
+Make = Callable[..., PublicMention]
+
+
+def test_a_comment_is_headed_by_what_it_answers_to(mention: Make) -> None:
+    view = mention_view(mention(), "Europe/Berlin", NOW)
+    assert "".join(part.text for part in view.heading) == "Re: Which database do you use?"
+    assert view.context == ("r/python", "u/alice", "5 min ago, 06:06", "brand")
+    assert Fragment("acme db", True) in view.excerpt
+
+
+def test_an_item_without_a_title_is_headed_by_what_it_is(mention: Make) -> None:
+    view = mention_view(mention(kind="post", title=""), "UTC", NOW)
+    assert view.heading == [Fragment("Post by u/alice", False)]
+
+
+def test_further_mentions_are_other_places_of_the_same_link(mention: Make) -> None:
+    other = mention(place="rust", permalink="/r/rust/comments/a/b/")
+    notice = Notice(id="1", type="mention.created", workspace="acme", mentions=(mention(), other))
+    (view,) = views_of(notice, NOW, most=10)
+    assert view.also == (("r/rust", "https://www.reddit.com/r/rust/comments/a/b/"),)
+
+
+def test_names_that_do_not_fit_are_counted(mention: Make) -> None:
+    assert names_text(("a", "b"), 10) == "a, b"
+    assert names_text(("first", "second", "third"), 14) == "first, second and 1 more"
+    assert names_text(("x" * 100,), 10) == "x" * 79 + "…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")]
+)
+def test_an_age_has_one_unit(seconds: float, text: str) -> None:
+    assert age_text(seconds) == text
