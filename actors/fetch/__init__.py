@@ -1,21 +1,20 @@
-"""fetch: refresh a workspace's feeds of one source. One poll of a group serves every workspace that watches its feeds.
+"""fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
-``planning`` decides, ``reader`` reads one group, ``fetcher`` claims groups and handles results, ``group_leases`` holds
-the leases, ``source_health`` tracks whether each source responds.
+``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
+``group_leases`` holds the leases, ``source_health`` tracks whether each source responds.
 
-An example of the times, with ``[fetch] fresh_for`` = 60 seconds. A feed's ``fresh_at`` is when its latest stored poll
-began.
+A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
+feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
 
-    12:01:00  Workspace acme is due. The message has ``fresh_since`` 12:00:00: a poll up to ``fresh_for`` old serves it.
-    12:01:02  fetch handles it. acme watches python (``fresh_at`` 12:00:20) and rust (11:58:00). ``feeds.stale_of``
-              returns rust only, so a poll of rust's group begins.
-              ``planning.unread_since`` is 12:01:00, the time of the demand: a feed read since then may not join.
-              go (12:00:30) may. Its workspace bolt is due at 12:01:40, within READ_AHEAD_FRACTION of ``fresh_for``,
-              and go would be 70 seconds old by then.
-    12:01:03  The poll is stored: rust and go have ``fresh_at`` 12:01:02.
-    12:01:40  bolt is due, with ``fresh_since`` 12:00:40. go is fresh, so nothing is requested.
-    12:01:50  A run of acme is requested by hand: ``fresh_since`` and ``unread_since`` are both 12:01:50, so python and
-              rust are stale. Both are read.
+    12:00:00  The plan asks for the group of python and rust, which it reads every five minutes.
+    12:00:01  The group is leased, and read back to its cursor.
+    12:00:02  The poll is stored: python and rust have ``fresh_at`` 12:00:01, and new rates.
+    12:01:00  Workspace acme, which watches both every five minutes, is due. What is planned is fresh enough for it, so
+              nothing is read. A feed that it has watched only since 12:00:30 was never read, and is read now.
+    12:01:50  A run of acme is requested by hand: ``fresh_since`` is 12:01:50, so all its feeds are stale, and read.
+
+A source whose requests read a single feed has no plan. There, a feed that was read up to ``[fetch] fresh_for`` seconds
+ago is fresh enough for a workspace that is due.
 """
 
 from __future__ import annotations
