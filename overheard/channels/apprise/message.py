@@ -11,9 +11,11 @@ import functools
 import sys
 from typing import Any, NamedTuple
 
+from overheard.channels.apprise.markups import MARKUPS, lines_of
 from overheard.channels.rendering import render
+from overheard.channels.rendering.chat_text import ChatText, chat_text
 from overheard.channels.rendering.safe_templates import Flavour
-from overheard.channels.rendering.sanitize import truncate
+from overheard.channels.rendering.sanitize import defuse, truncate
 from overheard.notices import Notice
 
 # Characters, tried in this order where the title shares a short message with the text: a whole subject, one that
@@ -30,9 +32,11 @@ class FittedMessage(NamedTuple):
     text: str | None
 
 
-def compose(service: Any, notice: Notice) -> FittedMessage:
-    """Return the fullest message that fits into one piece."""
+def compose(service: Any, notice: Notice, now: float) -> FittedMessage:
+    """Return the fullest message that fits into one piece. ``now``: since the epoch, for ages."""
     flavour, body_format = _flavour(service)
+    if notice.totals is not None or notice.report is not None:
+        return _chat(service, notice, now, flavour, body_format)
     subject = truncate(render.subject(notice), service.title_maxlen or render.SUBJECT_MAX_CHARS)
     titles = [truncate(subject, limit) for limit in TITLE_LENGTHS]
     text = render.body(notice, "text", int(service.body_maxlen)) if flavour == "html" else None
@@ -43,6 +47,28 @@ def compose(service: Any, notice: Notice) -> FittedMessage:
     body = render.count_only(notice, flavour)
     title = next((title for title in titles if _fits(service, title, body_format, body)), titles[-1])
     return FittedMessage(title, body, body_format, text)
+
+
+def _chat(service: Any, notice: Notice, now: float, flavour: Flavour, body_format: str) -> FittedMessage:
+    """Return a summary, digest or report in the words of the chats; for a pager, only its title."""
+
+    def titled(text: ChatText) -> str:
+        return truncate(defuse(text.title), service.title_maxlen or render.SUBJECT_MAX_CHARS)
+
+    def fits(text: ChatText) -> bool:
+        return _fits(service, titled(text), body_format, lines_of(text.body, flavour))
+
+    fullest = chat_text(notice, now, MARKUPS[flavour], str, fits)
+    if not fits(fullest):
+        whole = render.subject(notice) if notice.report is None else titled(fullest)
+        titles = [truncate(whole, limit) for limit in TITLE_LENGTHS]
+        title = next((title for title in titles if _fits(service, title, body_format, title)), titles[-1])
+        return FittedMessage(title, MARKUPS[flavour].escape(title), body_format, None)
+    text = None
+    if flavour == "html":
+        room = int(service.body_maxlen)
+        text = chat_text(notice, now, MARKUPS["text"], str, lambda text: len(text.body) <= room).body
+    return FittedMessage(titled(fullest), lines_of(fullest.body, flavour), body_format, text)
 
 
 def _fits(service: Any, title: str, body_format: str, body: str) -> bool:

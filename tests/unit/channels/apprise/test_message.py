@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise.mail import MAX_PAGE_CHARS
 from overheard.channels.apprise.transport import AppriseTransport
-from overheard.notices import Alert, AlertedIncident, Notice, PublicMention
+from overheard.notices import Alert, AlertedIncident, Notice, PlaceCount, PublicMention, Totals, WorkspaceReport
 from tests.servers.chats import CHATS, text_of, units
 from tests.servers.sink import HttpSink, MailSink
 
@@ -26,6 +27,7 @@ URLS = {
     "google chat": "https://chat.googleapis.com/v1/spaces/AAAA/messages?key=k-1&token=t%3D",
 }
 LINK = re.compile(r"https://www\.reddit\.com/r/python/comments/(x\d+)/")
+NOW = 1_772_600_000.0
 LONG = "Wir nutzen 🎉 <b>acme db</b> & co.; a_b *und* `c`, siehe [hier](https://x.example). " * 40
 
 
@@ -122,7 +124,7 @@ def test_messages_fit_the_shortest_media_too(url: str, count: int, mention: Make
     from overheard.channels.apprise.message import compose
 
     service = AppriseTransport(url, None, OPTIONS).service()
-    message = compose(service, many(mention, count, title="T" * 300))
+    message = compose(service, many(mention, count, title="T" * 300), NOW)
     (sent,) = service._build_send_calls(
         title=message.title, body=message.body, notify_type="info", overflow="truncate", body_format="text"
     )
@@ -163,3 +165,71 @@ def test_an_alert_that_is_too_long_counts_what_it_leaves_out(receivers: Receiver
     shown = len(re.findall(r"^• ", text, re.M))
     assert 0 < shown < 40
     assert f"… and {40 - shown} more: overheard status" in text
+
+
+REPORT = WorkspaceReport(
+    "query flooding", "brand", "The query “brand” finds very much", ("That is 85 an hour.", "Written as <=Acme>, …")
+)
+
+
+def counted(notice: Notice, kind: Any) -> Notice:
+    """Return a digest or summary with the numbers of all its mentions."""
+    total = len(notice.mentions) + notice.omitted
+    times = {"since": "2026-03-03T08:00:00Z", "until": "2026-03-04T08:00:00Z", "before": 0}
+    totals = Totals(total=total, by_query={"brand": total}, by_place=(PlaceCount("reddit", "python", total),), **times)
+    return msgspec.structs.replace(notice, type=kind, totals=totals, name="Acme")
+
+
+@pytest.mark.parametrize("count", [2, 40, 500])
+@pytest.mark.parametrize("kind", ["digest", "mentions.summary"])
+@pytest.mark.parametrize("chat", URLS)
+def test_a_chat_gets_a_digest_or_summary_with_its_true_number(
+    chat: str, kind: str, count: int, receivers: Receivers, mention: MakeMention
+) -> None:
+    text = receivers.read(chat, counted(many(mention, count), kind))
+    shown = len(set(LINK.findall(text)))
+    assert 2 <= shown <= count
+    if shown < count:
+        assert f"and {count - shown} more" in text.replace("\\", "")
+    if kind == "digest":
+        assert f"{count} mentions, none the day before" in text
+    elif chat != "slack":  # whose title is a field of its own
+        assert f"Acme: {count} more mentions" in text
+
+
+@pytest.mark.parametrize("chat", URLS)
+def test_a_chat_gets_a_report_as_it_was_written(chat: str, receivers: Receivers) -> None:
+    text = receivers.read(chat, Notice("r1", "workspace.report", "acme", (), report=REPORT)).replace("\\", "")
+    assert "That is 85 an hour." in text
+    assert "=Acme" in text
+
+
+@pytest.mark.parametrize("url", SHORT)
+@pytest.mark.parametrize("kind", ["digest", "mentions.summary", "workspace.report"])
+def test_digests_summaries_and_reports_fit_the_shortest_media_too(url: str, kind: str, mention: MakeMention) -> None:
+    from overheard.channels.apprise.message import compose
+
+    notice = counted(many(mention, 500, title="T" * 300), kind)
+    if kind == "workspace.report":
+        notice = Notice("r1", "workspace.report", "acme", (), report=REPORT)
+    service = AppriseTransport(url, None, OPTIONS).service()
+    message = compose(service, notice, NOW)
+    (sent,) = service._build_send_calls(
+        title=message.title, body=message.body, notify_type="info", overflow="truncate", body_format="text"
+    )
+    assert units(sent["body"]) <= SHORT[url]  # the title is in it, or has a limit of its own
+    assert message.body.splitlines()[-1] in sent["body"]
+    says = {"digest": "500 mentions", "mentions.summary": "500 more mentions", "workspace.report": "The query"}[kind]
+    assert says in f"{sent['title']} {sent['body']}"
+
+
+@pytest.mark.parametrize("kind", ["digest", "mentions.summary"])
+def test_a_mail_through_apprise_gets_a_digest_in_both_parts(kind: str, mail: MailSink, mention: MakeMention) -> None:
+    url = f"mailto://127.0.0.1:{mail.port}/?from=overheard@example.com&to=boss@example.com"
+    hostile = mention(body="<img src=x onerror=alert(1)> acme db", title="<b>x</b>")
+    AppriseTransport(url, None, OPTIONS).send(counted(Notice("d1", "digest", "acme", (hostile, hostile)), kind))
+    message = mail.wait_for(1)[0]
+    text, page = (message.get_body((part,)).get_content() for part in ("plain", "html"))
+    assert "<img" not in page
+    assert "<b>acme db</b>" in page
+    assert "acme db" in text
