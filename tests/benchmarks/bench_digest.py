@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from overheard.channels.rendering import render
 from overheard.channels.rendering.digest_view import DigestView, fullest
 from overheard.channels.rendering.payload import body_of
-from overheard.channels.rendering.safe_templates import Flavour
+from overheard.channels.rendering.text_versions import Flavour, text_versions
 from overheard.channels.rendering.view import mention_view
 from overheard.db import deliveries, digests, mentions, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
@@ -36,7 +35,7 @@ PLACES = [f"place{number}" for number in range(40)]
 QUERIES = [f"query {number}" for number in range(12)]
 # What media allow; in characters.
 LIMITS = {"Telegram": 4_096, "Discord": 6_000, "Slack": 12_000, "e-mail": 90_000}
-FLAVOURS: dict[Flavour, int] = {"text": 4_096, "markdown": 6_000, "html": 90_000}
+FLAVOURS: dict[Flavour, int] = {"text": 4_096, "markdown": 6_000}
 
 
 def run() -> Iterator[Figure]:
@@ -81,7 +80,7 @@ def media(notice: Notice) -> dict[str, Callable[[], object]]:
         return lambda: fullest(notice, END, as_text, lambda text: len(text) <= limit)
 
     def flavoured(flavour: Flavour, limit: int) -> Callable[[], object]:
-        return lambda: render.body(notice, flavour, limit)
+        return lambda: next(text for text in text_versions(notice, END, flavour) if len(text) <= limit)
 
     found: dict[str, Callable[[], object]] = {"a webhook": lambda: body_of(notice, now=END)}
     found |= {f"{limit:,} characters ({name})": viewed(limit) for name, limit in LIMITS.items()}
