@@ -16,6 +16,7 @@ from overheard.channels.email.page import mail_page
 from overheard.channels.email.recipients import RecipientMemory
 from overheard.channels.email.session import MailReply, MailSession, answered, open_session
 from overheard.channels.email.settings import Mailbox, is_readable, read_settings
+from overheard.channels.preview import MessagePreview
 from overheard.errors import DeliveryRefused, RetryableError
 from overheard.net import egress
 from overheard.net.deadline import Deadline
@@ -76,6 +77,11 @@ class EmailTransport:
                     mail = write_mail(notice, page, settings, to=to, now=now)
                     refused |= self._submit(session, notice.id, recipients, mail)
         self._conclude(notice.id, refused, now)
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return what ``send`` would send, and send nothing."""
+        page = mail_page(notice, self._options.clock())
+        return MessagePreview(f"Subject: {page.subject}\n\n{page.text}", page.html)
 
     def _envelopes(self, delivery: str) -> Iterator[tuple[Mailbox, list[str]]]:
         """Yield each mail's ``To``, and those whom it goes to and who do not have it yet."""
