@@ -16,6 +16,7 @@ from overheard.db.storable_text import storable
 from overheard.items import Item
 from overheard.messages import Key
 from overheard.notices import PublicMention
+from overheard.sources.registry import SOURCES
 
 LATE_SECONDS = 86400.0  # an item may be stored so long after it was published, and still be what is asked about
 MAX_ITEMS = 20
@@ -97,7 +98,8 @@ def around(db: Db, workspace_id: int, since: float, until: float, limit: int) ->
 
 def of_item(db: Db, workspace_id: int, names: ItemNames) -> list[WayMention]:
     """Return the workspace's mentions of an item."""
-    wanted = StoredItem.ref.in_(names.refs) | StoredItem.permalink.in_(names.permalinks)
+    refs, addresses = (list(map(storable, texts)) for texts in (names.refs, names.permalinks))
+    wanted = StoredItem.ref.in_(refs) | StoredItem.permalink.in_(addresses)
     if names.mention_id is not None:
         wanted |= Mention.id == names.mention_id
     return _mentions(db, Mention.workspace == workspace_id, wanted, limit=MAX_ITEMS)
@@ -123,7 +125,8 @@ def neighbours(db: Db, workspace_id: int, moment: float) -> tuple[float | None, 
 
 def stored_copies(db: Db, names: ItemNames) -> list[StoredCopy]:
     """Return the stored items of these names. By an address, it reads the whole table."""
-    by_id = StoredItem.ref.in_([storable(ref) for ref in names.refs])
+    # With their sources, so that the index on (source, ref) is used.
+    by_id = StoredItem.source.in_(list(SOURCES)) & StoredItem.ref.in_([storable(ref) for ref in names.refs])
     by_address = StoredItem.permalink.in_([storable(address) for address in names.permalinks])
     columns = item_columns()
     for condition in (by_id, by_address):

@@ -57,6 +57,11 @@ class EmailTransport:
         self._resolve = resolve
         self._tls = tls
 
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return subject and text, and the page."""
+        page = mail_page(notice, self._options.clock())
+        return MessagePreview(f"Subject: {page.subject}\n\n{page.text}", page.html)
+
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError, DeliveryRefused or PermanentError (``session``; EgressRefused)."""
         options, settings = self._options, self._settings

@@ -178,3 +178,13 @@ def test_channels_of_one_login_share_a_pace_whose_key_is_no_secret(options: Chan
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
     assert "canary" not in str(keys)
+
+
+def test_a_preview_is_the_message(options: ChannelOptions, notice: MakeNotice) -> None:
+    text = NtfyTransport("https://ntfy.sh/acme", None, options).preview(notice()).text
+    assert text.splitlines() == [
+        "Re: Which database do you use?",
+        "https://www.reddit.com/r/python/comments/xyz/which/abc/",
+        "We moved from Rival to **acme db** last week and it is great.  ",
+        "r/python · u/alice · 2 min ago, 06:06 · brand",
+    ]

@@ -189,3 +189,12 @@ def test_the_pace_is_that_of_a_group_or_a_person_and_its_key_no_secret(strict: C
     assert person.per_minute + person.burst <= 60
     assert group.key != person.key
     assert "canary" not in group.key + person.key
+
+
+def test_a_preview_is_the_message_without_markup(strict: ChannelOptions, notice: MakeNotice) -> None:
+    text = TelegramTransport(f"tgram://{BOT}/5", None, strict).preview(notice(author="@a")).text
+    assert text.splitlines()[:2] == [
+        "Re: Which database do you use? (https://www.reddit.com/r/python/comments/xyz/which/abc/)",
+        "We moved from Rival to acme db last week and it is great.",
+    ]
+    assert "· u/@a ·" in text
