@@ -62,7 +62,7 @@ def paragraph_versions(notice: Notice, now: float, markup: Markup) -> Iterator[V
         yield from ((title, fewer, None) for fewer in alert_paragraphs(notice.alert, markup))
     elif notice.type == "digest" and notice.totals is not None:
         for view in digest_versions(notice, now):
-            yield view.heading, digest_paragraphs(view, markup), notice.links.open
+            yield f"{view.heading} · digest", digest_paragraphs(view, markup), notice.links.open
     else:
         for paragraphs in summary_paragraphs(notice, now, markup):
             yield f"{name}: {summary_heading(notice)}", paragraphs, notice.links.open
@@ -72,8 +72,8 @@ def _mention(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
     for width in MENTION_WIDTHS:
         (view,) = views_of(notice, now, most=1, width=width)
         excerpt = fitted(view.excerpt, markup.text, markup.limit)
-        paragraphs = [Paragraph(excerpt, context_line(view, markup)), Paragraph("", also_line(view, markup))]
-        yield plain(view.heading), paragraphs, view.link
+        where = "\n".join(filter(None, (context_line(view, markup), also_line(view, markup))))
+        yield plain(view.heading), [Paragraph(excerpt, where)], view.link
 
 
 def body_text(paragraphs: Iterable[Paragraph], small: Callable[[str], str]) -> str:
