@@ -67,13 +67,13 @@ TEXT = "It was files. Since then, e.g. at Foo, we tried all. We moved to acme db
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (18, "…moved to acme db!…"),
-        (30, "…We moved to acme db!…"),
-        (40, "…We moved to acme db! It is great.…"),
-        (80, "…Since then, e.g. at Foo, we tried all. We moved to acme db! It is great.…"),
+        (18, "…moved to acme db! …"),
+        (30, "…We moved to acme db! …"),
+        (40, "…We moved to acme db! It is great. …"),
+        (80, "…Since then, e.g. at Foo, we tried all. We moved to acme db! It is great. …"),
         (
             100,
-            "It was files. Since then, e.g. at Foo, we tried all. We moved to acme db! It is great. Next one.…",
+            "It was files. Since then, e.g. at Foo, we tried all. We moved to acme db! It is great. Next one. …",
         ),
         (200, TEXT.replace("\n\n", " ")),
     ],
