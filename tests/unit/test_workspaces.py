@@ -557,6 +557,8 @@ def test_what_looks_like_a_table_in_a_text_or_comment_does_not_count_as_one() ->
 def test_a_part_in_another_form_has_the_line_around_it() -> None:
     with pytest.raises(InvalidInput, match=r"my.toml: line 3: workspace a: query 'x':"):
         read("[[workspace]]\nslug = 'a'\nquery = [{name = 'x', text = 'NOT a'}]\nsubreddits = ['b']", "my.toml")
+    with pytest.raises(InvalidInput, match=r"my.toml: line 4: .*'channels'; valid: .*; did you mean channel\?"):
+        read("[[workspace]]\nslug = 'a'\nsubreddits = ['b']\n[[workspace.channels]]\nname = 'x'", "my.toml")
     with pytest.raises(InvalidInput, match=r"my.toml: workspace a: every"):
         read("workspace = [{slug = 'a', every = 'x', subreddits = ['b']}]", "my.toml")
     with pytest.raises(InvalidInput, match=r"query: must be tables: write \[\[workspace.query\]\] for each"):
