@@ -25,6 +25,8 @@ from overheard.workspaces import (
     validated_query,
     write,
 )
+from overheard.workspaces.table_problems import PARTS
+from overheard.workspaces.toml_lines import TomlLines
 from overheard.workspaces.validation import SLUG
 
 EXAMPLE = """
@@ -314,6 +316,21 @@ def test_a_written_file_round_trips(specs: list[WorkspaceSpec]) -> None:
     text = write(tidy)
     assert read(text, "x") == tidy
     assert [validated(spec) for spec in tidy] == tidy
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(SPECS, max_size=3))
+def test_every_key_of_a_written_file_is_found_in_its_line(specs: list[WorkspaceSpec]) -> None:
+    text = write(specs)
+    written = text.split("\n")
+    lines = TomlLines(text)
+    for position, table in enumerate(tomllib.loads(text).get("workspace", [])):
+        rows = [((part, row), each) for part in PARTS for row, each in enumerate(table.get(part, []))]
+        for path, content in [((), table), *rows]:
+            for key in content.keys() - PARTS.keys() if not path else content:
+                line = lines.of_workspace(position, (*path, key))
+                assert line is not None
+                assert written[line - 1].strip().startswith(f"{key} = ")
 
 
 def test_an_export_is_a_file_that_people_can_read(tmp_path: Path) -> None:
