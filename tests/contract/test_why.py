@@ -94,7 +94,7 @@ def test_what_holds_it_is_told(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(digest="0 9 * * *")
     tell(world, 1, acme)
     key = change(db, state="held", held_by="digest")
-    assert last(world, "t3_1") == ("held", "team", "kept for the digest, due in 24 h")
+    assert last(world, "t3_1") == ("held", "team", "kept for the digest; the digest is due in 24 h")
     change(db, state="muted", held_by="mute: author automod")
     assert last(world, "t3_1") == (
         "held", "team", f"muted by the rule author automod; `overheard deliveries retry {key}` sends it all the same"
@@ -131,7 +131,7 @@ def test_what_was_folded_goes_the_way_of_its_message(world: World, db: Db, clock
     FailedTry.insert(delivery="msg_sum", at=clock() + 1, error="timeout").execute(db.peewee)
     deliveries.mark_sent(db, "msg_sum", clock() + 2)
     assert told(world, "t3_1")[-4:] == [
-        ("held", "team", "more than the channel wants as single messages"),
+        ("held", "team", "more than the channel wants as messages of their own"),
         ("held", "team", "put into mentions.summary msg_sum with 1 mention"),
         ("tried", "team", "timeout"),
         ("sent", "team", "the receiver accepted msg_sum"),
