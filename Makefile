@@ -74,6 +74,10 @@ format: $(VENV)/.dev ## Format the code, and fix what can be fixed automatically
 generate: $(VENV)/.dev ## Write the files generated from the tables of stages, metrics and panels
 	$(PYTHON) -m deploy.generate
 
+.PHONY: messages
+messages: $(VENV)/.dev ## Draw docs/messages.md from what the senders really send (needs chromium and pngquant)
+	@$(PYTHON) -m tests.messages
+
 .PHONY: bench
 bench: servers $(VENV)/.dev ## Measure against the budgets
 	$(PYTHON) -m tests.benchmarks $(ARGS)

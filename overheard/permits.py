@@ -20,7 +20,7 @@ SERVICE = "service"  # the kind of the budgets of services to which channels sen
 SLOT_STALE_SECONDS = 30.0  # a slot missed by more is void: others have used the rate of that time
 
 
-Pace = tuple[float, int]  # tokens a minute, and how many of them may come at once
+TokenRate = tuple[float, int]  # tokens a minute, and how many of them may come at once
 
 
 class Slot(NamedTuple):
@@ -55,7 +55,7 @@ class Reservation(msgspec.Struct, frozen=True):
 class Limiter(Protocol):
     """Shared budgets by key. All times are on the limiter's own clock, never the caller's."""
 
-    def reserve(self, key: str, pace: Pace | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
         """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind."""
 
     def until(self, key: str, slot: float) -> float:
@@ -90,7 +90,7 @@ class UnlimitedPermit:
         """Return itself: nothing is limited."""
         return self
 
-    def paced(self, name: str, pace: Pace) -> UnlimitedPermit:
+    def paced(self, name: str, pace: TokenRate) -> UnlimitedPermit:
         """Return itself: nothing is limited."""
         return self
 
@@ -120,7 +120,7 @@ class Permit:
     """
 
     _spare = False  # whether it takes spare tokens first
-    _pace: Pace | None = None  # of a budget that has a rate of its own
+    _pace: TokenRate | None = None  # of a budget that has a rate of its own
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class Permit:
         other.key = self._key_of(name)
         return other
 
-    def paced(self, name: str, pace: Pace) -> Self:
+    def paced(self, name: str, pace: TokenRate) -> Self:
         """Return the message's permit for the budget of a service, which has a rate of its own."""
         other = copy(self)
         other.key, other._pace = f"{SERVICE}:{name}", pace

@@ -5,11 +5,16 @@ from __future__ import annotations
 from overheard.config.section import SettingsSection
 from overheard.config.sources import HttpAddress
 
+SLACK_WEBHOOKS, SLACK_WEB_API = "https://hooks.slack.com", "https://slack.com"
+
 
 class SlackSettings(SettingsSection):
-    url: HttpAddress = "https://hooks.slack.com"
-    # Of the Web API, for bot tokens. A proxy or a stand-in serves both at one address.
-    api_url: HttpAddress = "https://slack.com"
+    url: HttpAddress = SLACK_WEBHOOKS
+
+    @property
+    def api_url(self) -> str:
+        """Return where the Web API is, to which bots post: a proxy or a stand-in serves it beside the webhooks."""
+        return SLACK_WEB_API if self.url == SLACK_WEBHOOKS else self.url
 
 
 class DiscordSettings(SettingsSection):

@@ -17,7 +17,7 @@ from peewee import Case, fn
 
 from overheard.db.database import Db
 from overheard.db.models import Budget
-from overheard.permits import Pace, Reservation
+from overheard.permits import Reservation, TokenRate
 
 MAX_QUEUE_SECONDS = 300.0  # a longer queue is useless: by then the tick demands the work again
 MAX_BLOCK_SECONDS = 3600.0  # a Retry-After can block for an hour at most
@@ -51,7 +51,7 @@ class DatabaseLimiter:
         self._rates = rates
         self._observed_at: dict[str, float] = {}
 
-    def reserve(self, key: str, pace: Pace | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
         """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind.
 
         If the queue is longer than MAX_QUEUE_SECONDS, reserve nothing: ``slot`` is None, the delay MAX_QUEUE_SECONDS.

@@ -266,8 +266,7 @@ def contents(db: Db, claimed: ClaimedDelivery) -> DeliveryContents | None:
         return notice_contents.summary(db, claimed.id)
     if claimed.kind == REPORT:
         return notice_contents.report(db, claimed.id)
-    digest = digest_contents.notice_of(db, claimed.id)
-    return DeliveryContents(*digest) if digest is not None else None
+    return digest_contents.digest(db, claimed.id)
 
 
 def mark_sent(db: Db, delivery_id: str, now: float) -> None:

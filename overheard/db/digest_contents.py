@@ -11,6 +11,7 @@ from peewee import fn
 from overheard.db import mentions, period_totals
 from overheard.db.database import Db
 from overheard.db.models import BUNDLED, MUTED, PENDING, SENT, Channel, Delivery, Mention, Query, StoredItem, Workspace
+from overheard.db.notice_contents import DeliveryContents
 from overheard.db.period_totals import FoundMention
 from overheard.fair_order import fair_order, group_query
 from overheard.notices import Notice
@@ -53,8 +54,8 @@ class _DigestRow(msgspec.Struct, frozen=True):
     timezone: str
 
 
-def notice_of(db: Db, delivery_id: str) -> tuple[Notice, tuple[float, ...]] | None:
-    """Return a digest's notice, and when the items that it shows were created; None if the digest is gone.
+def digest(db: Db, delivery_id: str) -> DeliveryContents | None:
+    """Return a digest's contents; None if it is gone.
 
     1. Count all of its mentions that are not erased, and those of its period that were messages of their own.
     2. Show the newest of each query in turn: one that finds much does not hide the others.
@@ -82,7 +83,7 @@ def notice_of(db: Db, delivery_id: str) -> tuple[Notice, tuple[float, ...]] | No
         name=row.name,
         timezone=row.timezone,
     )
-    return notice, tuple(each[mentions.CREATED_AT] for each in shown)
+    return DeliveryContents(notice, tuple(each[mentions.CREATED_AT] for each in shown))
 
 
 def _row(db: Db, delivery_id: str) -> _DigestRow | None:

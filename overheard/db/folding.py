@@ -206,8 +206,7 @@ def _summarize(db: Db, channel_id: int, summary_id: str, groups: list[WaitingMen
     """Bundle what waits into a summary; return its id. One that was never tried gets it, too: it is not sent yet."""
     most = max(groups, key=lambda group: group.count).query
     untried = due(channel_id, now) & (Delivery.kind == SUMMARY) & (Delivery.attempts == 0)
-    known = Delivery.select(Delivery.id).where(untried).order_by(Delivery.created_at).limit(1)
-    made = known.scalar(db.peewee)
+    made = Delivery.select(fn.MIN(Delivery.id)).where(untried).scalar(db.peewee)
     if made is None:
         made = summary_id
         row = {"id": made, "kind": SUMMARY, "channel": channel_id, "state": PENDING, "query": most}

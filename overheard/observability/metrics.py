@@ -26,6 +26,7 @@ SET_BY_TICK = "tick"
 STAGE_LABEL = "a stage"
 # Those that workspaces can watch.
 SOURCE_NAMES = ("reddit", "hackernews", "feeds", "bluesky", "mastodon", "stackexchange", "replay")
+CHANNEL_KINDS = ("webhook", "slack", "discord", "telegram", "ntfy", "email", "apprise", "file", "null")
 INVALID_CHANNEL_KIND = "invalid"  # the kind of a channel that cannot be opened
 OUTCOMES = ("ok", "retried", "postponed", "dead", "dropped")
 EVENT_OUTCOMES = ("ok", "merged", "retried", "rejected")  # of the ingress
@@ -220,7 +221,7 @@ class ProcessMetrics(MetricCatalogue):
             "Delivery attempts, without the canary's; outcome is sent, retried, failed or disabled. A channel that "
             "could not be opened, and was disabled, has the kind invalid.",
             "notify",
-            channel_kind=("webhook", "apprise", "null", INVALID_CHANNEL_KIND),
+            channel_kind=(*CHANNEL_KINDS, INVALID_CHANNEL_KIND),
             outcome=("sent", "retried", "failed", "disabled"),
         )
         self.item_to_delivered = histogram(

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -66,6 +67,13 @@ WORLDS = {
 Worlds = dict[str, tuple[int, int, int]]
 # A bus and a database with the stage at work on them: what mentions are stored in, and prompts sent with, meanwhile.
 World = Callable[["Town"], AbstractContextManager[tuple[Db, Send]]]
+
+
+class Settles(Protocol):
+    """What a world is made for: it saves its workspaces before the stage works."""
+
+    def settle(self, db: Db) -> None:
+        """Start the receivers and save the workspaces."""
 
 
 class Town:
@@ -149,10 +157,10 @@ def _workspace(db: Db, slug: str, urls: list[str]) -> WorkspaceMatch:
 
 
 @contextmanager
-def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
+def in_one_process(timeout: float, town: Settles, *, per_minute: float = 6000) -> Iterator[tuple[Db, Send]]:
     """The notify stage and the tick in threads of this process."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = NotifySettings(allow_private=True, timeout=timeout, lease=timeout + 20, per_minute=6000)
+        settings = NotifySettings(allow_private=True, timeout=timeout, lease=timeout + 20, per_minute=int(per_minute))
         config = Config(notify=settings, database=DatabaseSettings(url=f"sqlite:///{folder}/bench.db"))  # type: ignore[arg-type]
         running = RunningProcess(config)
         migrate.migrate(running.db)
@@ -190,12 +198,14 @@ def in_one_process(timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
 
 
 @contextmanager
-def on_servers(rabbit: RabbitServer, postgres: PostgresServer, timeout: float, town: Town) -> Iterator[tuple[Db, Send]]:
+def on_servers(
+    rabbit: RabbitServer, postgres: PostgresServer, timeout: float, town: Settles, *, per_minute: float = 6000
+) -> Iterator[tuple[Db, Send]]:
     """The notify stage and the tick as processes of their own."""
     settings = {
         "NOTIFY__TIMEOUT": f"{timeout:g}",
         "NOTIFY__LEASE": f"{timeout + 20:g}",
-        "NOTIFY__PER_MINUTE": "6000",
+        "NOTIFY__PER_MINUTE": f"{per_minute:.0f}",
         "TICK__SWEEP_AFTER": "60",
         "TICK__INTERVAL": "5",
     }

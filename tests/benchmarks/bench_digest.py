@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from overheard.channels.discord.embeds import embed_of
+from overheard.channels.email.page import mail_page
 from overheard.channels.rendering import render
-from overheard.channels.rendering.digest_view import DigestView, fullest
 from overheard.channels.rendering.payload import body_of
 from overheard.channels.rendering.safe_templates import Flavour
 from overheard.channels.rendering.view import mention_view
+from overheard.channels.slack.blocks import slack_message
 from overheard.db import deliveries, digests, mentions, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import Channel, Delivery, Mention, Query, Workspace
@@ -28,14 +30,12 @@ from tests.benchmarks import texts
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
 
-MENTIONS, PART_ITEMS = 5_000, 500
+MENTIONS, BEFORE, PART_ITEMS = 5_000, 1_000, 500  # BEFORE: the day before
 BUDGET_SECONDS = 1.0  # of composing, reading and rendering for one medium
 DAY = 86_400.0
 END = 1_795_766_400.0  # 2026-11-27 09:00 in Berlin
 PLACES = [f"place{number}" for number in range(40)]
 QUERIES = [f"query {number}" for number in range(12)]
-# What media allow; in characters.
-LIMITS = {"Telegram": 4_096, "Discord": 6_000, "Slack": 12_000, "e-mail": 90_000}
 FLAVOURS: dict[Flavour, int] = {"text": 4_096, "markdown": 6_000, "html": 90_000}
 
 
@@ -61,7 +61,7 @@ def measured(db: Db) -> Iterator[Figure]:
     assert contents is not None
     notice = contents.notice
     assert notice.totals is not None
-    assert (notice.totals.total, notice.totals.before) == (MENTIONS, MENTIONS)
+    assert (notice.totals.total, notice.totals.before) == (MENTIONS, BEFORE)
     yield Figure(f"bundle {MENTIONS:,} mentions", composing, "ms")
     yield Figure("read them: totals, and what is shown", reading, "ms")
     slowest = 0.0
@@ -77,29 +77,16 @@ def measured(db: Db) -> Iterator[Figure]:
 def media(notice: Notice) -> dict[str, Callable[[], object]]:
     """Return what renders the notice for each medium."""
 
-    def viewed(limit: int) -> Callable[[], object]:
-        return lambda: fullest(notice, END, as_text, lambda text: len(text) <= limit)
-
     def flavoured(flavour: Flavour, limit: int) -> Callable[[], object]:
         return lambda: render.body(notice, flavour, limit)
 
-    found: dict[str, Callable[[], object]] = {"a webhook": lambda: body_of(notice, now=END)}
-    found |= {f"{limit:,} characters ({name})": viewed(limit) for name, limit in LIMITS.items()}
+    found: dict[str, Callable[[], object]] = {
+        "Slack": lambda: slack_message(notice, END),
+        "Discord": lambda: embed_of(notice, END),
+        "e-mail": lambda: mail_page(notice, END),
+        "a webhook": lambda: body_of(notice, now=END),
+    }
     return found | {f"Apprise, {flavour}": flavoured(flavour, limit) for flavour, limit in FLAVOURS.items()}
-
-
-def as_text(view: DigestView) -> str:
-    """Write a view as plain text: what a medium adds is its own marks."""
-    lines = [view.heading, view.period, view.summary, *view.notes]
-    lines += [f"{day.label} {day.bar} {day.count}" for day in view.days]
-    for group in view.groups:
-        lines.append(f"{group.query} {group.count}")
-        for place in group.places:
-            lines.append(f"{place.place} {place.count}")
-            for row in place.rows:
-                shown = row.view.title + row.view.excerpt if row.full else row.line
-                lines.append("".join(part.text for part in shown) + f" {row.view.link} {row.view.time}")
-    return "\n".join([*lines, f"and {view.more} more"])
 
 
 def naively(db: Db, delivery_id: str) -> str:
@@ -119,7 +106,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def filled(db: Db) -> tuple[int, int]:
-    """Store a day's mentions, and as many of the day before; return the workspace and its digest channel."""
+    """Store the mentions of a day and of the one before; return the workspace and its digest channel."""
     places = WatchSpec("reddit", tuple(PLACES))
     spec = WorkspaceSpec(
         slug="acme",
@@ -135,9 +122,9 @@ def filled(db: Db) -> tuple[int, int]:
     workspace = Workspace.select(Workspace.id).scalar(db.peewee)
     queries = [query for (query,) in Query.select(Query.id).order_by(Query.id).tuples().execute(db.peewee)]
     chance = random.Random(7)
-    found = texts.load_items(chance, 2 * MENTIONS)
+    found = texts.load_items(chance, BEFORE + MENTIONS)
     for start in range(0, len(found), PART_ITEMS):
-        at = END - 2 * DAY + start * DAY / MENTIONS + 60
+        at = END - DAY + (start - BEFORE) * DAY / MENTIONS + 60
         part = found[start : start + PART_ITEMS]
         entries = tuple(
             entry(start + number, fields, at, workspace, queries, chance) for number, fields in enumerate(part)

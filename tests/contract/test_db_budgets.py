@@ -17,7 +17,7 @@ from overheard.db.budgets import MAX_QUEUE_SECONDS, DatabaseLimiter, Rate
 from overheard.db.database import Db, open_database
 from overheard.db.models import Budget
 from overheard.errors import BudgetExhausted, Unavailable
-from overheard.permits import MAX_THREAD_WAIT_SECONDS, Permit, Slot, SparePermit
+from overheard.permits import MAX_THREAD_WAIT_SECONDS, BudgetNeed, Permit, Slot, SparePermit, permit_for
 from tests.fixtures import Clock, Race
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,23 @@ def test_a_burst_comes_at_once_and_the_next_waits(db: Db) -> None:
     assert delays[:5] == [0.0] * 5
     assert delays[5] == pytest.approx(1.0, abs=0.5)
     assert delays[6] - delays[5] == pytest.approx(1.0, abs=0.5)
+
+
+def test_a_service_has_a_rate_of_its_own_and_its_messages_keep_their_slots(db: Db) -> None:
+    one = limiter(db)
+    delays = [one.reserve("service:chat", (60.0, 2)).delay for _ in range(3)]
+    assert delays[:2] == [0.0, 0.0]
+    assert delays[2] == pytest.approx(1.0, abs=0.5)
+    held = Slot("service:chat", db.clock() - 0.01)
+    waits: list[float] = []
+    permit = permit_for(one, BudgetNeed("channel:1"), held, wait=waits.append, on_wait=lambda kind, wait: None)
+    assert permit.held == held
+    permit.paced("chat", (60.0, 2)).acquire()
+    assert permit.held is None
+    assert waits == []
+    with pytest.raises(BudgetExhausted) as exhausted:
+        permit.paced("chat", (6.0, 1)).acquire()
+    assert exhausted.value.key == "service:chat"
 
 
 def test_a_quiet_time_saves_no_more_than_the_burst(db: Db) -> None:

@@ -34,7 +34,7 @@ def told(world: World, db: Db, clock: Clock) -> Callable[..., None]:
 
 
 def claim_contents(db: Db, channel: int, now: float, limit: int = 10) -> list[DeliveryContents]:
-    claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60)
+    claimed = deliveries.claim(db, channel, now=now, limit=limit, lease=60).deliveries
     found = [deliveries.contents(db, each) for each in claimed]
     assert None not in found
     return found  # type: ignore[return-value]
@@ -335,7 +335,7 @@ def test_what_is_erased_before_a_digest_is_sent_is_not_in_it(
         mentioned(acme, f"11-26T{hour}:00")
     clock.now = at("11-27T09:00")
     digests.compose(db, acme, clock(), clock())
-    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=1, lease=60)
+    [claimed] = deliveries.claim(db, world.channel(acme), now=clock(), limit=1, lease=60).deliveries
     erasure.erase_keys(db, [("reddit", "t3_2")], clock())
     contents = deliveries.contents(db, claimed)
     assert contents is not None

@@ -12,7 +12,7 @@ from overheard.db.models import StoredItem
 from overheard.db.rechecks import EARLY_FRACTION
 from overheard.messages import RecheckItems
 from overheard.observability.metrics import ProcessMetrics
-from overheard.permits import Pace, Reservation, SparePermit
+from overheard.permits import Reservation, SparePermit, TokenRate
 from overheard.workspaces import WatchSpec
 from tests.contract.source_worlds import LOOKED_UP
 from tests.fixtures import Clock, Sent, World
@@ -36,7 +36,7 @@ class SpareTokens:
     def observe(self, key: str, remaining: float, reset: float) -> None:
         """Ignore the server's count."""
 
-    def reserve(self, key: str, pace: Pace | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
         raise AssertionError("a recheck that can wait reserves nothing")
 
     def until(self, key: str, slot: float) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from overheard.bus.actor import StageWork
 from overheard.messages import NotifyChannel
-from overheard.permits import BudgetNeed, Pace, Reservation, Slot, permit_for
+from overheard.permits import BudgetNeed, Reservation, Slot, TokenRate, permit_for
 from tests.servers.bus_rig import PATIENCE, Rig, quick
 from tests.servers.fixtures_rabbit import rabbit, rabbit_server  # noqa: F401
 
@@ -27,7 +27,7 @@ class Line:
         self.reserved: list[str] = []
         self.used: list[Slot] = []
 
-    def reserve(self, key: str, pace: Pace | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
         self.reserved.append(key)
         return Reservation(delay=0.3, slot=42.0)
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -143,22 +143,29 @@ class Farm:
         slug: str = "acme",
         *,
         subreddits: tuple[str, ...] = ("python",),
-        query: str = "needle",
+        query: str | Mapping[str, str] = "needle",
         every: str = "2s",
         mode: str = "instant",
         url: str | None = None,
-        max_per_hour: int = 0,
+        pace: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
-        """Save a workspace that sends to the farm's receiver; by default a message for each mention."""
+        """Save a workspace that sends to the farm's receiver; without a ``pace``, a message for each mention."""
         for name in subreddits:
             if name not in self.simulator.store.subreddits and name != "all":
                 self.simulator.set_subreddit(name, "public")
         url = url or f"{self.sink.url}/{slug}"
         secret = self.secret if url.startswith("http") else None
-        channel = ChannelSpec("hook", url, mode, secret, max_per_hour=max_per_hour)  # type: ignore[arg-type]
+        pace = {"max_per_hour": 0} if pace is None else pace
+        queries = {"q": query} if isinstance(query, str) else query
+        channel = ChannelSpec("hook", url, mode, secret, **pace)  # type: ignore[arg-type]
         spec = WorkspaceSpec(
-            slug=slug, subreddits=subreddits, every=every, query=(QuerySpec("q", query),), channel=(channel,), **more
+            slug=slug,
+            subreddits=subreddits,
+            every=every,
+            query=tuple(QuerySpec(name, text) for name, text in queries.items()),
+            channel=(channel,),
+            **more,
         )
         now = time.time()
         with self.db.session():

@@ -49,7 +49,7 @@ class ReceivedMail:
         """Return the text or the page."""
         body = self.message.get_body((subtype,))
         assert body is not None, f"the mail has no {subtype} part"
-        return str(body.get_content())
+        return str(body.get_content()).replace("\r\n", "\n")
 
 
 @dataclass

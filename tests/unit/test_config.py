@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from overheard.config import SECTIONS, Config
+from overheard.config.channels import SlackSettings
 from overheard.config.loading import load
 from overheard.errors import ConfigError
 from overheard.workspaces.mutes import operator_rule
@@ -163,6 +164,11 @@ def test_all_mistakes_are_reported_at_once(refused: Callable[..., list[str]]) ->
     assert len(refused("[tick]\ninterval = 0\njitter = -1\n[log]\nlevel = 5\n")) == 3
 
 
+def test_another_address_of_slack_takes_what_bots_post_too() -> None:
+    assert SlackSettings().api_url == "https://slack.com"
+    assert SlackSettings(url="http://127.0.0.1:8085").api_url == "http://127.0.0.1:8085"
+
+
 @pytest.mark.parametrize(("section", "key"), KEYS)
 def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., Config], section: str, key: str) -> None:
     default = attrgetter(f"{section}.{key}")(Config())
@@ -172,7 +178,7 @@ def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., C
         ("sources.hackernews", "url"): "http://x", ("sources.hackernews", "search_url"): "http://x",
         ("sources.bluesky", "url"): "ws://x", ("sources.bluesky", "protocol"): "v1",
         ("sources.stackexchange", "url"): "http://x", ("channels.slack", "url"): "http://x",
-        ("channels.slack", "api_url"): "http://x", ("channels.discord", "url"): "http://x",
+        ("channels.discord", "url"): "http://x",
         ("channels.telegram", "url"): "http://x", ("channels.ntfy", "url"): "http://x",
         ("recheck", "share"): "0.25", ("notify", "lease"): "70",
         ("alerts", "url"): "json://h", ("canary", "interval"): "90",

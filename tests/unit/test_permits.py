@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import pytest
 
 from overheard.errors import BudgetExhausted
-from overheard.permits import MAX_THREAD_WAIT_SECONDS, SLOT_STALE_SECONDS, Pace, Permit, Reservation, Slot, SparePermit
+from overheard.permits import (
+    MAX_THREAD_WAIT_SECONDS,
+    SLOT_STALE_SECONDS,
+    Permit,
+    Reservation,
+    Slot,
+    SparePermit,
+    TokenRate,
+)
 
 KEY = "reddit:x"
 
@@ -21,7 +29,7 @@ class Line:
         self.reserved = 0
         self.told: list[tuple[object, ...]] = []
 
-    def reserve(self, key: str, pace: Pace | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
         assert key == KEY
         self.reserved += 1
         delay = self.delays.pop(0)

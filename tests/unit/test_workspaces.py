@@ -359,7 +359,7 @@ def test_several_mistakes_of_one_workspace_are_reported_at_once() -> None:
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
     fields = [line.split(": ")[3] for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
-    assert fields == ["unknown key 'quite'; valid", "slug 'Acme'", "every", "kinds", "subreddits", "query 'x':"]
+    assert fields == ["slug 'Acme'", "every", "subreddits", "kinds", "query 'x':", "unknown key 'quite'; valid"]
 
 
 def test_of_very_many_mistakes_the_first_are_reported() -> None:
@@ -511,9 +511,8 @@ def test_a_mistake_has_its_line_the_valid_values_and_a_guess(old: str, new: str,
     assert RULES.count(old) == 1
     with pytest.raises(InvalidInput) as refused:
         read(RULES.replace(old, new), "my.toml")
-    first = str(refused.value).splitlines()[0]
-    assert first.startswith(f"my.toml: line {line}: workspace ")
-    assert hint in first
+    found = str(refused.value).splitlines()
+    assert any(each.startswith(f"my.toml: line {line}: workspace ") and hint in each for each in found), found
 
 
 def test_wrong_types_do_not_hide_other_mistakes() -> None:
@@ -522,7 +521,7 @@ def test_wrong_types_do_not_hide_other_mistakes() -> None:
     )
     with pytest.raises(InvalidInput) as refused:
         read(text, "my.toml")
-    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 15", "line 4", "line 17"]
+    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 4", "line 15", "line 17"]
 
 
 TRAPS = r"""

@@ -14,7 +14,9 @@ from overheard.channels.discord.address import discord_address
 from overheard.channels.discord.answers import raise_for_answer
 from overheard.channels.discord.embeds import embed_of
 from overheard.channels.http import post_to_service
+from overheard.channels.preview import MessagePreview
 from overheard.channels.redact import fingerprint
+from overheard.channels.rendering.sanitize import ZERO_WIDTH
 from overheard.errors import InvalidInput
 from overheard.notices import Notice
 
@@ -41,6 +43,12 @@ class DiscordTransport:
     def takes(url: str) -> bool:
         """Return True for a webhook with options that we know."""
         return discord_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the embed's text."""
+        embed = embed_of(notice, self._options.clock())
+        parts = (embed["title"], embed.get("url"), embed["description"], embed.get("footer", {}).get("text"))
+        return MessagePreview("\n".join(filter(None, parts)).replace(ZERO_WIDTH, ""))
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError (with the requested delay), ChannelGone, or PermanentError."""

@@ -11,8 +11,10 @@ from overheard.channels import ChannelOptions, Pace
 from overheard.channels.http import HttpAnswer, post, post_to_service
 from overheard.channels.ntfy.address import CLOUD, ntfy_address
 from overheard.channels.ntfy.message import ntfy_message
+from overheard.channels.preview import MessagePreview
 from overheard.channels.recipients import send_to_each
 from overheard.channels.redact import fingerprint
+from overheard.channels.rendering.sanitize import ZERO_WIDTH
 from overheard.channels.responses import raise_for_status, requested_delay
 from overheard.errors import InvalidInput
 from overheard.net.http_target import HttpTarget, parse_target
@@ -50,6 +52,12 @@ class NtfyTransport:
     def takes(url: str) -> bool:
         """Return True for an address with a topic, and without an option that only Apprise knows."""
         return ntfy_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the title, the address that a click opens, and the text in Markdown."""
+        message = ntfy_message(notice, self._options.clock())
+        text = "\n".join(filter(None, (message["title"], message.get("click"), "", message["message"])))
+        return MessagePreview(text.replace(ZERO_WIDTH, ""))
 
     def send(self, notice: Notice) -> None:
         """Deliver once to each topic. Raises RetryableError (with the requested delay), PermanentError, ChannelGone."""

@@ -79,7 +79,7 @@ def _escape(text: str) -> str:
 def _bold(text: str) -> str:
     if not text:
         return ""
-    # Stars beside punctuation are not always markup. An invisible character beside them is a letter to Markdown.
+    # Stars beside punctuation are not always markup. To Markdown, an invisible character beside them is part of a word.
     left, right = ("" if character.isalnum() else ZERO_WIDTH for character in (text[0], text[-1]))
     return f"**{left}{text}{right}**"
 

@@ -14,7 +14,7 @@ import msgspec
 
 from overheard.channels.rendering.day_bars import DayBar, day_bars
 from overheard.channels.rendering.digest_words import notes, period_text, summary_text
-from overheard.channels.rendering.excerpt import Fragment
+from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.near_hit import near_hit
 from overheard.channels.rendering.view import EXCERPT_CHARS, MentionView, mention_view
 from overheard.fair_order import fair_order, group_query
@@ -22,7 +22,7 @@ from overheard.notices import Notice, Totals
 from overheard.sources.registry import place_label
 
 FULL_MAX_ROWS = 10  # with excerpts; the others are one line each
-COMPACT_CHARS = 90  # of a comment's text in a compact row
+COMPACT_CHARS = 90  # of a compact row's title or text
 SHORT_EXCERPT_CHARS = 160
 UNSHOWN_MAX_QUERIES = 10
 ORDER = "newest first"
@@ -39,7 +39,8 @@ class DigestRow(msgspec.Struct, frozen=True):
     def line(self) -> list[Fragment]:
         """Return what names it in one line: a post's title, a comment's text around the hit."""
         view = self.view
-        return (view.title or view.excerpt) if view.kind == "post" else (view.excerpt or view.title)
+        shown = (view.title or view.excerpt) if view.kind == "post" else (view.excerpt or view.title)
+        return _shortened(shown, COMPACT_CHARS)
 
 
 class PlaceGroup(msgspec.Struct, frozen=True):
@@ -122,6 +123,16 @@ def _sizes(count: int) -> Iterator[tuple[int, int, int]]:
 
 def _full_of(rows: int) -> int:
     return min(max(rows // 5, 1), FULL_MAX_ROWS)
+
+
+def _shortened(fragments: list[Fragment], width: int) -> list[Fragment]:
+    """Return the part of a text around its first hit."""
+    spans, text = [], ""
+    for fragment in fragments:
+        if fragment.hit:
+            spans.append((len(text), len(text) + len(fragment.text)))
+        text += fragment.text
+    return excerpt(text, spans, width)
 
 
 class _Versions:

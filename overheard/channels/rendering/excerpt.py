@@ -80,9 +80,17 @@ def _sentence_bounds(text: str, lowest: int, highest: int) -> tuple[list[int], l
     """Return where sentences begin and end between the two positions."""
     starts, ends = [0] if lowest == 0 else [], []
     for end in SENTENCE_END.finditer(text, lowest, highest):
+        if _goes_on(text, end):
+            continue
         ends.append(end.start("gap"))
         starts.append(end.end())
     return starts, [*ends, len(text)] if highest == len(text) else ends
+
+
+def _goes_on(text: str, end: re.Match[str]) -> bool:
+    """Return True for dots or a bracket within a sentence: ``(MySQL...) and``."""
+    mark, following = text[end.start() : end.start("gap")], text[end.end() : end.end() + 1]
+    return following.islower() and (".." in mark or mark.endswith(("…", ")", "]")))
 
 
 def _grown(before: list[int], after: list[int], width: int) -> Span:

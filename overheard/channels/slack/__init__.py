@@ -13,10 +13,12 @@ import msgspec
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.chat_urls import SLACK_FORM
 from overheard.channels.http import HttpAnswer, post, post_to_service
+from overheard.channels.preview import MessagePreview
 from overheard.channels.redact import fingerprint
 from overheard.channels.slack.address import slack_address
 from overheard.channels.slack.answers import raise_for_api_answer, raise_for_webhook_answer
 from overheard.channels.slack.blocks import slack_message
+from overheard.channels.slack.preview import preview_text
 from overheard.errors import InvalidInput
 from overheard.net.http_target import parse_target
 from overheard.notices import Notice
@@ -43,6 +45,10 @@ class SlackTransport:
     def takes(url: str) -> bool:
         """Return True for a webhook or a bot's channel, with options that we know."""
         return slack_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the message's text."""
+        return MessagePreview(preview_text(slack_message(notice, self._options.clock())))
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError (with the requested delay), DeliveryRefused, or PermanentError."""

@@ -44,9 +44,9 @@ def slack_message(notice: Notice, now: float) -> SlackMessage:
     if notice.type == "mention.created":
         return _mention(notice, now)
     if notice.type == "mentions.summary":
-        heading = summary_heading(notice)
+        heading = f"{notice.name or notice.workspace}: {summary_heading(notice)}"
         versions = (_titled(heading, each, notice) for each in summary_paragraphs(notice, now, MRKDWN))
-        return _first_fitting(versions)._replace(text=_text(f"{heading}: {places_text(notice)}"))
+        return _first_fitting(versions)._replace(text=_text(" · ".join(filter(None, (heading, places_text(notice))))))
     if notice.type == "digest" and notice.totals is not None:
 
         def rendered(view: DigestView) -> SlackMessage:

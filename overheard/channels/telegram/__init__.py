@@ -8,11 +8,12 @@ import msgspec
 
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.http import HttpAnswer, post_to_service
+from overheard.channels.preview import MessagePreview
 from overheard.channels.recipients import send_to_each
 from overheard.channels.redact import fingerprint
 from overheard.channels.telegram.address import TelegramAddress, TelegramChat, telegram_address
 from overheard.channels.telegram.answers import moved_to, raise_for_answer
-from overheard.channels.telegram.message import telegram_text
+from overheard.channels.telegram.message import plain_text, telegram_text
 from overheard.errors import InvalidInput
 from overheard.notices import Notice, NoticeLinks
 
@@ -41,6 +42,10 @@ class TelegramTransport:
     def takes(url: str) -> bool:
         """Return True for an address with a bot, at least one chat, and no option that only Apprise knows."""
         return telegram_address(url) is not None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return the message's text, with the addresses of links behind them."""
+        return MessagePreview(plain_text(telegram_text(notice, self._options.clock())))
 
     def send(self, notice: Notice) -> None:
         """Deliver once to each chat. Raises RetryableError (with the requested delay), PermanentError, ChannelGone."""

@@ -20,15 +20,15 @@ REFUSALS = {
 }
 
 
-class _Parameters(msgspec.Struct):
+class _TelegramParameters(msgspec.Struct):
     migrate_to_chat_id: int | None = None
 
 
-class _Answer(msgspec.Struct):
-    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
+class _TelegramAnswer(msgspec.Struct):
+    parameters: _TelegramParameters = msgspec.field(default_factory=_TelegramParameters)
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER = msgspec.json.Decoder(_TelegramAnswer)
 
 
 def moved_to(answer: HttpAnswer) -> int | None:

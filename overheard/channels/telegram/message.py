@@ -17,11 +17,17 @@ MAX_ENTITIES = 100  # bold, italic and linked stretches; Telegram shows further 
 # A command of a bot, such as "/stop", which a tap sends. A path ("r/python", "https://…") is not one.
 BOT_COMMAND = re.compile(r"(?<![\w/])/(?=\w)")
 TAG = re.compile(r"<[^>]*>")
+LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
 
 
 def telegram_text(notice: Notice, now: float) -> str:
     """Return the text to send with ``parse_mode`` HTML. ``now``: seconds since the epoch."""
     return _text(chat_text(notice, now, HTML, _small, lambda text: _fits(_text(text))))
+
+
+def plain_text(html: str) -> str:
+    """Return the text without markup, with the addresses of links behind them, for a terminal."""
+    return unescape(TAG.sub("", LINK.sub(r"\2 (\1)", html))).replace(ZERO_WIDTH, "")
 
 
 def _text(text: ChatText) -> str:

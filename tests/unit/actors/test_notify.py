@@ -5,22 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, cast
 
 import pytest
 
 from actors.notify.attempts import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, backoff
-from actors.notify.notifier import Notifier
+from actors.notify.notifier import WAKE_MARGIN_SECONDS, Notifier
 from overheard import canary
+from overheard.channels import Pace
+from overheard.channels.preview import MessagePreview
 from overheard.config import NotifySettings
 from overheard.db import canaries, channels, deliveries, delivery_backlog, digests, storing, workspaces
 from overheard.db.database import Db
-from overheard.db.models import Channel, Delivery, StoredItem
+from overheard.db.models import Channel, Delivery, FailedTry, StoredItem
 from overheard.errors import BudgetExhausted, ChannelGone, DeliveryRefused, InvalidInput, PermanentError, RetryableError
 from overheard.messages import ItemsMatched, MatchedItem, NotifyChannel, PollPart, WorkspaceMatch
 from overheard.notices import Notice
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
+from overheard.permits import Slot
 from overheard.sources import ReadRequest
 from overheard.sources.canary import CanarySource
 from tests.fixtures import Clock, Metric, Sent, World
@@ -32,6 +36,7 @@ class Receiver:
     """A channel in memory, and the opener of all channels. ``answers``: one for each attempt, None for success."""
 
     kind = "memory"
+    pace: Pace | None = None
 
     def __init__(self) -> None:
         self.answers: list[Exception | None] = []
@@ -45,6 +50,9 @@ class Receiver:
         if self.broken is not None:
             raise self.broken
         return self
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        raise NotImplementedError
 
     def send(self, notice: Notice) -> None:
         self.before()
@@ -776,6 +784,82 @@ def test_the_backoff_doubles_up_to_an_hour_with_jitter() -> None:
         waits = {backoff(attempts) for _ in range(20)}
         assert len(waits) > 1
         assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)
+
+
+def test_a_channel_that_has_to_wait_is_notified_at_that_time_and_once(
+    world: World, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock
+) -> None:
+    acme = world.workspace(pace={"min_gap": "1m"})
+    channel, prompt = world.channel(acme), NotifyChannel(channel_id=world.channel(acme))
+    for number in range(3):
+        storing.store(world.db, world.matched((world.item(number, url=""), (acme,)), poll=str(number)), clock())
+    assert notify(channel) == [(prompt, None)], "one message, and another round"
+    assert notify(channel) == [(prompt, 60 + WAKE_MARGIN_SECONDS)]
+    for _ in range(3):
+        assert notify(channel) == [], "that message is under way"
+    clock.advance(60 + WAKE_MARGIN_SECONDS)
+    assert notify(channel) == [(prompt, None)]
+    assert len(receiver.got) == 2
+
+
+def test_a_distant_wake_is_left_to_the_sweep(
+    world: World, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
+) -> None:
+    acme = world.workspace(pace={"min_gap": "10m"})
+    channel = world.channel(acme)
+    for number in range(2):
+        storing.store(db, world.matched((world.item(number, url=""), (acme,)), poll=str(number)), clock())
+    notify(channel)
+    assert notify(channel) == []
+    assert list(delivery_backlog.waiting_channels(db, clock() + 659, 60, 5)) == []
+    assert list(delivery_backlog.waiting_channels(db, clock() + 660, 60, 5)) == [channel]
+
+
+class ServiceTurns:
+    """A permit of a channel and of its service's budget, which has ``left`` tokens."""
+
+    def __init__(self, left: int, held: Slot | None = None) -> None:
+        self.left, self.held = left, held
+        self.key, self.channel_tokens = "", 0
+
+    def paced(self, name: str, rate: tuple[float, int]) -> ServiceTurns:
+        service = copy(self)
+        service.key, service.acquire = f"service:{name}", self.take  # type: ignore[method-assign]
+        return service
+
+    def acquire(self) -> None:
+        self.channel_tokens += 1
+
+    def take(self) -> None:
+        if self.left == 0:
+            raise BudgetExhausted("service:chat", delay=7.0, slot=1000.0)
+        self.left -= 1
+        self.held = None
+
+
+def test_a_round_respects_the_pace_of_its_service(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], notifier: Notifier, receiver: Receiver, clock: Clock
+) -> None:
+    channel = told(3)
+    receiver.pace = Pace("chat", 20.0, 2)
+    turns = ServiceTurns(2)
+    outcome = notifier.notify(NotifyChannel(channel_id=channel), turns)  # type: ignore[arg-type]
+    assert isinstance(outcome, Later)
+    assert (outcome.delay, outcome.slot) == (7.0, Slot("service:chat", 1000.0))
+    assert (len(receiver.got), turns.channel_tokens) == (2, 3)
+    clock.advance(7)
+    turns = ServiceTurns(1, held=outcome.slot)
+    assert notify(outcome.message, turns) == []
+    assert (len(receiver.got), turns.channel_tokens) == (3, 0), "its token of the channel is spent already"
+
+
+def test_a_failed_try_is_recorded(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, world: World
+) -> None:
+    told(3)
+    receiver.answers = [PermanentError("413"), DeliveryRefused("400"), ChannelGone("410")]
+    notify(world.channel(1))
+    assert [error for (error,) in world.rows(FailedTry, "error")] == ["413", "400", "410"]
 
 
 def test_items_erased_during_a_round_are_not_sent(

@@ -21,10 +21,10 @@ from tests.benchmarks.bench_fetch import bound
 from tests.benchmarks.fetch_world import CYCLE, DISTINCT, NAMES, START, FetchWorld, database
 
 ROOT = Path(__file__).parents[3]
-ALL_SECONDS = 540.0
+ALL_SECONDS = 600.0
 
 
-def test_all_tables_together_take_nine_minutes_at_most() -> None:
+def test_all_tables_together_take_ten_minutes_at_most() -> None:
     assert sum(table.seconds + GRACE_SECONDS for table in TABLES.values()) <= ALL_SECONDS
 
 

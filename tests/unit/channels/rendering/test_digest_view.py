@@ -150,6 +150,17 @@ def test_a_compact_row_names_a_post_by_its_title_and_a_comment_by_its_text(found
     assert ["".join(part.text for part in row.line) for row in rows] == ["an acme db comment", "The title"]
 
 
+def test_a_compact_row_has_the_part_of_a_long_title_around_the_hit(found: Any) -> None:
+    title = f"{'Something else entirely. ' * 6}And acme db, at last. {'Something else again. ' * 3}"
+    at = title.index("acme db")
+    [mention] = found(1, kind="post", title=title, body="", highlights=(("title", at, at + 7),))
+    line = first(digest([mention])).groups[0].places[0].rows[0].line
+    text = "".join(part.text for part in line)
+    assert ("acme db", True) in line
+    assert len(text) <= 92, "with an ellipsis at each end"
+    assert (text[0], text[-1]) == ("…", "…")
+
+
 def test_the_fullest_version_that_fits_is_rendered(found: Any) -> None:
     notice = digest(found(100))
     sizes = [len(repr(view)) for view in digest_versions(notice, NOW)]

@@ -91,15 +91,21 @@ def test_a_sentence_that_is_too_long_is_cut_at_words() -> None:
     assert "acme db" in shown
 
 
-def test_a_letter_keeps_its_accents() -> None:
+def test_a_character_keeps_its_accents() -> None:
     text = "acme" + "e\u0301" * 100
     assert plain(excerpt(text, [(0, 4)], 39)).endswith("e\u0301…")
 
 
-@pytest.mark.parametrize("letters", ["数据库", "🔥", "x"])
-def test_what_has_no_spaces_is_cut_anywhere(letters: str) -> None:
-    text = f"{letters * 100} acme db {letters * 100}"
+@pytest.mark.parametrize("filler", ["数据库", "🔥", "x"])
+def test_what_has_no_spaces_is_cut_anywhere(filler: str) -> None:
+    text = f"{filler * 100} acme db {filler * 100}"
     at = text.index("acme db")
     shown = plain(excerpt(text, [(at, at + 7)], 150))
     assert len(shown) > 140
-    assert f"{letters[-1]} acme db {letters[0]}" in shown
+    assert f"{filler[-1]} acme db {filler[0]}" in shown
+
+
+def test_dots_and_brackets_within_a_sentence_do_not_end_it() -> None:
+    text = "First. It ran on acme db (or its fork...) and hmm... was slow! Then we left it for good."
+    at = text.index("acme db")
+    assert plain(excerpt(text, [(at, at + 7)], 60)) == "…It ran on acme db (or its fork...) and hmm... was slow!…"

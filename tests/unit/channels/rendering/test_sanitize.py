@@ -53,6 +53,6 @@ def test_truncated_text_ends_with_an_ellipsis() -> None:
     assert truncate("abcdefg", 6) == "abcde…"
 
 
-def test_a_letter_keeps_three_accents_at_most() -> None:
+def test_a_character_keeps_three_accents_at_most() -> None:
     assert clean("z" + "\u0300" * 50 + "\u0335x") == "z" + "\u0300" * 3 + "x"
     assert clean("Vie\u0323\u0302t \u0e19\u0e49\u0e33") == "Vie\u0323\u0302t \u0e19\u0e49\u0e33"

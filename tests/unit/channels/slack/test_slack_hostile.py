@@ -67,7 +67,7 @@ def test_every_message_of_bad_input_is_accepted() -> None:
         assert (len(slack.messages), slack.refusals) == (len(HOSTILE), [])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(mentions(), min_size=1, max_size=12), st.sampled_from(["single", "mentions.summary", "digest"]))
 def test_any_mentions_make_a_message_within_the_limits(several: list[Any], kind: str) -> None:
     notice = single(*several) if kind == "single" else counted(kind, tuple(several), total=1000)

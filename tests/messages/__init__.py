@@ -1,0 +1,1 @@
+"""Pictures of messages for docs/messages.md, from what the senders really sent: ``make messages``."""
