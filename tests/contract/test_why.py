@@ -238,6 +238,17 @@ def test_the_mentions_around_a_time(world: World, db: Db, clock: Clock) -> None:
     assert (answer.since, answer.until, answer.more) == (began - 570, began + 630, False)
 
 
+def test_what_is_sent_or_due_at_a_time_belongs_to_it(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace()
+    tell(world, 1, acme)
+    later = clock() + 7200
+    assert "no mention was stored" in reasons(why.around(db, "acme", later, clock()).ways[0])[0]
+    change(db, due_at=later)
+    assert [way.facts[2] for way in why.around(db, "acme", later, clock()).ways] == ["item t3_1"]
+    change(db, due_at=clock(), state="sent", sent_at=later)
+    assert [way.facts[2] for way in why.around(db, "acme", later, clock()).ways] == ["item t3_1"]
+
+
 def test_many_mentions_are_bounded(world: World, db: Db, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(why, "MAX_MENTIONS", 2)
     acme = world.workspace()
