@@ -220,6 +220,8 @@ def test_an_item_that_is_not_stored_says_how_the_reading_goes(world: World, db: 
     [way] = why.of_item(db, "acme", "t3_9", clock()).ways
     assert "not read, or no query matched it" in reasons(way)[0]
     assert reasons(way)[1:] == ["reddit was not read yet, or is about to be read again"]
+    Gap.insert(feed=world.feed().id, reason="too many", found_at=clock() - 3600).execute(db.peewee)
+    assert last(world, "t3_9") == ("read", None, "a gap in r/python, open: too many")
 
 
 # -- a time
