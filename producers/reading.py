@@ -19,6 +19,7 @@ from overheard.db.database import Db
 from overheard.db.reading import GroupState
 from overheard.messages import FetchWorkspace
 from overheard.observability.log import get_logger
+from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import reading_plan
 from overheard.operations.reading_plan import SourcePlan
 from overheard.reading.paging import pages
@@ -50,11 +51,12 @@ class _Course(msgspec.Struct):
 class ReadingPlanner:
     """Follows the plan. ``ask(message, delay)`` sends a message to fetch; several ticks may follow it side by side."""
 
-    def __init__(self, *, db: Db, clock: Clock, config: Config, ask: Ask) -> None:
+    def __init__(self, *, db: Db, clock: Clock, config: Config, ask: Ask, metrics: ProcessMetrics) -> None:
         self.db = db
         self.clock = clock
         self.config = config
         self.ask = ask
+        self.metrics = metrics
         self._courses: dict[str, _Course] = {}
         self._probed_at: dict[str, float] = {}
 
@@ -119,9 +121,16 @@ class ReadingPlanner:
         if self._regroup(source, made, longest):
             made = reading_plan.source_plan(self.db, source, self.config, longest, repack=False)
         intervals = {feed.id: (each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds}
+        self._show(made)
         repacked_at = now if repack or course is None else course.repacked_at
         self._courses[source] = made_course = _Course(made, now, repacked_at, interests, longest, intervals)
         return made_course
+
+    def _show(self, made: SourcePlan) -> None:
+        plan = made.plan
+        figures = {"bound": plan.bound, "demanded": plan.demanded, "planned": plan.requests, "budget": made.budget}
+        for figure, requests in figures.items():
+            self.metrics.reading_plan.labels(made.source, figure).set(requests)
 
     def _regroup(self, source: str, made: SourcePlan, longest: Mapping[int, float]) -> bool:
         """Give feeds new bins where the plan wants it, and bins to feeds without one; return True if any changed."""

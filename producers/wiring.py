@@ -123,6 +123,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             clock=running.clock,
             config=running.config,
             ask=lambda message, delay: sender.send(message, delay=delay),
+            metrics=running.metrics,
         ),
         reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),
     )

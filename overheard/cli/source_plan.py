@@ -57,13 +57,7 @@ def plan(context: click.Context, name: str | None, format: Format) -> None:
             raise WrongUsage(f"the readings of {name!r} are not planned; valid: {valid}")
         now = running.clock()
         plans = [
-            reading_plan.source_plan(
-                running.db,
-                source,
-                running.config,
-                reading_plan.longest_intervals(running.db, source, now),
-                repack=False,
-            )
+            reading_plan.current(running.db, source, running.config, now)
             for source in planned
             if name in (None, source)
         ]
@@ -80,7 +74,7 @@ def plan(context: click.Context, name: str | None, format: Format) -> None:
         print_line(("No feed of a planned source is watched yet.", "dim"))
     else:
         output.print_table(output.table(groups, COLUMNS))
-        _print_totals(groups, totals, overloaded=any(each.plan.overloaded for each in plans))
+        _print_totals(groups, totals, overloaded=any(each.overloaded for each in plans))
 
 
 def _numbers(each: SourcePlan) -> tuple[float, float, float]:

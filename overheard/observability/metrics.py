@@ -121,6 +121,15 @@ class ProcessMetrics(MetricCatalogue):
             SET_BY_TICK,
             source=SOURCE_NAMES,
         )
+        self.reading_plan = gauge(
+            "reading_plan_requests_per_second",
+            "Requests for the watched feeds of a source whose readings are planned: the fewest that miss nothing "
+            "(bound), those that its workspaces ask for (demanded), those of the plan (planned), and those that the "
+            "plan may use (budget).",
+            SET_BY_TICK,
+            source=("reddit",),
+            figure=("bound", "demanded", "planned", "budget"),
+        )
         self.items_read = counter(
             "items_read_total",
             "Items read from a source, new or seen before; without the canary's.",

@@ -22,7 +22,8 @@ from overheard.db.channels import FailingChannel
 from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
-from overheard.operations import reddit_clients
+from overheard.operations import reading_plan, reddit_clients
+from overheard.operations.reading_plan import SourcePlan
 from overheard.operations.reddit_clients import ClientState
 from overheard.operations.source_reports import SourceReport, source_reports
 from overheard.sources.reddit.names import SOURCE
@@ -92,6 +93,7 @@ class DatabaseState(VitalSigns, frozen=True, kw_only=True):
     canary: canaries.CanaryState | None
     unreadable_schedules: list[schedules.UnreadableSchedule]
     source_reports: list[SourceReport]
+    overloaded: list[SourcePlan]
 
     @property
     def watched_sources(self) -> list[str]:
@@ -166,4 +168,9 @@ def database_state(db: Db, config: Config, now: float) -> DatabaseState:
         canary=canaries.state(db),
         unreadable_schedules=schedules.unreadable_schedules(db),
         source_reports=source_reports(db, config, now),
+        overloaded=[
+            plan
+            for source in reading_plan.planned_sources(config)
+            if (plan := reading_plan.current(db, source, config, now)).overloaded
+        ],
     )

@@ -95,6 +95,13 @@ def _flow(stored: DatabaseState, config: Config) -> Iterator[Problem]:
             f"runs are late: {stored.waiting.slug} has waited for {span(ages['run'])}",
             "see the fetch stage's log; if Reddit's request budget is used up, run less often or watch fewer feeds",
         )
+    for made in stored.overloaded:
+        yield Problem(
+            False,
+            f"{made.source}: workspaces ask for {60 * made.plan.demanded:,.0f} requests a minute, the budget has "
+            f"{60 * made.budget:,.0f}: everything is read later",
+            "see overheard source plan; watch fewer feeds, raise `every`, or add a client",
+        )
     if (age := ages["poll"]) > SLOW_WORK_OVERDUE_SECONDS:
         yield Problem(True, f"a poll that began {span(age)} ago is not stored yet", "see the logs of match and store")
     overdue = stored.deliveries.overdue_since

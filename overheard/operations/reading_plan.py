@@ -24,12 +24,17 @@ NEW_FEED_RATE = 0.001  # items a second, until a first reading tells
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
-    """``budget``: requests a second that the plan may use. ``bins``: of each group of the plan, in its order."""
+    """``budget``: requests a second that the plan may use; ``feeds``: those that are watched, by their ids."""
 
     source: str
     plan: ReadingPlan
     budget: float
     feeds: Mapping[int, FeedState]
+
+    @property
+    def overloaded(self) -> bool:
+        """Return True if workspaces wait for longer than they ask, because the budget is too small."""
+        return self.plan.demanded > self.budget
 
 
 def planned_sources(config: Config) -> list[str]:
@@ -64,6 +69,11 @@ def source_plan(db: Db, source: str, config: Config, longest: Mapping[int, float
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
     )
     return SourcePlan(source, plan(_groups(feeds.values(), longest), rules, repack=repack), budget, feeds)
+
+
+def current(db: Db, source: str, config: Config, now: float) -> SourcePlan:
+    """Return the plan of a source, for its groups as they are."""
+    return source_plan(db, source, config, longest_intervals(db, source, now), repack=False)
 
 
 def request_room(source: str, config: Config) -> RequestRoom:

@@ -54,14 +54,14 @@ class GroupPlan(msgspec.Struct, frozen=True):
 class ReadingPlan(msgspec.Struct, frozen=True):
     """``packing``: by kind, the ids of the feeds that should be read together; empty if the groups may stay.
 
-    ``bound``: the requests a second of a reader that knew all that comes; ``requests``: those of this plan.
-    ``overloaded``: even the fewest exceed the budget, so that workspaces wait for longer than they ask.
+    ``bound``: the requests a second of a reader that knew all that comes; ``demanded``: the fewest with which each
+    workspace gets what it asks for; ``requests``: those of this plan.
     """
 
     groups: tuple[GroupPlan, ...]
     bound: float
+    demanded: float
     requests: float
-    overloaded: bool = False
     packing: Mapping[str, tuple[tuple[int, ...], ...]] = {}
 
 
@@ -72,7 +72,6 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
     """
     groups = [group for group in groups if group.feeds]
     loads = [group.load for group in groups]
-    seldom = solved.cost(loads, solved.fewest(loads))
     chosen = solved.within(loads, rules.budget, freshest=rules.freshest)
     planned = tuple(
         GroupPlan(group, interval, load.rate, requests_per_second(load.rate, interval))
@@ -81,8 +80,8 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
     return ReadingPlan(
         groups=planned,
         bound=_bound(groups, rules.room),
+        demanded=solved.cost(loads, solved.fewest(loads)),
         requests=sum(each.requests for each in planned),
-        overloaded=seldom > rules.budget,
         packing=_better_packing(groups, rules) if repack else {},
     )
 

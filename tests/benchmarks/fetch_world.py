@@ -334,6 +334,7 @@ class FetchWorld:
                 clock=self.clock,
                 config=self.config,
                 ask=lambda message, delay: self.send(message, delay=delay),
+                metrics=self.metrics,
             ),
         )
 

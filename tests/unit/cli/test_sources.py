@@ -190,19 +190,19 @@ def silent() -> Iterator[str]:
 def test_hacker_news_is_asked(run: Run, silent: str) -> None:
     with HackerNewsSimulator() as simulator:
         asked = run("source", "check", "hackernews", OVERHEARD_SOURCES__HACKERNEWS__URL=simulator.url)
-    assert (asked.exit_code, asked.stdout.split()[7:9]) == (0, ["hackernews", "ok"]), asked.output
+    assert (asked.exit_code, asked.stdout.split()[8:10]) == (0, ["hackernews", "ok"]), asked.output
     began = time.monotonic()
     hangs = run("source", "check", "hackernews", OVERHEARD_SOURCES__HACKERNEWS__URL=f"http://{silent}")
-    assert (hangs.exit_code, hangs.stdout.split()[7:9]) == (1, ["hackernews", "failing"]), hangs.output
+    assert (hangs.exit_code, hangs.stdout.split()[8:10]) == (1, ["hackernews", "failing"]), hangs.output
     assert time.monotonic() - began < 3 * source_checks.CHECK_TIMEOUT_SECONDS
 
 
 def test_bluesky_is_connected_to(run: Run) -> None:
     with BlueskySimulator() as simulator:
         asked = run("source", "check", "bluesky", OVERHEARD_SOURCES__BLUESKY__URL=simulator.url)
-    assert (asked.exit_code, asked.stdout.split()[7:9]) == (0, ["bluesky", "ok"]), asked.output
+    assert (asked.exit_code, asked.stdout.split()[8:10]) == (0, ["bluesky", "ok"]), asked.output
     away = run("source", "check", "bluesky", OVERHEARD_SOURCES__BLUESKY__URL="ws://127.0.0.1:1")
-    assert (away.exit_code, away.stdout.split()[7:9]) == (1, ["bluesky", "failing"]), away.output
+    assert (away.exit_code, away.stdout.split()[8:10]) == (1, ["bluesky", "failing"]), away.output
 
 
 def test_each_watched_server_of_mastodon_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from overheard.config import Config
 from overheard.db import source_health
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.messages import FetchWorkspace
+from overheard.observability.metrics import ProcessMetrics
 from producers.reading import DOWN_SECONDS, LOST_SECONDS, PLAN_SECONDS, PROBE_SECONDS, REPACK_SECONDS, ReadingPlanner
 from tests.fixtures import Clock, World
 
@@ -35,7 +37,11 @@ def asked() -> list[tuple[FetchWorkspace, float]]:
 
 def planner(db: Db, clock: Clock, asked: list[tuple[FetchWorkspace, float]], **fetch: Any) -> ReadingPlanner:
     return ReadingPlanner(
-        db=db, clock=clock, config=config(**fetch), ask=lambda message, delay: asked.append((message, delay))
+        db=db,
+        clock=clock,
+        config=config(**fetch),
+        ask=lambda message, delay: asked.append((message, delay)),
+        metrics=ProcessMetrics(CollectorRegistry()),
     )
 
 
