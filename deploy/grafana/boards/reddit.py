@@ -102,13 +102,6 @@ def _requests() -> DashboardRow:
             ),
             axis_max=100,
         ),
-        timeseries_panel(
-            "Planned requests a second",
-            "bound: the fewest that miss nothing; demanded: what workspaces ask for; planned: what is read; budget: what "
-            "the plan may use.",
-            "short",
-            gauge_max("overheard_reading_plan_requests_per_second", by="figure"),
-        ),
     )
 
 

@@ -119,14 +119,27 @@ def _one() -> DashboardRow:
         timeseries_panel(
             "Lag",
             "lag: how long ago the least recently read healthy feed was read; overdue: of those for which a reading "
-            "was demanded since; no answer: how long every request has failed.",
+            "was demanded since.",
             "s",
             (
                 gauge_max("overheard_source_lag_seconds", "lag", where=ONE),
                 gauge_max("overheard_source_overdue_seconds", "overdue", where=ONE),
-                gauge_max("overheard_source_failing_seconds", "no answer", where=ONE),
             ),
             Thresholds(warn=900),
+        ),
+        timeseries_panel(
+            "No answer",
+            "How long every request has failed.",
+            "s",
+            gauge_max("overheard_source_failing_seconds", where=ONE),
+            Thresholds(warn=300),
+        ),
+        timeseries_panel(
+            "Planned requests",
+            "Requests per second for the watched feeds. bound: the fewest that miss nothing; demanded: what workspaces "
+            "ask for; planned: what is read; budget: what the plan may use. Empty where a request reads one feed.",
+            "reqps",
+            gauge_max("overheard_reading_plan_requests_per_second", by="figure", where=ONE),
         ),
         timeseries_panel(
             "Gaps, last hour",
