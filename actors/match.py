@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections import defaultdict
+from collections.abc import Iterator
 from itertools import chain, groupby, islice, zip_longest
 from operator import itemgetter
 
@@ -15,8 +16,8 @@ from overheard.chunking import chunks, matched_size, split_matches
 from overheard.db import queries, word_frequencies
 from overheard.db.database import Db
 from overheard.db.sampler import Sampler
-from overheard.items import Item, WatchKey
-from overheard.matching.index.query_index import QueryIndex
+from overheard.items import Item
+from overheard.matching.index.query_index import Hit, QueryIndex
 from overheard.matching.item.document import MAX_HIGHLIGHTS, merged
 from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.language import parse_stored
@@ -38,23 +39,20 @@ from overheard.sources.registry import is_edit
 
 log = get_logger(__name__)
 
-NO_WORKSPACES: frozenset[int] = frozenset()
-
 
 def work(context: Context) -> StageWork:
     """Return the stage's work. The index is built before the first message is consumed."""
     sample = context.config.sample
     sampler = Sampler(context.db, context.clock, sample.seconds) if sample.items_per_source else None
     matcher = Matcher(db=context.db, send=context.send, metrics=context.metrics, sampler=sampler)
-    return StageWork(lambda message, permit: matcher.match(message), prepare=matcher.refresh)
+    return StageWork(lambda message, permit: matcher.match(message), prepare=matcher.load)
 
 
 class Matcher:
     """The match stage's handler: an index of every active workspace's queries, kept in step with the database.
 
-    One thread at a time refreshes the index while others match. Their data is changed in place, one query or one watch
-    at a time, and never copied: a set of watchers is only tested for membership, which is safe while it changes.
-    Unchanged entries are not touched, so that no workspace misses an item while settings change.
+    One thread at a time refreshes the index while others match. It is changed in place, one query or the watches of one
+    workspace at a time. What is unchanged is not touched, so that no workspace misses an item while settings change.
     """
 
     def __init__(self, *, db: Db, send: Send, metrics: ProcessMetrics, sampler: Sampler | None = None) -> None:
@@ -65,10 +63,6 @@ class Matcher:
         self._index = QueryIndex()
         self._revision = 0
         self._refreshing = threading.Lock()
-        self._watchers: dict[WatchKey, set[int]] = defaultdict(set)
-        # The keys under which each workspace may be in ``_watchers``: after a refresh that fails half-way, the next one
-        # finds here what it has to remove.
-        self._places: dict[int, tuple[WatchKey, ...]] = {}
         # Queries that would be refused today: (workspace, is it matched). Those that were valid by older rules are
         # matched. Others were changed in the database directly and cannot be parsed; they affect no other query (I6).
         self._refused_queries: dict[int, tuple[int, bool]] = {}
@@ -81,7 +75,10 @@ class Matcher:
         self.refresh()
         if self.sampler is not None:
             self.sampler.refresh()
-        matched = [entry for item in message.items if (entry := self._match_item(item)) is not None]
+        # Those of one place one after the other: what is looked up for the first is in the processor's cache then.
+        order = sorted(range(len(message.items)), key=lambda at: message.items[at].place)
+        found = {at: self._match_item(message.items[at]) for at in order}
+        matched = [entry for at in range(len(found)) if (entry := found[at]) is not None]
         matching = [entry.item.key for entry in matched if entry.matches]
         bind(matched=len(matching))
         if matching:
@@ -100,34 +97,28 @@ class Matcher:
             )
 
     def _match_item(self, item: Item) -> MatchedItem | None:
-        place_watchers, source_watchers = (self._watchers.get(key, NO_WORKSPACES) for key in item.found_in)
-        if not place_watchers and not source_watchers:
+        found_in = item.found_in
+        if not self._index.is_watched(found_in):
             return None
-        by_workspace: dict[int, list[int]] = defaultdict(list)
-        spans: dict[int, set[Highlight]] = defaultdict(set)
-        reasons: dict[int, list[Why]] = defaultdict(list)
-        for hit in self._index.match(item, place_watchers, source_watchers):
-            by_workspace[hit.owner].append(hit.key)
-            spans[hit.owner].update(hit.highlights)
-            reasons[hit.owner] += [
-                (hit.key, term[:TERM_MAX_CHARS], field, start, end) for term, field, start, end in hit.why
-            ]
+        hits = self._index.match(item, found_in)
         sample = self.sampler.draw(item) if self.sampler is not None else None
-        if not by_workspace and sample is None and not is_edit(item):
+        if not hits and sample is None and not is_edit(item):
             return None
-        return MatchedItem(
-            item,
-            tuple(
-                WorkspaceMatch(
-                    workspace_id,
-                    tuple(sorted(ids)),
-                    capped_highlights(spans[workspace_id]),
-                    capped_reasons(reasons[workspace_id]),
-                )
-                for workspace_id, ids in sorted(by_workspace.items())
-            ),
-            sample,
-        )
+        return MatchedItem(item, tuple(matches_of(hits)) if hits else (), sample)
+
+    def load(self) -> None:
+        """Build the index, without the garbage collector: it would go through all that was loaded again and again.
+
+        Afterwards it leaves out what is loaded, which takes it longer than all else and is hardly ever garbage.
+        """
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            self.refresh()
+        finally:
+            if was_enabled:
+                gc.enable()
+        gc.freeze()
 
     def refresh(self) -> None:
         """Load what has changed since the last refresh; everything, the first time.
@@ -144,16 +135,17 @@ class Matcher:
                 return  # another thread refreshed the index while this one waited for the lock
             # Only before the first query is filed: later ones go where the words were rare then.
             if not len(self._index) and (learned := word_frequencies.load(self.db)):
-                self._index = QueryIndex(learned)
+                self._index.learn(learned)
+            # Before the queries: each is filed where its workspace watches.
+            changed = dict(queries.watches_since(self.db, self._revision))
+            for workspace_id, places in changed.items():
+                self._index.watch(workspace_id, places or ())
             for query_id, workspace_id, text, scope in queries.changed_since(self.db, self._revision):
                 self._refused_queries.pop(query_id, None)
                 if text is None:
                     self._index.remove(query_id)
                 else:
                     self._add(query_id, workspace_id, text, scope)
-            changed = dict(queries.watches_since(self.db, self._revision))
-            for workspace_id, places in changed.items():
-                self._watch(workspace_id, places or ())
             if gone := {workspace_id for workspace_id, places in changed.items() if places is None}:
                 self._index.remove_owners(gone)
                 self._refused_queries = {
@@ -169,21 +161,6 @@ class Matcher:
         self.metrics.refused_queries.labels("no").set(unreadable)
         if outdated:
             log.warning("stored queries would be refused today; overheard check names them", queries=outdated)
-
-    def _watch(self, workspace_id: int, places: tuple[WatchKey, ...]) -> None:
-        """Register the workspace for these places and no others."""
-        had, wanted = set(self._places.get(workspace_id, ())), set(places)
-        # Before ``_watchers`` is changed: an entry that is not noted here would never be removed after a failure.
-        self._places[workspace_id] = tuple(had | wanted)
-        for place in wanted:
-            self._watchers[place].add(workspace_id)
-        for place in had - wanted:
-            self._watchers[place].discard(workspace_id)
-            if not self._watchers[place]:
-                del self._watchers[place]
-        self._places[workspace_id] = tuple(wanted)
-        if not wanted:
-            del self._places[workspace_id]
 
     def _add(self, query_id: int, workspace_id: int, text: str, scope: QueryScope) -> None:
         try:
@@ -201,14 +178,38 @@ class Matcher:
             self._refused_queries[query_id] = workspace_id, True
 
 
+def matches_of(hits: list[Hit]) -> Iterator[WorkspaceMatch]:
+    """Yield the hits of each workspace together."""
+    by_workspace: dict[int, list[Hit]] = {}
+    for hit in hits:
+        by_workspace.setdefault(hit.owner, []).append(hit)
+    for workspace_id, its_hits in sorted(by_workspace.items()):
+        reasons = [
+            (hit.key, term[:TERM_MAX_CHARS], field, start, end)
+            for hit in its_hits
+            for term, field, start, end in hit.why
+        ]
+        yield WorkspaceMatch(
+            workspace_id,
+            tuple(hit.key for hit in its_hits),
+            capped_highlights({span for hit in its_hits for span in hit.highlights}),
+            capped_reasons(reasons),
+        )
+
+
 def capped_highlights(spans: set[Highlight]) -> tuple[Highlight, ...]:
     """Return the spans of several queries, sorted and without overlaps; of each field the first MAX_HIGHLIGHTS."""
-    fields = groupby(merged(spans, touching=True), key=itemgetter(0))
+    all_spans = merged(spans, touching=True)
+    if len(all_spans) <= MAX_HIGHLIGHTS:  # as nearly always
+        return all_spans
+    fields = groupby(all_spans, key=itemgetter(0))
     return tuple(chain.from_iterable(islice(of_field, MAX_HIGHLIGHTS) for _, of_field in fields))
 
 
 def capped_reasons(reasons: list[Why]) -> tuple[Why, ...]:
     """Return the first WHY_MAX, in turns of the queries, so that a long one leaves room for the others."""
+    if len(reasons) <= WHY_MAX:  # as nearly always
+        return tuple(sorted(reasons, key=itemgetter(0)))
     of_queries = [list(of_query) for _, of_query in groupby(reasons, key=itemgetter(0))]
     turns = chain.from_iterable(zip_longest(*of_queries))
     return tuple(sorted(islice((each for each in turns if each is not None), WHY_MAX), key=itemgetter(0)))

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 from prometheus_client import (
@@ -226,10 +227,15 @@ class RunningProcess:
             signal.signal(number, on_signal)
 
 
-def start(path: Path | None, environ: Mapping[str, str]) -> RunningProcess:
-    """Load the configuration and set up the logs. Raises ConfigError."""
+def start(
+    path: Path | None, environ: Mapping[str, str], *, stream: TextIO | None = None, level: str | None = None
+) -> RunningProcess:
+    """Load the configuration and set up the logs, which go to ``stream`` (stderr). Raises ConfigError.
+
+    ``level``: another one than that of the configuration.
+    """
     config = load(path, environ)
-    logs.configure(config.log.level, style=config.log.format)
+    logs.configure(level or config.log.level, style=config.log.format, stream=stream)
     for line in config.deprecated:
         log.warning("deprecated setting", reason=line)
     return RunningProcess(config)

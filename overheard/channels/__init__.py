@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from overheard.channels.preview import MessagePreview
 from overheard.clock import Clock, system_clock
 from overheard.notices import Notice
 
@@ -49,6 +50,9 @@ class Transport(Protocol):
 
     kind: str
     pace: Pace | None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return what ``send`` would send, and send nothing."""
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raise RetryableError (with the requested delay), PermanentError or ChannelGone on failure."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import msgspec
-
-from overheard.notices import Notice
 
 
 class MessagePreview(msgspec.Struct, frozen=True):
@@ -14,14 +10,6 @@ class MessagePreview(msgspec.Struct, frozen=True):
 
     text: str
     html: str | None = None
-
-
-@runtime_checkable
-class PreviewingTransport(Protocol):
-    """A transport that can say what it would send."""
-
-    def preview(self, notice: Notice) -> MessagePreview:
-        """Return what ``send`` would send, and send nothing."""
 
 
 def json_preview(body: bytes) -> MessagePreview:

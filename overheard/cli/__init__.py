@@ -28,14 +28,18 @@ ENTRIES = {
     "check": CommandEntry(f"{PACKAGE}.check:check", "Check configuration, servers and credentials.", HEADING_START),
     "run": CommandEntry(f"{PACKAGE}.run:run", "Run everything in one process.", HEADING_START),
     "workspace": CommandEntry(
-        f"{PACKAGE}.workspaces:workspace", "Add, list, show, pause, resume or remove workspaces.", HEADING_CONFIGURE
+        f"{PACKAGE}.workspaces:workspace",
+        "Add, edit, list, show, pause, resume or remove workspaces.",
+        HEADING_CONFIGURE,
     ),
     "import": CommandEntry(
         f"{PACKAGE}.workspace_files:import_", "Create or update workspaces from a TOML file.", HEADING_CONFIGURE
     ),
     "export": CommandEntry(f"{PACKAGE}.workspace_files:export", "Write workspaces as TOML.", HEADING_CONFIGURE),
     "query": CommandEntry(f"{PACKAGE}.queries:query", "Write, explain and test queries.", HEADING_CONFIGURE),
-    "channel": CommandEntry(f"{PACKAGE}.channels:channel", "List, test or enable channels.", HEADING_CONFIGURE),
+    "channel": CommandEntry(
+        f"{PACKAGE}.channels:channel", "List, change, test, preview or mute channels.", HEADING_CONFIGURE
+    ),
     "mentions": CommandEntry(f"{PACKAGE}.mentions:mentions", "List mentions, or follow new ones.", HEADING_RESULTS),
     "deliveries": CommandEntry(
         f"{PACKAGE}.deliveries:deliveries", "List what was sent and what waits, and retry it.", HEADING_RESULTS

@@ -27,7 +27,9 @@ def pace_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--secret", metavar="WHSEC", help="Secret that signs a webhook.  [default: a new one]"),
         click.option("--summary-every", metavar="SPAN", help="Least time between two summaries: 30s, 5m."),
         click.option(
-            "--max-per-hour", type=int, help="Single messages in an hour; more are folded into summaries. 0: no limit."
+            "--max-per-hour",
+            type=int,
+            help="Messages in an hour; more is folded into summaries. 0: one for each mention.",
         ),
         click.option("--min-gap", metavar="SPAN", help="Least time between two messages: 0s, 30s, 5m."),
         click.option(
@@ -85,7 +87,14 @@ def edit(
     drop_old_secret: bool,
     **options: Any,
 ) -> None:
-    """Change a channel of WORKSPACE. What is not given stays. A disabled channel is enabled."""
+    """Change a channel of WORKSPACE.
+
+    What is not given stays. A disabled channel is enabled.
+
+    \b
+      overheard channel edit acme team --query brand --max-per-hour 20
+      overheard channel edit acme team --rotate-secret
+    """
     if sum((rotate_secret, drop_old_secret, options["secret"] is not None)) > 1:
         raise click.UsageError("--secret, --rotate-secret and --drop-old-secret cannot be used together")
     if all_queries and options["queries"]:
@@ -117,7 +126,10 @@ def edit(
 @click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def remove(context: click.Context, workspace: str, name: str, yes: bool) -> None:
-    """Remove a channel of WORKSPACE with what waits for it and what it was sent. Mentions are kept."""
+    """Remove a channel of WORKSPACE.
+
+    What waits for it goes with it, and the history of what it was sent. Mentions are kept.
+    """
     with running_process(context) as running:
         waiting = channel_changes.waiting(running.db, workspace, name)
         if not yes:

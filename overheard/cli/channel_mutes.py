@@ -41,7 +41,9 @@ def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--until", default="", metavar="TIME", help="2h, 2d, 2026-12-31, 2026-12-31T18:00.  [default: for good]")
 @click.pass_context
 def mute(context: click.Context, /, workspace: str, until: str, **conditions: str) -> None:
-    """Send no channel of WORKSPACE mentions that fit all these conditions. They are stored, and listed as muted.
+    """Mute mentions of WORKSPACE that fit all conditions.
+
+    They are stored, and sent to no channel. overheard mentions --state muted lists them.
 
     \b
       overheard channel mute acme --author automod
@@ -61,7 +63,10 @@ def mute(context: click.Context, /, workspace: str, until: str, **conditions: st
 @condition_options
 @click.pass_context
 def unmute(context: click.Context, /, workspace: str, **conditions: str) -> None:
-    """Lift the mute of WORKSPACE with exactly these conditions. What it has muted stays muted."""
+    """Lift the mute of WORKSPACE with these conditions.
+
+    What it has muted is not sent.
+    """
     wanted = _mute(**conditions)
     with running_process(context) as running:
         lifted = workspace_mutes.lift(running, workspace, wanted)
@@ -73,7 +78,10 @@ def unmute(context: click.Context, /, workspace: str, **conditions: str) -> None
 @format_option
 @click.pass_context
 def mutes(context: click.Context, workspace: str, format: Format) -> None:
-    """List the mutes of WORKSPACE. The operator's own are in pipeline.toml ([[notify.mute]])."""
+    """List the mutes of WORKSPACE.
+
+    The operator's own, which apply to all workspaces, are in pipeline.toml ([[notify.mute]]).
+    """
     with running_process(context) as running:
         found = workspace_mutes.listing(running.db, workspace, running.clock())
         output.print_listing(found, COLUMNS, format, keys=MuteState.__struct_fields__, empty="Nothing is muted.")

@@ -23,9 +23,9 @@ from overheard.operations import channel_preview
 )
 @click.pass_context
 def preview(context: click.Context, workspace: str, name: str, mention: int | None, path: Path | None) -> None:
-    """Show a mention of WORKSPACE as channel NAME would be sent it. Nothing is sent.
+    """Show a mention as channel NAME of WORKSPACE gets it.
 
-    If there is no mention yet, an invented one is shown.
+    Nothing is sent. If there is no mention yet, an invented one is shown.
     """
     with running_process(context) as running:
         try:

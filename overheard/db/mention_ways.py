@@ -10,14 +10,15 @@ from peewee import fn
 
 from overheard.db import erasure, mentions
 from overheard.db.database import Db
-from overheard.db.models import Channel, Erased, Feed, Gap, Mention, StoredItem, Watch
+from overheard.db.models import Channel, Delivery, Erased, Feed, Gap, Mention, StoredItem, Watch
 from overheard.db.sample import item_columns, item_of
 from overheard.db.storable_text import storable
 from overheard.items import Item
 from overheard.messages import Key
 from overheard.notices import PublicMention
+from overheard.sources.registry import SOURCES
 
-LATE_SECONDS = 86400.0  # an item may be stored so long after it was published, and still be what is asked about
+LATE_SECONDS = 86400.0  # between an item's time, its storing and its sending; what takes longer is found by --item only
 MAX_ITEMS = 20
 MAX_GAPS = 5
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
@@ -88,16 +89,23 @@ class GapFacts(msgspec.Struct, frozen=True):
 
 
 def around(db: Db, workspace_id: int, since: float, until: float, limit: int) -> list[WayMention]:
-    """Return the first mentions that were stored between two times, or whose items were published then."""
-    published = (StoredItem.created_at >= since) & (StoredItem.created_at <= until)
-    stored = (Mention.stored_at >= since) & (Mention.stored_at <= until + LATE_SECONDS)
-    when = stored & ((Mention.stored_at <= until) | published)
-    return _mentions(db, Mention.workspace == workspace_id, when, limit=limit)
+    """Return the first mentions that have to do with the time between two times.
+
+    Those that were stored then, whose items were published then, or that were sent then or are to be tried.
+    """
+    stored_near = Mention.stored_at.between(since - LATE_SECONDS, until + LATE_SECONDS)
+    delivered = Delivery.select(Delivery.id).where(
+        Delivery.mention == Mention.id,
+        Delivery.sent_at.between(since, until) | Delivery.due_at.between(since, until),
+    )
+    then = Mention.stored_at.between(since, until) | StoredItem.created_at.between(since, until) | fn.EXISTS(delivered)
+    return _mentions(db, Mention.workspace == workspace_id, stored_near, then, limit=limit)
 
 
 def of_item(db: Db, workspace_id: int, names: ItemNames) -> list[WayMention]:
     """Return the workspace's mentions of an item."""
-    wanted = StoredItem.ref.in_(names.refs) | StoredItem.permalink.in_(names.permalinks)
+    refs, addresses = (list(map(storable, texts)) for texts in (names.refs, names.permalinks))
+    wanted = StoredItem.ref.in_(refs) | StoredItem.permalink.in_(addresses)
     if names.mention_id is not None:
         wanted |= Mention.id == names.mention_id
     return _mentions(db, Mention.workspace == workspace_id, wanted, limit=MAX_ITEMS)
@@ -123,7 +131,8 @@ def neighbours(db: Db, workspace_id: int, moment: float) -> tuple[float | None, 
 
 def stored_copies(db: Db, names: ItemNames) -> list[StoredCopy]:
     """Return the stored items of these names. By an address, it reads the whole table."""
-    by_id = StoredItem.ref.in_([storable(ref) for ref in names.refs])
+    # With their sources, so that the index on (source, ref) is used.
+    by_id = StoredItem.source.in_(list(SOURCES)) & StoredItem.ref.in_([storable(ref) for ref in names.refs])
     by_address = StoredItem.permalink.in_([storable(address) for address in names.permalinks])
     columns = item_columns()
     for condition in (by_id, by_address):

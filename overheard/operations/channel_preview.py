@@ -6,11 +6,11 @@ import html
 
 import msgspec
 
-from overheard.channels.preview import MessagePreview, PreviewingTransport
+from overheard.channels.preview import MessagePreview
 from overheard.channels.registry import open_transport
 from overheard.channels.sample_notice import sample_notice
 from overheard.db import mentions, workspaces
-from overheard.errors import InvalidInput, NotFound
+from overheard.errors import NotFound
 from overheard.notices import Notice
 from overheard.operations import channels
 from overheard.operations.workspaces import channel_options
@@ -54,6 +54,4 @@ def preview(running: RunningProcess, slug: str, name: str, mention_id: int | Non
     notice = sample_notice(slug) if found is None else Notice("preview", "mention.created", slug, (found,))
     notice = msgspec.structs.replace(notice, name=workspace.name, timezone=workspace.timezone)
     transport = open_transport(channel.url, channel.secret, options=channel_options(running))
-    if not isinstance(transport, PreviewingTransport):
-        raise InvalidInput(f"{transport.kind} channels have no preview")
     return ChannelPreview(transport.kind, found.id if found else None, transport.preview(notice))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from overheard.db import sample
 from overheard.db.database import Db
 from overheard.db.query_rows import StoredQuery, watchers
+from overheard.items import WatchKey
 from overheard.matching.index.query_index import QueryIndex
 from overheard.matching.language import ParsedQuery, QuerySyntaxError, parse_stored
 from overheard.operations.rates import RateEstimate
@@ -50,6 +51,12 @@ def estimates_of(
     if not workspace_ids:
         return {}
     watching = watchers(db, workspace_ids)
+    places_of: dict[int, list[WatchKey]] = defaultdict(list)
+    for place, owners_there in watching.items():
+        for workspace_id in owners_there:
+            places_of[workspace_id].append(place)
+    for workspace_id, places in places_of.items():
+        index.watch(workspace_id, places)
     rates: RateEstimate[int] = RateEstimate(sample.coverage(db, now - seconds), now)
     hits: Counter[int] = Counter()
     sampled_of: Counter[int] = Counter()
@@ -61,7 +68,7 @@ def estimates_of(
         if not of_place and not of_source:
             continue
         sampled_of.update(of_place | of_source)
-        found = [hit.key for hit in index.match(sampled.item, of_place, of_source)]
+        found = [hit.key for hit in index.match(sampled.item, sampled.item.found_in)]
         hits.update(found)
         rates.see(sampled, found)
     return {

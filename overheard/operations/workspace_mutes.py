@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from overheard import schedule
@@ -46,7 +48,7 @@ def add(running: RunningProcess, slug: str, mute: MuteSpec) -> SavedMute:
     with running.db.transaction():
         workspace_id, spec = locked(running.db, slug)
         is_span = schedule.INTERVAL.fullmatch(mute.until) is not None
-        until = until_text(now + schedule.span_seconds(mute.until)) if is_span else mute.until
+        until = until_text(math.ceil(now + schedule.span_seconds(mute.until))) if is_span else mute.until
         valid = validated_mute(spec, msgspec.structs.replace(mute, until=until))
         ends = schedule.until_seconds(valid.until, spec.timezone)
         if ends is not None and ends <= now:

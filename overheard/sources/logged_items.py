@@ -14,9 +14,9 @@ ITEMS_PER_LINE = 20
 
 def logged_ids(keys: Iterable[tuple[str, str]]) -> str:
     """Return the first items (source, id), and how many more there are: ``reddit:t3_1abc hackernews:8863 …``."""
-    named = [logged_id(*key) for key in keys]
-    more = [f"and {len(named) - ITEMS_PER_LINE} more"] if len(named) > ITEMS_PER_LINE else []
-    return " ".join([*named[:ITEMS_PER_LINE], *more])
+    every = list(keys)
+    more = [f"and {len(every) - ITEMS_PER_LINE} more"] if len(every) > ITEMS_PER_LINE else []
+    return " ".join([*(logged_id(*key) for key in every[:ITEMS_PER_LINE]), *more])
 
 
 def logged_id(source: str, ref: str) -> str:

@@ -66,9 +66,9 @@ def read(
         slug = table.get("slug")
         named = truncate(slug, NAME_MAX_CHARS) if isinstance(slug, str) else f"number {position + 1}"
         spec, own_problems = _read_one(table, options, check_limits)
-        for problem in own_problems:
-            line = lines().of_workspace(position, problem.path)
-            all_problems.append(f"{_at(where, line)}: workspace {named}: {problem.text}")
+        lined = [(lines().of_workspace(position, problem.path), problem.text) for problem in own_problems]
+        for line, text in sorted(lined, key=lambda each: each[0] or 0):
+            all_problems.append(f"{_at(where, line)}: workspace {named}: {text}")
         if spec is not None:
             specs.append(spec)
     counts = Counter(spec.slug for spec in specs)

@@ -113,13 +113,13 @@ def _word(anchor: Anchor) -> str:
 
 def _missed(seen: list[Seen], index: QueryIndex, matcher: AutomatonMatcher) -> float:
     """How many in a hundred hits of the index the automaton does not lead to."""
-    hits = [({hit.key for hit in index.match(one.item, one.watchers)}, set(matcher.match(one))) for one in seen]
+    hits = [({hit.key for hit in index.match(one.item, one.item.found_in)}, set(matcher.match(one))) for one in seen]
     return 100 * sum(len(ours - theirs) for ours, theirs in hits) / max(1, sum(len(ours) for ours, _ in hits))
 
 
 def _loop(queries: list[ParsedQuery], seen: list[Seen]) -> Iterator[Figure]:
     """A regular expression for each query, one after the other: any of its words."""
-    index = filled(queries)
+    index = filled(queries, [])
     ours = one_round(seen, lambda one: index.match(one.item))
     words = words_of(queries)
     by_key: dict[int, list[str]] = {}

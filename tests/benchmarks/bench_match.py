@@ -20,7 +20,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from overheard.items import Item
+import msgspec
+
+from overheard.items import Item, ItemKind, WatchKey
 from overheard.matching.index.query_index import QueryIndex
 from overheard.matching.language import parse
 from overheard.matching.text.words import read
@@ -36,6 +38,7 @@ SIZES: dict[int, float | None] = {1_000: None, 10_000: 10_000.0}  # 100,000: ben
 FLOOD = 10_000  # queries
 ROUNDS, ROUND_SECONDS = 2, 1.0
 PLACES, WATCHED = 95, 3
+KINDS: tuple[ItemKind, ...] = ("post", "comment")
 OWNED = 10  # queries of an owner
 SOME = 500  # items, for what is counted
 OPERATORS = {"and", "or", "not", "near"}
@@ -79,22 +82,25 @@ def of_size(
     before, started = _resident(), time.process_time()
     queries = [parse(text) for text in texts]
     parsed = time.process_time()
-    index = filled(queries)
+    watchers = watched(size // OWNED, chance)
+    index = filled(queries, watchers)
     built = time.process_time()
     grown = _resident() - before
-    seen = watched(items, size // OWNED, chance)
-    rate = _rate(seen, lambda one: index.match(one.item, one.watchers))
+    seen = [found_somewhere(item, watchers, chance) for item in items]
+    rate = _rate(seen, lambda one: index.match(one.item, one.item.found_in))
     yield Figure(f"match, {size:,} queries", rate, "items/s", budget)
     yield Figure("… an item", 1e6 / rate, "µs")
     yield Figure("… parsed and indexed in", built - started, "s", None, False)
     yield Figure("… of which parsing", parsed - started, "s", None, False)
     yield Figure("… memory for them", grown, "MB", None, False)
     yield Figure(
-        "… queries found by an item's words", _mean(seen, lambda one: index._candidates(one.item, None, ())), ""
+        "… queries found by an item's words",
+        _mean(seen, lambda one: index._candidates(index._lookup.anchors_in(one.item), None)),
+        "",
     )
-    wanted = _mean(seen, lambda one: index._candidates(one.item, one.watchers, ()))
+    wanted = _mean(seen, lambda one: index._candidates(index._lookup.anchors_in(one.item), one.item.found_in))
     yield Figure("… of them, wanted at its place", wanted, "")
-    yield Figure("… of them, hits", _mean(seen, lambda one: index.match(one.item, one.watchers)), "")
+    yield Figure("… of them, hits", _mean(seen, lambda one: index.match(one.item, one.item.found_in)), "")
     yield Figure("… always evaluated", 100 * index.always_evaluated / size, "%")
     yield _change_cost(index)
     return Built(queries, index, seen, rate)
@@ -104,21 +110,33 @@ def _mean(seen: list[Seen], find: Callable[[Seen], Sized]) -> float:
     return sum(len(find(one)) for one in seen[:SOME]) / SOME
 
 
-def filled(queries: Sequence[ParsedQuery]) -> QueryIndex:
-    """An index of these queries, each owner's one after the other."""
+def filled(queries: Sequence[ParsedQuery], watchers: list[set[int]]) -> QueryIndex:
+    """An index of these queries, each owner's one after the other, with those who watch each place."""
     index = QueryIndex()
+    places: dict[int, list[WatchKey]] = {}
+    for number, owners in enumerate(watchers):
+        for owner in owners:
+            places.setdefault(owner, []).extend(("reddit", kind, f"place{number}") for kind in KINDS)
+    for owner, its_places in places.items():
+        index.watch(owner, its_places)
     for key, query in enumerate(queries):
         index.add(key, query, owner=key // OWNED)
     return index
 
 
-def watched(items: list[Item], owners: int, chance: random.Random) -> list[Seen]:
-    """Items of any place, with those who watch it."""
+def watched(owners: int, chance: random.Random) -> list[set[int]]:
+    """Those who watch each place."""
     watchers: list[set[int]] = [set() for _ in range(PLACES)]
     for owner in range(owners):
         for place in chance.sample(range(PLACES), WATCHED):
             watchers[place].add(owner)
-    return [Seen(item, chance.choice(watchers)) for item in items]
+    return watchers
+
+
+def found_somewhere(item: Item, watchers: list[set[int]], chance: random.Random) -> Seen:
+    """The item in any place, with those who watch it."""
+    number = chance.randrange(PLACES)
+    return Seen(msgspec.structs.replace(item, place=f"place{number}"), watchers[number])
 
 
 def make_queries(items: list[Fields], count: int, chance: random.Random, flood: bool = False) -> list[str]:
@@ -193,13 +211,17 @@ def one_round(items: Sequence[T], work: Callable[[T], object]) -> float:
 def _flood(items: list[Fields], size: int, chance: random.Random) -> list[Figure]:
     """The worst mix: an item holds for a hundred queries, of which its subreddit lets a few through."""
     index = QueryIndex()
+    for number in range(PLACES):
+        index.watch(number, [("reddit", kind, f"place{number}") for kind in KINDS])
     for key, text in enumerate(make_queries(items, size, chance, flood=True)):
-        index.add(key, parse(text), owner=key % 95)
+        index.add(key, parse(text), owner=key % PLACES)
     made = list(map(item_of, items))
     hits = sum(len(index.match(item)) for item in made[:SOME]) / SOME
     return [
         Figure(f"flood, {size:,} queries", _rate(made, index.match), "items/s"),
-        Figure(f"flood, one subreddit of {size:,}", _rate(made, lambda item: index.match(item, {0})), "items/s"),
+        Figure(
+            f"flood, one subreddit of {size:,}", _rate(made, lambda item: index.match(item, item.found_in)), "items/s"
+        ),
         Figure("flood, hits an item", hits, ""),
     ]
 

@@ -16,6 +16,7 @@ from overheard.channels.email.page import mail_page
 from overheard.channels.email.recipients import RecipientMemory
 from overheard.channels.email.session import MailReply, MailSession, answered, open_session
 from overheard.channels.email.settings import Mailbox, is_readable, read_settings
+from overheard.channels.preview import MessagePreview
 from overheard.errors import DeliveryRefused, RetryableError
 from overheard.net import egress
 from overheard.net.deadline import Deadline
@@ -55,6 +56,11 @@ class EmailTransport:
         self._memory = memory
         self._resolve = resolve
         self._tls = tls
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        """Return subject and text, and the page."""
+        page = mail_page(notice, self._options.clock())
+        return MessagePreview(f"Subject: {page.subject}\n\n{page.text}", page.html)
 
     def send(self, notice: Notice) -> None:
         """Deliver once. Raises RetryableError, DeliveryRefused or PermanentError (``session``; EgressRefused)."""

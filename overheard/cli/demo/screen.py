@@ -8,24 +8,17 @@ import statistics
 import sys
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
 from rich.table import Table
 from rich.text import Text
 
-from overheard.cli.live.screen import LiveScreen
-from overheard.notices import PublicMention
+from overheard.cli.demo.next_steps import next_steps
+from overheard.cli.live.workspace_screen import WorkspaceScreen
 from overheard.sources.registry import place_label
 from overheard.workspaces import read
 
-COLOURS = ("cyan", "magenta", "green", "blue")
 
-
-class DemoScreen(LiveScreen):
-    """Prints the demo's output and counts deliveries. ``started`` is the start on the monotonic clock."""
-
-    def __init__(self, registry: CollectorRegistry, started: float) -> None:
-        super().__init__(registry, started)
-        self._colours: dict[str, str] = {}
+class DemoScreen(WorkspaceScreen):
+    """Prints the demo's output and counts deliveries."""
 
     def print_header(self, reddit: str, hook: str, metrics: str, workspaces: str, rate: float) -> None:
         """Print what is running, and where."""
@@ -37,16 +30,10 @@ class DemoScreen(LiveScreen):
         for spec in read(workspaces, "the demo"):
             names = ", ".join(query.name for query in spec.query)
             where = " ".join(place_label(source, place) for source, places, _ in spec.watches for place in places)
-            facts.add_row("workspace", Text.assemble((spec.slug, self._colour(spec.slug)), f"  {names}  in {where}"))
+            facts.add_row("workspace", Text.assemble((spec.slug, self.colour(spec.slug)), f"  {names}  in {where}"))
         facts.add_row("webhook", f"{hook}  signatures verified")
         facts.add_row("metrics", metrics)
         self.console.print(facts, Text())
-
-    def tag(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
-        return ((f"  {mention.workspace:<9}", f"bold {self._colour(mention.workspace)}"),)
-
-    def details(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
-        return ((" ".join(f"#{name}" for name in mention.queries), "italic dim"),)
 
     def counters(self) -> str:
         return (
@@ -71,12 +58,12 @@ class DemoScreen(LiveScreen):
         table.add_row("median age on arrival", f"{statistics.median(ages):.1f} s" if ages else "-")
         table.add_row("memory", f"{peak_memory_mb():.0f} MB peak, all parts in one process")
         self.console.print(Text("\n  Summary\n", style="bold"), table, sep="\n")
-        self.console.print(
-            "\n  Next: overheard listen 'a query' listens to the real Hacker News, without credentials.\n", style="dim"
-        )
-
-    def _colour(self, workspace: str) -> str:
-        return self._colours.setdefault(workspace, COLOURS[len(self._colours) % len(COLOURS)])
+        self.console.print(Text("\n  Next, without credentials; copy one line after another:\n", style="bold"))
+        for what, command in next_steps():
+            self.console.print(Text(f"  # {what}", style="dim"))
+            # Whole, however narrow the terminal is: a line that is folded cannot be copied.
+            self.console.print(f"  {command}", soft_wrap=True)
+        self.console.print()
 
 
 def peak_memory_mb() -> float:

@@ -19,10 +19,10 @@ from overheard import config as configuration
 from overheard import process
 from overheard.cli.durations import DurationParam
 from overheard.cli.listen.last_hour import LastHour
-from overheard.cli.listen.news import SourceNews
 from overheard.cli.listen.screen import ListenScreen
 from overheard.cli.listen.watching import DEFAULT_SOURCE, spec_of
 from overheard.cli.live import run_live
+from overheard.cli.live.news import SourceNews
 from overheard.cli.root import WrongUsage
 from overheard.config import Config
 from overheard.config.loading import load
@@ -114,7 +114,8 @@ def _listen(
         screen.print_header()
         last_hour = stack.enter_context(LastHour(running, pipeline.wiring.sources, spec.slug))
         with running.db.session():
-            tail, news = MentionTail(running.db), SourceNews(running.db, spec)
+            tail = MentionTail(running.db)
+            news = SourceNews(running.db, {feed.source for feed in spec.feeds}, expected=True)
 
         def update() -> None:
             with running.db.session():

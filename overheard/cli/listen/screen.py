@@ -55,10 +55,6 @@ class ListenScreen(LiveScreen):
         output.print_json(mention)
         self.count(mention)
 
-    def note(self, text: str) -> None:
-        """Print a line about a source."""
-        self.console.print(Text.assemble(("  ! ", "yellow"), one_line(text)))
-
     def details(self, mention: PublicMention) -> tuple[tuple[str, str], ...]:
         thread = one_line(mention.thread_title)
         return (

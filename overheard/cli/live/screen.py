@@ -29,6 +29,7 @@ class LiveScreen:
         self.console = output.console()
         if not self.console.is_terminal:
             self.console.width = PIPE_WIDTH_COLUMNS
+        self.shows_counters = self.console.is_terminal  # in a pipe each refresh would be one more line
         self.first: float | None = None
         self.ages: list[float] = []
         self._registry = registry
@@ -39,8 +40,7 @@ class LiveScreen:
     @contextmanager
     def live(self) -> Iterator[None]:
         """Keep a line of counters at the bottom of the terminal during the block."""
-        # In a pipe each refresh would be one more line.
-        if not self.console.is_terminal:
+        if not self.shows_counters:
             yield
             return
         with Live(self._status(), console=self.console, refresh_per_second=8, transient=True) as live:
@@ -66,6 +66,10 @@ class LiveScreen:
         body = Text(" " * INDENT).append_text(self._excerpt(mention))
         self.console.print(head, body, *self.footer(mention), sep="\n", overflow="ellipsis", no_wrap=True)
         self.refresh()
+
+    def note(self, text: str) -> None:
+        """Print a line about something else."""
+        self.console.print(Text.assemble(("  ! ", "yellow"), one_line(text)))
 
     def count(self, mention: PublicMention) -> float:
         """Count a mention, and return the age of its item in seconds."""
@@ -94,11 +98,11 @@ class LiveScreen:
         """Return the seconds since the start."""
         return time.monotonic() - self._started
 
-    def total(self, series: str) -> int:
-        """Return the sum of a counter over its labels."""
+    def total(self, series: str, **labels: str) -> int:
+        """Return the sum of a counter over its series with these labels."""
         name = f"overheard_{series}"
         samples = (sample for family in self._registry.collect() for sample in family.samples)
-        return int(sum(sample.value for sample in samples if sample.name == name))
+        return int(sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items()))
 
     def _excerpt(self, mention: PublicMention) -> Text:
         """Return one line around the first match, with every match highlighted."""

@@ -40,9 +40,8 @@ Anchors = tuple[Anchor, ...]
 
 EVERY_ITEM = "every item"
 # Of a word's beginning, end or part. For each size that queries have, the index looks up one more for a new word, or of
-# parts nearly one for each of its characters.
-AFFIX_CHARS = 12
-PART_CHARS = 10
+# parts nearly one for each of its characters: so there are few. Chosen, not measured; what is shorter stays as it is.
+LETTER_SIZES = (10, 7, 5, 4, 3)
 MAX_FURTHER = 3  # checks before a query is evaluated; chosen, not measured
 
 # The most frequent words of English Reddit (counted over 53,000 posts and comments), most frequent first.
@@ -155,7 +154,8 @@ class AnchorChooser:
             case Word(spellings=spellings):
                 return _sum(map(self._spelling, spellings))
             case Affix(part=part, at_end=at_end):
-                known = part[-AFFIX_CHARS:] if at_end else part[:AFFIX_CHARS]
+                size = _letters_of(part)
+                known = part[-size:] if at_end else part[:size]
                 return Required(10 * self.frequency(part), (f"*{known}" if at_end else f"{known}*",))
             case Stem(stem=stem):
                 return Required(3 * self.frequency(stem), (f"~{stem}",))
@@ -185,7 +185,7 @@ class AnchorChooser:
         return min(first * second * 5, first / 2, second / 2)
 
     def _literal(self, literal: str) -> Required:
-        size = min(PART_CHARS, len(literal))
+        size = _letters_of(literal)
         grams = (literal[at : at + size] for at in range(len(literal) - size + 1))
         # Of equal length, the one with the rarest letters would be best; the middle of a literal is least like others.
         middle = list(grams)[(len(literal) - size) // 2]
@@ -195,6 +195,11 @@ class AnchorChooser:
         # Last of all: everything of a place is evaluated, so any word is better.
         narrow = attribute.name in ("place", "author") and "*" not in attribute.value
         return Required(2.0, (f"{attribute.name}:{attribute.value}",)) if narrow else None
+
+
+def _letters_of(text: str) -> int:
+    """Return how many letters of a text make its anchor."""
+    return next((size for size in LETTER_SIZES if size <= len(text)), len(text))
 
 
 def _rarest(choices: Iterable[Required | None]) -> Required | None:

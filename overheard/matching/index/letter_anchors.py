@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
-from typing import Literal, TypeVar
 
-from overheard.matching.text.memory import REMEMBERED_CHARS
-from overheard.matching.text.stems import stem
+from overheard.matching.text.stems import stems
 
-REMEMBERED_WORDS = 50_000  # of the stream's frequent words; chosen, not measured
-
-T = TypeVar("T")
-_Kind = Literal["beginning", "end", "stem", "part"]
-_Shape = tuple[_Kind, int]  # and how many characters
-_BY_SIGN: dict[str, _Kind] = {"*": "end", "~": "stem", "/": "part"}
+_OfSize = dict[int, Counter[str]]
 
 
 class LetterAnchors:
@@ -24,72 +16,63 @@ class LetterAnchors:
     """
 
     def __init__(self) -> None:
-        self._anchors: Counter[str] = Counter()
-        self._shapes: Counter[_Shape] = Counter()
-        # Words without any such anchor, as nearly all are, and those of the others. Both are replaced, never emptied: a
-        # thread may be reading them.
-        self._plain: set[str] = set()
-        self._known: dict[str, Collection[str]] = {}
+        # How many queries have a beginning, an end or a part, by its size, and a stem.
+        self._beginnings: _OfSize = {}
+        self._ends: _OfSize = {}
+        self._parts: _OfSize = {}
+        self._stems: Counter[str] = Counter()
 
     @staticmethod
     def is_one(anchor: str) -> bool:
         """Return True for an anchor of this kind."""
-        return anchor[-1] == "*" or anchor[0] in _BY_SIGN
+        return anchor[-1] == "*" or anchor[0] in "*~/"
 
     def change(self, anchor: str, by: int) -> None:
         """Count so many more (or fewer) queries with an anchor."""
-        # Counted in copies: a thread may be reading them. There are few shapes.
-        shapes = self._shapes.copy()
-        _count(self._anchors, anchor, by)
-        _count(shapes, _shape(anchor), by)
-        self._shapes = shapes
-        # After the changes: what is noted in the new ones must be true of the new anchors.
-        self._plain, self._known = set(), {}
+        if anchor[-1] == "*":
+            self._beginnings = _changed(self._beginnings, anchor[:-1], by)
+        elif anchor[0] == "*":
+            self._ends = _changed(self._ends, anchor[1:], by)
+        elif anchor[0] == "/":
+            self._parts = _changed(self._parts, anchor[1:], by)
+        else:
+            count(self._stems, anchor[1:], by)
 
-    def of_words(self, words: Collection[str]) -> list[str]:
-        """Return the anchors of these words that some query has."""
+    def of_words(self, words: list[str]) -> list[list[str]]:
+        """Return the anchors of each of these words that some query has."""
+        found = list(map(self._of_word, words))
+        if self._stems:
+            for of_word, stem in zip(found, stems(words), strict=True):
+                if stem in self._stems:
+                    of_word.append(f"~{stem}")
+        return found
+
+    def _of_word(self, word: str) -> list[str]:
         found: list[str] = []
-        if not self._anchors:
-            return found
-        plain, known = self._plain, self._known
-        if len(plain) + len(known) > REMEMBERED_WORDS:
-            plain, known = self._plain, self._known = set(), {}
-        for word in set(words) - plain:
-            if (anchors := known.get(word)) is None:
-                anchors = self._anchors.keys() & _letters(word, self._shapes)
-                if len(word) > REMEMBERED_CHARS:
-                    pass
-                elif anchors:
-                    known[word] = anchors
-                else:
-                    plain.add(word)
-            found += anchors
+        for size, texts in self._beginnings.items():
+            if word[:size] in texts:
+                found.append(f"{word[:size]}*")
+        for size, texts in self._ends.items():
+            if word[-size:] in texts:
+                found.append(f"*{word[-size:]}")
+        for size, texts in self._parts.items():
+            for at in range(len(word) - size + 1):
+                if word[at : at + size] in texts:
+                    found.append(f"/{word[at : at + size]}")
         return found
 
 
-def _count(counter: Counter[T], key: T, by: int) -> None:
-    counter[key] += by
-    if not counter[key]:
-        del counter[key]
+def _changed(of_size: _OfSize, text: str, by: int) -> _OfSize:
+    """Return the texts by their size, with so many more (or fewer) of one."""
+    texts = of_size.get(len(text), Counter())
+    count(texts, text, by)
+    # A new table, for a thread may be going through the old one.
+    others = {size: of_other for size, of_other in of_size.items() if size != len(text)}
+    return others | {len(text): texts} if texts else others
 
 
-def _shape(anchor: str) -> _Shape:
-    if anchor[-1] == "*":
-        return "beginning", len(anchor) - 1
-    kind = _BY_SIGN[anchor[0]]
-    return kind, 0 if kind == "stem" else len(anchor) - 1
-
-
-def _letters(word: str, shapes: Collection[_Shape]) -> Iterator[str]:
-    """Yield every anchor of these shapes that a word may have."""
-    for kind, size in shapes:
-        match kind:
-            case "stem":
-                yield f"~{stem(word)}"
-            case "beginning":
-                yield f"{word[:size]}*"
-            case "end":
-                yield f"*{word[-size:]}"
-            case "part":
-                for at in range(len(word) - size + 1):
-                    yield f"/{word[at : at + size]}"
+def count(counter: Counter[str], text: str, by: int) -> None:
+    """Count so many more (or fewer); keep nothing that is counted no more."""
+    counter[text] += by
+    if not counter[text]:
+        del counter[text]

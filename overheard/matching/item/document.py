@@ -8,11 +8,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from overheard.items import Item, place_key
-from overheard.matching.item.layout import all_texts_of, texts_of
+from overheard.matching.item.layout import NO_READINGS, USUAL_FIELDS, all_texts_of, texts_of
 from overheard.matching.item.leaf_finder import Highlight, LeafFinder
-from overheard.matching.tree import DEFAULT_FIELDS, Attribute, Domain, Leaf, Near, Pattern, Term
+from overheard.matching.text.fast_reading import Readings
+from overheard.matching.tree import Attribute, Domain, Leaf, Near, Pattern, Term
 
-_USUAL_FIELDS = frozenset(DEFAULT_FIELDS)
 # Of one query in one item, shared by the leaves that occur; each of those has at least one.
 MAX_HIGHLIGHTS = 100
 MAX_REASONS = 20  # of one query in one item
@@ -30,9 +30,10 @@ class Reason(NamedTuple):
 class Document:
     """The texts and attributes of one item, as a tree asks for them (``tree.DocumentView``)."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, readings: Readings = NO_READINGS) -> None:
+        """``readings``: what was read already of the item's texts, by text."""
         self._item = item
-        self._usual = LeafFinder(texts_of(item))
+        self._usual = LeafFinder(texts_of(item), readings)
 
     @cached_property
     def _all(self) -> LeafFinder:
@@ -105,7 +106,7 @@ class Document:
 
 def looks_further(leaf: Term | Pattern) -> bool:
     """Return True if a leaf is searched in a field that is not searched by default."""
-    return not _USUAL_FIELDS.issuperset(leaf.where.fields)
+    return not USUAL_FIELDS.issuperset(leaf.where.fields)
 
 
 def _fits(wanted: str, value: str) -> bool:

@@ -9,29 +9,34 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property
 from itertools import chain, pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from overheard.items import Item
 from overheard.matching.language.spelling import joined_by, literal
 from overheard.matching.markup import BREAK, address_mask, flow
+from overheard.matching.text.fast_reading import Readings, read_fast
 from overheard.matching.text.folding import fold_keeping_accents
-from overheard.matching.text.scripts import visible
+from overheard.matching.text.scripts import IGNORED, visible
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.text.symbols import affixes, widened
-from overheard.matching.text.variants import JOINING, variants
 from overheard.matching.text.visible_text import VisibleText, visible_text
 from overheard.matching.text.words import Span, original_span, read, visible_spans
-from overheard.matching.tree import FieldName, Variation, Where
+from overheard.matching.tree import ANYWHERE, DEFAULT_FIELDS, FieldName, Variation, Where
 
 # Chosen, not measured: of so many words the places are found one by one, before those of all words are noted.
 FEW_WORDS = 6
 FEW_PLACES = 8  # of a word; more than these are kept as a set
+FEW_SPANS = 4  # are searched for one by one, before those of all words are noted
+FEW_TRIES = 20  # of a search, for a word that is inside of others
+FEW_MARKS = 20  # characters of markup beside a word
 
 Texts = dict[FieldName, str]
 
+USUAL_FIELDS = frozenset(DEFAULT_FIELDS)
+NO_READINGS: Readings = MappingProxyType({})
 GAP = ""  # a position where a paragraph ends; no word is empty
 NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
 
@@ -54,15 +59,18 @@ class Section(NamedTuple):
 class Layout:
     """The words of an item: of its fields, of the addresses in each, with gaps in between."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, readings: Readings = NO_READINGS) -> None:
+        """``readings``: what was read already, by its text; most comments are a single text without markup."""
+        self._readings = readings
         self.words: list[str] = []
-        self._before: list[str] = []  # what separates each word, or gap, from the word before it
         self.sections: list[Section] = []
         self._firsts: list[int] = []  # the first position of each section
         # Other forms of words, or of several neighbours: where each begins, and how many words it takes.
         self.forms: dict[str, list[tuple[int, int]]] = {}
         self._visible: dict[int, tuple[VisibleText, list[Span]]] = {}
-        self._asked = 0
+        self._lower: dict[int, str] = {}
+        self._asked = self._spans_asked = 0
+        self._is_usual = texts.keys() <= USUAL_FIELDS
         self._masks: dict[Hashable, int] = {}
         self._originals: dict[tuple[str, bool], dict[str, int]] = {}
         for name, text in texts.items():
@@ -78,23 +86,34 @@ class Layout:
 
     def _add(self, name: FieldName, masked: str, offset: int, links: Collection[tuple[int, int]]) -> None:
         """Add the words of a text that begins ``offset`` characters into its field."""
-        words, separators = read(masked)
-        first, count = len(self.words), len(words)
-        breaks = [at for at in range(1, count) if BREAK in separators[at]] if BREAK in masked else []
-        gaps = [first + number + at for number, at in enumerate(breaks)]
+        first = len(self.words)
+        gaps: list[int] = []
+        for paragraph in masked.split(BREAK):
+            words, found = self._readings.get(paragraph) or read_fast(paragraph)
+            if not words:
+                continue
+            at = len(self.words)
+            if at > first:
+                gaps.append(at - 1)
+            self.words += words
+            self.words.append(GAP)
+            for start, length, form in found:
+                self.forms.setdefault(form, []).append((at + start, length))
+        if len(self.words) == first:
+            self.words.append(GAP)
         self.sections.append(Section(first, name, masked, offset, links, gaps))
         self._firsts.append(first)
-        for start, end in pairwise([0, *breaks, count]):
-            self.words += words[start:end]
-            self.words.append(GAP)
-            self._before += separators[start : end + 1]
-        if not JOINING.isdisjoint(separators):
-            self._add_forms(words, separators, first, breaks)
 
-    def _add_forms(self, words: list[str], separators: list[str], first: int, breaks: list[int]) -> None:
-        for start, length, form in variants(words, separators):
-            at = first + start + (bisect_right(breaks, start) if breaks else 0)
-            self.forms.setdefault(form, []).append((at, length))
+    @cached_property
+    def _before(self) -> list[str]:
+        """What separates each word, or gap, from the word before it. Most items are read without."""
+        before: list[str] = []
+        for section in self.sections:
+            separators = read(section.masked)[1]
+            breaks = [at - section.first - number for number, at in enumerate(section.gaps)]
+            for start, end in pairwise([0, *breaks, len(separators) - 1]):
+                before += separators[start : end + 1]
+        return before
 
     # -- what stands where
 
@@ -146,7 +165,13 @@ class Layout:
 
     def with_symbol(self, symbol: str, *, behind: bool) -> int:
         """Return the positions of words with this symbol right before or after them; "" is any or none."""
-        return self._symbols[behind].get(symbol, 0) if symbol else -1
+        if not symbol:
+            return -1
+        # Most texts with a word have no sign at all that a query wants beside it: then nothing more is read.
+        sign = symbol[-1]
+        if not any(sign in section.masked or not section.masked.isascii() for section in self.sections):
+            return 0
+        return self._symbols[behind].get(symbol, 0)
 
     @cached_property
     def vocabulary(self) -> set[str]:
@@ -192,6 +217,8 @@ class Layout:
 
     def where(self, where: Where) -> int:
         """Return the positions at which a leaf may begin."""
+        if where is ANYWHERE and self._is_usual:
+            return -1
         if (found := self._masks.get(where)) is None:
             found = self._masks[where] = self._allowed(where)
         return found
@@ -282,6 +309,11 @@ class Layout:
         # A text may have thousands: each target of a link is one.
         return self.sections[bisect_right(self._firsts, at) - 1]
 
+    def _end(self, section: Section) -> int:
+        """Return the position after the last of a section."""
+        number = bisect_right(self._firsts, section.first)
+        return self._firsts[number] if number < len(self._firsts) else len(self.words)
+
     def _original(self, at: int, any_case: bool) -> str:
         section, start, end = self._word_span(at)
         said = section.masked[start:end]
@@ -290,6 +322,10 @@ class Layout:
     def _word_span(self, at: int) -> tuple[Section, int, int]:
         """Return a word's section, and its span in the section's text."""
         section = self._section(at)
+        if self._spans_asked < FEW_SPANS:
+            self._spans_asked += 1
+            if found := self._quick_span(section, at):
+                return section, *found
         if (known := self._visible.get(section.first)) is None:
             seen = visible_text(section.masked)
             known = self._visible[section.first] = seen, visible_spans(seen.text)
@@ -298,12 +334,26 @@ class Layout:
             number -= bisect_left(section.gaps, at)
         return section, *original_span(section.masked, known[0], known[1][number])
 
+    def _quick_span(self, section: Section, at: int) -> Span | None:
+        """Return a word's span in the section's text, where a search for the word cannot be wrong; otherwise None."""
+        if (text := self._lower.get(section.first)) is None:
+            text = self._lower[section.first] = section.masked.lower() if section.masked.isascii() else ""
+        word = self.words[at]
+        # In a text, "nt" may be written n't.
+        if not text or ("nt" in word and "n't" in text):
+            return None
+        before = self.words[section.first : at].count(word)
+        # What markup divides is not found, and so would not be counted.
+        if before >= FEW_PLACES or (IGNORED in text and (before or word in self.words[at + 1 : self._end(section)])):
+            return None
+        return _nth_place(text, word, before)
+
     @cached_property
     def _in_links(self) -> int:
         """The positions of words in addresses."""
         positions: list[int] = []
-        for number, section in enumerate(self.sections):
-            end = self.sections[number + 1].first if number + 1 < len(self.sections) else len(self.words)
+        for section in self.sections:
+            end = self._end(section)
             links = sorted(section.links)
             starts = [start for start, _ in links]
             for at in range(section.first, end) if links else ():
@@ -326,14 +376,30 @@ class Layout:
         return allowed & (self._in_links if where.in_links else ~self._in_links)
 
 
+def _nth_place(text: str, word: str, before: int) -> Span | None:
+    """Return the span of a word in a text of ASCII, lower case, after so many others of it; None if it is not near."""
+    end = 0
+    for _ in range(FEW_TRIES):
+        start = text.find(word, end)
+        end = start + len(word)
+        left = text[max(0, start - FEW_MARKS) : start].rstrip(IGNORED)
+        right = text[end : end + FEW_MARKS].lstrip(IGNORED)
+        if start < 0 or not (left or start == 0) or not (right or end == len(text)):
+            return None
+        if not (left[-1:].isalnum() or right[:1].isalnum()):
+            if not before:
+                return start, end
+            before -= 1
+    return None
+
+
 def _places(words: list[str], word: str) -> list[int]:
     """Return the positions of a word."""
     found: list[int] = []
     at = -1
-    with suppress(ValueError):
-        while True:
-            at = words.index(word, at + 1)
-            found.append(at)
+    for _ in range(words.count(word)):
+        at = words.index(word, at + 1)
+        found.append(at)
     return found
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from overheard.matching.item.addresses import Host, hosts
-from overheard.matching.item.layout import Layout, Texts
+from overheard.matching.item.layout import NO_READINGS, Layout, Texts
 from overheard.matching.item.plain_texts import PlainText, plain_texts
 from overheard.matching.item.positions import Positions, bits
+from overheard.matching.text.fast_reading import Readings
 from overheard.matching.text.words import Span
 from overheard.matching.tree import Domain, Leaf, Near, Pattern, Piece, Term, Word
 
@@ -21,8 +22,8 @@ Highlight = tuple[str, int, int]  # a field, and the start and end of a span, in
 class LeafFinder:
     """Find leaves in the texts of some fields."""
 
-    def __init__(self, texts: Texts) -> None:
-        self._layout = Layout(texts)
+    def __init__(self, texts: Texts, readings: Readings = NO_READINGS) -> None:
+        self._layout = Layout(texts, readings)
         self._places = Positions(self._layout)
         self._firsts: dict[Pattern, list[tuple[PlainText, Span]]] = {}
 

@@ -13,3 +13,9 @@ def stem(word: str) -> str:
     # A stemmer has state, so threads cannot share one; making one costs no more than looking one up.
     stemmed: str = Stemmer.Stemmer("english", 0).stemWord(word)
     return stemmed
+
+
+def stems(words: list[str]) -> list[str]:
+    """Return the English stems of folded words. Nothing is remembered of them."""
+    stemmed: list[str] = Stemmer.Stemmer("english", 0).stemWords(words)
+    return stemmed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -338,9 +338,9 @@ def test_only_what_changed_is_read_again(
     world.workspace(queries=many, subreddits=["python", "rust"])
     wanted(world.item())
     added, watched = [], []
-    add, watch = matcher._add, matcher._watch
+    add, watch = matcher._add, matcher._index.watch
     monkeypatch.setattr(matcher, "_add", lambda *given: (added.append(given[2]), add(*given)))
-    monkeypatch.setattr(matcher, "_watch", lambda *given: (watched.append(given), watch(*given)))
+    monkeypatch.setattr(matcher._index, "watch", lambda *given: (watched.append(given), watch(*given)))
 
     world.workspace(queries=many, subreddits=["python", "rust"])
     wanted(world.item())
@@ -366,7 +366,7 @@ def test_nothing_is_kept_of_a_removed_or_paused_workspace(
     workspace_specs.remove(db, bolt)
     places = {("reddit", "post", "python")}
     assert wanted(world.item()) == [{}]
-    assert (len(matcher._index), matcher._refused_queries, matcher._watchers.keys()) == (0, {}, places)
+    assert (len(matcher._index), matcher._refused_queries, matcher._index._watchers.keys()) == (0, {}, places)
     workspace_specs.set_active(db, acme, True)
     assert wanted(world.item()) == [{acme: 1}]
 
@@ -397,12 +397,13 @@ def test_a_refresh_that_fails_at_any_step_is_completed_by_the_next(
         with monkeypatch.context() as patch:
             patch.setattr(matcher._index, "add", failing(matcher._index.add))
             patch.setattr(matcher._index, "remove", failing(matcher._index.remove))
+            patch.setattr(matcher._index, "watch", failing(matcher._index.watch))
             with suppress(TimeoutError):
                 matcher.refresh()
         world.workspace(queries={"a": "gamma"}, subreddits=["rust"])
         assert wanted(item) == [{acme: 1}]
         assert len(matcher._index) == 2
-        assert {place: len(watchers) for place, watchers in matcher._watchers.items()} == {
+        assert {place: len(watchers) for place, watchers in matcher._index._watchers.items()} == {
             ("reddit", "post", "rust"): 1,
             ("reddit", "post", "all"): 1,
         }
@@ -415,17 +416,21 @@ def test_sets_of_watchers_are_never_copied(
     for number in range(20):
         world.workspace(f"w{number}", subreddits=["python", "all"])
     matcher.refresh()
-    sets = {place: id(watchers) for place, watchers in matcher._watchers.items()}
+    sets = {place: id(watchers) for place, watchers in matcher._index._watchers.items()}
     world.workspace("w7", subreddits=["all"], queries={"other": "acme"})
     world.workspace("w8", subreddits=["python"])
     assert len(wanted(world.item())[0]) == 20
-    assert {place: id(watchers) for place, watchers in matcher._watchers.items()} == sets
-    assert {place[2]: len(watchers) for place, watchers in matcher._watchers.items()} == {"python": 19, "all": 19}
+    assert {place: id(watchers) for place, watchers in matcher._index._watchers.items()} == sets
+    assert {place[2]: len(watchers) for place, watchers in matcher._index._watchers.items()} == {
+        "python": 19,
+        "all": 19,
+    }
 
 
 def test_a_workspace_misses_nothing_while_its_other_watches_change(
     world: World, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its item waits for the lock while a place's queries change; before that, it must be seen to be watched."""
     item = world.item(place="rust")
     world.workspace(subreddits=["rust", "python"])
     matcher.refresh()
@@ -433,7 +438,7 @@ def test_a_workspace_misses_nothing_while_its_other_watches_change(
 
     class Watched(set[int]):
         def _check(self) -> None:
-            if matcher._match_item(item) is None:
+            if not matcher._index.is_watched(item.found_in):
                 missed.append("missed")
 
         def add(self, one: int) -> None:
@@ -444,9 +449,7 @@ def test_a_workspace_misses_nothing_while_its_other_watches_change(
             super().discard(one)
             self._check()
 
-    monkeypatch.setattr(
-        matcher, "_watchers", defaultdict(Watched, {k: Watched(v) for k, v in matcher._watchers.items()})
-    )
+    monkeypatch.setattr(matcher._index, "_watchers", {k: Watched(v) for k, v in matcher._index._watchers.items()})
     world.workspace(subreddits=["go", "rust"], queries={"brand": "acme", "more": "number"})
     matcher.refresh()
     assert missed == []
@@ -472,6 +475,32 @@ def test_the_index_is_built_before_the_stage_consumes(
     running.db.release()
     assert running.registry.get_sample_value("overheard_queries") == 2
     assert [line["event"] for line in lines] == ["not ready yet"] * 2
+
+
+def test_the_garbage_collector_pauses_while_the_index_is_built(
+    world: World, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if that fails, it goes on afterwards; and never through what was loaded."""
+    world.workspace(queries={"a": "acme"})
+    enabled: list[bool] = []
+    refresh = matcher.refresh
+
+    def failing() -> None:
+        enabled.append(gc.isenabled())
+        if len(enabled) == 1:
+            raise TimeoutError
+        refresh()
+
+    monkeypatch.setattr(matcher, "refresh", failing)
+    with pytest.raises(TimeoutError):
+        matcher.load()
+    assert gc.isenabled()
+    try:
+        matcher.load()
+        assert (enabled, gc.isenabled(), len(matcher._index)) == ([False, False], True, 1)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_threads_may_match_while_queries_change(world: World, matcher: Matcher, db: Db) -> None:
@@ -523,4 +552,4 @@ def test_queries_are_filed_by_what_was_learned_of_words(world: World, matcher: M
     word_frequencies.replace(db, [("acme", 500, 0.5), ("number", 5, 0.001)])
     world.workspace(queries={"a": "acme number"})
     matcher.refresh()
-    assert list(matcher._index._by_anchor) == ["number"]
+    assert [list(shelf._by_anchor) for shelf in matcher._index._shelves.values()] == [["number"]]

@@ -14,6 +14,7 @@ from actors.notify.attempts import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, b
 from actors.notify.notifier import WAKE_MARGIN_SECONDS, Notifier
 from overheard import canary
 from overheard.channels import Pace
+from overheard.channels.preview import MessagePreview
 from overheard.config import NotifySettings
 from overheard.db import canaries, channels, deliveries, delivery_backlog, digests, storing, workspaces
 from overheard.db.database import Db
@@ -49,6 +50,9 @@ class Receiver:
         if self.broken is not None:
             raise self.broken
         return self
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        raise NotImplementedError
 
     def send(self, notice: Notice) -> None:
         self.before()

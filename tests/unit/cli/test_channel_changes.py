@@ -288,3 +288,32 @@ def test_a_preview_of_a_mail_is_its_page(run: Run, channels: Channels, folder: P
     page = (folder / "page.html").read_text()
     assert "<b" in page or "<strong" in page or "<mark" in page
     assert "&lt;" not in page
+
+
+ADDRESSES = {
+    "slack": "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+    "discord": "https://discord.com/api/webhooks/123456789012345678/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "telegram": "tgram://123456789:abcdefg_hijklmnopqrstuvwxyzABCDEFG/12315544/",
+    "ntfy": "ntfys://ntfy.sh/s3cr3t-topic",
+    "email": "mailto://me:s3cr3t@example.com",
+    "webhook": "https://example.com/s3cr3t",
+    "apprise": "json://example.com/s3cr3t",
+    "file": "file:///mentions.jsonl",
+    "null": "null://",
+}
+
+
+@pytest.mark.parametrize("kind", ADDRESSES)
+def test_every_kind_of_channel_has_a_preview(run: Run, mention: Callable[..., None], folder: Path, kind: str) -> None:
+    mention("t3_1", title="About python", body="It is about **python** & <b>more</b>, said the stranger.")
+    allowed = {"OVERHEARD_NOTIFY__FILES_DIR": str(folder)}
+    result = run("channel", "add", "acme", "new", ADDRESSES[kind], **allowed)
+    assert result.exit_code == 0, result.output
+    for options in ((), ("--html", "page.html")):
+        result = run("channel", "preview", "acme", "new", *options, **allowed)
+        assert result.exit_code == 0, result.output
+        assert f"mention 1, for {kind}; nothing is sent" in result.stderr
+        shown = (folder / "page.html").read_text() if options else result.stdout
+        assert kind == "null" or "said the stranger" in shown
+        assert "s3cr3t" not in shown
+    assert not (folder / "mentions.jsonl").exists()

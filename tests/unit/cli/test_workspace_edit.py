@@ -50,11 +50,11 @@ def edit(run: Run, migrated: None, folder: Path, monkeypatch: pytest.MonkeyPatch
     assert run("import", "-", input=FILE).exit_code == 0
 
     def edited(change: str, *options: str, input: str | None = None, **environ: str) -> Result:
-        editor = folder / "editor.py"
+        editor = folder / "editor script"
         editor.write_text(
             f"import sys; path = sys.argv[1]; text = open(path).read()\n{change}\nopen(path, 'w').write(text)"
         )
-        return run("workspace", "edit", "acme", *options, input=input, EDITOR=f"{sys.executable} {editor}", **environ)
+        return run("workspace", "edit", "acme", *options, input=input, EDITOR=f"{sys.executable} '{editor}'", **environ)
 
     return edited
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.items import Item
-from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.items import Item, WatchKey
+from overheard.matching.index.query_index import MAX_SHELVES, QueryIndex, matches
 from overheard.matching.item import document, plain_texts
 from overheard.matching.markup import flow
 from overheard.matching.tree import VARIATIONS, ParsedQuery, Variation
@@ -62,8 +62,13 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
     queries, items, learned = case(chance)
     index = QueryIndex(chance.choice((None, learned)))
     live: dict[int, tuple[ParsedQuery, int]] = {}
+    watched: dict[int, list[WatchKey]] = {}
     for query in queries * 2:
         key, owner = chance.randrange(8), chance.randrange(OWNERS)
+        if chance.random() < 0.5:
+            watcher = chance.randrange(OWNERS)
+            watched[watcher] = some_places(chance, [item.item for item in items])
+            index.watch(watcher, watched[watcher])
         if chance.random() < 0.2:
             assert index.remove(key) is (live.pop(key, None) is not None)
         index.add(key, query, owner=owner)
@@ -73,15 +78,23 @@ def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None
         live = {key: one for key, one in live.items() if one[1] != 1}
     assert len(index) == len(live)
     for item in items:
-        place_watchers, source_watchers = {chance.randrange(OWNERS)}, {chance.randrange(OWNERS)}
-        hits = {hit.key: hit for hit in index.match(item.item, place_watchers, source_watchers)}
+        found_in = item.item.found_in
+        hits = {hit.key: hit for hit in index.match(item.item, found_in)}
         assert list(hits) == sorted(hits)
         for key, (query, owner) in live.items():
-            if owner in place_watchers | source_watchers:
+            if not set(found_in).isdisjoint(watched.get(owner, ())):
                 assert difference(query, item, hits.get(key)) == "", f"{query} {item.item!r}"
             else:
                 assert key not in hits
         assert [hit.owner for hit in hits.values()] == [live[key][1] for key in hits]
+
+
+def some_places(chance: random.Random, items: Sequence[Item]) -> list[WatchKey]:
+    """Some places of the items, and sometimes more others than an owner has shelves."""
+    places = {place for item in items for place in item.found_in if chance.random() < 0.4}
+    if chance.random() < 0.3:
+        places |= {("reddit", "post", f"other{number}") for number in range(MAX_SHELVES)}
+    return sorted(places)
 
 
 @given(chances, st.sets(st.sampled_from(VARIATIONS), max_size=2))

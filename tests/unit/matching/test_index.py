@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from overheard.items import Item
+from overheard.items import Item, WatchKey
 from overheard.matching.index.anchors import AnchorChooser
-from overheard.matching.index.query_index import QueryIndex, matches
+from overheard.matching.index.query_index import ANYWHERE, MAX_SHELVES, QueryIndex, matches
 from overheard.matching.item.document import MAX_HIGHLIGHTS, Document
 from overheard.matching.language import parse
 from overheard.matching.tree import Not, Spelling, Term, Word
+
+HERE: WatchKey = ("reddit", "post", "python")
+EVERYWHERE: WatchKey = ("reddit", "post", "all")
+ELSEWHERE: WatchKey = ("reddit", "post", "rust")
 
 
 def item_with(fields: Mapping[str, str]) -> Item:
@@ -93,7 +97,7 @@ def test_removed_queries_leave_nothing_behind() -> None:
         index.add(key, parse(text))
     for key in range(len(texts)):
         assert index.remove(key)
-    assert not any((index._by_key, index._by_query, index._by_anchor))
+    assert not any((index._by_key, index._by_query, index._keys, index._shelves))
 
 
 def test_a_shared_query_is_not_copied_for_each_key() -> None:
@@ -112,7 +116,7 @@ def test_an_entry_is_removed_from_a_crowded_anchor_without_a_search() -> None:
     index = QueryIndex()
     for key in range(100):
         index.add(key, parse(f"acme -w{key}"))
-    assert isinstance(index._by_anchor["acme"], set)
+    assert isinstance(index._shelves[ANYWHERE]._by_anchor["acme"], set)
     for key in range(99):
         index.remove(key)
     assert [hit.key for hit in index.match(item_with({"body": "acme"}))] == [99]
@@ -122,18 +126,76 @@ def test_queries_of_owners_that_do_not_watch_are_not_evaluated(monkeypatch: pyte
     index = QueryIndex()
     index.add(1, parse("acme " + " ".join(f"-w{number}" for number in range(150))))
     monkeypatch.setattr(Document, "has_term", pytest.fail)
-    assert index.match(item_with({"body": "acme"}), place_watchers=()) == []
+    index.watch(0, [ELSEWHERE])
+    index.watch(1, [HERE])
+    item = item_with({"body": "acme"})
+    assert index.match(item, item.found_in) == []
 
 
-def test_only_queries_of_watching_owners_hit() -> None:
+def found_here(index: QueryIndex, body: str = "acme") -> list[tuple[int, int]]:
+    item = item_with({"body": body})
+    return [(hit.key, hit.owner) for hit in index.match(item, item.found_in)]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("further", [0, MAX_SHELVES])
+def test_only_queries_of_watching_owners_hit(first: bool, further: int) -> None:
+    """Whether they watch before or after the query is added, and however many other places."""
     index = QueryIndex()
+    others = [("reddit", "post", f"place{number}") for number in range(further)]
+    watched = {10: [HERE], 11: [ELSEWHERE], 12: [EVERYWHERE], 14: [HERE, EVERYWHERE]}
+
+    def watch() -> None:
+        for owner, places in watched.items():
+            index.watch(owner, [*places, *others])
+
+    if first:
+        watch()
     for key in range(5):
         index.add(key, parse("acme" if key < 4 else "other"), owner=10 + key)
-    assert [(hit.key, hit.owner) for hit in index.match(item_with({"body": "acme"}), {10, 14}, {12})] == [
-        (0, 10),
-        (2, 12),
-    ]
+    if not first:
+        assert found_here(index) == []
+        watch()
+    assert found_here(index) == [(0, 10), (2, 12)]
+    assert found_here(index, "other") == [(4, 14)]
     assert [hit.key for hit in index.match(item_with({"body": "acme"}))] == [0, 1, 2, 3]
+
+
+def test_what_owners_watch_may_change() -> None:
+    """Of equal queries, those of other owners stay where they are; so do several of one owner."""
+    index = QueryIndex()
+    for key, owner in enumerate((1, 1, 2, 3)):
+        index.watch(owner, [HERE])
+        index.add(key, parse("acme"), owner)
+    many: list[WatchKey] = [("reddit", "post", f"place{number}") for number in range(MAX_SHELVES + 1)]
+    index.watch(1, [HERE, *many])
+    index.watch(2, [ELSEWHERE])
+    assert found_here(index) == [(0, 1), (1, 1), (3, 3)]
+    index.remove(0)
+    index.watch(1, [HERE])
+    index.watch(3, many)
+    assert found_here(index) == [(1, 1)]
+    index.watch(1, [])
+    index.watch(2, [EVERYWHERE, ELSEWHERE])
+    index.remove(3)
+    assert found_here(index) == [(2, 2)]
+    index.remove_owners({1, 2})
+    for owner in (1, 2, 3):
+        index.watch(owner, [])
+    assert not any((index._by_key, index._by_query, index._keys, index._places, index._watchers, index._shelves))
+
+
+def test_a_query_is_filed_only_where_its_owner_watches() -> None:
+    index = QueryIndex()
+    index.watch(1, [HERE, ("reddit", "comment", "python"), ELSEWHERE])
+    index.watch(2, [("reddit", "post", f"place{number}") for number in range(MAX_SHELVES + 1)])
+    index.add(1, parse("acme"), owner=1)
+    index.add(2, parse("bolt"), owner=2)
+    assert {name: list(shelf._by_anchor) for name, shelf in index._shelves.items()} == {
+        ("reddit", "python"): ["acme"],
+        ("reddit", "rust"): ["acme"],
+        ANYWHERE: ["bolt"],
+    }
 
 
 def test_the_queries_of_an_owner_are_removed_and_no_others() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from overheard.channels import Transport
+from overheard.channels.preview import MessagePreview
 from overheard.config import AlertsSettings, Config
 from overheard.db import budgets, canaries, heartbeats, incidents, source_health
 from overheard.db.database import Db
@@ -33,6 +34,9 @@ class Operator:
         self.got: list[Notice] = []
         self.failure: Exception | None = None
         self.during: Callable[[], object] = lambda: None
+
+    def preview(self, notice: Notice) -> MessagePreview:
+        raise NotImplementedError
 
     def send(self, notice: Notice) -> None:
         self.during()
