@@ -83,11 +83,6 @@ class EmailTransport:
                     refused |= self._submit(session, notice.id, recipients, mail)
         self._conclude(notice.id, refused, now)
 
-    def preview(self, notice: Notice) -> MessagePreview:
-        """Return what ``send`` would send, and send nothing."""
-        page = mail_page(notice, self._options.clock())
-        return MessagePreview(f"Subject: {page.subject}\n\n{page.text}", page.html)
-
     def _envelopes(self, delivery: str) -> Iterator[tuple[Mailbox, list[str]]]:
         """Yield each mail's ``To``, and those whom it goes to and who do not have it yet."""
         settings = self._settings
