@@ -73,11 +73,7 @@ def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
         workspaces.by_name(running.db, spec.slug)
     except NotFound:
         return save(running, spec)
-    raise Conflict(
-        f"workspace {spec.slug} already exists\n"
-        f"to change it: overheard export --secrets {spec.slug} > {spec.slug}.toml, edit the file, "
-        f"overheard import {spec.slug}.toml"
-    )
+    raise Conflict(f"workspace {spec.slug} already exists\nto change it: overheard workspace edit {spec.slug}")
 
 
 def import_text(running: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:

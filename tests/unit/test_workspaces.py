@@ -25,6 +25,8 @@ from overheard.workspaces import (
     validated_query,
     write,
 )
+from overheard.workspaces.table_problems import PARTS
+from overheard.workspaces.toml_lines import TomlLines
 from overheard.workspaces.validation import SLUG
 
 EXAMPLE = """
@@ -316,6 +318,21 @@ def test_a_written_file_round_trips(specs: list[WorkspaceSpec]) -> None:
     assert [validated(spec) for spec in tidy] == tidy
 
 
+@settings(max_examples=120, deadline=None)
+@given(st.lists(SPECS, max_size=3))
+def test_every_key_of_a_written_file_is_found_in_its_line(specs: list[WorkspaceSpec]) -> None:
+    text = write(specs)
+    written = text.split("\n")
+    lines = TomlLines(text)
+    for position, table in enumerate(tomllib.loads(text).get("workspace", [])):
+        rows = [((part, row), each) for part in PARTS for row, each in enumerate(table.get(part, []))]
+        for path, content in [((), table), *rows]:
+            for key in content.keys() - PARTS.keys() if not path else content:
+                line = lines.of_workspace(position, (*path, key))
+                assert line is not None
+                assert written[line - 1].strip().startswith(f"{key} = ")
+
+
 def test_an_export_is_a_file_that_people_can_read(tmp_path: Path) -> None:
     [spec] = read(EXAMPLE, "x")
     assert write([spec]).splitlines()[:8] == [
@@ -557,6 +574,8 @@ def test_what_looks_like_a_table_in_a_text_or_comment_does_not_count_as_one() ->
 def test_a_part_in_another_form_has_the_line_around_it() -> None:
     with pytest.raises(InvalidInput, match=r"my.toml: line 3: workspace a: query 'x':"):
         read("[[workspace]]\nslug = 'a'\nquery = [{name = 'x', text = 'NOT a'}]\nsubreddits = ['b']", "my.toml")
+    with pytest.raises(InvalidInput, match=r"my.toml: line 4: .*'channels'; valid: .*; did you mean channel\?"):
+        read("[[workspace]]\nslug = 'a'\nsubreddits = ['b']\n[[workspace.channels]]\nname = 'x'", "my.toml")
     with pytest.raises(InvalidInput, match=r"my.toml: workspace a: every"):
         read("workspace = [{slug = 'a', every = 'x', subreddits = ['b']}]", "my.toml")
     with pytest.raises(InvalidInput, match=r"query: must be tables: write \[\[workspace.query\]\] for each"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from overheard.db import models
 from overheard.process import RunningProcess
+from tests.project import ROOT
 
 from .conftest import Run
 
@@ -122,3 +124,11 @@ def test_without_a_database_all_is_new_and_none_is_made(run: Run, folder: Path) 
     assert result.stdout.startswith("+ acme: new workspace\n")
     assert all(line.startswith("+ ") for line in result.stdout.splitlines())
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("example", range(3))
+def test_what_readme_shows_is_unchanged_once_it_is_imported(run: Run, migrated: None, example: int) -> None:
+    shown = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    file = [block for block in shown if block.startswith("[[workspace]]")][example]
+    assert run("import", "-", input=file).exit_code == 0
+    assert run("import", "--dry-run", "-", input=file).stdout == "= acme: unchanged\n"

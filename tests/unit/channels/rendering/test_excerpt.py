@@ -108,4 +108,4 @@ def test_what_has_no_spaces_is_cut_anywhere(filler: str) -> None:
 def test_dots_and_brackets_within_a_sentence_do_not_end_it() -> None:
     text = "First. It ran on acme db (or its fork...) and hmm... was slow! Then we left it for good."
     at = text.index("acme db")
-    assert plain(excerpt(text, [(at, at + 7)], 60)) == "…It ran on acme db (or its fork...) and hmm... was slow!…"
+    assert plain(excerpt(text, [(at, at + 7)], 60)) == "…It ran on acme db (or its fork...) and hmm... was slow! …"
