@@ -130,7 +130,8 @@ def _markdown(text: str) -> str:
 TELEGRAM_STYLE = """
 body { background: linear-gradient(160deg, #cfe0b8, #a9cdb3); color: #000; font-size: 15px; line-height: 21px;
   padding: 18px 16px 20px; }
-.bubble { background: #fff; border-radius: 4px 14px 14px 14px; box-shadow: 0 1px 1px rgb(0 0 0 / 15%);
+.bubble { background: #fff; display: flow-root;
+  border-radius: 4px 14px 14px 14px; box-shadow: 0 1px 1px rgb(0 0 0 / 15%);
   margin: 0 0 10px; max-width: 470px; padding: 7px 11px 8px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .name { color: #3390ec; font-weight: 600; }
 .time { color: #8d9ba8; float: right; font-size: 12px; margin: 4px 0 0 10px; }
@@ -150,7 +151,8 @@ def telegram(contents: list[Any]) -> str:
 def _telegram_message(content: Any) -> str:
     rows = content.get("reply_markup", {}).get("inline_keyboard", [])
     buttons = "".join(f'<span class="button">{html.escape(button["text"])}</span>' for row in rows for button in row)
-    text = content["text"]  # its tags are Telegram's own few, which the stand-in has checked
+    # Its tags are Telegram's own few, which the stand-in has checked. A block needs no line break before and after it.
+    text = re.sub(r"\n?(<pre>.*?</pre>)\n?", r"\1", content["text"], flags=re.DOTALL)
     time = f'<span class="time">{TIME}</span>'
     return f'<div class="bubble"><div class="name">Overheard</div>{text}{time}</div>{buttons}'
 

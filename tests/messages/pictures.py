@@ -17,6 +17,7 @@ from tests.messages.stand_ins import URLS, StandIns
 PICTURE_MAX_BYTES = 60_000
 PHONE, DESKTOP, CHAT = 390, 800, 640  # pixels
 PHONE_HEIGHT, DESKTOP_HEIGHT, CHAT_HEIGHT = 900, 1100, 1000
+NAMES = {"ntfy": "ntfy"}
 COLOURS = (256, 128, 64, 32, 16)  # tried in this order
 
 
@@ -48,13 +49,13 @@ def pictures(stand_ins: StandIns, browser: Browser) -> Iterator[Picture]:
 
 def _chat(medium: str, stand_ins: StandIns, browser: Browser) -> Iterator[Picture]:
     singles = [stand_ins.sent(medium, notice) for notice in (linked_notice(), mention_notice(), report_notice())]
-    for name, contents, words in (
-        ("mentions", singles, "two mentions and a report"),
-        ("summary", [stand_ins.sent(medium, summary_notice())], "a summary"),
-        ("digest", [stand_ins.sent(medium, digest_notice())], "a digest"),
-    ):
+    shown = [("mentions", singles, "two mentions and a report")]
+    if medium == "slack":  # those of the others look the same
+        shown.append(("summary", [stand_ins.sent(medium, summary_notice())], "a summary"))
+    shown.append(("digest", [stand_ins.sent(medium, digest_notice())], "a digest"))
+    for name, contents, words in shown:
         png = browser.picture(MOCKUPS[medium](contents), width=CHAT, height=CHAT_HEIGHT)
-        yield _picture(f"{medium}-{name}", f"{medium.capitalize()}: {words}", png)
+        yield _picture(f"{medium}-{name}", f"{NAMES.get(medium, medium.capitalize())}: {words}", png)
 
 
 def _side_by_side(browser: Browser, pngs: list[bytes]) -> bytes:

@@ -45,7 +45,10 @@ def excerpt(text: str, spans: list[Span], width: int) -> list[Fragment]:
     fragments.append(Fragment(text[at:end], False))
     folded = [Fragment(_fold(fragment.text), fragment.hit) for fragment in fragments]
     folded[0] = Fragment((ELLIPSIS if start else "") + folded[0].text.lstrip(" "), folded[0].hit)
-    folded[-1] = Fragment(folded[-1].text.rstrip(" ") + (ELLIPSIS if end < len(text) else ""), folded[-1].hit)
+    last = folded[-1].text.rstrip(" ")
+    # After a full stop it would look like a fourth one.
+    closing = "" if end == len(text) else f" {ELLIPSIS}" if last.endswith((".", "!", "?")) else ELLIPSIS
+    folded[-1] = Fragment(last + closing, folded[-1].hit)
     return [fragment for fragment in folded if fragment.text]
 
 

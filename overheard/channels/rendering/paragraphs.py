@@ -20,6 +20,7 @@ from overheard.channels.rendering.view import MentionView, views_of
 from overheard.notices import Alert, AlertedIncident, Notice, WorkspaceReport
 
 SEPARATOR = " · "
+QUERY_MARK = "▍"  # before a query's name in a digest, to tell it from those of its places
 SUMMARY_EXCERPT_CHARS = 160
 ALSO_MAX_PLACES = 5
 ALERT_SIZES = ((12, 10), (12, 3), (12, 0), (5, 0), (2, 0), (1, 0))  # incidents, and places of each, tried in this order
@@ -119,13 +120,23 @@ def digest_paragraphs(digest: DigestView, markup: Markup) -> list[Paragraph]:
 
 
 def _query_paragraphs(group: QueryGroup, markup: Markup) -> Iterator[Paragraph]:
-    yield Paragraph(f"{markup.bold(markup.escape(one_line(group.query, 80)))}  {group.count:,}", apart=True)
+    yield Paragraph(f"{QUERY_MARK}{_counted(group.query, group.count, markup)}", apart=True)
     for place in group.places:
-        yield Paragraph(markup.escape(f"{one_line(place.place, 80)}  {place.count:,}"))
+        yield Paragraph(_counted(place.place, place.count, markup), apart=True)
         for row in place.rows:
-            yield mention_paragraph(row.view, markup) if row.full else Paragraph(_compact_row(row, markup))
+            yield _full_row(row.view, markup) if row.full else Paragraph(_compact_row(row, markup))
     if group.more > 0:
-        yield Paragraph(more_text(group.more))
+        yield Paragraph("", more_text(group.more))
+
+
+def _counted(name: str, count: int, markup: Markup) -> str:
+    return f"{markup.bold(markup.escape(one_line(name, 80)))}  {count:,}"
+
+
+def _full_row(view: MentionView, markup: Markup) -> Paragraph:
+    """Return a mention below the names of its query and place, which are not repeated."""
+    small = SEPARATOR.join(map(markup.escape, (view.author, f"{view.age} ago, {view.time}")))
+    return mention_paragraph(view, markup)._replace(small=small)
 
 
 def _compact_row(row: DigestRow, markup: Markup) -> str:

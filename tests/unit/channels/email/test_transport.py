@@ -255,3 +255,11 @@ def test_a_url_without_a_usable_recipient_is_refused(strict: ChannelOptions) -> 
 def test_a_notice_without_a_thread_refers_to_none(server: MailServer, channel: Channel) -> None:
     channel().send(counted("digest", (hostile_mention(),)))
     assert server.wait_for(1)[0].message["References"] is None
+
+
+def test_a_preview_is_what_would_be_sent(server: MailServer, channel: Channel) -> None:
+    preview = channel().preview(NOTICE)
+    channel().send(NOTICE)
+    (mail,) = server.wait_for(1)
+    assert preview.text == f"Subject: {mail.message['Subject']}\n\n{mail.part('plain')}"
+    assert preview.html == mail.part("html")

@@ -157,7 +157,7 @@ def test_a_compact_row_has_the_part_of_a_long_title_around_the_hit(found: Any) -
     line = first(digest([mention])).groups[0].places[0].rows[0].line
     text = "".join(part.text for part in line)
     assert ("acme db", True) in line
-    assert len(text) <= 92, "with an ellipsis at each end"
+    assert len(text) <= 93, "with an ellipsis at each end, and a space after a full stop"
     assert (text[0], text[-1]) == ("…", "…")
 
 

@@ -67,13 +67,13 @@ TEXT = "It was files. Since then, e.g. at Foo, we tried all. We moved to acme db
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (18, "…moved to acme db!…"),
-        (30, "…We moved to acme db!…"),
-        (40, "…We moved to acme db! It is great.…"),
-        (80, "…Since then, e.g. at Foo, we tried all. We moved to acme db! It is great.…"),
+        (18, "…moved to acme db! …"),
+        (30, "…We moved to acme db! …"),
+        (40, "…We moved to acme db! It is great. …"),
+        (80, "…Since then, e.g. at Foo, we tried all. We moved to acme db! It is great. …"),
         (
             100,
-            "It was files. Since then, e.g. at Foo, we tried all. We moved to acme db! It is great. Next one.…",
+            "It was files. Since then, e.g. at Foo, we tried all. We moved to acme db! It is great. Next one. …",
         ),
         (200, TEXT.replace("\n\n", " ")),
     ],
@@ -108,4 +108,4 @@ def test_what_has_no_spaces_is_cut_anywhere(filler: str) -> None:
 def test_dots_and_brackets_within_a_sentence_do_not_end_it() -> None:
     text = "First. It ran on acme db (or its fork...) and hmm... was slow! Then we left it for good."
     at = text.index("acme db")
-    assert plain(excerpt(text, [(at, at + 7)], 60)) == "…It ran on acme db (or its fork...) and hmm... was slow!…"
+    assert plain(excerpt(text, [(at, at + 7)], 60)) == "…It ran on acme db (or its fork...) and hmm... was slow! …"
