@@ -27,6 +27,7 @@ from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
 from overheard.sources.registry import public_place
 from overheard.workspaces import ChannelSpec, LimitCheck, WorkspaceSpec, read, validated
+from overheard.workspaces.mutes import public_mute
 
 ALL_IS_PARTIAL = (
     'subreddits = ["all"] cannot be followed completely yet: with every = 5m, it reads 4 to 18 % of the site'
@@ -165,7 +166,8 @@ def redacted(spec: WorkspaceSpec) -> WorkspaceSpec:
         msgspec.structs.replace(each, places=tuple(_public(place, each.sources or sources) for place in each.places))
         for each in spec.query
     )
-    return msgspec.structs.replace(spec, channel=channels, watch=watch, query=query)
+    mute = tuple(map(public_mute, spec.mute))
+    return msgspec.structs.replace(spec, channel=channels, watch=watch, query=query, mute=mute)
 
 
 def _public(place: str, sources: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from typing import Literal
 from tests.servers.mail_rules import broken_rule, parsed
 from tests.servers.sink import QuietTcpServer, SinkServer, flood
 
-MailFault = Literal["hang", "drip", "endless", "close"]
+MailFault = Literal["hang", "half", "drip", "endless", "close"]
 GREETING, CONTENT = "CONNECT", "."  # in ``replies`` and ``faults``, beside the commands
 MAILBOX = re.compile(rb"<([^<>\s]+@[^<>\s]+)>((?: [A-Z0-9]+(?:=\S+)?)*)\r\n")
 HOST_NAME = re.compile(rb"([A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
@@ -240,5 +240,7 @@ class _SmtpConversation(socketserver.StreamRequestHandler):
             flood(self.owner, self.connection, b"250-more\r\n")
         while fault == "drip" and not self.owner.closing.wait(0.02):
             self.wfile.write(b"2")
-        if fault == "hang":
+        if fault == "half":  # of a line that looks complete
+            self.wfile.write(b"250 2.0.0 ta")
+        if fault in ("hang", "half"):
             self.owner.closing.wait()

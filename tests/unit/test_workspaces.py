@@ -495,6 +495,19 @@ def test_rules_are_read_as_people_write_them_and_written_as_they_are_stored() ->
     assert "max_per_hour = 0" in text
 
 
+def test_a_muted_place_is_the_one_that_is_watched() -> None:
+    watches = (
+        WatchSpec("replay", ("Notes",)),
+        WatchSpec("reddit", ("Python",)),
+        WatchSpec("stackexchange", ("dba/SQL",)),
+    )
+    places = ("r/Python", "NOTES", "https://dba.stackexchange.com/questions/tagged/sql")
+    mute = tuple(MuteSpec(place=place) for place in places)
+    spec = validated(WorkspaceSpec(slug="acme", watch=watches, mute=mute))
+    assert [each.place for each in spec.mute] == ["python", "notes", "dba/sql"]
+    assert validated(spec).mute == spec.mute
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "hint"),
     [
@@ -517,6 +530,7 @@ def test_rules_are_read_as_people_write_them_and_written_as_they_are_stored() ->
         ('queries = ["brand"]', 'queries = "brand"', 18, "queries: must be a list in brackets, not a text in quotes"),
         ('query = "brand"', 'query = "brnd"', 20, "there is no query 'brnd'; valid: brand; did you mean brand?"),
         ('place = "r/Python"', 'place = "r/rust"', 22, "the workspace does not watch r/rust; it watches r/python"),
+        ('place = "r/Python"', 'place = "All"', 22, "place: 'all' is not a place that can be muted"),
         ("https://old.reddit.com/r/Python/comments/1Abc2/a_title/?sort=new", "https://x/", 23, "give the thread's id"),
         ('until = "2026-12-31"', 'until = "soon"', 24, "until 'soon' is not a date or a time"),
         ('until = "2026-12-31"', "until = 2026-12-31", 24, "until: must be a text in quotes, not a date; put it into"),

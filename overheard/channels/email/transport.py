@@ -90,7 +90,6 @@ class EmailTransport:
         copies = [*settings.cc, *settings.bcc]
         for to in settings.to:
             recipients = [box.address for box in (to, *copies) if box.address not in done]
-            copies = []
             done.update(recipients)
             if recipients:
                 yield to, recipients

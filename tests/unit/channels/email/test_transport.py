@@ -97,6 +97,18 @@ def test_a_recipient_that_is_refused_for_now_gets_it_later_and_the_others_once(
     assert len({mail.message["Message-ID"] for mail in server.wait_for(3)}) == 1
 
 
+def test_a_server_that_closes_at_a_recipient_has_not_refused_the_recipient(
+    server: MailServer, channel: Channel
+) -> None:
+    server.refused["b@example.com"] = "421 4.7.0 too many"
+    with pytest.raises(RetryableError, match="421") as raised:
+        channel(TEAM).send(NOTICE)
+    assert type(raised.value) is RetryableError
+    server.refused.clear()
+    channel(TEAM).send(NOTICE)
+    assert sent_to(server) == ["a@example.com", "b@example.com", "c@example.com"]
+
+
 def test_a_full_mailbox_holds_the_others_up_for_an_hour_at_most(server: MailServer, channel: Channel) -> None:
     server.refused["b@example.com"] = "452 4.2.2 full"
     with pytest.raises(DeliveryRefused):
@@ -147,7 +159,7 @@ def test_what_a_server_answers_decides_what_follows(
 
 
 @pytest.mark.parametrize("step", [GREETING, "EHLO", "MAIL", "RCPT", "DATA", CONTENT])
-@pytest.mark.parametrize("fault", ["hang", "drip", "close"])
+@pytest.mark.parametrize("fault", ["hang", "half", "drip", "close"])
 def test_a_broken_server_ends_with_the_deadline(
     step: str, fault: MailFault, server: MailServer, channel: Channel
 ) -> None:
