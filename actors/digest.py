@@ -1,4 +1,4 @@
-"""digest: compose one delivery from the mentions that a digest channel has collected since its last digest."""
+"""digest: compose one delivery from what a channel holds for its digest of a period."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class WorkspaceReports:
 
     def _channels(self, now: float) -> Iterator[int]:
         for channel in reports.unreported_channels(self.db, now - FAILING_SECONDS, MAX_CHANNELS):
-            receiver = reports.receiver(self.db, channel.workspace_id, besides=channel.id)
+            receiver = reports.receiver(self.db, channel.workspace_id)
             report = channel_report(self.db, channel, now)
             if self._report_channel(channel, report, receiver, now) and receiver is not None:
                 yield receiver
@@ -72,7 +72,7 @@ class WorkspaceReports:
     def _queries(self, now: float) -> Iterator[int]:
         before = now - FLOOD_REPORT_SECONDS
         found = reports.flooding(self.db, since=now - DAY_SECONDS, least=FLOOD_PER_DAY, reported_before=before, now=now)
-        heard = ((query, reports.receiver(self.db, query.workspace_id, query=query.name)) for query in found)
+        heard = ((query, reports.receiver(self.db, query.workspace_id, query.name)) for query in found)
         for query, receiver in islice(((query, to) for query, to in heard if to is not None), MAX_QUERIES):
             if self._report_query(query, receiver, before, now):
                 yield receiver

@@ -111,8 +111,8 @@ def show(context: click.Context, id: str, format: str) -> None:
 def retry(context: click.Context, /, ids: tuple[str, ...], format: Format, **options: Any) -> None:
     """Send failed, held or muted deliveries now: those with these IDs, or all that the options choose.
 
-    They become pending, and are sent within a minute; quiet hours and the channel's pace still apply. A second retry
-    changes nothing. What was sent is refused: exit code 1.
+    They become pending, and are sent within about a minute; quiet hours and the channel's pace still apply. A second
+    retry changes nothing. What was sent is refused: exit code 1.
 
     \b
       overheard deliveries retry msg_3f2a…

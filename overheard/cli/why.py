@@ -37,8 +37,8 @@ STEP_STYLES = {"sent": "green", "failed": "bold red", "held": "yellow", "tried":
 def why(context: click.Context, workspace: str, item: str | None, at: str | None, format: Format) -> None:
     """Say why WORKSPACE got a message, or did not: when the item was read, what matched it, what held it, who answered.
 
-    Without --item it tells of the mentions within ten minutes of a time, and if there are none, how the reading went.
-    JSON has one object per step; each item's way begins with the step `read`.
+    Without --item it tells of the mentions that were published, stored or sent within ten minutes of a time, and if
+    there are none, how the reading went. JSON has one object per step; each item's way begins with the step `read`.
 
     \b
       overheard why acme --at 14:05

@@ -16,7 +16,7 @@ FORGOTTEN_AFTER_SECONDS = 600.0  # a failing channel whose next try is overdue f
 
 
 class DeliveryQueue(msgspec.Struct, frozen=True):
-    """Deliveries that wait to be sent, those held for a digest, and the oldest due time that no process attends to."""
+    """Deliveries that wait to be sent, those that are held, and the oldest due time that no process attends to."""
 
     pending: int
     held: int

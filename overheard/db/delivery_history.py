@@ -272,12 +272,14 @@ def _row(columns: Any, mentions: tuple[str, ...]) -> DeliveryRow:
 def make_due(db: Db, delivery_id: str, now: float) -> bool:
     """Make a failed, held or muted delivery of an enabled channel pending and due now, and let it be tried anew.
 
-    One that is pending for later is due now, too, unless it is being sent. Return False if nothing changed.
+    One that is pending for later is due now, too, unless it is being sent. Return False if nothing changed. What was
+    tried before still counts as tried once: it must not be folded into another message, nor a summary grow (I4).
     """
     enabled = Channel.select(Channel.id).where(Channel.disabled_at.is_null())
     later = (Delivery.state == PENDING) & (Delivery.due_at > now) & (Delivery.lease_until < now)
+    tried = Case(None, [(Delivery.attempts > 0, 1)], 0)
     return bool(
-        Delivery.update(state=PENDING, held_by=None, attempts=0, due_at=now, lease_until=0)
+        Delivery.update(state=PENDING, held_by=None, attempts=tried, due_at=now, lease_until=0)
         .where(
             Delivery.id == delivery_id,
             Delivery.state.in_(RETRIED_STATES) | later,

@@ -10,7 +10,7 @@ from peewee import fn
 
 from overheard.db import erasure, mentions
 from overheard.db.database import Db
-from overheard.db.models import Channel, Erased, Feed, Gap, Mention, StoredItem, Watch
+from overheard.db.models import Channel, Delivery, Erased, Feed, Gap, Mention, StoredItem, Watch
 from overheard.db.sample import item_columns, item_of
 from overheard.db.storable_text import storable
 from overheard.items import Item
@@ -18,7 +18,7 @@ from overheard.messages import Key
 from overheard.notices import PublicMention
 from overheard.sources.registry import SOURCES
 
-LATE_SECONDS = 86400.0  # an item may be stored so long after it was published, and still be what is asked about
+LATE_SECONDS = 86400.0  # between an item's time, its storing and its sending; what takes longer is found by --item only
 MAX_ITEMS = 20
 MAX_GAPS = 5
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
@@ -89,11 +89,17 @@ class GapFacts(msgspec.Struct, frozen=True):
 
 
 def around(db: Db, workspace_id: int, since: float, until: float, limit: int) -> list[WayMention]:
-    """Return the first mentions that were stored between two times, or whose items were published then."""
-    published = (StoredItem.created_at >= since) & (StoredItem.created_at <= until)
-    stored = (Mention.stored_at >= since) & (Mention.stored_at <= until + LATE_SECONDS)
-    when = stored & ((Mention.stored_at <= until) | published)
-    return _mentions(db, Mention.workspace == workspace_id, when, limit=limit)
+    """Return the first mentions that have to do with the time between two times.
+
+    Those that were stored then, whose items were published then, or that were sent then or are to be tried.
+    """
+    stored_near = Mention.stored_at.between(since - LATE_SECONDS, until + LATE_SECONDS)
+    delivered = Delivery.select(Delivery.id).where(
+        Delivery.mention == Mention.id,
+        Delivery.sent_at.between(since, until) | Delivery.due_at.between(since, until),
+    )
+    then = Mention.stored_at.between(since, until) | StoredItem.created_at.between(since, until) | fn.EXISTS(delivered)
+    return _mentions(db, Mention.workspace == workspace_id, stored_near, then, limit=limit)
 
 
 def of_item(db: Db, workspace_id: int, names: ItemNames) -> list[WayMention]:

@@ -95,7 +95,7 @@ def waiting(db: Db, channel_id: int) -> int:
     )
 
 
-def receiver(db: Db, workspace_id: int, *, query: str | None = None, besides: int | None = None) -> int | None:
+def receiver(db: Db, workspace_id: int, query: str | None = None) -> int | None:
     """Return the channel that gets a report: one that works, hears of the query, and is sent messages at once.
 
     A digest channel if there is no other; None if none works.
@@ -108,7 +108,7 @@ def receiver(db: Db, workspace_id: int, *, query: str | None = None, besides: in
     )
     for channel_id, queries in rows.tuples().execute(db.peewee):
         heard = _NAMES.decode(queries)
-        if channel_id != besides and (query is None or not heard or query in heard):
+        if query is None or not heard or query in heard:
             return int(channel_id)
     return None
 

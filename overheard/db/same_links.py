@@ -14,6 +14,7 @@ from overheard.db.delivery_conditions import waiting
 from overheard.db.models import BUNDLED, MENTION, PENDING, SENT, Delivery
 
 SAME_LINK_SECONDS = 86_400.0  # for so long, a link that was told is not told again
+TOLD_WITH = "told with"  # and the delivery's id: what ``held_by`` says of those that are bundled into it
 
 
 def untold(
@@ -40,7 +41,7 @@ def untold(
 
 def bundle(db: Db, channel_id: int, link: str, into: str, now: float) -> None:
     """Bundle the waiting mentions that link there into a delivery that was told, or is about to be."""
-    Delivery.update(state=BUNDLED, bundle=into, held_by=f"told with {into}").where(
+    Delivery.update(state=BUNDLED, bundle=into, held_by=f"{TOLD_WITH} {into}").where(
         Delivery.link == link, waiting(channel_id, now)
     ).execute(db.peewee)
 

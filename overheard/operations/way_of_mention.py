@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from overheard.db.delivery_history import DeliveryRow, DeliveryTry
+from overheard.db.delivery_history import TYPE_OF, DeliveryRow, DeliveryTry
 from overheard.db.mention_ways import WatchFacts, WayChannel, WayMention
-from overheard.db.models import BUNDLED, FAILED, HELD, MUTED, PENDING, SENT, Workspace
+from overheard.db.models import BUNDLED, FAILED, HELD, MENTION, MUTED, PENDING, SENT, Workspace
+from overheard.db.same_links import TOLD_WITH
 from overheard.items import ALL, place_key
 from overheard.notices import PublicMention
 from overheard.operations.way_step import Way, WayStep
@@ -22,10 +23,11 @@ from overheard.sources.logged_items import logged_id
 from overheard.sources.registry import author_label, place_label
 
 MAX_TERMS = 5
+MENTION_TYPE = TYPE_OF[MENTION]
 FIELD_WORDS = {"title": "the title", "body": "the text", "thread": "its thread's title", "url": "the address"}
 HOLDING_WORDS = {
     HELD_BY_DIGEST: "kept for the digest",
-    HELD_BY_LIMIT: "more than the channel wants as single messages",
+    HELD_BY_LIMIT: "more than the channel wants as messages of their own",
     HELD_BY_QUIET_HOURS: "held by quiet hours",
     HELD_BY_DISABLED: "held while the channel was disabled",
 }
@@ -92,7 +94,8 @@ class MentionWays:
 
     def _delivered(self, row: DeliveryRow, container: DeliveryRow | None) -> Iterator[WayStep]:
         yield WayStep(row.created_at, "routed", row.channel, self._routed(row))
-        if row.held_by is not None or row.state in (HELD, MUTED):
+        told_with = (row.held_by or "").startswith(TOLD_WITH)
+        if (row.held_by is not None and not told_with) or row.state in (HELD, MUTED):
             yield WayStep(row.created_at, "held", row.channel, self._held(row))
         for each in self.tries.get(row.id, ()):
             yield WayStep(each.at, "tried", row.channel, each.error)
@@ -106,8 +109,11 @@ class MentionWays:
             yield WayStep(None, "held", row.channel, "it went into another message, which is not stored any more")
             return
         count = counted(len(container.mentions), "mention")
-        into = f"{container.type} {container.id} with {count}"
-        yield WayStep(container.created_at, "held", row.channel, f"put into {into}")
+        into = f"put into {container.type} {container.id} with {count}"
+        same_link = f"told with {container.id}, whose item links to the same page"
+        words = same_link if container.type == MENTION_TYPE else into
+        # A page may have been told of before this mention was stored.
+        yield WayStep(max(row.created_at, container.created_at), "held", row.channel, words)
         for each in self.tries.get(container.id, ()):
             yield WayStep(each.at, "tried", row.channel, each.error)
         yield from self._end(container)
@@ -150,9 +156,9 @@ class MentionWays:
         if held_by == HELD_BY_DISABLED and channel is not None and channel.disabled_at is not None:
             enable = f"overheard channel enable {self.workspace.slug} {row.channel}"
             return f"the channel is disabled ({channel.reason or 'no reason'}); `{enable}` sends what waits"
-        if held_by == HELD_BY_DIGEST and row.state == HELD:
+        if held_by in (HELD_BY_DIGEST, HELD_BY_LIMIT) and row.state == HELD:
             due_at = self.workspace.next_digest_at
-            return f"{words}, {'which has no schedule' if due_at is None else f'due {until(due_at, self.now)}'}"
+            return f"{words}; the digest {'has no schedule' if due_at is None else f'is due {until(due_at, self.now)}'}"
         return words
 
     def _elsewhere(self, mention: WayMention, told: set[str]) -> Iterator[WayStep]:

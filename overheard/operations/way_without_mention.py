@@ -19,6 +19,7 @@ from overheard.workspaces.pasted_urls import parse_address, watch_of
 SHOWN_CHARS = 200
 MAX_FEEDS = 10
 MAX_PLACES = 5
+RECENT_SECONDS = 86400.0  # of an item that is not stored it is unknown when it was published
 STALE_SECONDS = 60.0  # between the feeds that were read last and longest ago, before both are told
 TO_TRY = "`overheard query test` tries a query on a text"
 NOT_STORED = "it is not stored: it was not read, or no query matched it, and what matches nothing is not kept"
@@ -93,7 +94,7 @@ class AbsentWays:
             return
         yield from self._paused()
         yield WayStep(None, "read", None, f"{NOT_STORED}; {TO_TRY}")
-        yield from self._reading(watching, self.now, self.now)
+        yield from self._reading(watching, self.now - RECENT_SECONDS, self.now)
 
     def _paused(self) -> Iterator[WayStep]:
         if not self.workspace.active:

@@ -169,7 +169,9 @@ def limits_text(query: QuerySpec) -> str:
 
 def _mutes(mutes: Sequence[MuteSpec]) -> dict[object, DiffEntry]:
     return {
-        mute_text(mute): DiffEntry(mute_text(mute), mute, f"until {mute.until}" if mute.until else "for good")
+        msgspec.structs.replace(mute, until=""): DiffEntry(
+            mute_text(mute), mute, f"until {mute.until}" if mute.until else "for good"
+        )
         for mute in mutes
     }
 

@@ -13,7 +13,7 @@ from overheard.errors import InvalidInput, NotFound
 from overheard.operations.workspaces import locked
 from overheard.process import RunningProcess
 from overheard.workspaces import MuteSpec, WorkspaceSpec, validated_mute
-from overheard.workspaces.mutes import mute_text, until_text
+from overheard.workspaces.mutes import mute_text, public_mute, until_text
 
 LOOK_BACK_DAYS = 7
 
@@ -75,7 +75,8 @@ def lift(running: RunningProcess, slug: str, mute: MuteSpec) -> MuteSpec:
 def listing(db: Db, slug: str, now: float) -> list[MuteState]:
     """Return the workspace's mutes, those that have ended included. Raises NotFound."""
     row = workspaces.by_name(db, slug)
-    ends = [(mute, schedule.until_seconds(mute.until, row.timezone)) for mute in mutes.load(db, row.id)]
+    found = map(public_mute, mutes.load(db, row.id))
+    ends = [(mute, schedule.until_seconds(mute.until, row.timezone)) for mute in found]
     return [
         MuteState(
             workspace=row.slug,

@@ -27,6 +27,7 @@ from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
 from overheard.sources.registry import public_place
 from overheard.workspaces import ChannelSpec, LimitCheck, WorkspaceSpec, read, validated
+from overheard.workspaces.mutes import public_mute
 
 ALL_IS_PARTIAL = (
     'subreddits = ["all"] cannot be followed completely yet: with every = 5m, it reads 4 to 18 % of the site'
@@ -73,11 +74,7 @@ def add(running: RunningProcess, spec: WorkspaceSpec) -> SavedWorkspace:
         workspaces.by_name(running.db, spec.slug)
     except NotFound:
         return save(running, spec)
-    raise Conflict(
-        f"workspace {spec.slug} already exists\n"
-        f"to change it: overheard export --secrets {spec.slug} > {spec.slug}.toml, edit the file, "
-        f"overheard import {spec.slug}.toml"
-    )
+    raise Conflict(f"workspace {spec.slug} already exists\nto change it: overheard workspace edit {spec.slug}")
 
 
 def import_text(running: RunningProcess, text: str | bytes, where: str) -> Iterator[SavedWorkspace]:
@@ -169,7 +166,8 @@ def redacted(spec: WorkspaceSpec) -> WorkspaceSpec:
         msgspec.structs.replace(each, places=tuple(_public(place, each.sources or sources) for place in each.places))
         for each in spec.query
     )
-    return msgspec.structs.replace(spec, channel=channels, watch=watch, query=query)
+    mute = tuple(map(public_mute, spec.mute))
+    return msgspec.structs.replace(spec, channel=channels, watch=watch, query=query, mute=mute)
 
 
 def _public(place: str, sources: Iterable[str]) -> str:

@@ -11,17 +11,20 @@ import msgspec
 
 from overheard.config import MuteSettings
 from overheard.errors import InvalidInput
-from overheard.items import place_key
+from overheard.items import ALL, place_key
 from overheard.routing import MuteRule
 from overheard.schedule import until_seconds
-from overheard.sources.registry import watchable
+from overheard.sources.registry import public_place, watchable
 from overheard.workspaces.places import canonical_place
 from overheard.workspaces.problems import SpecProblem, valid_names
-from overheard.workspaces.spec import MuteSpec, WorkspaceSpec
+from overheard.workspaces.query_scope import Watched, normalized_scope
+from overheard.workspaces.spec import MuteSpec, QuerySpec
 
 CONDITIONS = ("query", "author", "place", "thread")
 CONDITION_MAX_CHARS = 500
-AUTHOR_PREFIX = re.compile(r"/?u/|@", re.IGNORECASE)  # as people write authors: u/alice, @alice
+# Of a source without other places, every item is there; of one that has some, none.
+ALL_MUTED = "'all' is not a place that can be muted; leave the source out of the watches, or of the queries' sources"
+AUTHOR_PREFIX = re.compile(r"^(?:/?u/|@)", re.IGNORECASE)  # as people write authors: u/alice, @alice
 REDDIT_THREAD = re.compile(r"https?://(?:\w+\.)*reddit\.com(?:/r/\w+)?/comments/([a-z0-9]+)(?:[/?#].*)?", re.IGNORECASE)
 
 
@@ -51,6 +54,8 @@ def operator_mute_problems(mute: MuteSettings) -> Iterator[str]:
     if mute.source and mute.source not in watchable():
         yield f"source: {mute.source[:40]!r} is not known; {valid_names(mute.source, watchable())}"
         return
+    if mute.place.strip().lower() == ALL:
+        yield f"place: {ALL_MUTED}"
     try:
         operator_rule(mute)
     except InvalidInput as error:
@@ -58,8 +63,17 @@ def operator_mute_problems(mute: MuteSettings) -> Iterator[str]:
 
 
 def mute_text(mute: MuteSpec) -> str:
-    """Return the conditions in words: ``author automod, place python``."""
-    return ", ".join(f"{name} {getattr(mute, name)}" for name in CONDITIONS if getattr(mute, name))
+    """Return the conditions in words, without what may be secret in a place: ``author automod, place python``."""
+    shown = public_mute(mute)
+    return ", ".join(f"{name} {getattr(shown, name)}" for name in CONDITIONS if getattr(shown, name))
+
+
+def public_mute(mute: MuteSpec) -> MuteSpec:
+    """Return a mute as it may be shown: a feed's address may have a token in it."""
+    place = mute.place
+    for source in watchable() if "://" in place else ():
+        place = public_place(source, place)
+    return msgspec.structs.replace(mute, place=place)
 
 
 def mute_label(mute: MuteSpec) -> str:
@@ -77,6 +91,8 @@ def mute_problems(mute: MuteSpec, timezone: str, queries: Collection[str]) -> It
     for name in CONDITIONS:
         if len(getattr(mute, name)) > CONDITION_MAX_CHARS:
             yield SpecProblem(f"{where}: {name}: {CONDITION_MAX_CHARS} characters are allowed; shorten it", (name,))
+    if mute.place.strip().lower() == ALL:
+        yield SpecProblem(f"{where}: place: {ALL_MUTED}", ("place",))
     if mute.query and mute.query not in queries:
         known = valid_names(mute.query, queries)
         yield SpecProblem(f"{where}: query: there is no query {mute.query[:100]!r}; {known}", ("query",))
@@ -90,23 +106,24 @@ def mute_problems(mute: MuteSpec, timezone: str, queries: Collection[str]) -> It
             yield SpecProblem(f"{where}: {error}", (key,))
 
 
-def normalized_mute(mute: MuteSpec, spec: WorkspaceSpec) -> MuteSpec:
+def normalized_mute(mute: MuteSpec, timezone: str, watched: Watched) -> MuteSpec:
     """Return a valid mute of a workspace as it is stored and compared."""
+    in_scope = normalized_scope(QuerySpec("", "", places=(mute.place,)), watched).places if mute.place else ()
     return msgspec.structs.replace(
         mute,
         author=_author(mute.author),
-        place=_place(mute.place, dict.fromkeys(source for source, _, _ in spec.watches)),
+        place=place_key(in_scope[0] if in_scope else mute.place),
         thread=_thread(mute.thread),
-        until=until_text(until_seconds(mute.until, spec.timezone)),
+        until=until_text(until_seconds(mute.until, timezone)),
     )
 
 
 def _author(text: str) -> str:
-    return AUTHOR_PREFIX.sub("", text.strip(), count=1).lower() if AUTHOR_PREFIX.match(text.strip()) else text.lower()
+    return AUTHOR_PREFIX.sub("", text.strip()).lower()
 
 
 def _place(text: str, sources: Collection[str]) -> str:
-    """Return the key of a place as one of these sources writes it."""
+    """Return the key of a place as the first of these sources that has such places writes it."""
     for source in sources if text else ():
         with suppress(InvalidInput):
             return place_key(canonical_place(source, text))

@@ -62,7 +62,7 @@ class TomlLines:
         rows = table.parts.get(str(part), [])
         if isinstance(row, int) and row < len(rows):
             return rows[row].keys.get(str(key), rows[row].line)
-        return table.keys.get(str(part), table.line)
+        return table.keys.get(str(part), rows[0].line if rows else table.line)
 
     def of_other(self, key: str) -> int | None:
         """Return the line of a table or key at the top of the file."""

@@ -86,8 +86,9 @@ def validated_channel(
 
 def validated_mute(spec: WorkspaceSpec, mute: MuteSpec) -> MuteSpec:
     """Return a mute that a valid workspace is to have, normalized. Raises InvalidInput with a line for each problem."""
-    _refuse(_mute_problems(spec, mute, watched_kinds(spec)))
-    return normalized_mute(mute, spec)
+    watched = watched_kinds(spec)
+    _refuse(_mute_problems(spec, mute, watched))
+    return normalized_mute(mute, spec.timezone, watched)
 
 
 def _refuse(found: Iterable[SpecProblem]) -> None:
@@ -225,7 +226,7 @@ def normalized(spec: WorkspaceSpec) -> WorkspaceSpec:
     watched = (
         (source, canonical_place(source, place), kinds) for source, places, kinds in spec.watches for place in places
     )
-    mutes = tuple(normalized_mute(mute, spec) for mute in spec.mute)
+    mutes = tuple(normalized_mute(mute, spec.timezone, watching) for mute in spec.mute)
     return msgspec.structs.replace(
         spec, name=spec.name or spec.slug, query=queries, mute=mutes, **watch_fields(watched)
     )

@@ -199,9 +199,15 @@ def in_one_process(timeout: float, town: Settles, *, per_minute: float = 6000) -
 
 @contextmanager
 def on_servers(
-    rabbit: RabbitServer, postgres: PostgresServer, timeout: float, town: Settles, *, per_minute: float = 6000
+    rabbit: RabbitServer,
+    postgres: PostgresServer,
+    timeout: float,
+    town: Settles,
+    *,
+    per_minute: float = 6000,
+    started: Callable[[int], object] = lambda pid: None,
 ) -> Iterator[tuple[Db, Send]]:
-    """The notify stage and the tick as processes of their own."""
+    """The notify stage and the tick as processes of their own; ``started`` gets the id of the stage's process."""
     settings = {
         "NOTIFY__TIMEOUT": f"{timeout:g}",
         "NOTIFY__LEASE": f"{timeout + 20:g}",
@@ -214,6 +220,7 @@ def on_servers(
         it.producer("tick")
         it.actors("notify")
         it.wait(lambda: "working" in it.log("notify"))
+        started(it.processes["notify"].pid)
         metrics = ProcessMetrics(CollectorRegistry())
         broker = open_broker(it.bus, stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
         try:

@@ -1,6 +1,6 @@
 """A spike to one channel, folded and unfolded, many mentions to many channels, and what a delivery costs the database.
 
-Run: python -m tests.benchmarks.bench_delivery   (a real minute each; in ``make bench`` it is twelve times as fast)
+Run: python -m tests.benchmarks.bench_delivery   (a real minute each; in ``make bench`` it is ten times as fast)
 
 The notify stage and the tick are the real ones, on memory:// and SQLite in this process, and on RabbitMQ and PostgreSQL
 as processes of their own. Receivers are real HTTP servers.
@@ -33,7 +33,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.benchmarks.bench_channels import in_one_process, on_servers
-from tests.benchmarks.bench_pipeline import servers
+from tests.benchmarks.bench_pipeline import resident, servers
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
 from tests.servers.sink import Answer, HttpSink, Request
@@ -45,7 +45,7 @@ PATIENCE_SECONDS = 300.0
 ANSWER_SECONDS = 0.005
 CHANNELS = 100
 WAITING_ROWS = 100_000
-FAST = 12.0  # how many times as fast the spike is for ``make bench``
+FAST = 10.0  # how many times as fast the spike is for ``make bench``
 World = Callable[[Any], AbstractContextManager[tuple[Db, Send]]]
 
 
@@ -123,17 +123,20 @@ class Workspaces:
         return sum(count for _, _, count in self.arrived)
 
 
-def spike(world: World, where: str, fast: float) -> Iterator[Figure]:
+def spike(world: World, where: str, fast: float, weigh: Callable[[], float] | None = None) -> Iterator[Figure]:
     """2,000 mentions within a minute to one channel, and in the middle of it one of another query."""
-    with Workspaces(1, summary_every=f"{30 / fast:g}s") as town, world(town) as (db, send):
+    with Workspaces(1, summary_every=f"{30 / fast:.0f}s") as town, world(town) as (db, send):
         quiet_at, began = _flood(town, db, send, fast)
         wait_for(lambda: town.total() >= MENTIONS + 1, "all are told", PATIENCE_SECONDS)
         last = max(at for _, at, _ in town.arrived)
         quiet = _first_single_after(town, quiet_at)
+        weight = weigh() if weigh is not None else None
     yield Figure(f"{where}: mentions counted, of {MENTIONS + 1:,}", town.total(), "", MENTIONS + 1)
     yield Figure("… messages", len(town.arrived), "", 25, higher_is_better=False)
     yield Figure("… the last one, after the first mention", (last - began) * fast, "s", 120, higher_is_better=False)
     yield Figure("… another query's mention", quiet, "s", 30, higher_is_better=False)
+    if weight is not None:
+        yield Figure("… memory of notify", weight, "MB", 90, higher_is_better=False)
 
 
 def naive(world: World, where: str, fast: float) -> Iterator[Figure]:
@@ -317,8 +320,9 @@ def run(fast: float = 1.0, mentions: int = 10_000, *, everywhere: bool = True) -
         yield from spike(here, "spike, memory, SQLite", fast)
     yield from naive(here, "spike, memory, SQLite", fast)
     with servers() as (rabbit, postgres):
-        there = partial(on_servers, rabbit, postgres, TIMEOUT, per_minute=per_minute)
-        yield from spike(there, "spike, RabbitMQ, PostgreSQL", fast)
+        pids: list[int] = []
+        there = partial(on_servers, rabbit, postgres, TIMEOUT, per_minute=per_minute, started=pids.append)
+        yield from spike(there, "spike, RabbitMQ, PostgreSQL", fast, lambda: resident(pids[-1]))
     yield from many(mentions)
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 from overheard.channels.discord.embeds import embed_of
 from overheard.channels.email.page import mail_page
-from overheard.channels.rendering import render
+from overheard.channels.ntfy.message import ntfy_message
 from overheard.channels.rendering.payload import body_of
-from overheard.channels.rendering.safe_templates import Flavour
+from overheard.channels.rendering.text_versions import Flavour, text_versions
 from overheard.channels.rendering.view import mention_view
 from overheard.channels.slack.blocks import slack_message
+from overheard.channels.telegram.message import telegram_text
 from overheard.db import deliveries, digests, mentions, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import Channel, Delivery, Mention, Query, Workspace
@@ -36,7 +37,7 @@ DAY = 86_400.0
 END = 1_795_766_400.0  # 2026-11-27 09:00 in Berlin
 PLACES = [f"place{number}" for number in range(40)]
 QUERIES = [f"query {number}" for number in range(12)]
-FLAVOURS: dict[Flavour, int] = {"text": 4_096, "markdown": 6_000, "html": 90_000}
+FLAVOURS: dict[Flavour, int] = {"text": 4_096, "markdown": 6_000}
 
 
 def run() -> Iterator[Figure]:
@@ -78,11 +79,13 @@ def media(notice: Notice) -> dict[str, Callable[[], object]]:
     """Return what renders the notice for each medium."""
 
     def flavoured(flavour: Flavour, limit: int) -> Callable[[], object]:
-        return lambda: render.body(notice, flavour, limit)
+        return lambda: next(text for text in text_versions(notice, END, flavour) if len(text) <= limit)
 
     found: dict[str, Callable[[], object]] = {
         "Slack": lambda: slack_message(notice, END),
         "Discord": lambda: embed_of(notice, END),
+        "Telegram": lambda: telegram_text(notice, END),
+        "ntfy": lambda: ntfy_message(notice, END),
         "e-mail": lambda: mail_page(notice, END),
         "a webhook": lambda: body_of(notice, now=END),
     }

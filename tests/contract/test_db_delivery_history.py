@@ -118,7 +118,7 @@ def test_what_failed_is_held_or_muted_becomes_pending_now(
     later = clock.advance(60)
     retried = operation.retry(db, key, later)
     assert (retried.refused, retried.row.state, retried.row.held_by) == (None, "pending", None)
-    assert (retried.row.next_try_at, retried.row.attempts) == (later, 0)
+    assert (retried.row.next_try_at, retried.row.attempts) == (later, 1), "it was tried, so it stays what it was (I4)"
     again = operation.retry(db, key, clock.advance(60))
     assert (again.refused, again.row) == (None, retried.row), "a second retry changes nothing"
     assert deliveries.more_due(db, world.channel(acme), clock())

@@ -13,6 +13,7 @@ from overheard.db import (
     channels,
     deliveries,
     delivery_backlog,
+    delivery_history,
     digests,
     erasure,
     folding,
@@ -168,6 +169,21 @@ def test_a_summary_that_was_not_tried_gets_what_comes_meanwhile(feed: Feed, cloc
     clock.advance(35)
     [sent] = feed.send()
     assert (sent.id, told([sent])) == (summary.id, 30)
+
+
+def test_a_summary_that_is_retried_by_hand_has_the_same_members(feed: Feed, clock: Clock, db: Db) -> None:
+    feed.save()
+    feed.tell(30)
+    feed.send()
+    clock.advance(30)
+    [summary] = feed.claim()
+    deliveries.mark_failed(db, summary.id, clock() + LEASE, "413")
+    assert delivery_history.make_due(db, summary.id, clock())
+    feed.tell(10)
+    clock.advance(31)
+    sent = {notice.id: told([notice]) for notice in feed.send()}
+    assert sent.pop(summary.id) == 20
+    assert list(sent.values()) == [10]
 
 
 @pytest.mark.parametrize("how", ["killed", "failed"])

@@ -94,7 +94,7 @@ def test_what_holds_it_is_told(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace(digest="0 9 * * *")
     tell(world, 1, acme)
     key = change(db, state="held", held_by="digest")
-    assert last(world, "t3_1") == ("held", "team", "kept for the digest, due in 24 h")
+    assert last(world, "t3_1") == ("held", "team", "kept for the digest; the digest is due in 24 h")
     change(db, state="muted", held_by="mute: author automod")
     assert last(world, "t3_1") == (
         "held", "team", f"muted by the rule author automod; `overheard deliveries retry {key}` sends it all the same"
@@ -131,7 +131,7 @@ def test_what_was_folded_goes_the_way_of_its_message(world: World, db: Db, clock
     FailedTry.insert(delivery="msg_sum", at=clock() + 1, error="timeout").execute(db.peewee)
     deliveries.mark_sent(db, "msg_sum", clock() + 2)
     assert told(world, "t3_1")[-4:] == [
-        ("held", "team", "more than the channel wants as single messages"),
+        ("held", "team", "more than the channel wants as messages of their own"),
         ("held", "team", "put into mentions.summary msg_sum with 1 mention"),
         ("tried", "team", "timeout"),
         ("sent", "team", "the receiver accepted msg_sum"),
@@ -220,6 +220,8 @@ def test_an_item_that_is_not_stored_says_how_the_reading_goes(world: World, db: 
     [way] = why.of_item(db, "acme", "t3_9", clock()).ways
     assert "not read, or no query matched it" in reasons(way)[0]
     assert reasons(way)[1:] == ["reddit was not read yet, or is about to be read again"]
+    Gap.insert(feed=world.feed().id, reason="too many", found_at=clock() - 3600).execute(db.peewee)
+    assert last(world, "t3_9") == ("read", None, "a gap in r/python, open: too many")
 
 
 # -- a time
@@ -236,6 +238,17 @@ def test_the_mentions_around_a_time(world: World, db: Db, clock: Clock) -> None:
     answer = why.around(db, "acme", began + 30, clock())
     assert [way.facts[2] for way in answer.ways] == ["item t3_1", "item t3_2"], "one was published then, and read later"
     assert (answer.since, answer.until, answer.more) == (began - 570, began + 630, False)
+
+
+def test_what_is_sent_or_due_at_a_time_belongs_to_it(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace()
+    tell(world, 1, acme)
+    later = clock() + 7200
+    assert "no mention was stored" in reasons(why.around(db, "acme", later, clock()).ways[0])[0]
+    change(db, due_at=later)
+    assert [way.facts[2] for way in why.around(db, "acme", later, clock()).ways] == ["item t3_1"]
+    change(db, due_at=clock(), state="sent", sent_at=later)
+    assert [way.facts[2] for way in why.around(db, "acme", later, clock()).ways] == ["item t3_1"]
 
 
 def test_many_mentions_are_bounded(world: World, db: Db, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

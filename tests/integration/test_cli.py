@@ -136,6 +136,8 @@ def test_an_outdated_postgresql_schema_is_an_error_that_migrate_fixes(
 @pytest.mark.parametrize(
     "command",
     ["workspace list", "workspace show acme", "channel list", "channel enable acme team", "mentions --since 1h",
+     "mentions --query brand --place r/python --state pending --search ACME", "deliveries list --query brand",
+     "deliveries retry --workspace acme", "why acme", "why acme --item t3_rs",
      "dead-letters list --stage fetch", "dead-letters show 1", "dead list", "export",
      "workspace pause acme", "workspace remove acme --yes"],
 )  # fmt: skip

@@ -107,7 +107,17 @@ def test_the_whole_pipeline_works_with_the_least_privileged_users(farm: Farm, ra
         channel.basic_publish("", "store", b"rubbish")
     farm.wait(lambda: farm.scalar(DeadLetter.select(fn.count(SQL("*")))) == 3, seconds=60)
 
-    for command in ("status", "check", "mentions", "dead list", "export", "channel list", "trigger acme --wait"):
+    for command in (
+        "status",
+        "check",
+        "mentions",
+        "dead list",
+        "export",
+        "channel list",
+        "deliveries list",
+        "why acme",
+        "trigger acme --wait",
+    ):
         done = overheard(farm, *command.split())
         assert done.returncode == 0, done.stdout + done.stderr
     behind = overheard(farm, "migrate")

@@ -81,7 +81,7 @@ def start(tmp_path: Path, sqlite_url: str) -> Iterator[Callable[..., Terminal]]:
 
 @pytest.fixture
 def tell(sqlite_url: str) -> Iterator[Callable[[str], None]]:
-    """Store a mention with this title; what else fails: a source and a channel."""
+    """Store a mention with this title, and let a channel and a source fail; the pipeline does not read that one."""
     db = open_database(sqlite_url)
     with db.session():
         world = World(db, Clock(system_clock()))
@@ -89,7 +89,7 @@ def tell(sqlite_url: str) -> Iterator[Callable[[str], None]]:
 
         def store(title: str) -> None:
             world.clock.now = system_clock()
-            SourceStatus.insert(name="reddit", failing_since=1.0, retry_at=9e9, reason="it answers 503").execute(
+            SourceStatus.insert(name="hackernews", failing_since=1.0, retry_at=9e9, reason="it answers 503").execute(
                 db.peewee
             )
             Channel.update(failing_since=1.0, reason="it is down").execute(db.peewee)
@@ -107,7 +107,7 @@ def test_a_terminal_shows_mentions_and_what_fails_but_no_logs(
     tell("acme is mentioned")
     terminal.wait_for("is mentioned")
     terminal.wait_for("https://www.reddit.com/r/Python/comments/rs/")
-    terminal.wait_for("reddit cannot be reached: it answers 503")
+    terminal.wait_for("hackernews cannot be reached: it answers 503")
     terminal.wait_for("channel acme/team fails: it is down")
     assert terminal.end() == 0
     assert "Overheard is running. Metrics: " in terminal.text

@@ -317,7 +317,10 @@ def commands(rig: Rig) -> None:
     assert "left out when it was exported" in again.stderr
     for name in ("missing", "moved", "nobody", "telegram", "mail", "json broken", "broken"):
         rig.run("channel", "test", "acme", name)
-    for listing in ("status", "channel list", "dead list", "dead show 1", "workspace show acme"):
+    for listing in (
+        *("status", "channel list", "dead list", "dead show 1", "workspace show acme"),
+        *("deliveries list", "deliveries list --state failed", "why acme"),
+    ):
         rig.run(*listing.split())
         rig.run(*listing.split(), "--format", "json")
     rig.run("check")

@@ -143,6 +143,7 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
         ("[[notify.mute]]\n", ["[notify] mute 1: give at least one of source, author, place and thread"]),
         ("[[notify.mute]]\nautor = \"x\"\n", ["[notify] mute 1 autor: unknown key. Did you mean author?"]),
         ("[[notify.mute]]\nsource = \"redit\"\n", ["[notify] mute 1: source: 'redit' is not known", "mean reddit?"]),
+        ("[[notify.mute]]\nplace = \"all\"\n", ["[notify] mute 1: place: 'all' is not a place"]),
         ("[[notify.mute]]\nauthor = \"x\"\nuntil = \"soon\"\n", ["[notify] mute 1: until 'soon' is not a date"]),
         ("[channels.slak]\n", ["there is no section [channels.slak]", "mean channels.slack? Valid: channels.slack"]),
         ("[channels.slack]\nurl = \"slack.com\"\n", ["[channels.slack] url: must start with http:// or https://"]),

@@ -25,6 +25,8 @@ from overheard.workspaces import (
     validated_query,
     write,
 )
+from overheard.workspaces.table_problems import PARTS
+from overheard.workspaces.toml_lines import TomlLines
 from overheard.workspaces.validation import SLUG
 
 EXAMPLE = """
@@ -316,6 +318,21 @@ def test_a_written_file_round_trips(specs: list[WorkspaceSpec]) -> None:
     assert [validated(spec) for spec in tidy] == tidy
 
 
+@settings(max_examples=120, deadline=None)
+@given(st.lists(SPECS, max_size=3))
+def test_every_key_of_a_written_file_is_found_in_its_line(specs: list[WorkspaceSpec]) -> None:
+    text = write(specs)
+    written = text.split("\n")
+    lines = TomlLines(text)
+    for position, table in enumerate(tomllib.loads(text).get("workspace", [])):
+        rows = [((part, row), each) for part in PARTS for row, each in enumerate(table.get(part, []))]
+        for path, content in [((), table), *rows]:
+            for key in content.keys() - PARTS.keys() if not path else content:
+                line = lines.of_workspace(position, (*path, key))
+                assert line is not None
+                assert written[line - 1].strip().startswith(f"{key} = ")
+
+
 def test_an_export_is_a_file_that_people_can_read(tmp_path: Path) -> None:
     [spec] = read(EXAMPLE, "x")
     assert write([spec]).splitlines()[:8] == [
@@ -478,6 +495,19 @@ def test_rules_are_read_as_people_write_them_and_written_as_they_are_stored() ->
     assert "max_per_hour = 0" in text
 
 
+def test_a_muted_place_is_the_one_that_is_watched() -> None:
+    watches = (
+        WatchSpec("replay", ("Notes",)),
+        WatchSpec("reddit", ("Python",)),
+        WatchSpec("stackexchange", ("dba/SQL",)),
+    )
+    places = ("r/Python", "NOTES", "https://dba.stackexchange.com/questions/tagged/sql")
+    mute = tuple(MuteSpec(place=place) for place in places)
+    spec = validated(WorkspaceSpec(slug="acme", watch=watches, mute=mute))
+    assert [each.place for each in spec.mute] == ["python", "notes", "dba/sql"]
+    assert validated(spec).mute == spec.mute
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "hint"),
     [
@@ -500,6 +530,7 @@ def test_rules_are_read_as_people_write_them_and_written_as_they_are_stored() ->
         ('queries = ["brand"]', 'queries = "brand"', 18, "queries: must be a list in brackets, not a text in quotes"),
         ('query = "brand"', 'query = "brnd"', 20, "there is no query 'brnd'; valid: brand; did you mean brand?"),
         ('place = "r/Python"', 'place = "r/rust"', 22, "the workspace does not watch r/rust; it watches r/python"),
+        ('place = "r/Python"', 'place = "All"', 22, "place: 'all' is not a place that can be muted"),
         ("https://old.reddit.com/r/Python/comments/1Abc2/a_title/?sort=new", "https://x/", 23, "give the thread's id"),
         ('until = "2026-12-31"', 'until = "soon"', 24, "until 'soon' is not a date or a time"),
         ('until = "2026-12-31"', "until = 2026-12-31", 24, "until: must be a text in quotes, not a date; put it into"),
@@ -557,6 +588,8 @@ def test_what_looks_like_a_table_in_a_text_or_comment_does_not_count_as_one() ->
 def test_a_part_in_another_form_has_the_line_around_it() -> None:
     with pytest.raises(InvalidInput, match=r"my.toml: line 3: workspace a: query 'x':"):
         read("[[workspace]]\nslug = 'a'\nquery = [{name = 'x', text = 'NOT a'}]\nsubreddits = ['b']", "my.toml")
+    with pytest.raises(InvalidInput, match=r"my.toml: line 4: .*'channels'; valid: .*; did you mean channel\?"):
+        read("[[workspace]]\nslug = 'a'\nsubreddits = ['b']\n[[workspace.channels]]\nname = 'x'", "my.toml")
     with pytest.raises(InvalidInput, match=r"my.toml: workspace a: every"):
         read("workspace = [{slug = 'a', every = 'x', subreddits = ['b']}]", "my.toml")
     with pytest.raises(InvalidInput, match=r"query: must be tables: write \[\[workspace.query\]\] for each"):

@@ -1,19 +1,19 @@
 """Fit a notice into one message of an Apprise service, in a format that it accepts.
 
 The limit is compared with what the service would send, after Apprise's conversions and escapes, which make a text
-longer. ``render`` shortens what is too long and counts what it leaves out; Apprise's own shortening is off, since it
-cuts wherever the limit happens to be.
+longer. ``text_versions`` and ``mail_page`` shorten what is too long and count what they leave out; Apprise's own
+shortening is off, since it cuts wherever the limit happens to be.
 """
 
 from __future__ import annotations
 
-import functools
 import sys
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from overheard.channels.email.page import mail_page
 from overheard.channels.rendering import render
-from overheard.channels.rendering.safe_templates import Flavour
 from overheard.channels.rendering.sanitize import truncate
+from overheard.channels.rendering.text_versions import Flavour, count_only, text_versions
 from overheard.notices import Notice
 
 # Characters, tried in this order where the title shares a short message with the text: a whole subject, one that
@@ -30,19 +30,23 @@ class FittedMessage(NamedTuple):
     text: str | None
 
 
-def compose(service: Any, notice: Notice) -> FittedMessage:
-    """Return the fullest message that fits into one piece."""
-    flavour, body_format = _flavour(service)
+def compose(service: Any, notice: Notice, now: float) -> FittedMessage:
+    """Return the fullest message that fits into one piece. ``now``: seconds since the epoch."""
     subject = truncate(render.subject(notice), service.title_maxlen or render.SUBJECT_MAX_CHARS)
+    flavour = _flavour(service)
+    if flavour == "html":
+        page = mail_page(notice, now, lambda page: _fits(service, subject, "html", page.html))
+        if _fits(service, subject, "html", page.html):
+            return FittedMessage(truncate(page.subject, service.title_maxlen), page.html, "html", page.text)
+        flavour = "text"
     titles = [truncate(subject, limit) for limit in TITLE_LENGTHS]
-    text = render.body(notice, "text", int(service.body_maxlen)) if flavour == "html" else None
     for title in titles:
-        body = render.longest_fitting(notice, flavour, functools.partial(_fits, service, title, body_format))
-        if body is not None:
-            return FittedMessage(title, body, body_format, text)
-    body = render.count_only(notice, flavour)
-    title = next((title for title in titles if _fits(service, title, body_format, body)), titles[-1])
-    return FittedMessage(title, body, body_format, text)
+        for body in text_versions(notice, now, flavour):
+            if _fits(service, title, flavour, body):
+                return FittedMessage(title, body, flavour, None)
+    body = count_only(notice)
+    title = next((title for title in titles if _fits(service, title, flavour, body)), titles[-1])
+    return FittedMessage(title, body, flavour, None)
 
 
 def _fits(service: Any, title: str, body_format: str, body: str) -> bool:
@@ -64,14 +68,12 @@ def _utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le", "replace")) // 2
 
 
-def _flavour(service: Any) -> tuple[Flavour, str]:
-    """Return the flavour to render for this service, and the format to declare to Apprise.
+def _flavour(service: Any) -> Flavour | Literal["html"]:
+    """Return what to render for this service, which is also the format to declare to Apprise.
 
     Mail gets our page. A service that accepts plain text gets that, even if it could do more: then no escape can be
     wrong. Those that only accept Markdown get Markdown that we escape, since Apprise's own escaping breaks links.
     """
     if service.resolve_format(None) == "html" and service.title_maxlen:
-        return "html", "html"
-    if service.resolve_format("text") == "markdown":
-        return "markdown", "markdown"
-    return "text", "text"
+        return "html"
+    return "markdown" if service.resolve_format("text") == "markdown" else "text"

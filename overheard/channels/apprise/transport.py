@@ -62,7 +62,7 @@ class AppriseTransport:
         """Return subject and text, and the page of a mail."""
         options = self._options
         with Deadline(options.timeout) as deadline, guarded(deadline, allow_private=options.allow_private):
-            fitted = message.compose(self.service(), notice)
+            fitted = message.compose(self.service(), notice, options.clock())
         is_page = fitted.body_format == "html"
         text = fitted.text if is_page and fitted.text is not None else fitted.body
         return MessagePreview(f"{fitted.title}\n\n{text}", fitted.body if is_page else None)
@@ -92,7 +92,7 @@ class AppriseTransport:
         headers = getattr(service, "headers", None)
         if isinstance(headers, dict) and not mail.is_mail(service):
             headers["webhook-id"] = notice.id
-        fitted = message.compose(service, notice)
+        fitted = message.compose(service, notice, self._options.clock())
         bundle = _apprise().Apprise(asset=service.asset)
         bundle.add(service)
         with mail.mail_headers(notice.id, fitted.text):

@@ -6,7 +6,7 @@ number is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from overheard.channels.email.wire_size import wire_size
@@ -47,11 +47,15 @@ class MailPage(NamedTuple):
     html: str
 
 
-def mail_page(notice: Notice, now: float) -> MailPage:
-    """Return the fullest mail that fits. ``now``: since the epoch, for ages."""
+def _fits(page: MailPage) -> bool:
+    return HEADERS_MAX_BYTES + wire_size(page.text) + wire_size(page.html) <= MAIL_MAX_BYTES
+
+
+def mail_page(notice: Notice, now: float, fits: Callable[[MailPage], bool] = _fits) -> MailPage:
+    """Return the fullest mail that fits, the smallest if none does. ``now``: since the epoch, for ages."""
     page = None
     for page in _versions(notice, now):
-        if HEADERS_MAX_BYTES + wire_size(page.text) + wire_size(page.html) <= MAIL_MAX_BYTES:
+        if fits(page):
             break
     assert page is not None  # noqa: S101  # every type of notice has a version
     return page

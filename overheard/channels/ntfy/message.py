@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from overheard.channels.rendering.chat_text import ChatText, chat_text
+from overheard.channels.rendering.markdown import bold, hard_breaks
 from overheard.channels.rendering.paragraphs import Markup
-from overheard.channels.rendering.sanitize import ZERO_WIDTH, clean, defuse
+from overheard.channels.rendering.sanitize import clean, defuse
 from overheard.notices import Notice, NoticeLinks
 
 MESSAGE_MAX_BYTES = 4096  # longer ones become a file that has to be opened
@@ -33,7 +34,6 @@ BUTTONS = {"useful": "Useful", "noise": "Noise", "mute": "Mute"}  # ntfy shows t
 MARKUP = re.compile(r"[\\`*\[\]<&~]|(?<![^\W_])_|_(?![^\W_])")
 # What is markup at the beginning of a line: quotes, headings, lists, and what makes the line before it a heading.
 BLOCK = re.compile(r"\s*(?=>|#{1,6}(?:\s|$)|[-+](?:\s|$)|[-=]+\s*$)|\s*\d{1,9}(?=[.)](?:\s|$))")
-HARD_BREAK = "  \n"
 
 
 def ntfy_message(notice: Notice, now: float) -> dict[str, Any]:
@@ -69,19 +69,11 @@ def _actions(links: NoticeLinks) -> list[dict[str, str]]:
 def _lines(text: str) -> str:
     """Return the text with its line ends as line breaks, and nothing that Markdown reads at the start of a line."""
     lines = [BLOCK.sub(r"\g<0>\\", line, count=1) if BLOCK.match(line) else line for line in text.split("\n")]
-    return re.sub(r"(?<=\S)\n(?=\S)", HARD_BREAK, "\n".join(lines))
+    return hard_breaks("\n".join(lines))
 
 
 def _escape(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", defuse(text))
-
-
-def _bold(text: str) -> str:
-    if not text:
-        return ""
-    # Stars beside punctuation are not always markup. To Markdown, an invisible character beside them is part of a word.
-    left, right = ("" if character.isalnum() else ZERO_WIDTH for character in (text[0], text[-1]))
-    return f"**{left}{text}{right}**"
 
 
 def _link(address: str, text: str) -> str:
@@ -96,4 +88,4 @@ def _code_block(text: str) -> str:
     return text
 
 
-MARKDOWN = Markup(_escape, _bold, _link, _code_block, PARAGRAPH_MAX_UNITS)
+MARKDOWN = Markup(_escape, bold, _link, _code_block, PARAGRAPH_MAX_UNITS)

@@ -39,8 +39,8 @@ def chat_text(
     notice: Notice, now: float, markup: Markup, small: Callable[[str], str], fits: Callable[[ChatText], bool]
 ) -> ChatText:
     """Return the fullest text that fits, the shortest if none does. ``small`` marks a line as less important."""
-    for title, paragraphs, link in _versions(notice, now, markup):
-        text = ChatText(one_line(title, TITLE_MAX_CHARS) or NO_TITLE, _body(paragraphs, small), link)
+    for title, paragraphs, link in paragraph_versions(notice, now, markup):
+        text = ChatText(one_line(title, TITLE_MAX_CHARS) or NO_TITLE, body_text(paragraphs, small), link)
         if fits(text):
             break
     return text
@@ -49,7 +49,7 @@ def chat_text(
 Version = tuple[str, Sequence[Paragraph], str | None]
 
 
-def _versions(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
+def paragraph_versions(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
     """Yield the notice as title, paragraphs and link, with ever less of it; what is left out is counted."""
     name = notice.name or notice.workspace
     if notice.type == "mention.created":
@@ -62,7 +62,7 @@ def _versions(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
         yield from ((title, fewer, None) for fewer in alert_paragraphs(notice.alert, markup))
     elif notice.type == "digest" and notice.totals is not None:
         for view in digest_versions(notice, now):
-            yield view.heading, digest_paragraphs(view, markup), notice.links.open
+            yield f"{view.heading} · digest", digest_paragraphs(view, markup), notice.links.open
     else:
         for paragraphs in summary_paragraphs(notice, now, markup):
             yield f"{name}: {summary_heading(notice)}", paragraphs, notice.links.open
@@ -72,11 +72,11 @@ def _mention(notice: Notice, now: float, markup: Markup) -> Iterator[Version]:
     for width in MENTION_WIDTHS:
         (view,) = views_of(notice, now, most=1, width=width)
         excerpt = fitted(view.excerpt, markup.text, markup.limit)
-        paragraphs = [Paragraph(excerpt, context_line(view, markup)), Paragraph("", also_line(view, markup))]
-        yield plain(view.heading), paragraphs, view.link
+        where = "\n".join(filter(None, (context_line(view, markup), also_line(view, markup))))
+        yield plain(view.heading), [Paragraph(excerpt, where)], view.link
 
 
-def _body(paragraphs: Iterable[Paragraph], small: Callable[[str], str]) -> str:
+def body_text(paragraphs: Iterable[Paragraph], small: Callable[[str], str]) -> str:
     """Return the paragraphs, with an empty line before one that is apart, or follows a small line."""
     body, apart = "", False
     for paragraph in paragraphs:

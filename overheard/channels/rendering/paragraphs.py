@@ -114,7 +114,7 @@ def digest_paragraphs(digest: DigestView, markup: Markup) -> list[Paragraph]:
     if digest.unshown:
         others = ", ".join(f"{one_line(name, 60)} {count:,}" for name, count in digest.unshown)
         paragraphs.append(Paragraph(markup.fitted(f"Not shown: {others}"), apart=True))
-    if digest.more > 0:
+    if digest.more > 0 and [group.more for group in digest.groups] != [digest.more]:  # else the only query says it
         paragraphs.append(Paragraph("", more_text(digest.more) if digest.groups else ""))
     return [paragraph for paragraph in paragraphs if paragraph.text or paragraph.small]
 

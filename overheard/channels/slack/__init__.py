@@ -23,7 +23,8 @@ from overheard.errors import InvalidInput
 from overheard.net.http_target import parse_target
 from overheard.notices import Notice
 
-PER_MINUTE = 60  # one a second for each webhook, and for each channel of a bot
+# One a second for each webhook, and for each channel of a bot; less, as the network makes some gaps shorter.
+PER_MINUTE = 50
 
 
 class SlackTransport:

@@ -95,7 +95,7 @@ def _lines(stored: DatabaseState, now: float) -> Iterator[tuple[str, Text]]:
         ),
     )
     deliveries = stored.deliveries
-    yield "Deliveries", _counts(("pending", deliveries.pending, ""), ("queued for digests", deliveries.held, ""))
+    yield "Deliveries", _counts(("pending", deliveries.pending, ""), ("held", deliveries.held, ""))
     if stored.canary is not None:
         canary = stored.canary
         yield "Canary", Text(f"delivered {ago(canary.delivered_at, now)}, one every {span(canary.every)}")

@@ -7,7 +7,7 @@ not computed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from functools import cached_property
 
 from overheard.items import Item
@@ -60,7 +60,7 @@ class ItemAnchors:
         self._further_fields = 0  # how many queries look in the thread's title or the flair
         # How many queries have a word, or something of an item that is not in its texts, as an anchor.
         self._words: Counter[str] = Counter()
-        self._of_items: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()  # … of those, by kind: EVERY_ITEM, place, author
         self._letters = LetterAnchors()
         # What is known of words: nearly all lead to no query, others are anchors as they are, and a few have letter
         # anchors. All are replaced, never emptied: a thread may be reading them.
@@ -71,7 +71,7 @@ class ItemAnchors:
     @property
     def always_evaluated(self) -> int:
         """How many queries are evaluated for every item, or for every item of a place or an author."""
-        return self._of_items.total()
+        return self._kinds.total()
 
     def add(self, anchors: Collection[Anchor], query: ParsedQuery) -> None:
         """Count a query's anchors, so that they are looked for in items."""
@@ -87,8 +87,13 @@ class ItemAnchors:
         reading = read_fast(text)
         words, pairs = forms_of(reading)
         texts = self._in_words(words)
-        if self._of_items:
-            texts.update(_of_item(item))
+        # Most indexes have none of these, or of one kind only.
+        if self._kinds[EVERY_ITEM]:
+            texts.add(EVERY_ITEM)
+        if self._kinds["place"]:
+            texts.add(f"place:{item_place_key(item)}")
+        if self._kinds["author"] and item.author is not None:
+            texts.add(f"author:{author_key(item.author)}")
         return AnchorsInItem(texts, pairs, words, {text: reading})
 
     def _in_words(self, words: Collection[str]) -> set[str]:
@@ -103,7 +108,7 @@ class ItemAnchors:
                 new.append(word)
             else:
                 found.update(anchors)
-        for word, anchors in self._letters.of_words(new).items() if new else ():
+        for word, anchors in zip(new, self._letters.of_words(new), strict=True) if new else ():
             found.update(anchors)
             if len(word) > REMEMBERED_CHARS:
                 pass
@@ -132,18 +137,10 @@ class ItemAnchors:
                 # After the change: what is noted in the new ones must be true of the new anchors.
                 self._forget_words()
             elif anchor == EVERY_ITEM or anchor.startswith(("place:", "author:")):
-                count(self._of_items, anchor, by)
+                count(self._kinds, anchor.partition(":")[0], by)
             else:
                 count(self._words, anchor, by)
                 self._idle.discard(anchor)
-
-
-def _of_item(item: Item) -> Iterator[str]:
-    """Yield the anchors of an item that are not in its texts."""
-    yield EVERY_ITEM
-    yield f"place:{item_place_key(item)}"
-    if item.author is not None:
-        yield f"author:{author_key(item.author)}"
 
 
 def _looks_further(query: ParsedQuery) -> bool:

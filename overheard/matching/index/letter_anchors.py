@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
 
 from overheard.matching.text.stems import stems
 
-_Kind = Literal["beginning", "end", "stem", "part"]
-_BY_SIGN: dict[str, _Kind] = {"*": "end", "~": "stem", "/": "part"}
 _OfSize = dict[int, Counter[str]]
 
 
@@ -20,45 +17,58 @@ class LetterAnchors:
 
     def __init__(self) -> None:
         # How many queries have a beginning, an end or a part, by its size, and a stem.
-        self._texts: dict[_Kind, _OfSize] = {"beginning": {}, "end": {}, "part": {}}
+        self._beginnings: _OfSize = {}
+        self._ends: _OfSize = {}
+        self._parts: _OfSize = {}
         self._stems: Counter[str] = Counter()
 
     @staticmethod
     def is_one(anchor: str) -> bool:
         """Return True for an anchor of this kind."""
-        return anchor[-1] == "*" or anchor[0] in _BY_SIGN
+        return anchor[-1] == "*" or anchor[0] in "*~/"
 
     def change(self, anchor: str, by: int) -> None:
         """Count so many more (or fewer) queries with an anchor."""
-        kind = "beginning" if anchor[-1] == "*" else _BY_SIGN[anchor[0]]
-        text = anchor[:-1] if kind == "beginning" else anchor[1:]
-        if kind == "stem":
-            count(self._stems, text, by)
+        if anchor[-1] == "*":
+            self._beginnings = _changed(self._beginnings, anchor[:-1], by)
+        elif anchor[0] == "*":
+            self._ends = _changed(self._ends, anchor[1:], by)
+        elif anchor[0] == "/":
+            self._parts = _changed(self._parts, anchor[1:], by)
         else:
-            of_size = self._texts[kind]
-            texts = of_size.get(len(text), Counter())
-            count(texts, text, by)
-            # Replaced, not changed: a thread may be going through it.
-            others = {size: of_other for size, of_other in of_size.items() if size != len(text)}
-            self._texts[kind] = others | {len(text): texts} if texts else others
+            count(self._stems, anchor[1:], by)
 
-    def of_words(self, words: list[str]) -> dict[str, list[str]]:
+    def of_words(self, words: list[str]) -> list[list[str]]:
         """Return the anchors of each of these words that some query has."""
-        beginnings, ends, parts = (self._texts[kind].items() for kind in ("beginning", "end", "part"))
-        found: dict[str, list[str]] = {}
-        for word in words:
-            of_word = found[word] = [f"{word[:size]}*" for size, texts in beginnings if word[:size] in texts]
-            for size, texts in ends:
-                if word[-size:] in texts:
-                    of_word.append(f"*{word[-size:]}")
-            for size, texts in parts:
-                for at in range(len(word) - size + 1):
-                    if word[at : at + size] in texts:
-                        of_word.append(f"/{word[at : at + size]}")
-        for word, stem in zip(words, stems(words) if self._stems else (), strict=False):
-            if stem in self._stems:
-                found[word].append(f"~{stem}")
+        found = list(map(self._of_word, words))
+        if self._stems:
+            for of_word, stem in zip(found, stems(words), strict=True):
+                if stem in self._stems:
+                    of_word.append(f"~{stem}")
         return found
+
+    def _of_word(self, word: str) -> list[str]:
+        found: list[str] = []
+        for size, texts in self._beginnings.items():
+            if word[:size] in texts:
+                found.append(f"{word[:size]}*")
+        for size, texts in self._ends.items():
+            if word[-size:] in texts:
+                found.append(f"*{word[-size:]}")
+        for size, texts in self._parts.items():
+            for at in range(len(word) - size + 1):
+                if word[at : at + size] in texts:
+                    found.append(f"/{word[at : at + size]}")
+        return found
+
+
+def _changed(of_size: _OfSize, text: str, by: int) -> _OfSize:
+    """Return the texts by their size, with so many more (or fewer) of one."""
+    texts = of_size.get(len(text), Counter())
+    count(texts, text, by)
+    # A new table, for a thread may be going through the old one.
+    others = {size: of_other for size, of_other in of_size.items() if size != len(text)}
+    return others | {len(text): texts} if texts else others
 
 
 def count(counter: Counter[str], text: str, by: int) -> None:

@@ -178,15 +178,16 @@ class QueryIndex:
         """
         if found_in is None:
             return {filed: filed.pairs() for shelf in self._shelves.values() for filed in shelf.found(anchors)}
-        found: dict[FiledQuery, list[tuple[int, int]]] = {}
-        of_place, of_source = (self._watchers.get(place, NO_OWNERS) for place in found_in)
-        for name in (*map(_shelf_name, found_in), ANYWHERE):
-            if shelf := self._shelves.get(name):
-                for filed in shelf.found(anchors):
-                    # Of an equal query, other owners may watch other places; and those of this place, another kind.
-                    if wanted_by := filed.wanted_by(of_place, of_source):
-                        found[filed] = wanted_by
-        return found
+        place, source = found_in
+        candidates: list[FiledQuery] = []
+        for name in (_shelf_name(place), _shelf_name(source), ANYWHERE):
+            if (shelf := self._shelves.get(name)) is not None:
+                candidates += shelf.found(anchors)
+        if not candidates:
+            return {}
+        of_place, of_source = self._watchers.get(place, NO_OWNERS), self._watchers.get(source, NO_OWNERS)
+        # Of an equal query, other owners may watch other places; and those of this place, another kind.
+        return {filed: wanted for filed in candidates if (wanted := filed.wanted_by(of_place, of_source))}
 
     def _remove(self, key: int) -> None:
         filed = self._by_key.pop(key)

@@ -7,8 +7,6 @@ table of all queries is not, and there each lookup takes several times as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from overheard.matching.index.anchors import Anchor
 from overheard.matching.index.filed_query import FiledQuery
 from overheard.matching.index.item_anchors import AnchorsInItem
@@ -52,16 +50,18 @@ class Shelf:
                     continue
             del self._by_anchor[anchor]
 
-    def found(self, anchors: AnchorsInItem) -> Iterator[FiledQuery]:
-        """Yield the queries under any of an item's anchors; one that is under several, several times."""
+    def found(self, anchors: AnchorsInItem) -> list[FiledQuery]:
+        """Return the queries under any of an item's anchors; one that is under several, several times."""
         # A dict's view takes any iterable, and looks up each of its elements in C.
         table = self._by_anchor.keys()
+        found: list[FiledQuery] = []
         for anchor in (*(table & anchors.texts), *(table & anchors.pairs)):
             filed = self._by_anchor[anchor]
             if isinstance(filed, set):
-                yield from filed
+                found += filed
             else:
-                yield filed
+                found.append(filed)
+        return found
 
     def _has(self, filed: FiledQuery) -> bool:
         others = self._by_anchor.get(filed.filing.anchors[0])

@@ -165,7 +165,13 @@ class Layout:
 
     def with_symbol(self, symbol: str, *, behind: bool) -> int:
         """Return the positions of words with this symbol right before or after them; "" is any or none."""
-        return self._symbols[behind].get(symbol, 0) if symbol else -1
+        if not symbol:
+            return -1
+        # Most texts with a word have no sign at all that a query wants beside it: then nothing more is read.
+        sign = symbol[-1]
+        if not any(sign in section.masked or not section.masked.isascii() for section in self.sections):
+            return 0
+        return self._symbols[behind].get(symbol, 0)
 
     @cached_property
     def vocabulary(self) -> set[str]:

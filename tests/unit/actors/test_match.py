@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -474,6 +475,32 @@ def test_the_index_is_built_before_the_stage_consumes(
     running.db.release()
     assert running.registry.get_sample_value("overheard_queries") == 2
     assert [line["event"] for line in lines] == ["not ready yet"] * 2
+
+
+def test_the_garbage_collector_pauses_while_the_index_is_built(
+    world: World, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if that fails, it goes on afterwards; and never through what was loaded."""
+    world.workspace(queries={"a": "acme"})
+    enabled: list[bool] = []
+    refresh = matcher.refresh
+
+    def failing() -> None:
+        enabled.append(gc.isenabled())
+        if len(enabled) == 1:
+            raise TimeoutError
+        refresh()
+
+    monkeypatch.setattr(matcher, "refresh", failing)
+    with pytest.raises(TimeoutError):
+        matcher.load()
+    assert gc.isenabled()
+    try:
+        matcher.load()
+        assert (enabled, gc.isenabled(), len(matcher._index)) == ([False, False], True, 1)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_threads_may_match_while_queries_change(world: World, matcher: Matcher, db: Db) -> None:

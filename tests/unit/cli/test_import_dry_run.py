@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from overheard.db import models
 from overheard.process import RunningProcess
+from tests.project import ROOT
 
 from .conftest import Run
 
@@ -36,6 +38,8 @@ help'''
   mode = "digest"
   [[workspace.mute]]
   author = "u/Bot"
+  [[workspace.mute]]
+  place = "https://example.org/feed?token=s3cr3tT0ken"
 
 [[workspace]]
 slug = "bolt"
@@ -87,7 +91,9 @@ def test_changes_have_a_sign_and_no_secrets(run: Run, imported: None, running: R
         "+ acme: channel chief: mailto://***, digest, queries brand",
         "- acme: channel boss: mailto://*** (with what waits for it, and its history)",
         "+ acme: mute of place linux: until 2089-01-01T00:00:00Z",
+        "+ acme: mute of place https://example.org/feed?token=***#d4a5: for good",
         "- acme: mute of author bot: for good",
+        "- acme: mute of place https://example.org/feed?token=***#1a9a: for good",
         "+ nut: new workspace",
         "+ nut: name: nut",
         "+ nut: timezone: UTC",
@@ -122,3 +128,21 @@ def test_without_a_database_all_is_new_and_none_is_made(run: Run, folder: Path) 
     assert result.stdout.startswith("+ acme: new workspace\n")
     assert all(line.startswith("+ ") for line in result.stdout.splitlines())
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("example", range(3))
+def test_what_readme_shows_is_unchanged_once_it_is_imported(run: Run, migrated: None, example: int) -> None:
+    shown = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    file = [block for block in shown if block.startswith("[[workspace]]")][example]
+    assert run("import", "-", input=file).exit_code == 0
+    assert run("import", "--dry-run", "-", input=file).stdout == "= acme: unchanged\n"
+
+
+def test_no_listing_shows_the_token_of_a_muted_feed(run: Run, imported: None) -> None:
+    commands = (("export",), ("workspace", "show", "acme"), ("channel", "mutes", "acme"))
+    for command in (*commands, ("channel", "mutes", "acme", "--format", "json")):
+        shown = run(*command).stdout
+        assert "token=***" in shown
+        assert "s3cr3tT0ken" not in shown
+    result = run("channel", "unmute", "acme", "--place", "https://example.org/feed?token=s3cr3tT0ken")
+    assert result.stdout == "✓ acme: place https://example.org/feed?token=***#1a9a is not muted any more.\n"

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from overheard.matching.index.fast_words import forms
+from overheard.matching.text.fast_reading import read_fast
 from overheard.matching.text.variants import variants
 from overheard.matching.text.words import read
 from tests.unit.matching.test_text import TEXT
@@ -95,6 +96,14 @@ def test_the_index_is_told_all_forms_and_pairs(text: str) -> None:
     found, pairs = forms(text)
     assert set(found) == expected
     assert set(pairs) == expected_pairs
+
+
+@given(TEXTS)
+@example("don't v2.0 o'neill-smith.com“x”")
+@example("a\u3000b-\u0301c 東-京")
+def test_the_fast_reading_is_the_same(text: str) -> None:
+    words, separators = read(text)
+    assert read_fast(text) == (words, variants(words, separators))
 
 
 @given(TEXTS)

@@ -238,6 +238,38 @@ def test_a_wildcard_is_found_after_its_text_was_seen_without_one() -> None:
     assert [hit.key for hit in index.match(item_with({"body": "a dinosaurus, dinosaur"}))] == [2, 3, 5]
 
 
+def test_a_word_is_found_after_it_was_seen_without_a_query() -> None:
+    """Words are remembered as leading to no query: until one comes, goes, and comes again."""
+    index = QueryIndex()
+    index.add(1, parse("optim*"))
+    item = item_with({"body": "a dinosaur in Acme"})
+    for _ in range(2):
+        assert index.match(item) == []
+        index.add(2, parse("dinosaur"))
+        assert [hit.key for hit in index.match(item)] == [2]
+        index.remove(2)
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "expected"),
+    [
+        ("acme", "acmes, macme, ACME", ["ACME"]),
+        ("acme", "macme " * 30 + "Acme", ["Acme"]),
+        ("acme", "Ac**me** *acme*", ["Ac**me", "acme"]),
+        ("acme", "x**acme** `acme`", ["acme"]),
+        ("acme", "[Acme](http://x.y/" + "z" * 50 + ")acme Acme", ["Acme"]),
+        ("acme", "[Acme](http://x.y/" + "z" * 50 + ") acme", ["Acme", "acme"]),
+        ("dont", "don't dont DON'T", ["don't", "dont", "DON'T"]),
+        ('"a b"', "a c a b\n\na\n\nb a b", ["a b", "a b"]),
+        ("a", "aaa a " * 9, ["a"] * 9),
+    ],
+)
+def test_a_word_is_highlighted_where_it_is_a_word(query: str, text: str, expected: list[str]) -> None:
+    hit = matches(parse(query), item_with({"body": text}))
+    assert hit is not None
+    assert [text[start:end] for _, start, end in hit.highlights] == expected
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -186,5 +186,5 @@ def test_a_preview_is_the_message(options: ChannelOptions, notice: MakeNotice) -
         "Re: Which database do you use?",
         "https://www.reddit.com/r/python/comments/xyz/which/abc/",
         "We moved from Rival to **acme db** last week and it is great.  ",
-        "r/python · u/alice · 2 min ago, 06:06 · brand",
+        "r/python · u/alice · 2 min ago, 05:06 · brand",
     ]

@@ -135,7 +135,7 @@ def test_a_rate_limit_is_a_delay(
             transport.send(notice())
         assert error.value.delay == 1
         assert transport.pace is not None
-        assert (transport.pace.per_minute, transport.pace.burst) == (60, 1)
+        assert (transport.pace.per_minute, transport.pace.burst) == (50, 1)
         assert not any(secret in transport.pace.key for secret in ("canary", "xoxb", "T1JJ3T3L2"))
     slack.advance(1)
     SlackTransport(WEBHOOK, None, at(slack.url)).send(notice())

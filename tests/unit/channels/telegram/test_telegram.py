@@ -105,7 +105,7 @@ def test_other_items_with_the_same_link_are_named(
     one, other = notice().mentions[0], notice(source="hackernews", place="all", permalink="https://hn.example/1")
     send(f"tgram://{BOT}/5", Notice("m", "mention.created", "acme", (one, other.mentions[0])))
     text = telegram.messages[0].content["text"]
-    assert text.endswith('<i>also in <a href="https://hn.example/1">Hacker News</a></i>')
+    assert text.endswith('· brand\nalso in <a href="https://hn.example/1">Hacker News</a></i>')
 
 
 def test_buttons_are_there_once_there_are_addresses(
