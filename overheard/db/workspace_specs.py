@@ -27,6 +27,7 @@ CHANNEL_COLUMNS = (
     Channel.summary_every,
     Channel.queries,
 )
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
 STATEMENT_ROWS = 400  # well under every database's limit of parameters
 
 
@@ -294,7 +295,7 @@ def _channel_spec(
         min_gap=span_text(min_gap),
         max_per_hour=max_per_hour,
         summary_every=span_text(summary_every),
-        queries=msgspec.json.decode(queries, type=tuple[str, ...]),
+        queries=_NAMES.decode(queries),
     )
 
 

@@ -35,7 +35,7 @@ def flood_report(db: Db, query: FloodingQuery, now: float) -> WorkspaceReport:
     return WorkspaceReport(
         kind="query flooding",
         name=query.name,
-        title=f"The query “{query.name}” finds very much: {counted(query.hits, 'mention')} in 24 hours",
+        title=f"The query “{query.name}” finds too much: {counted(query.hits, 'mention')} in 24 hours",
         lines=(_numbers(query, figures), _places(figures), *_remedies(tried, changes)),
     )
 
@@ -101,7 +101,8 @@ def _numbers(query: FloodingQuery, figures: FloodFigures) -> str:
 def _places(figures: FloodFigures) -> str:
     named = [f"{place_label(each.source, each.place)} ({each.count:,})" for each in figures.by_place]
     if len(named) > 1:
-        return f"Most of them are in {first_names(named, NAMED_PLACES)}."
+        which = "They" if len(named) <= NAMED_PLACES else "Most of them"
+        return f"{which} are in {first_names(named, NAMED_PLACES)}."
     return f"All are in {place_label(figures.by_place[0].source, figures.by_place[0].place)}."
 
 

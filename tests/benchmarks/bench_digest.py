@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from overheard.channels import ChannelOptions
+from overheard.channels.apprise.message import compose
+from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.discord.embeds import embed_of
 from overheard.channels.email.page import mail_page
 from overheard.channels.ntfy.message import ntfy_message
 from overheard.channels.rendering.payload import body_of
-from overheard.channels.rendering.text_versions import Flavour, text_versions
 from overheard.channels.rendering.view import mention_view
 from overheard.channels.slack.blocks import slack_message
 from overheard.channels.telegram.message import telegram_text
@@ -37,7 +39,8 @@ DAY = 86_400.0
 END = 1_795_766_400.0  # 2026-11-27 09:00 in Berlin
 PLACES = [f"place{number}" for number in range(40)]
 QUERIES = [f"query {number}" for number in range(12)]
-FLAVOURS: dict[Flavour, int] = {"text": 4_096, "markdown": 6_000}
+# Through Apprise: one that takes Markdown, one that takes plain text.
+APPRISE = {"Google Chat": "gchat://workspace/key/token", "IRC": "irc://example.com/#chan"}
 
 
 def run() -> Iterator[Figure]:
@@ -78,8 +81,11 @@ def measured(db: Db) -> Iterator[Figure]:
 def media(notice: Notice) -> dict[str, Callable[[], object]]:
     """Return what renders the notice for each medium."""
 
-    def flavoured(flavour: Flavour, limit: int) -> Callable[[], object]:
-        return lambda: next(text for text in text_versions(notice, END, flavour) if len(text) <= limit)
+    options = ChannelOptions(allow_private=True, timeout=20.0, user_agent="Overheard/bench")
+
+    def through_apprise(url: str) -> Callable[[], object]:
+        service = AppriseTransport(url, None, options).service()
+        return lambda: compose(service, notice, END)
 
     found: dict[str, Callable[[], object]] = {
         "Slack": lambda: slack_message(notice, END),
@@ -89,7 +95,7 @@ def media(notice: Notice) -> dict[str, Callable[[], object]]:
         "e-mail": lambda: mail_page(notice, END),
         "a webhook": lambda: body_of(notice, now=END),
     }
-    return found | {f"Apprise, {flavour}": flavoured(flavour, limit) for flavour, limit in FLAVOURS.items()}
+    return found | {f"{name}, through Apprise": through_apprise(url) for name, url in APPRISE.items()}
 
 
 def naively(db: Db, delivery_id: str) -> str:

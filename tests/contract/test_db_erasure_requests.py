@@ -45,7 +45,7 @@ def test_nothing_of_an_author_is_left(world: World, db: Db, clock: Clock, monkey
     hers = [world.item(number, author="Some-One", body="her words") for number in range(1, 11)]
     other = [world.item(number, author="some-one2") for number in range(20, 23)]
     storing.store(db, world.matched(*[(item, (acme,)) for item in hers], poll="a"), clock())
-    digests.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, clock(), clock())
     storing.store(db, world.matched(*[(item, (acme,)) for item in other], poll="b"), clock())
 
     counted = erasure_requests.count_author(db, "reddit", "sOME-one")
@@ -157,7 +157,7 @@ def test_nothing_of_a_workspace_is_left(
         limiter.reserve(f"channel:{channel}")
     shared, own = world.item(1), [world.item(number, body="own words") for number in range(2, 12)]
     storing.store(db, world.matched((shared, (acme, bolt)), *[(item, (acme,)) for item in own], poll="a"), clock())
-    digests.compose(db, acme, 1.0, clock())
+    digests.compose(db, acme, clock(), clock())
     dead_letter(FetchWorkspace(workspace_id=acme, source="reddit", fresh_since=0))
     dead_letter(NotifyChannel(channel_id=world.channel(acme, "now")))
     dead_letter(ComposeDigest(workspace_id=acme, period_end=1.0))

@@ -72,9 +72,9 @@ def test_a_query_that_floods_is_reported_once_in_seven_days(
     assert sent.take() == [NotifyChannel(channel_id=team)]
     [(name, report)] = told(db)
     assert (name, report.kind, report.name) == ("team", "query flooding", "brand")
-    assert report.title == "The query “brand” finds very much: 240 mentions in 24 hours"
+    assert report.title == "The query “brand” finds too much: 240 mentions in 24 hours"
     assert report.lines[0] == "That is 10 an hour; in the last hour it was 40."
-    assert report.lines[1] == "Most of them are in r/rust (200), r/python (40)."
+    assert report.lines[1] == "They are in r/rust (200), r/python (40)."
 
     assert step() == 0
     clock.advance(FLOOD_REPORT_SECONDS - 1)
@@ -82,6 +82,18 @@ def test_a_query_that_floods_is_reported_once_in_seven_days(
     assert step() == 0
     clock.advance(1)
     assert step() == 1, "a week later it still floods"
+
+
+def test_a_report_names_the_largest_of_many_places(
+    world: World, db: Db, step: Callable[[], int], flood: Callable[..., None]
+) -> None:
+    places = {"a": 100, "b": 80, "c": 60, "d": 40, "e": 2}
+    acme = world.workspace(subreddits=tuple(places))
+    for place, count in places.items():
+        flood(acme, count, place=place)
+    step()
+    [(_, report)] = told(db)
+    assert report.lines[1] == "Most of them are in r/a (100), r/b (80), r/c (60) and 2 more."
 
 
 def test_of_several_ticks_one_reports(

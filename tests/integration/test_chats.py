@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from overheard.simulators.chats.discord import DiscordSimulator
+from overheard.simulators.chats.ntfy import NtfySimulator
 from overheard.simulators.chats.simulator import ChatSimulator
 from overheard.simulators.chats.slack import SlackSimulator
+from overheard.simulators.chats.telegram import TelegramSimulator
 from tests.servers.farm import Farm
 
 CHATS = {
     "slack": (SlackSimulator, "https://hooks.slack.com/services/T1/B1/x"),
     "discord": (DiscordSimulator, "https://discord.com/api/webhooks/17/x"),
+    "telegram": (TelegramSimulator, "tgram://123:x/-100"),
+    "ntfy": (NtfySimulator, "https://ntfy.sh/x"),
 }
 POSTS = 40
 COUNTED = re.compile(r"(\d+) more mention")

@@ -39,5 +39,5 @@ def test_a_flood_is_reported_to_the_channel_that_gets_it(tmp_path: Path) -> None
         farm.wait(lambda: reports(), lambda: "no report arrived")
         [report] = reports()
         assert (report["kind"], report["name"]) == ("query flooding", "q")
-        assert report["title"] == "The query “q” finds very much: 201 mentions in 24 hours"
+        assert report["title"] == "The query “q” finds too much: 201 mentions in 24 hours"
         assert farm.terminate("run") == 0

@@ -24,8 +24,11 @@ from overheard.channels.rendering.sanitize import one_line
 from overheard.notices import Notice
 
 NAME_MAX_CHARS = 60
+LIST_NAME_MAX_CHARS = 63  # of a part of a domain
 ENCODED_WORD_MAX_CHARS = 65  # RFC 2047 allows 75; so the first one fits beside the header's name
-WIRE = policy.compat32.clone(linesep="\r\n")
+# Headers are folded here, where they may be: a program that folds before a long address leaves an empty line.
+WIRE = policy.compat32.clone(linesep="\r\n", max_line_length=None)
+FOLD = "\n "
 DEFAULT_NAME = "Overheard"  # of the sender, where the URL has none
 
 
@@ -43,12 +46,12 @@ def write_mail(notice: Notice, page: MailPage, settings: MailSettings, *, to: Ma
 
 
 def _headers(notice: Notice, subject: str, settings: MailSettings, to: Mailbox, now: float) -> list[tuple[str, str]]:
-    list_name = re.sub(r"[^A-Za-z0-9-]", "-", notice.workspace) or "alerts"
+    list_name = _list_name(notice)
     headers = [
         ("From", _address(Mailbox(_sender_name(notice, settings), settings.sender.address))),
         ("To", _address(to)),
-        *([("Cc", ", ".join(map(_address, settings.cc)))] if settings.cc else ()),
-        *([("Reply-To", ", ".join(map(_address, settings.reply_to)))] if settings.reply_to else ()),
+        *([("Cc", f",{FOLD}".join(map(_address, settings.cc)))] if settings.cc else ()),
+        *([("Reply-To", f",{FOLD}".join(map(_address, settings.reply_to)))] if settings.reply_to else ()),
         ("Subject", subject),
         ("Date", format_datetime(datetime.fromtimestamp(now, UTC))),
         ("Message-ID", message_id(notice.id, settings.domain)),
@@ -86,9 +89,13 @@ def _unsubscribe(notice: Notice, settings: MailSettings) -> list[tuple[str, str]
         one_click = [("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if mute.startswith("https:") else []
         return [("List-Unsubscribe", f"<{mute}>"), *one_click]
     if settings.reply_to:
-        subject = quote(f"unsubscribe {notice.workspace}")
+        subject = quote(f"unsubscribe {_list_name(notice)}")
         return [("List-Unsubscribe", f"<mailto:{quote(settings.reply_to[0].address, safe='@')}?subject={subject}>")]
     return []
+
+
+def _list_name(notice: Notice) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", notice.workspace[:LIST_NAME_MAX_CHARS]) or "alerts"
 
 
 def _sender_name(notice: Notice, settings: MailSettings) -> str:
@@ -107,7 +114,7 @@ def _encoded(value: str) -> str:
     """Return a header's value as ASCII; where it is not, in encoded words (RFC 2047), each of them short enough."""
     if value.isascii():
         return value
-    return Header(value, "utf-8", maxlinelen=ENCODED_WORD_MAX_CHARS).encode().replace("\n ", " ")
+    return Header(value, "utf-8", maxlinelen=ENCODED_WORD_MAX_CHARS).encode(linesep="\n")
 
 
 def text_part(text: str, subtype: str) -> MIMEText:

@@ -24,6 +24,7 @@ from overheard.channels.rendering.view import views_of
 from overheard.notices import Notice
 
 TITLE_MAX_CHARS = 204  # an item's longest title, behind "Re: "
+DIGEST_MAX_ROWS = 100  # more than is read, and than fits into most media
 NO_TITLE = "Overheard"  # for one of invisible characters only
 
 
@@ -61,7 +62,7 @@ def paragraph_versions(notice: Notice, now: float, markup: Markup) -> Iterator[V
         title = subject(notice)
         yield from ((title, fewer, None) for fewer in alert_paragraphs(notice.alert, markup))
     elif notice.type == "digest" and notice.totals is not None:
-        for view in digest_versions(notice, now):
+        for view in digest_versions(notice, now, DIGEST_MAX_ROWS):
             yield f"{view.heading} · digest", digest_paragraphs(view, markup), notice.links.open
     else:
         for paragraphs in summary_paragraphs(notice, now, markup):

@@ -86,11 +86,16 @@ def fullest(
     notice: Notice, now: float, render: Callable[[DigestView], Rendered], fits: Callable[[Rendered], bool]
 ) -> Rendered:
     """Return the fullest rendering that fits; if none does the smallest one, which is a few hundred characters."""
-    versions = digest_versions(notice, now)
-    rendered = render(next(versions))
-    while not fits(rendered) and (view := next(versions, None)) is not None:
-        rendered = render(view)
-    return rendered
+    versions, sizes = _versions(notice, now, None)
+    # Binary search: each version is smaller than the one before, and the first ones take longest.
+    least, most = 0, len(sizes) - 1
+    while least < most:
+        middle = (least + most) // 2
+        if fits(render(versions.version(*sizes[middle]))):
+            most = middle
+        else:
+            least = middle + 1
+    return render(versions.version(*sizes[least]))
 
 
 def digest_versions(notice: Notice, now: float, most: int | None = None) -> Iterator[DigestView]:
@@ -101,12 +106,17 @@ def digest_versions(notice: Notice, now: float, most: int | None = None) -> Iter
     1. Shorten the excerpts; 2. show fewer mentions, and fewer of them with an excerpt. Which ones are left out is fair:
     a query with few mentions keeps its rows while another has many.
     """
-    totals = notice.totals
-    if totals is None:
-        raise ValueError("a digest has totals")
-    versions = _Versions(notice, totals, now)
-    for size in _sizes(min(len(notice.mentions), most or len(notice.mentions))):
+    versions, sizes = _versions(notice, now, most)
+    for size in sizes:
         yield versions.version(*size)
+
+
+def _versions(notice: Notice, now: float, most: int | None) -> tuple[_Versions, list[tuple[int, int, int]]]:
+    """Return the digest and the sizes that it comes in, the largest first."""
+    if notice.totals is None:
+        raise ValueError("a digest has totals")
+    count = min(len(notice.mentions), most or len(notice.mentions))
+    return _Versions(notice, notice.totals, now), list(_sizes(count))
 
 
 def _sizes(count: int) -> Iterator[tuple[int, int, int]]:

@@ -95,9 +95,9 @@ def test_the_subject_is_one_line_whatever_is_in_it(case: str) -> None:
 @settings(max_examples=150, deadline=None)
 @given(mentions(), texts(), texts(), texts())
 def test_no_text_adds_a_header(mention: Any, name: str, sender: str, to: str) -> None:
-    notice = msgspec.structs.replace(single(mention), name=name)
+    notice = msgspec.structs.replace(single(mention), name=name, workspace=name)
     mailboxes = msgspec.structs.replace(
-        SETTINGS, sender=Mailbox(sender, "me@acme.example"), cc=(Mailbox(to, "c@d.co"),)
+        SETTINGS, reply_to=(BOSS,), sender=Mailbox(sender, "me@acme.example"), cc=(Mailbox(to, "c@d.co"),)
     )
     plain = written(single(hostile_mention()), mailboxes)
     assert written(notice, mailboxes, Mailbox(to, "boss@example.com")).keys() == plain.keys()
