@@ -1,54 +1,106 @@
-"""How many requests it takes to miss nothing, with few and with many workspaces on the same subreddits.
+"""How many requests it takes to miss nothing, and how fresh the budget makes it: the plan of readings at work.
 
-Run: python -m tests.benchmarks.bench_fetch
+Run: python -m tests.benchmarks.bench_fetch [--full]
 
-In virtual time, on SQLite: these are counts, not speeds. The bound is what a client that knew everything would need:
-for posts and for comments, in each cycle, a request for each hundred new items, or for each group of feeds, whichever
-is more. Reading each feed of each workspace on its own is the usual way; its count is calculated.
+In virtual time, on SQLite: these are counts, not speeds. What is counted begins after WARM_CYCLES, when the rates of
+the feeds are known. The bound is what a client that knew everything would need: for posts and for comments, in each
+cycle, a request for each hundred new items, or for each group of feeds, whichever is more. Reading each feed of each
+workspace on its own is the usual way; its count is calculated. ``--full`` adds the busiest 2,000 subreddits of Reddit,
+which take minutes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from overheard.observability import log
-from tests.benchmarks.fetch_world import CYCLE, SMALL, START, WATCHED, FetchWorld, database
+from tests.benchmarks.fetch_world import CYCLE, SMALL, START, FetchWorld, Traffic, database, of_site
 from tests.benchmarks.figures import Figure, print_table
 
 ALLOWED = 1.15  # times the bound
-# Workspaces → cycles with news. What is counted a cycle hardly depends on how many there are, and many take long.
-RUNS = {100: 3, 10_000: 1}
+FRESH_SECONDS = (15.0, 60.0, 120.0)  # age when stored: p50, p95, p99
+WARM_CYCLES = 2
+BUDGET_PER_MINUTE = 95.0
 
 
-def run() -> Iterator[Figure]:
-    """Figures for each number of workspaces."""
+class Scene(NamedTuple):
+    """Workspaces that watch some traffic, every five minutes, for ``cycles`` after WARM_CYCLES."""
+
+    name: str
+    traffic: Traffic
+    workspaces: int = 10
+    cycles: int = 2
+    spare: str = "save"
+
+
+def mixed(count: int) -> Traffic:
+    """Return subreddits of all sizes."""
+    return of_site(sorted(random.Random(5).sample(range(1, 50_001), count)))
+
+
+def top(count: int) -> Traffic:
+    """Return the busiest subreddits of Reddit."""
+    return of_site(range(1, count + 1))
+
+
+SCENES = (
+    Scene("100 workspaces, 250 subreddits", SMALL, workspaces=100),
+    Scene("10,000 workspaces, the same subreddits", SMALL, workspaces=10_000),
+    Scene("200 mixed", mixed(200)),
+    Scene("2,000 mixed", mixed(2_000)),
+    Scene("200 mixed, spare budget for freshness", mixed(200), spare="freshness"),
+)
+FULL = (
+    Scene("the top 2,000", top(2_000)),
+    Scene("the top 2,000, spare budget for freshness", top(2_000), cycles=4, spare="freshness"),
+)
+
+
+def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
+    """Figures for each scene."""
     log.configure("ERROR", style="text")
-    for workspaces, cycles in RUNS.items():
-        yield from measured(workspaces, cycles)
+    requests: list[float] = []
+    for scene in scenes:
+        figures = measured(scene)
+        requests.append(figures[0].value)
+        yield from figures
+        if len(requests) == 2 and scene.traffic is SMALL:
+            yield Figure(
+                "requests with 10,000 workspaces, times those with 100", requests[1] / requests[0], "×", 1.01, False
+            )
 
 
-def measured(workspaces: int, cycles: int) -> list[Figure]:
-    """Let them run, and count."""
+def measured(scene: Scene) -> list[Figure]:
+    """Let the scene's workspaces run, and count."""
     with database() as db:
-        world = FetchWorld(db, workspaces, cycles)
+        world = FetchWorld(db, scene.workspaces, WARM_CYCLES + scene.cycles, scene.traffic, {"spare": scene.spare})
         world.run()
-    shown, stored = world.reddit.shown, world.stored
-    asked = world.reddit.requests.total()
-    least = bound(shown, world.config.fetch.group_size, cycles)
-    ages = sorted(stored[name] - at for name, at in shown.items() if name in stored)
-    usual = workspaces * WATCHED * 2 * (cycles + 2)
-    of = f"{workspaces:,} workspaces"
-    return [
-        Figure(f"{of}: requests", asked, "", ALLOWED * least, False),
-        Figure(f"{of}: requests, times the bound", asked / least, "×", ALLOWED, False),
-        Figure(f"{of}: the usual way, each feed of each alone", usual, "", None, False),
-        Figure(f"{of}: items that were listed", len(shown), ""),
-        Figure(f"{of}: items lost", len(shown.keys() - stored.keys()), "", 0, False),
-        Figure(f"{of}: gaps, though each feed alone has none", _gaps(world), "", 0, False),
-        Figure(f"{of}: age when stored, p50", ages[len(ages) // 2], "s", None, False),
-        Figure(f"{of}: age when stored, p99", ages[int(len(ages) * 0.99)], "s", None, False),
+    begin, end = START + WARM_CYCLES * CYCLE, world.ends
+    minutes = (end - begin) / 60.0
+    shown = {name: at for name, at in world.reddit.shown.items() if begin <= at < end}
+    asked = sum(begin <= at < end for at in world.reddit.requested_at) / minutes
+    least = bound(shown, len(scene.traffic.names), world.config.fetch.group_size, minutes)
+    ages = sorted(world.stored[name] - at for name, at in shown.items() if name in world.stored)
+    saves = scene.spare == "save"
+    allowed = ALLOWED * least if saves else BUDGET_PER_MINUTE
+    by_workspace = scene.workspaces * world.watched * 2 / (CYCLE / 60.0)
+    figures = [
+        Figure(f"{scene.name}: requests a minute", asked, "", allowed, False),
+        Figure(f"{scene.name}: times the bound", asked / least, "×", ALLOWED if saves else None, False),
+        Figure(f"{scene.name}: the usual way, each feed of each alone", by_workspace, "", None, False),
+        Figure(f"{scene.name}: items", len(shown), ""),
+        Figure(f"{scene.name}: items lost", len(world.reddit.shown.keys() - world.stored.keys()), "", 0, False),
+        Figure(f"{scene.name}: gaps, though each feed alone has none", _gaps(world), "", 0, False),
     ]
+    for part, most in zip((0.5, 0.95, 0.99), FRESH_SECONDS, strict=True):
+        age = ages[min(int(len(ages) * part), len(ages) - 1)]
+        figures.append(
+            Figure(f"{scene.name}: age when stored, p{part * 100:.0f}", age, "s", None if saves else most, False)
+        )
+    return figures
 
 
 def _gaps(world: FetchWorld) -> float:
@@ -60,21 +112,13 @@ def _gaps(world: FetchWorld) -> float:
     )
 
 
-def bound(shown: dict[str, float], group_size: int, cycles: int) -> float:
-    """The fewest requests of a client that knows in advance what is new.
-
-    Everything is read cycles + 2 times: at the beginning, after each cycle with news, and once more for what came
-    between the last of these readings and the end of the news.
-    """
-    groups = math.ceil(len(SMALL.names) / group_size)
-    least = 2.0 * 2 * groups
-    for cycle in range(cycles):
-        begins = START + cycle * CYCLE
-        new = [name for name, at in shown.items() if begins <= at < begins + CYCLE]
-        posts = sum(name.startswith("t3_") for name in new)
-        least += sum(max(count / 100, groups) for count in (posts, len(new) - posts))
-    return least
+def bound(shown: Iterable[str], feeds: int, group_size: int, minutes: float) -> float:
+    """Return the fewest requests a minute of a client that knows in advance what is new: of posts and of comments."""
+    names = list(shown)
+    posts = sum(name.startswith("t3_") for name in names)
+    of_feeds = feeds / group_size / (CYCLE / 60.0)
+    return sum(max(count / 100 / minutes, of_feeds) for count in (posts, len(names) - posts))
 
 
 if __name__ == "__main__":
-    print_table(run(), "Fetch")
+    print_table(run((*SCENES, *FULL) if "--full" in sys.argv else SCENES), "Fetch")

@@ -12,7 +12,7 @@ import json
 import math
 import random
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -127,7 +127,7 @@ class InProcessReddit:
         self.chance = chance
         self.until = until
         self.traffic = traffic
-        self.requests: Counter[str] = Counter()
+        self.requested_at: list[float] = []
         self.shown: dict[str, float] = {}  # item → since when it is listed
         self._store = SimulatedContent(clock, seed=1)
         self._routes = Routes(self._store)
@@ -146,7 +146,7 @@ class InProcessReddit:
         call.budget.acquire()
         self.clock.wait(LATENCY)
         self.arrive()
-        self.requests[call.endpoint] += 1
+        self.requested_at.append(self.clock.now)
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
 
@@ -205,6 +205,7 @@ class FetchWorld:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
         self.traffic = traffic
+        self.watched = max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
         self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
@@ -278,7 +279,7 @@ class FetchWorld:
         with self.db.session(), self.db.transaction():
             distinct = min(DISTINCT, workspaces)
             for number in range(distinct):
-                spec = _spec(number, self.traffic.names, distinct)
+                spec = _spec(number, self.traffic.names, self.watched)
                 workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
             raw = self.db.peewee
             own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
@@ -339,8 +340,7 @@ class FetchWorld:
         )
 
 
-def _spec(number: int, names: Sequence[str], workspaces: int) -> WorkspaceSpec:
-    watched = max(WATCHED, math.ceil(len(names) / workspaces))
+def _spec(number: int, names: Sequence[str], watched: int) -> WorkspaceSpec:
     first = number * watched
     return WorkspaceSpec(
         slug=f"w{number}",

@@ -18,7 +18,7 @@ from overheard.workspaces.parts import pattern_problems
 from tests.benchmarks import expensive, texts
 from tests.benchmarks.__main__ import CUT_SHORT, GRACE_SECONDS, TABLES, made
 from tests.benchmarks.bench_fetch import bound
-from tests.benchmarks.fetch_world import CYCLE, DISTINCT, NAMES, START, FetchWorld, database
+from tests.benchmarks.fetch_world import DISTINCT, FetchWorld, database
 
 ROOT = Path(__file__).parents[3]
 ALL_SECONDS = 600.0
@@ -93,10 +93,9 @@ def test_each_made_up_name_is_its_own() -> None:
 
 
 def test_the_bound_is_news_or_groups_whichever_is_more() -> None:
-    groups = len(NAMES) / 50
-    assert bound({}, 50, 2) == 2 * (2 + 2) * groups
-    many = {f"t1_{number}": START + CYCLE + 1 for number in range(1_000)}
-    assert bound(many, 50, 2) - bound({}, 50, 2) == 1_000 / 100 - groups
+    assert bound([], 250, 50, minutes=10) == 2 * (250 / 50) / 5
+    many = [f"t1_{number}" for number in range(2_000)]
+    assert bound(many, 250, 50, minutes=10) == 2_000 / 100 / 10 + (250 / 50) / 5
 
 
 def test_the_world_reads_what_its_people_say() -> None:
@@ -110,4 +109,4 @@ def test_the_world_reads_what_its_people_say() -> None:
     assert len(shown) > 1_000
     assert len(shown.keys() & stored.keys()) > 0.5 * len(shown)
     assert all(stored[name] >= at for name, at in shown.items() if name in stored), "nothing is read before it is said"
-    assert 30 < world.reddit.requests.total() < 200
+    assert 30 < len(world.reddit.requested_at) < 200
