@@ -15,8 +15,7 @@ from overheard.db.workspaces import WorkspaceRef
 from overheard.errors import InvalidInput, NotFound
 from overheard.messages import ComposeDigest, RecheckItems
 from overheard.observability.log import bind, bound, get_logger, propagated
-from overheard.operations.reading_plan import LONGEST_SECONDS
-from overheard.schedule import spacing
+from overheard.operations.reading_plan import LONGEST_SECONDS, spacing_of
 from overheard.sources.registry import lookup_sizes
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 from producers.outgoing_batch import OutgoingBatch
@@ -171,7 +170,7 @@ class Ingress:
         pause = self._pause(workspace.id) if by_hand else 0.0
         if pause:
             log.warning("event waits: triggers_per_hour is used up", seconds=round(pause, 1), events=len(request.at))
-        planned = not by_hand and spacing(workspace.every, workspace.timezone, now) <= LONGEST_SECONDS
+        planned = not by_hand and spacing_of(workspace.every, workspace.timezone, now) <= LONGEST_SECONDS
         goes = False
         for source in [event.source] if event.source is not None else served_at:
             demand = Demand(

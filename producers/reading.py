@@ -34,7 +34,7 @@ PROBE_SECONDS = 30.0
 LOST_SECONDS = 60.0  # a message that fetch has not served by then may be lost: the group is asked for again
 PLANNED = "planned"  # the reason in the messages
 
-Ask = Callable[[FetchWorkspace, float], object]
+Ask = Callable[[FetchWorkspace], object]
 
 
 class _Course(msgspec.Struct):
@@ -49,7 +49,7 @@ class _Course(msgspec.Struct):
 
 
 class ReadingPlanner:
-    """Follows the plan. ``ask(message, delay)`` sends a message to fetch; several ticks may follow it side by side."""
+    """Follows the plan. ``ask`` sends a message to fetch; several ticks may follow it side by side."""
 
     def __init__(self, *, db: Db, clock: Clock, config: Config, ask: Ask, metrics: ProcessMetrics) -> None:
         self.db = db
@@ -86,7 +86,7 @@ class ReadingPlanner:
         states = reading.free_groups(self.db, source, now)
         group_of = {feed.group_id: feed.id for feed in course.plan.feeds.values()}
         waiting = 0.0
-        due: list[tuple[float, float, float, GroupState]] = []  # how urgent, when, pages, group
+        due: list[tuple[float, float, GroupState]] = []  # how urgent, pages, group
         for state in states:
             if state.id not in group_of or state.retry_at > now:
                 continue
@@ -95,17 +95,17 @@ class ReadingPlanner:
             if state.began_at < state.asked_at and now - state.asked_at < LOST_SECONDS:
                 waiting += needed
                 continue
-            at = state.began_at + interval
-            if at <= now + ahead:
-                due.append(((now + ahead - state.began_at) / interval, at, needed, state))
+            if state.began_at + interval <= now + ahead / 2.0:
+                due.append(((now - state.began_at) / interval, needed, state))
         affordable = course.plan.budget * 2.0 * ahead - waiting
         asked = 0
-        for _, at, needed, state in sorted(due, key=lambda each: -each[0]):
+        for _, needed, state in sorted(due, key=lambda each: -each[0]):
             if affordable <= 0.0 or asked == most:
                 break
             affordable -= needed
-            if reading.ask(self.db, state, max(now, at)):
-                self.ask(FetchWorkspace(source=source, group_id=state.id, reason=PLANNED), max(at - now, 0.0))
+            # Not delayed until its time: a delay ends by the clock of the machine that receives the message.
+            if reading.ask(self.db, state, now):
+                self.ask(FetchWorkspace(source=source, group_id=state.id, reason=PLANNED))
                 asked += 1
         return asked
 

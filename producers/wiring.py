@@ -122,7 +122,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             db=running.db,
             clock=running.clock,
             config=running.config,
-            ask=lambda message, delay: sender.send(message, delay=delay),
+            ask=sender.send,
             metrics=running.metrics,
         ),
         reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),

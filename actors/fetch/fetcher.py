@@ -17,7 +17,7 @@ from overheard.clock import Clock
 from overheard.config import FetchSettings
 from overheard.db import feeds, refreshes
 from overheard.db.database import Db
-from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
+from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
@@ -188,6 +188,13 @@ class Fetcher:
         except RetryableError:  # the bus or the database
             self.leases.release(poll)
             raise
+        except PermanentError as error:
+            if run.message.group_id is None:
+                raise
+            # Not a dead letter for each reading of the plan: the source is failing, and says why in status.
+            log.error("planned reading failed", **poll.log_fields, exc_info=error)
+            self.leases.release(poll)
+            return None
         return self._handle(run, poll, result)
 
     def _handle(self, run: FetchRun, poll: GroupPoll, result: ReadResult) -> Later | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -10,6 +11,7 @@ from overheard.config import Config
 from overheard.db import reading
 from overheard.db.database import Db
 from overheard.db.reading import FeedState
+from overheard.errors import InvalidInput
 from overheard.items import ALL
 from overheard.reading.packing import PackedFeed, RequestRoom, place
 from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
@@ -48,13 +50,21 @@ def requests_per_second(source: str, config: Config) -> float:
     return PLANNED_FRACTION * budget.per_minute * budget.clients / 60.0 if budget else 0.0
 
 
+def spacing_of(every: str, timezone: str, now: float) -> float:
+    """Return the seconds between two due times of a workspace; infinity for a schedule that can no longer be read."""
+    try:
+        return spacing(every, timezone, now)
+    except InvalidInput:  # ``schedules.unreadable_schedules`` reports it
+        return math.inf
+
+
 def longest_intervals(db: Db, source: str, now: float) -> dict[int, float]:
     """Return for each feed the longest time in seconds between two readings that its workspaces allow."""
     spacings: dict[tuple[str, str], float] = {}
     longest: dict[int, float] = {}
     for feed, every, timezone in reading.schedules(db, source):
         if (every, timezone) not in spacings:
-            spacings[every, timezone] = min(spacing(every, timezone, now), LONGEST_SECONDS)
+            spacings[every, timezone] = min(spacing_of(every, timezone, now), LONGEST_SECONDS)
         longest[feed] = min(longest.get(feed, LONGEST_SECONDS), spacings[every, timezone])
     return longest
 

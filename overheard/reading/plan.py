@@ -104,6 +104,8 @@ def _by_kind(groups: Sequence[GroupFeeds]) -> dict[str, list[PackedFeed]]:
 def _better_packing(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Mapping[str, tuple[tuple[int, ...], ...]]:
     """Return another packing if it is so much better that the change pays; empty if not."""
     by_kind = _by_kind([group for group in groups if not group.fixed])
+    if not by_kind:
+        return {}
     fixed = [group.load for group in groups if group.fixed]
     best = min(_packings(by_kind, fixed, rules), key=lambda candidate: candidate[0], default=None)
     now = _score([group.load for group in groups], rules)

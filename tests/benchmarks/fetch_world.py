@@ -334,7 +334,7 @@ class FetchWorld:
                 db=self.db,
                 clock=self.clock,
                 config=self.config,
-                ask=lambda message, delay: self.send(message, delay=delay),
+                ask=self.send,
                 metrics=self.metrics,
             ),
         )

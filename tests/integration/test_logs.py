@@ -118,7 +118,7 @@ def test_a_receiver_that_repeats_what_it_got_has_nobodys_words_kept(farm: Farm) 
     assert AUTHOR in sent.body.decode()
     command = [*PYTHON, "overheard.cli", "status"]
     shown = subprocess.run(command, env=farm.environment, cwd=farm.folder, capture_output=True, text=True).stdout
-    assert "ntfy:// not delivered: the service answered 400 Bad Request" in shown
+    assert "127.0.0.1 answered 400 Bad Request" in shown
     kept = [str(farm.scalar(query)) for query in (Channel.select(Channel.reason), Delivery.select(Delivery.error))]
     for where in (shown, *kept, *(farm.log(name) for name in ("tick", "ingress", "actors"))):
         for word in WORDS:

@@ -182,7 +182,7 @@ def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., C
         ("channels.discord", "url"): "http://x",
         ("channels.telegram", "url"): "http://x", ("channels.ntfy", "url"): "http://x",
         ("recheck", "share"): "0.25", ("notify", "lease"): "70",
-        ("alerts", "url"): "json://h", ("canary", "interval"): "90",
+        ("alerts", "url"): "json://h", ("fetch", "spare"): "save", ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
     if other is None:
         other = (
