@@ -41,9 +41,8 @@ PARTS: dict[str, type[msgspec.Struct]] = {
     "mute": MuteSpec,
 }
 STRUCTS: tuple[type[msgspec.Struct], ...] = (WorkspaceSpec, *PARTS.values())
-CONVERTERS = {
-    (struct, field.name): converter(field.type) for struct in STRUCTS for field in msgspec.structs.fields(struct)
-}
+FIELDS = {struct: msgspec.structs.fields(struct) for struct in STRUCTS}
+CONVERTERS = {(struct, field.name): converter(field.type) for struct in STRUCTS for field in FIELDS[struct]}
 
 
 def unknown_keys(table: dict[str, Any]) -> Iterator[SpecProblem]:
@@ -59,7 +58,7 @@ def unknown_keys(table: dict[str, Any]) -> Iterator[SpecProblem]:
 def wrong_types(table: dict[str, Any]) -> Iterator[SpecProblem]:
     """Yield each missing key, and each value of a wrong type."""
     for where, path, struct, row in _tables(table):
-        for field in msgspec.structs.fields(struct):
+        for field in FIELDS[struct]:
             name = field.name
             if name not in row and field.required:
                 yield SpecProblem(f"{where}{name} is missing: write {name} = …", (*path, name))
