@@ -54,10 +54,10 @@ beside_hanging_channels = partial(bench_channels.run, 5, 3, with_servers=False)
 TABLES = {
     "index": BenchTable("The index of queries alone", bench_match.run, 14),
     "automata": BenchTable("100,000 queries beside automata", bench_automata.run, 20),
-    "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 20),
+    "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 30),
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
-    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 40),
+    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 45),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 40),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
@@ -65,7 +65,7 @@ TABLES = {
     "digest": BenchTable("A digest of 5,000 mentions, PostgreSQL", bench_digest.run, 12),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
-    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 135),
+    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 120),
     "costs": BenchTable("What sources cost", bench_source_costs.run, 58),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 12),
 }
