@@ -69,8 +69,10 @@ class ReadingPlanner:
         health = source_health.state(self.db, source)
         if health.failing_since is not None and (health.retry_at or 0.0) > now:
             return 0
-        if health.failing_for(now) < DOWN_SECONDS:
+        if health.failing_since is None:
             return sys.maxsize
+        if health.failing_for(now) < DOWN_SECONDS:
+            return 1  # its last answer was an error: a passing one, or the first of many
         if 0.0 <= now - self._probed_at.get(source, -math.inf) < PROBE_SECONDS:
             return 0
         self._probed_at[source] = now
