@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from overheard.items import Item
+from overheard.items import FeedKind, Item
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -83,7 +83,9 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     Or, with ``group_id``, read that group of feeds, because it is planned now; ``workspace_id`` is None then.
     ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
-    ``behind``: the last poll has left a backlog; the next one begins when that poll is stored.
+    ``behind``: the last poll has left a backlog; the next one begins when that poll is stored. ``back_to``: read the
+    group's listing at least back to this time, past what is known (a second look). With ``fill``, instead of reading
+    feeds, fill the source's gaps of that kind; with ``places``, ask the source for these places.
     """
 
     workspace_id: Id | None = None
@@ -94,6 +96,9 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     attempt: Count = 0
     resume: PollProgress | None = None
     behind: bool = False
+    back_to: Annotated[float, Meta(ge=0)] = 0.0
+    fill: FeedKind | None = None
+    places: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:

@@ -119,9 +119,9 @@ class ReadingPlanner:
         changed = course is None or interests != course.interests
         longest = reading_plan.longest_intervals(self.db, source, now) if changed or course is None else course.longest
         repack = course is None or now - course.repacked_at >= REPACK_SECONDS
-        made = reading_plan.source_plan(self.db, source, self.config, longest, repack=repack)
+        made = reading_plan.source_plan(self.db, source, self.config, longest, now=now, repack=repack)
         if self._regroup(source, made, longest):
-            made = reading_plan.source_plan(self.db, source, self.config, longest, repack=False)
+            made = reading_plan.source_plan(self.db, source, self.config, longest, now=now, repack=False)
         intervals = {feed.id: (each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds}
         self._show(made)
         repacked_at = now if repack or course is None else course.repacked_at

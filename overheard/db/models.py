@@ -86,7 +86,8 @@ class RefreshDemand(Table):
 # listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is new).
 # ``read_at``: when that reading had its first page. ``room``: how many feeds the group may have, smaller after it was
 # divided for having more new items than the source lists; None: as many as is configured. ``poll``: the poll that holds
-# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it.
+# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it; ``looked_at``:
+# when its second look began last.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -98,12 +99,14 @@ class FeedGroup(Table):
     poll = TextField(null=True, index=True)
     lease_until = DoubleField(default=0)
     asked_at = DoubleField(default=0)
+    looked_at = DoubleField(default=0)
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
 # (``items.place_key``). ``failures``: refusals in a row. Until ``retry_at`` it is not read: it was refused, or its
 # source wants no earlier poll. ``rate``: new items a second, None before the first reading; ``rate_seconds``: the time
-# that it rests on. ``bin``: feeds of the same number are to be read together.
+# that it rests on. ``bin``: feeds of the same number are to be read together. ``place_ref``: the source's own id of the
+# place, which stays when it is renamed; ``place_checked_at``: when the source was last asked for it.
 class Feed(Table):
     id = AutoField()
     source = TextField()
@@ -119,6 +122,8 @@ class Feed(Table):
     rate = DoubleField(null=True)
     rate_seconds = DoubleField(default=0)
     bin = IntegerField(null=True, index=True)
+    place_ref = TextField(null=True)
+    place_checked_at = DoubleField(default=0)
 
     class Meta:
         indexes = (
@@ -128,7 +133,8 @@ class Feed(Table):
 
 
 # Items that could not be read: those between ``from_item`` and ``to_item``, which were read themselves. ``state``:
-# open, filled or lost.
+# open, filled or lost. In a source whose items have numbers, those from ``next_number`` to ``last_number`` are still to
+# be looked up.
 class Gap(Table):
     id = BigAutoField()
     feed = _of(Feed, "gaps", index=True)
@@ -140,6 +146,11 @@ class Gap(Table):
     found_at = DoubleField(index=True)
     state = TextField(default="open")
     filled_at = DoubleField(null=True)
+    next_number = BigIntegerField(null=True)
+    last_number = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = ((("state", "next_number"), False),)
 
 
 # Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when every try has failed;

@@ -13,6 +13,7 @@ from overheard.db.database import Db
 from overheard.db.reading import FeedState
 from overheard.errors import InvalidInput
 from overheard.items import ALL
+from overheard.operations import other_work
 from overheard.reading.packing import PackedFeed, RequestRoom, place
 from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
 from overheard.schedule import spacing
@@ -69,7 +70,9 @@ def longest_intervals(db: Db, source: str, now: float) -> dict[int, float]:
     return longest
 
 
-def source_plan(db: Db, source: str, config: Config, longest: Mapping[int, float], *, repack: bool) -> SourcePlan:
+def source_plan(
+    db: Db, source: str, config: Config, longest: Mapping[int, float], *, now: float, repack: bool
+) -> SourcePlan:
     """Return the plan of a source. ``longest``: from ``longest_intervals``; ``repack``: consider other groups."""
     feeds = {feed.id: feed for feed in reading.watched_feeds(db, source)}
     budget = requests_per_second(source, config)
@@ -77,13 +80,14 @@ def source_plan(db: Db, source: str, config: Config, longest: Mapping[int, float
         room=request_room(source, config),
         budget=budget,
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
+        other_work=other_work.requests_per_second(db, source, config, now),
     )
     return SourcePlan(source, plan(_groups(feeds.values(), longest), rules, repack=repack), budget, feeds)
 
 
 def current(db: Db, source: str, config: Config, now: float) -> SourcePlan:
     """Return the plan of a source, for its groups as they are."""
-    return source_plan(db, source, config, longest_intervals(db, source, now), repack=False)
+    return source_plan(db, source, config, longest_intervals(db, source, now), now=now, repack=False)
 
 
 def request_room(source: str, config: Config) -> RequestRoom:

@@ -37,17 +37,23 @@ def cost(groups: Sequence[GroupLoad], intervals: Sequence[float]) -> float:
     return sum(requests_per_second(group.rate, each) for group, each in zip(groups, intervals, strict=True))
 
 
-def within(groups: Sequence[GroupLoad], budget: float, *, freshest: float | None) -> list[float]:
+def within(
+    groups: Sequence[GroupLoad], budget: float, *, freshest: float | None, other_work: float = 0.0
+) -> list[float]:
     """Return the intervals for ``budget`` requests a second, as full as it can be used.
 
     ``freshest``: no interval need be shorter, in seconds; None leaves unused what the fewest requests leave over.
+    ``other_work``: requests a second that come before freshness, up to half of what is spare.
     """
     if not groups:
         return []
     seldom = fewest(groups)
-    if cost(groups, seldom) > budget:
+    spare = budget - cost(groups, seldom)
+    if spare < 0.0:
         return _stretched(groups, seldom, budget)
-    return seldom if freshest is None else _freshened(groups, seldom, budget, freshest)
+    if freshest is None:
+        return seldom
+    return _freshened(groups, seldom, budget - min(other_work, spare / 2.0), freshest)
 
 
 def _freshened(groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float, freshest: float) -> list[float]:

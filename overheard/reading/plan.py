@@ -36,11 +36,16 @@ class GroupFeeds(msgspec.Struct, frozen=True):
 
 
 class ReadingRules(msgspec.Struct, frozen=True):
-    """``budget``: requests a second. ``freshest``: no interval need be shorter; None: spare budget is saved."""
+    """``budget``: requests a second. ``freshest``: no interval need be shorter; None: spare budget is saved.
+
+    ``other_work``: the requests a second that work without a deadline would take, such as filling gaps. It gets them
+    before freshness does, but at most half of what is spare.
+    """
 
     room: RequestRoom
     budget: float
     freshest: float | None
+    other_work: float = 0.0
 
 
 class GroupPlan(msgspec.Struct, frozen=True):
@@ -73,7 +78,7 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
     """
     groups = [group for group in groups if group.feeds]
     loads = [group.load for group in groups]
-    chosen = solved.within(loads, rules.budget, freshest=rules.freshest)
+    chosen = solved.within(loads, rules.budget, freshest=rules.freshest, other_work=rules.other_work)
     planned = tuple(
         GroupPlan(group, interval, load.rate, requests_per_second(load.rate, interval))
         for group, load, interval in zip(groups, loads, chosen, strict=True)

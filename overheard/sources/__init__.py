@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -209,6 +209,54 @@ class ItemLookup(Protocol):
         In one request, or each in its own, which takes a token.
 
         Raises BudgetExhausted, RetryableError or PermanentError if there is no result at all.
+        """
+
+
+class NumberedPage(msgspec.Struct, frozen=True):
+    """The result of looking items up by number; ``absent``: the numbers of those that the answer does not mention.
+
+    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment.
+    """
+
+    items: tuple[Item, ...]
+    absent: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class NumberedItems(Protocol):
+    """What filling gaps and reading everything of a source need: items of a kind are numbered as they are published."""
+
+    name: str
+
+    def read_numbers(self, kind: FeedKind, numbers: Sequence[int], budget: RequestTokens) -> NumberedPage:
+        """Look up at most ``numbered_size`` items by their numbers, in one request. Raises what ``look_up`` raises."""
+
+
+PlaceState = Literal["ok", "private", "quarantined", "banned", "missing"]
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True):
+    """What a source says of a place that it was asked for as ``place`` (a key).
+
+    ``name``: as the source spells it now; ``ref``: its own id of the place, which stays when it is renamed.
+    """
+
+    place: str
+    state: PlaceState
+    name: str = ""
+    ref: str | None = None
+
+
+@runtime_checkable
+class PlaceCheck(Protocol):
+    """What the check of watched places needs: which of them exist and can be read, before they are."""
+
+    name: str
+
+    def check_places(self, places: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask for at most ``places_size`` places, in one request; return an answer for each.
+
+        Raises what ``look_up`` raises.
         """
 
 

@@ -76,6 +76,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
     ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
     and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
+    ``numbered_size``: how many items one request looks up by their numbers (``NumberedItems``), None if they have none;
+    ``number_of`` returns an item's number from its id. ``places_size``: how many places one request asks for
+    (``PlaceCheck``), None if it cannot.
     ``merged``: one request reads several feeds, whose names may have ``name_bytes`` together (None: any number); its
     readings are planned. ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``:
     seconds for which a poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard
@@ -98,6 +101,9 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     deletions: Deletions = "none"
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
+    numbered_size: int | None = None
+    number_of: Callable[[str], int | None] = lambda item_id: None
+    places_size: int | None = None
     check_place: Callable[[str], str] = check_any_place
     check_author: Callable[[str], str] = check_any_author
     place_prefix: str = ""

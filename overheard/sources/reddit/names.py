@@ -14,6 +14,7 @@ SITE = "https://www.reddit.com"  # permalinks are for users: they point to Reddi
 MISSING_SETTING = "[sources.reddit] client_id and user_agent are not set"
 NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are known to work
 LOOKUP_ITEMS = 100  # the maximum of /api/info
+BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
 SUBREDDIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{3,20}")
@@ -40,6 +41,23 @@ def kind_of(fullname: str) -> ItemKind | None:
 def fullname(kind: ItemKind, name: str) -> str:
     """Return the fullname for a bare id (as in dumps); a fullname is returned unchanged."""
     return name if FULLNAME.fullmatch(name) else f"{PREFIX[kind]}_{name}"
+
+
+def number_of(fullname: str) -> int | None:
+    """Return the number of a post among all posts of Reddit, or of a comment among all comments; None if it is neither.
+
+    Later items have higher numbers, nearly without holes.
+    """
+    return int(fullname[3:], 36) if FULLNAME.fullmatch(fullname) else None
+
+
+def numbered(kind: ItemKind, number: int) -> str:
+    """Return the fullname of the item of a kind with a number."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = BASE_36[digit] + digits
+    return f"{PREFIX[kind]}_{digits or '0'}"
 
 
 def post_of_permalink(permalink: str) -> str | None:

@@ -15,6 +15,7 @@ from overheard.sources import (
     ClientOutcome,
     GroupLimit,
     LookupResult,
+    NumberedPage,
     Page,
     ReadRequest,
     RequestTokens,
@@ -24,7 +25,7 @@ from overheard.sources import (
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
-from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE
+from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 from overheard.sources.reddit.search import SearchReader
@@ -99,10 +100,7 @@ class RedditSource:
         When a child of the answer cannot be parsed, no id counts as absent: any of them may be that child.
         Raises what ``read`` raises, except FeedRefused.
         """
-        if len(ids) > LOOKUP_ITEMS:
-            raise ValueError(f"{len(ids)} names: Reddit accepts {LOOKUP_ITEMS} per request")
-        listing = parse_listing(self._clients.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
-        children = parse_children(listing.children)
+        children = self._info(ids, budget)
         shown = {child.item.id: child for child in children if child.item}
         gone = {name for name, child in shown.items() if child.gone or (child.item and is_text_removed(child.item))}
         items = tuple(child.item for name, child in shown.items() if child.item and name not in gone)
@@ -111,6 +109,21 @@ class RedditSource:
             log.warning("an item looked up cannot be parsed", count=sum(child.item is None for child in children))
         absent = tuple(name for name in ids if name not in shown) if readable else ()
         return LookupResult(items, tuple(name for name in ids if name in gone), absent)
+
+    def read_numbers(self, kind: FeedKind, numbers: Sequence[int], budget: RequestTokens) -> NumberedPage:
+        """Look up at most 100 posts or comments by number, in one request. Raises what ``look_up`` raises.
+
+        What is removed or cannot be parsed is neither an item nor absent: the number is taken.
+        """
+        (item_kind,) = KINDS_IN[kind]
+        by_id = {numbered(item_kind, number): number for number in numbers}
+        children = self._info(list(by_id), budget)
+        shown = {child.item.id for child in children if child.item}
+        present = tuple(child for child in children if not child.gone)
+        items = tuple(item for item in self._items(list(present), item_kind) if not is_text_removed(item))
+        if any(child.item is None for child in children):
+            return NumberedPage(items)
+        return NumberedPage(items, tuple(number for item_id, number in by_id.items() if item_id not in shown))
 
     def search(self, request: SearchRequest, budget: RequestTokens) -> SearchPage:
         """Return a page of posts, the newest first; without a request if only comments are wanted.
@@ -147,6 +160,12 @@ class RedditSource:
     def close(self) -> None:
         """Close the connections of all threads. A later read opens new ones."""
         self._clients.close()
+
+    def _info(self, ids: Sequence[str], budget: RequestTokens) -> list[ParsedChild]:
+        if len(ids) > LOOKUP_ITEMS:
+            raise ValueError(f"{len(ids)} names: Reddit accepts {LOOKUP_ITEMS} per request")
+        listing = parse_listing(self._clients.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
+        return parse_children(listing.children)
 
     @staticmethod
     def _check_names(names: Sequence[str]) -> None:

@@ -1,0 +1,21 @@
+"""What is left to read of a gap, by the items' numbers; second looks; and what a source says of a feed's place."""
+
+COLUMNS = {
+    "gap": {"next_number": "BIGINT", "last_number": "BIGINT"},
+    "feed_group": {"looked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
+    "feed": {"place_ref": "TEXT", "place_checked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
+}
+
+
+def up(migrator, db):
+    for table, columns in COLUMNS.items():
+        for column, kind in columns.items():
+            db.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{column}" {kind}')
+    db.execute_sql('CREATE INDEX "gap_state_next_number" ON "gap" ("state", "next_number")')
+
+
+def down(migrator, db):
+    db.execute_sql('DROP INDEX "gap_state_next_number"')
+    for table, columns in COLUMNS.items():
+        for column in columns:
+            db.execute_sql(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
