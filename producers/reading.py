@@ -118,7 +118,7 @@ class ReadingPlanner:
             return course
         changed = course is None or interests != course.interests
         longest = reading_plan.longest_intervals(self.db, source, now) if changed or course is None else course.longest
-        repack = course is None or now - course.repacked_at >= REPACK_SECONDS
+        repack = course is None or course.plan.unread or now - course.repacked_at >= REPACK_SECONDS
         made = reading_plan.source_plan(self.db, source, self.config, longest, now=now, repack=repack)
         if self._regroup(source, made, longest):
             made = reading_plan.source_plan(self.db, source, self.config, longest, now=now, repack=False)

@@ -35,6 +35,11 @@ class SourcePlan(msgspec.Struct, frozen=True):
     feeds: Mapping[int, FeedState]
 
     @property
+    def unread(self) -> bool:
+        """Return True if the rate of some feed is not known yet: it should not change its group by a guess."""
+        return any(feed.rate is None for feed in self.feeds.values())
+
+    @property
     def overloaded(self) -> bool:
         """Return True if workspaces wait for longer than they ask, because the budget is too small."""
         return self.plan.demanded > self.budget
@@ -123,7 +128,7 @@ def _groups(feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[Gr
             id=number,
             kind=kind,
             feeds=tuple(_packed(feed, longest) for feed in some),
-            fixed=any(map(_is_alone, some)),
+            fixed=any(_is_alone(feed) or feed.rate is None for feed in some),
         )
         for number, ((kind, _, _), some) in enumerate(sorted(together.items()))
     ]
