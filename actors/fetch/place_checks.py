@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from actors.fetch.source_health import SourceHealth
 from overheard.clock import Clock
@@ -65,7 +64,7 @@ class PlaceChecks:
         """Ask which places of a refused group are bad; return True if there is one. Raises as ``before_reading``."""
         source, places = poll.group.source, list(poll.group.places)
         while places and self.can_ask(source):
-            some = planning.first_places(places, self._limit(source))
+            some = self._limit(source).first(places)
             if self._check(poll, some, budget, refused=True):
                 return True
             places = places[len(some) :]
@@ -100,11 +99,11 @@ class PlaceChecks:
         Unavailable.
         """
         now, limit, asked = self.clock(), self._limit(source), self.sources[source]
-        claimed = place_checks.claim(self.db, source, planning.first_places(places, limit), now)
+        claimed = place_checks.claim(self.db, source, limit.first(places), now)
         if not claimed or not isinstance(asked, PlaceCheck):
             return {}
         more = place_checks.others(self.db, source, claimed, now, limit.places - len(claimed))
-        more = planning.first_places([*claimed, *more], limit)[len(claimed) :]
+        more = limit.first([*claimed, *more])[len(claimed) :]
         claimed += place_checks.claim(self.db, source, more, now)
         try:
             answers = asked.check_places(claimed, budget)

@@ -50,12 +50,6 @@ def _bytes(group: Group) -> int:
     return sum(len(feed.place) + 1 for feed in group.feeds)
 
 
-def first_places(places: Sequence[str], limit: GroupLimit) -> list[str]:
-    """Return as many of the places, in order, as fit into one request."""
-    lengths = accumulate(len(place) + 1 for place in places)
-    return list(places[: min(limit.places, sum(_fits(length, limit) for length in lengths))])
-
-
 def overflow_feeds(group: Group, limit: GroupLimit) -> list[FeedRow]:
     """Return the feeds that no longer fit into one request, after a smaller group was configured."""
     lengths = accumulate(len(feed.place) + 1 for feed in group.feeds)

@@ -9,7 +9,7 @@ from overheard.sources.registry import source_type
 
 
 def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
-    """Return what all such work of a source would take, if the budget had it: filled gaps, second looks, place checks."""
+    """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks."""
     return _place_checks(db, source, now)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -21,6 +22,12 @@ class GroupLimit(msgspec.Struct, frozen=True):
 
     places: int = 1
     name_bytes: int | None = None
+
+    def first(self, places: Sequence[str]) -> list[str]:
+        """Return as many of the places, in order, as one request may name."""
+        lengths = accumulate(len(place) + 1 for place in places)
+        fit = sum(self.name_bytes is None or length <= self.name_bytes for length in lengths)
+        return list(places[: min(self.places, fit)])
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,12 +32,12 @@ class _Subreddit(msgspec.Struct):
     user_is_moderator: bool | None = None
 
 
-class _Child(msgspec.Struct):
+class _SubredditChild(msgspec.Struct):
     kind: str
     data: dict[str, Any]
 
 
-_to_child = converter(_Child)
+_to_child = converter(_SubredditChild)
 _to_subreddit = converter(_Subreddit)
 
 
