@@ -1,7 +1,8 @@
 """fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
 ``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
-``group_leases`` holds the leases, ``source_health`` tracks whether each source responds.
+``group_leases`` holds the leases, ``source_health`` tracks whether each source responds. ``place_checks`` asks a source
+which places can be read, and ``place_reviews`` does so daily.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
@@ -41,6 +42,8 @@ def work(context: Context) -> StageWork:
 
     def need(message: FetchWorkspace) -> BudgetNeed | None:
         budget = request_budget(message.source, context.config)
-        return None if budget is None else BudgetNeed(budget.key)
+        # What nothing waits for takes only spare tokens.
+        spare = bool(message.places)
+        return None if budget is None else BudgetNeed(budget.key, share=budget.recheck_key if spare else None)
 
     return StageWork(fetcher.fetch, need)
