@@ -23,7 +23,7 @@ from __future__ import annotations
 from actors.context import Context
 from actors.fetch.fetcher import Fetcher
 from overheard.bus.actor import StageWork
-from overheard.messages import FetchWorkspace
+from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.permits import BudgetNeed
 from overheard.sources.registry import request_budget
 
@@ -42,8 +42,16 @@ def work(context: Context) -> StageWork:
 
     def need(message: FetchWorkspace) -> BudgetNeed | None:
         budget = request_budget(message.source, context.config)
-        # What nothing waits for takes only spare tokens.
-        spare = bool(message.places)
-        return None if budget is None else BudgetNeed(budget.key, share=budget.recheck_key if spare else None)
+        if budget is None:
+            return None
+        if message.places:  # what nothing waits for takes only spare tokens
+            return BudgetNeed(budget.key, share=budget.recheck_key)
+        return BudgetNeed(budget.key, patient=_is_patient(message))
 
     return StageWork(fetcher.fetch, need)
+
+
+def _is_patient(message: FetchWorkspace) -> bool:
+    """Return True if runs that are requested by hand come first: a reading that has not begun, planned or due."""
+    by_hand = message.workspace_id is not None and message.reason not in ON_SCHEDULE
+    return not by_hand and (message.resume is None or message.resume.pages == 0)

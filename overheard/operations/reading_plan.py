@@ -53,7 +53,7 @@ def planned_sources(config: Config) -> list[str]:
 def requests_per_second(source: str, config: Config) -> float:
     """Return the requests a second that a source's plan may use."""
     budget = SOURCES[source].budget(config)
-    return PLANNED_FRACTION * budget.per_minute * budget.clients / 60.0 if budget else 0.0
+    return PLANNED_FRACTION * budget.per_minute * len(budget.keys) / 60.0 if budget else 0.0
 
 
 def spacing_of(every: str, timezone: str, now: float) -> float:
