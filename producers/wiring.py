@@ -20,6 +20,7 @@ from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.demands import Demands
+from producers.gap_filling import GapRequests
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.reading import ReadingPlanner
@@ -119,6 +120,13 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             db=running.db, clock=running.clock, settings=running.config.sample, metrics=running.metrics
         ),
         reading=ReadingPlanner(
+            db=running.db,
+            clock=running.clock,
+            config=running.config,
+            ask=sender.send,
+            metrics=running.metrics,
+        ),
+        gaps=GapRequests(
             db=running.db,
             clock=running.clock,
             config=running.config,

@@ -1,7 +1,7 @@
 """fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
 ``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
-``group_leases`` holds the leases, ``source_health`` tracks whether each source responds.
+``group_leases`` holds the leases, ``gap_filling`` fills gaps, ``source_health`` tracks whether each source responds.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
@@ -41,6 +41,9 @@ def work(context: Context) -> StageWork:
 
     def need(message: FetchWorkspace) -> BudgetNeed | None:
         budget = request_budget(message.source, context.config)
-        return None if budget is None else BudgetNeed(budget.key)
+        if budget is None:
+            return None
+        # Never urgent, so nothing is taken from the share itself.
+        return BudgetNeed(budget.key, share=budget.recheck_key if message.fill is not None else None)
 
     return StageWork(fetcher.fetch, need)
