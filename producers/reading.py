@@ -94,11 +94,11 @@ class ReadingPlanner:
             if state.id not in group_of or state.retry_at > now:
                 continue
             interval, rate = course.intervals[group_of[state.id]]
-            needed = pages(rate * (now - state.began_at))
+            needed = pages(rate * (now - (state.fresh_at if state.behind else state.began_at)))
             if state.began_at < state.asked_at and now - state.asked_at < LOST_SECONDS:
                 waiting += needed
                 continue
-            if state.began_at + interval <= now + ahead / 2.0:
+            if state.behind or state.began_at + interval <= now + ahead / 2.0:
                 due.append(((now - state.began_at) / interval, needed, state))
         affordable = self._affordable(source, ahead, course.plan.budget) - waiting
         asked = 0
