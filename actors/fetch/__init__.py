@@ -1,7 +1,8 @@
 """fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
 ``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
-``group_leases`` holds the leases, ``source_health`` tracks whether each source responds.
+``second_look`` reads one again, further back, ``group_leases`` holds the leases, ``source_health`` tracks whether each
+source responds.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
@@ -41,6 +42,10 @@ def work(context: Context) -> StageWork:
 
     def need(message: FetchWorkspace) -> BudgetNeed | None:
         budget = request_budget(message.source, context.config)
-        return None if budget is None else BudgetNeed(budget.key)
+        if budget is None:
+            return None
+        # What can wait takes spare tokens only. Its share of the budget is for urgent work, and this is never urgent.
+        can_wait = bool(message.back_to)
+        return BudgetNeed(budget.key, share=budget.recheck_key if can_wait else None)
 
     return StageWork(fetcher.fetch, need)

@@ -11,6 +11,7 @@ from actors.fetch import planning
 from actors.fetch.group_leases import GroupLeases
 from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Backlog, ListingOverflow, Reader, ReadResult
+from actors.fetch.second_look import SecondLook
 from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
@@ -92,6 +93,7 @@ class Fetcher:
             metrics=metrics,
             health=self.health,
         )
+        self.second_look = SecondLook(db, self.reader, clock, metrics)
         self.shares = ThreadShares(("source",))
 
     def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
@@ -122,6 +124,8 @@ class Fetcher:
         with self.shares.held(lambda now: {("source", message.source): half}) as wait_seconds:
             if wait_seconds is not None:
                 return Later(wait_seconds)
+            if message.back_to:
+                return self.second_look.read(message, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:

@@ -142,11 +142,14 @@ def _one() -> DashboardRow:
             gauge_max("overheard_reading_plan_requests_per_second", by="figure", where=ONE),
         ),
         timeseries_panel(
-            "Gaps, last hour",
-            "Readings that could not reach back to the previous one, by reason.",
+            "Gaps and second looks, last hour",
+            "Readings that could not reach back to the previous one, by reason. And second looks: done, skipped for "
+            "want of spare budget, or failed.",
             "short",
-            increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),
-            Thresholds(bad=1),
+            (
+                increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),
+                increase("overheard_second_looks_total", "1h", by="outcome", where=ONE),
+            ),
         ),
         timeseries_panel(
             "Sample",

@@ -2,7 +2,10 @@
 
 COLUMNS = {
     "gap": {"next_number": "BIGINT", "last_number": "BIGINT"},
-    "feed_group": {"looked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
+    "feed_group": {
+        "looked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "look_asked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0",
+    },
     "feed": {"place_ref": "TEXT", "place_checked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
 }
 

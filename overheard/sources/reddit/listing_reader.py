@@ -21,6 +21,9 @@ page on which every item is older than ``since``: a single old item among newer 
 date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
 by dates alone it looks like the end of the new items.
 
+A second look has nothing to meet, either: it ends with the first page whose last quarter is older than ``back_to``, or
+with the listing. Nothing rests on where it ends.
+
 If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
 alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
 a reading accepts an end as the real one, it requests the newest page once more.
@@ -42,6 +45,7 @@ STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two m
 # they are few; chosen, not measured.
 ANCHOR_RETRY_FRACTIONS = (0.0, 0.25, 0.5, 1.0)
 FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has really ended; chosen, not measured
+LOOK_TAIL_FRACTION = 0.25  # of a page that has to be old enough to end a second look; chosen, not measured
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
 
 Edge = tuple[str, float]
@@ -94,6 +98,7 @@ class ListingReader:
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
+        self._back_to = request.back_to
         self._page_size = page_size
         self._depth = depth
 
@@ -114,7 +119,10 @@ class ListingReader:
             return self._without_anchor()
         previous = set(at.page)
         new = tuple(item for item in items if item.id not in previous)
-        complete = self._meets(items, cut=after is None and len(items) < self._page_size)
+        if self._back_to:
+            complete = after is None or self._is_far_enough(items)
+        else:
+            complete = self._meets(items, cut=after is None and len(items) < self._page_size)
         self._remember(items, new)
         short = after is None and not self._deep()
         whole = short and not at.after  # one page holds everything: nothing can have arrived between two pages
@@ -184,6 +192,10 @@ class ListingReader:
             if run == need and position + 1 - need + left < len(items):
                 return True
         return False
+
+    def _is_far_enough(self, items: Sequence[Item]) -> bool:
+        tail = items[-max(STOP_RUN_ITEMS, int(LOOK_TAIL_FRACTION * self._page_size)) :]
+        return all(item.created_at < self._back_to for item in tail)
 
     def _remember(self, items: Sequence[Item], new: Sequence[Item]) -> None:
         at = self._at

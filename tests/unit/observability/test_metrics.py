@@ -36,6 +36,7 @@ PROMISED = {
     "feeds": ("state",),
     "feed_lag_seconds": (),
     "coverage_gaps_total": ("source", "reason"),
+    "second_looks_total": ("source", "outcome"),
     "queries": (),
     "index_build_seconds": (),
     "tick_last_success_timestamp_seconds": (),
