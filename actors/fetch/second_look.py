@@ -14,7 +14,7 @@ import msgspec
 from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Reader
 from overheard.clock import Clock
-from overheard.db import groups, second_looks
+from overheard.db import groups, polls
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, PermanentError
 from overheard.messages import FetchWorkspace, PollProgress
@@ -74,7 +74,7 @@ class SecondLook:
         if progress is None and group is not None:
             feeds = tuple(feed.id for feed in group.feeds)
             progress = PollProgress(f"look-{uuid.uuid4().hex}", group.id, read_at=self.clock(), feeds=feeds)
-            second_looks.begin(self.db, progress.poll_id, self.clock())
+            polls.begin(self.db, progress.poll_id, self.clock())
         if progress is None:
             return None
         found = groups.of_feeds(self.db, progress.group_id, progress.feeds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Poll
+from overheard.db.models import Feed, FeedGroup
 from overheard.items import ALL
 
 
@@ -43,8 +43,3 @@ def ask(db: Db, look: LookState, now: float) -> bool:
     """Record that a second look is asked for; False if another process has asked since it was loaded."""
     same = (FeedGroup.id == look.id) & (FeedGroup.look_asked_at == look.asked_at)
     return bool(FeedGroup.update(look_asked_at=now).where(same).execute(db.peewee))
-
-
-def begin(db: Db, poll: str, now: float) -> None:
-    """Record that the poll of a second look begins to read: what is listed from now on is left to the next one."""
-    Poll.insert(id=poll, started_at=now).on_conflict_ignore().execute(db.peewee)
