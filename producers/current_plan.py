@@ -60,6 +60,7 @@ class PlanMaker:
         self._current: CurrentPlan | None = None
         self._made_at = self._repacked_at = -math.inf
         self._interests = -1
+        self._unread = False
         self._longest: Mapping[int, float] = {}
 
     def current(self, now: float) -> CurrentPlan:
@@ -72,11 +73,12 @@ class PlanMaker:
                 self._interests = interests
             made = self._make(now)
             self._show(made)
+            self._unread = made.unread
             self._current, self._made_at = CurrentPlan.of(made), now
         return self._current
 
     def _make(self, now: float) -> SourcePlan:
-        repack = now - self._repacked_at >= REPACK_SECONDS
+        repack = self._unread or now - self._repacked_at >= REPACK_SECONDS
         made = self._planned(now, repack=repack)
         if repack:
             self._repacked_at = now

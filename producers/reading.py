@@ -18,8 +18,9 @@ from overheard.db.database import Db
 from overheard.db.reading import GroupState
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations import reading_plan
+from overheard.operations import reading_plan, request_rates
 from overheard.reading.paging import pages
+from overheard.sources.registry import SOURCES
 from producers.current_plan import CurrentPlan, PlanMaker
 from producers.second_looks import SecondLooks
 
@@ -70,7 +71,7 @@ class ReadingPlanner:
             return 0
         plan = self._plans[source].current(now)
         due, waiting = self._due(source, plan, now)
-        affordable = plan.budget * 2.0 * self.config.tick.interval - waiting
+        affordable = self._affordable(source, self.config.tick.interval, plan.budget) - waiting
         asked = 0
         for state, needed in due:
             if affordable <= 0.0 or asked == most:
@@ -83,6 +84,17 @@ class ReadingPlanner:
         if most == sys.maxsize:
             asked += self._looks[source].step(plan, affordable, now)
         return asked
+
+    def _affordable(self, source: str, ahead: float, planned: float) -> float:
+        """Return how many requests fetch could make until the next step, without those that wait for their slots.
+
+        A longer queue helps nothing: a run by hand has to wait for the readings of its feeds that it finds there. After
+        a quiet time, readings may go twice as fast as planned; more of them would fill fetch's queue.
+        """
+        budget = SOURCES[source].budget(self.config)
+        if budget is None:
+            return math.inf
+        return min(request_rates.patient_requests(self.db, budget, ahead), planned * 2.0 * ahead)
 
     def _due(self, source: str, plan: CurrentPlan, now: float) -> tuple[list[tuple[GroupState, float]], float]:
         """Return the groups that are due until the next step and the pages that each needs, the most urgent first.

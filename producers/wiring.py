@@ -22,6 +22,7 @@ from producers.canary import Canary
 from producers.demands import Demands
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.rechecks import Rechecks
 from producers.reports import WorkspaceReports
@@ -125,6 +126,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             ask=sender.send,
             metrics=running.metrics,
         ),
+        places=PlaceChecker(db=running.db, clock=running.clock, config=running.config, ask=sender.send),
         reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),
     )
 

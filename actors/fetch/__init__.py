@@ -2,7 +2,7 @@
 
 ``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
 ``second_look`` reads one again, further back, ``group_leases`` holds the leases, ``source_health`` tracks whether each
-source responds.
+source responds. ``place_checks`` asks a source which places can be read, and ``place_reviews`` does so daily.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
@@ -23,7 +23,7 @@ from __future__ import annotations
 from actors.context import Context
 from actors.fetch.fetcher import Fetcher
 from overheard.bus.actor import StageWork
-from overheard.messages import FetchWorkspace
+from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.permits import BudgetNeed
 from overheard.sources.registry import request_budget
 
@@ -44,8 +44,14 @@ def work(context: Context) -> StageWork:
         budget = request_budget(message.source, context.config)
         if budget is None:
             return None
-        # What can wait takes spare tokens only. Its share of the budget is for urgent work, and this is never urgent.
-        can_wait = bool(message.back_to)
-        return BudgetNeed(budget.key, share=budget.recheck_key if can_wait else None)
+        if message.places or message.back_to:  # what nothing waits for takes only spare tokens
+            return BudgetNeed(budget.key, share=budget.recheck_key)
+        return BudgetNeed(budget.key, patient=_is_patient(message))
 
     return StageWork(fetcher.fetch, need)
+
+
+def _is_patient(message: FetchWorkspace) -> bool:
+    """Return True if runs that are requested by hand come first: a reading that has not begun, planned or due."""
+    by_hand = message.workspace_id is not None and message.reason not in ON_SCHEDULE
+    return not by_hand and (message.resume is None or message.resume.pages == 0)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 
 from overheard.config import Config
-from overheard.db import reading
+from overheard.db import place_checks, reading
 from overheard.db.database import Db
 from overheard.items import ALL
 from overheard.reading.paging import pages
+from overheard.sources.registry import source_type
 
 
 def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
-    """Return what all such work of a source would take, if the budget had it: filled gaps and second looks."""
-    return _second_looks(db, source, config.fetch.look_back_seconds)
+    """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks."""
+    return _second_looks(db, source, config.fetch.look_back_seconds) + _place_checks(db, source, now)
 
 
 def _second_looks(db: Db, source: str, look_back: float) -> float:
@@ -25,3 +26,8 @@ def _second_looks(db: Db, source: str, look_back: float) -> float:
         if feed.place != ALL:
             rates[feed.group_id] += feed.rate or 0.0
     return sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())
+
+
+def _place_checks(db: Db, source: str, now: float) -> float:
+    size = source_type(source).places_size
+    return 0.0 if size is None else place_checks.requests_per_second(db, source, size, now)

@@ -1,4 +1,7 @@
-"""What is left to read of a gap, by the items' numbers; second looks; and what a source says of a feed's place."""
+"""What is left to read of a gap, by the items' numbers; second looks; and what a source says of a feed's place.
+
+And of each budget, what it has saved for a burst, and what its server counts.
+"""
 
 COLUMNS = {
     "gap": {"next_number": "BIGINT", "last_number": "BIGINT"},
@@ -7,6 +10,11 @@ COLUMNS = {
         "look_asked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0",
     },
     "feed": {"place_ref": "TEXT", "place_checked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
+    "budget": {
+        "saved_tat": "DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "resets_at": "DOUBLE PRECISION",
+        "expected": "DOUBLE PRECISION",
+    },
 }
 
 
@@ -14,6 +22,7 @@ def up(migrator, db):
     for table, columns in COLUMNS.items():
         for column, kind in columns.items():
             db.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{column}" {kind}')
+    db.execute_sql('UPDATE "budget" SET "saved_tat" = "tat"')
     db.execute_sql('CREATE INDEX "gap_state_next_number" ON "gap" ("state", "next_number")')
 
 

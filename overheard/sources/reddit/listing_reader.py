@@ -14,12 +14,14 @@ The cursor remembers, as JSON:
     aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
             names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
             they count only when such a feed is read alone
-    edge    name and time of an item at the top, for the bounds of a gap
+    edge    name and time of an item at the top, for the bounds of a gap, and for the first reading with feeds that have
+            joined
 
 A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
 page on which every item is older than ``since``: a single old item among newer ones cannot end it early, and a single
 date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
-by dates alone it looks like the end of the new items.
+by dates alone it looks like the end of the new items. The same ends the first reading of a group that others have
+joined: what is remembered of the group may be far behind what is new in busier feeds.
 
 A second look has nothing to meet, either: it ends with the first page whose last quarter is older than ``back_to``, or
 with the listing. Nothing rests on where it ends.
@@ -47,6 +49,8 @@ ANCHOR_RETRY_FRACTIONS = (0.0, 0.25, 0.5, 1.0)
 FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has really ended; chosen, not measured
 LOOK_TAIL_FRACTION = 0.25  # of a page that has to be old enough to end a second look; chosen, not measured
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
+
+ORDER_MARGIN_SECONDS = 10.0  # by which items may be listed in another order than they were written; chosen
 
 Edge = tuple[str, float]
 Seen = tuple[str, str]  # (name, feed)
@@ -99,6 +103,9 @@ class ListingReader:
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
         self._back_to = request.back_to
+        self._joined = bool(self._previous.aside) and len(self._places) > 1
+        if self._joined and self._previous.edge is not None:
+            self._since = max(self._since, self._previous.edge[1] - ORDER_MARGIN_SECONDS)
         self._page_size = page_size
         self._depth = depth
 
@@ -176,9 +183,10 @@ class ListingReader:
         return known
 
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
-        if not self._known:
-            # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
-            return bool(items) and not cut and all(item.created_at < self._since for item in items)
+        # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
+        outdated = bool(items) and not cut and all(item.created_at < self._since for item in items)
+        if not self._known or (outdated and self._joined):
+            return outdated
         known = [item.id in self._known for item in items]
         need = min(STOP_RUN_ITEMS, len(self._known))
         if len(items) >= need and all(known[-need:]):
