@@ -20,6 +20,7 @@ from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.demands import Demands
+from producers.gap_filling import GapRequests
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
 from producers.place_checks import PlaceChecker
@@ -127,6 +128,13 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             metrics=running.metrics,
         ),
         places=PlaceChecker(db=running.db, clock=running.clock, config=running.config, ask=sender.send),
+        gaps=GapRequests(
+            db=running.db,
+            clock=running.clock,
+            config=running.config,
+            ask=sender.send,
+            metrics=running.metrics,
+        ),
         reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),
     )
 

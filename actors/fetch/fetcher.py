@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.fetch import planning
+from actors.fetch.gap_filling import GapFiller
 from actors.fetch.group_leases import GroupLeases
 from actors.fetch.place_checks import PlaceChecks
 from actors.fetch.place_reviews import PlaceReview
@@ -100,6 +101,7 @@ class Fetcher:
             health=self.health,
         )
         self.second_look = SecondLook(db, self.reader, clock, metrics)
+        self.gaps = GapFiller(db=db, sources=sources, send=send, clock=clock, metrics=metrics, health=self.health)
         self.shares = ThreadShares(("source",))
 
     def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
@@ -133,6 +135,8 @@ class Fetcher:
                 return Later(wait_seconds)
             if message.back_to:
                 return self.second_look.read(message, budget)
+            if message.fill is not None:
+                return self.gaps.fill(message.source, message.fill, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:

@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 from peewee import Case, fn
 
+from overheard.db import gaps
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
+from overheard.db.models import Feed, FeedGroup, Poll, Watch, Workspace
 from overheard.items import FeedKind
-from overheard.messages import GapBounds, PollTarget
+from overheard.messages import PollTarget
 from overheard.reading import rates
 from overheard.reading.rates import FeedRate
 
@@ -62,8 +63,6 @@ class Group(msgspec.Struct, frozen=True):
 # In place of a poll's id: the group is free and its reading did not happen. The sweep must find it, and demand a
 # reading for the workspaces that waited for it. The stored text is older than the constant's name.
 FREE_UNREAD = "given up"
-
-GAP_INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of parameters
 
 FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
@@ -271,7 +270,7 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
     group has no feed that was not read, and no later reading is stored already. A second look moves no cursor, and
     leaves no gap.
     """
-    gaps = []
+    left = []
     for target in sorted(targets, key=lambda target: target.group_id):
         stored = _locked(db, group=target.group_id)
         members = {row[0] for row in _feeds(db, groups=[target.group_id])}
@@ -289,10 +288,10 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
         _refresh(db, group=target.group_id, at=0.0 if target.behind else started_at, retry_at=target.retry_at)
         missed = [gap for gap in (target.missed, *target.gaps) if gap is not None]
         if missed:
-            _record_gaps(db, target, missed, now)
-            gaps += [(stored[0][0], gap.reason) for gap in missed]
+            gaps.record(db, stored[0][0], target.feed_ids, missed, now)
+            left += [(stored[0][0], gap.reason) for gap in missed]
     _end(db, poll=poll)
-    return gaps
+    return left
 
 
 @compiled
@@ -338,18 +337,6 @@ def _rates(db: Db, feeds: Any) -> Any:
 @compiled
 def _end(db: Db, poll: Any) -> Any:
     return FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll)
-
-
-def _record_gaps(db: Db, target: PollTarget, missed: Sequence[GapBounds], now: float) -> None:
-    rows = [
-        {"feed": feed, "from_item": from_item, "from_at": from_at, "to_item": to_item, "to_at": to_at}
-        | {"reason": gap.reason, "found_at": now}
-        for gap in missed
-        for (from_item, from_at), (to_item, to_at) in [(gap.since or (None, None), gap.until or (None, None))]
-        for feed in target.feed_ids
-    ]
-    for start in range(0, len(rows), GAP_INSERT_ROWS):
-        Gap.insert_many(rows[start : start + GAP_INSERT_ROWS]).execute(db.peewee)
 
 
 def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]:

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
 from overheard.config import Config
-from overheard.db import place_checks, reading
+from overheard.db import gap_filling, place_checks, reading
 from overheard.db.database import Db
+from overheard.db.gap_filling import GapBacklog
 from overheard.items import ALL
 from overheard.reading.paging import pages
-from overheard.sources.registry import source_type
+from overheard.sources.registry import SOURCES, source_type
+
+# Within which an open gap should be filled, from when it was found; the last of it within the second. Chosen: half an
+# hour, less what the plan takes to make room.
+FILL_SECONDS, FILL_LEAST_SECONDS = 1500.0, 300.0
 
 
 def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
     """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks."""
-    return _second_looks(db, source, config.fetch.look_back_seconds) + _place_checks(db, source, now)
+    looks = _second_looks(db, source, config.fetch.look_back_seconds)
+    return _filling(db, source, now) + looks + _place_checks(db, source, now)
+
+
+def gap_requests(db: Db) -> int:
+    """Return how many requests are left to fill the open gaps of all sources."""
+    numbered = [name for name, each in SOURCES.items() if each.numbered_size is not None]
+    return sum(_requests(source, gap_filling.backlog(db, source)) for source in numbered)
+
+
+def _requests(source: str, left: GapBacklog) -> int:
+    return math.ceil(left.numbers / size) if (size := SOURCES[source].numbered_size) is not None else 0
+
+
+def _filling(db: Db, source: str, now: float) -> float:
+    left = gap_filling.backlog(db, source)
+    return _requests(source, left) / max(left.found_at + FILL_SECONDS - now, FILL_LEAST_SECONDS)
 
 
 def _second_looks(db: Db, source: str, look_back: float) -> float:

@@ -14,7 +14,7 @@ The cursor remembers, as JSON:
     aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
             names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
             they count only when such a feed is read alone
-    edge    name and time of an item at the top, for the bounds of a gap, and for the first reading with feeds that have
+    edge    name and time of the newest item, for the bounds of a gap, and for the first reading with feeds that have
             joined
 
 A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
@@ -39,6 +39,7 @@ import msgspec
 
 from overheard.items import Item
 from overheard.sources import ListingGap, Page, ReadRequest
+from overheard.sources.reddit.names import number_of
 
 SEEN_NAMES = 200  # two pages: a page of them may be deleted, and the others still end the reading
 NAMES_PER_FEED = 5  # enough for a run of STOP_RUN_ITEMS when two of them are deleted; 200 feeds still fit a cursor
@@ -48,8 +49,10 @@ STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two m
 ANCHOR_RETRY_FRACTIONS = (0.0, 0.25, 0.5, 1.0)
 FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has really ended; chosen, not measured
 LOOK_TAIL_FRACTION = 0.25  # of a page that has to be old enough to end a second look; chosen, not measured
+# The last items read, of which the newest is the bound of a gap below them: whatever is missing is older, unless all of
+# these were released late. Chosen, not measured.
+BOUND_ITEMS = 20
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
-
 ORDER_MARGIN_SECONDS = 10.0  # by which items may be listed in another order than they were written; chosen
 
 Edge = tuple[str, float]
@@ -104,8 +107,9 @@ class ListingReader:
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
         self._back_to = request.back_to
         self._joined = bool(self._previous.aside) and len(self._places) > 1
-        if self._joined and self._previous.edge is not None:
-            self._since = max(self._since, self._previous.edge[1] - ORDER_MARGIN_SECONDS)
+        edge = self._previous.edge
+        if self._joined and edge is not None and edge[1] <= since:  # not if it has a date in the future
+            self._since = max(self._since, edge[1] - ORDER_MARGIN_SECONDS)
         self._page_size = page_size
         self._depth = depth
 
@@ -211,12 +215,11 @@ class ListingReader:
             at.pages += 1
         if new:
             at.steps = 0
-            at.bottom = _middle(new[-STOP_RUN_ITEMS:])
+            at.bottom = _newest(new[-BOUND_ITEMS:])
         if items:
             at.page = [item.id for item in items]
             at.met += sum(item.id in self._known for item in new)
-        if at.edge is None:
-            at.edge = _middle(new[:STOP_RUN_ITEMS])
+        at.edge = _newer(at.edge, _newest(new))
         at.seen += [(item.id, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
         for item in new:
             if feed := self._feed_of(item):
@@ -243,7 +246,7 @@ class ListingReader:
                 if len(latest) < NAMES_PER_FEED and name not in latest:
                     latest.append(name)
         last = {feed: names for feed, names in sorted(last.items()) if names}
-        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or previous.edge)).decode()
+        return msgspec.json.encode(ListingCursor(seen, last, edge=_newer(previous.edge, at.edge))).decode()
 
     def _deep(self, arrived: int = 0) -> bool:
         return self._at.pages * self._page_size + arrived >= FULL_DEPTH_FRACTION * self._depth
@@ -261,9 +264,14 @@ def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
     return msgspec.json.encode(base).decode()
 
 
-def _middle(items: Sequence[Item]) -> Edge | None:
-    """Return the item with the median creation time, to avoid one that was released late or has a wrong date."""
+def _newest(items: Sequence[Item]) -> Edge | None:
+    """Return the item with the highest number: neither one that was released late nor one with a wrong date."""
     if not items:
         return None
-    item = sorted(items, key=lambda item: item.created_at)[len(items) // 2]
+    item = max(items, key=lambda item: number_of(item.id) or 0)
     return item.id, item.created_at
+
+
+def _newer(one: Edge | None, other: Edge | None) -> Edge | None:
+    edges = [edge for edge in (one, other) if edge is not None]
+    return max(edges, key=lambda edge: number_of(edge[0]) or 0, default=None)

@@ -245,7 +245,7 @@ def test_parts_are_numbered_and_the_last_one_carries_the_targets(
     assert [len(part.part.targets) for part in parts] == [0, 0, 1]
     target = parts[-1].part.targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
-    assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "the lower bound of a gap"
+    assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sh", stage.clock() - 300], "the lower bound of a gap"
 
 
 def test_a_fresh_feed_is_not_read_again(
