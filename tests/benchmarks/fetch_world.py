@@ -52,6 +52,7 @@ from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.tick import Ticker
 
@@ -337,6 +338,7 @@ class FetchWorld:
                 ask=self.send,
                 metrics=self.metrics,
             ),
+            places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
         )
 
 
