@@ -23,6 +23,7 @@ from producers.demands import Demands
 from producers.gap_filling import GapRequests
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.rechecks import Rechecks
 from producers.reports import WorkspaceReports
@@ -126,6 +127,7 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             ask=sender.send,
             metrics=running.metrics,
         ),
+        places=PlaceChecker(db=running.db, clock=running.clock, config=running.config, ask=sender.send),
         gaps=GapRequests(
             db=running.db,
             clock=running.clock,

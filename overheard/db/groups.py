@@ -228,11 +228,13 @@ def release(db: Db, poll: str) -> None:
 
 
 def release_all(db: Db) -> None:
-    """Free all groups: the messages of all polls are lost, because they were in the memory of a process that has ended.
+    """Free all groups, none of them asked for: all messages are lost, as they were in the memory of an ended process.
 
     If one of the polls is under way after all, its group is read twice, and the later reading counts.
     """
-    FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll.is_null(False)).execute(db.peewee)
+    with db.transaction():
+        FeedGroup.update(asked_at=0).execute(db.peewee)
+        FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll.is_null(False)).execute(db.peewee)
 
 
 def postpone(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
@@ -316,7 +318,9 @@ def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]
     """Free groups whose lease ran out more than ``older_than`` seconds ago, the oldest first; return their ids."""
     over = FeedGroup.poll.is_null(False) & (FeedGroup.lease_until < now - older_than)
     oldest = FeedGroup.select(FeedGroup.id).where(over).order_by(FeedGroup.lease_until).limit(limit)
-    freed = FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id.in_(oldest), over).returning(FeedGroup.id)
+    # Not asked for any more: the planner does not wait for the answer of a process that has died.
+    unread = FeedGroup.update(poll=None, lease_until=0, asked_at=0).where(FeedGroup.id.in_(oldest), over)
+    freed = unread.returning(FeedGroup.id)
     return [group_id for (group_id,) in freed.tuples().execute(db.peewee)]
 
 

@@ -458,13 +458,18 @@ class DeadLetter(Table):
         indexes = ((("message_id", "stage"), True),)
 
 
-# Shared rate limits: theoretical arrival time (``tat``) and block, on the database's clock (``budgets.py``).
+# Shared rate limits: theoretical arrival times of two accounts (``tat`` and ``saved_tat``) and block, on the database's
+# clock (``budgets.py``). The server's own count, when it was seen, when its window ends, and how many requests would
+# remain if there were none of others (``server_counts.py``).
 class Budget(Table):
     key = TextField(primary_key=True)
     tat = DoubleField()
+    saved_tat = DoubleField(default=0)
     block_until = DoubleField(default=0)
     observed_at = DoubleField(default=0)
     remaining = DoubleField(null=True)
+    resets_at = DoubleField(null=True)
+    expected = DoubleField(null=True)
 
 
 # How far a backfill has got in one place, from ``since`` until ``until``; its rows are deleted when all are done.

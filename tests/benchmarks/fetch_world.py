@@ -65,6 +65,7 @@ DISTINCT = 100  # workspaces, at most: more are copies of them
 SITE_POSTS, SITE_COMMENTS = 17.0, 126.0  # a second, in all of Reddit
 SITE_SUBREDDITS = 100_000
 LATE_SHARE = 0.02
+HISTORY_SECONDS = 200.0  # of traffic before the start: the first reading estimates the rates from it
 LATENCY = 0.3  # seconds that a request takes
 
 
@@ -92,7 +93,8 @@ SMALL = Traffic({f"place{rank:03}": 1.0 / rank for rank in range(1, 251)}, 2.0, 
 
 def of_site(ranks: Sequence[int]) -> Traffic:
     """Return the subreddits of these ranks: rates fall as 1/(rank + 10) over all of Reddit."""
-    weights = {f"place{rank:05}": 1.0 / (rank + 10) for rank in ranks}
+    names = random.Random(7).sample(range(SITE_SUBREDDITS), len(ranks))  # by name, busy ones are anywhere
+    weights = {f"place{name:05}": 1.0 / (rank + 10) for name, rank in sorted(zip(names, ranks, strict=True))}
     share = sum(weights.values()) / sum(1.0 / (rank + 10) for rank in range(1, SITE_SUBREDDITS + 1))
     return Traffic(weights, SITE_POSTS * share, SITE_COMMENTS * share)
 
@@ -143,8 +145,8 @@ class InProcessReddit:
         self._weights = list(accumulate(traffic.weights.values()))
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
-        self._next = {"posts": START, "comments": START}
-        self._last_post_at = START
+        self._next = {"posts": START - HISTORY_SECONDS, "comments": START - HISTORY_SECONDS}
+        self._last_post_at = START - HISTORY_SECONDS
         for name in self._names:
             self._posts[name] = self._store.add_post(
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
@@ -186,7 +188,7 @@ class InProcessReddit:
         if kind == "comments":
             post = self._posts[subreddit]
             name = self._store.add_comment(post, text, author="somebody", parent=None, created=at, held=False)
-            self.shown[name] = at
+            self._show(name, at)
             return
         self._store._next["t3"] += round(self.traffic.elsewhere * (at - self._last_post_at))
         self._last_post_at = at
@@ -195,8 +197,12 @@ class InProcessReddit:
         if late:
             heapq.heappush(self._held, (at + self.chance.uniform(60, 600), name))
         else:
-            self.shown[name] = at
+            self._show(name, at)
             self._posts[subreddit] = name
+
+    def _show(self, name: str, at: float) -> None:
+        if at >= START:
+            self.shown[name] = at
 
     def _release(self, until: float) -> None:
         while self._held and self._held[0][0] <= until:
@@ -257,8 +263,9 @@ class FetchWorld:
         """``Send`` and ``Sender`` in one: onto the heap; a part of a reading passes match and store at once."""
         if isinstance(message, ItemsFetched):
             self._parts[message.part.poll, message.part.part] = message.items
-        now = self.clock.now
-        self._push(now + (delay or 0.0), message, {})
+        # Match and store run beside fetch, and are faster: they never wait for what fetch has to do.
+        at = START if isinstance(message, ItemsFetched | ItemsMatched) else self.clock.now + (delay or 0.0)
+        self._push(at, message, {})
         return str(self._sent)
 
     def send_all(self, parcels: Sequence[OutgoingMessage]) -> None:

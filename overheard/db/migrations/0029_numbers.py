@@ -1,10 +1,18 @@
-"""Gaps are filled by the items' numbers; second looks; and what a source says of a feed's place."""
+"""Gaps are filled by the items' numbers; second looks; and what a source says of a feed's place.
+
+And of each budget, what it has saved for a burst, and what its server counts.
+"""
 
 COLUMNS = {
     "gap": {"next_number": "BIGINT", "last_number": "BIGINT"},
     "poll": {"numbers": "TEXT"},
     "feed_group": {"looked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
     "feed": {"place_ref": "TEXT", "place_checked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
+    "budget": {
+        "saved_tat": "DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "resets_at": "DOUBLE PRECISION",
+        "expected": "DOUBLE PRECISION",
+    },
 }
 
 
@@ -19,6 +27,7 @@ def up(migrator, db):
     for table, columns in COLUMNS.items():
         for column, kind in columns.items():
             db.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{column}" {kind}')
+    db.execute_sql('UPDATE "budget" SET "saved_tat" = "tat"')
     db.execute_sql('CREATE INDEX "gap_state_next_number" ON "gap" ("state", "next_number")')
     db.execute_sql(GAP_FILLING)
 

@@ -14,12 +14,14 @@ The cursor remembers, as JSON:
     aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
             names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
             they count only when such a feed is read alone
-    edge    name and time of the newest item, for the bounds of a gap
+    edge    name and time of the newest item, for the bounds of a gap, and for the first reading with feeds that have
+            joined
 
 A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
 page on which every item is older than ``since``: a single old item among newer ones cannot end it early, and a single
 date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
-by dates alone it looks like the end of the new items.
+by dates alone it looks like the end of the new items. The same ends the first reading of a group that others have
+joined: what is remembered of the group may be far behind what is new in busier feeds.
 
 If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
 alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
@@ -47,6 +49,7 @@ FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has re
 # these were released late. Chosen, not measured.
 BOUND_ITEMS = 20
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
+ORDER_MARGIN_SECONDS = 10.0  # by which items may be listed in another order than they were written; chosen
 
 Edge = tuple[str, float]
 Seen = tuple[str, str]  # (name, feed)
@@ -98,6 +101,10 @@ class ListingReader:
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
+        self._joined = bool(self._previous.aside) and len(self._places) > 1
+        edge = self._previous.edge
+        if self._joined and edge is not None and edge[1] <= since:  # not if it has a date in the future
+            self._since = max(self._since, edge[1] - ORDER_MARGIN_SECONDS)
         self._page_size = page_size
         self._depth = depth
 
@@ -172,9 +179,10 @@ class ListingReader:
         return known
 
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
-        if not self._known:
-            # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
-            return bool(items) and not cut and all(item.created_at < self._since for item in items)
+        # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
+        outdated = bool(items) and not cut and all(item.created_at < self._since for item in items)
+        if not self._known or (outdated and self._joined):
+            return outdated
         known = [item.id in self._known for item in items]
         need = min(STOP_RUN_ITEMS, len(self._known))
         if len(items) >= need and all(known[-need:]):
