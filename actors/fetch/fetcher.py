@@ -132,7 +132,7 @@ class Fetcher:
             if wait_seconds is not None:
                 return Later(wait_seconds)
             if message.fill is not None:
-                return self.gaps.fill(message.source, message.fill, budget)
+                return self.gaps.fill(message, message.fill, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:
