@@ -35,7 +35,8 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``places`` are keys (``items.place_key``), in lower case: compare them with the keys of the source's own names.
     ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
-    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds).
+    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds). With
+    ``back_to``, it is a page of a second look: read everything listed back to that time, whatever was read before.
     """
 
     kind: FeedKind
@@ -43,6 +44,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     position: str | None = None
     since: float = 0.0
+    back_to: float = 0.0
 
 
 class ListingGap(msgspec.Struct, frozen=True):
@@ -70,7 +72,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of accounts that are gone, with
     everything that they wrote until then. ``behind``: a source that reads forward ends a long reading now and then, so
     that its cursor moves: the next reading has to follow at once. ``pause``: seconds for which the source wants no
-    further reading of these feeds.
+    further reading of these feeds. ``lag``: of a reading that is ``behind``, the seconds before now until which
+    everything has been read, if the source knows. ``load_seconds``: the time in which what ``load`` counts was
+    published, if that is not the time since the last reading.
     Cursors and positions are opaque to everything but the source.
     """
 
@@ -86,6 +90,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     load: dict[str, int] = {}
     behind: bool = False
     pause: float = 0.0
+    lag: float | None = None
+    load_seconds: float | None = None
 
 
 class LookupResult(msgspec.Struct, frozen=True):
@@ -222,11 +228,13 @@ class ItemLookup(Protocol):
 class NumberedPage(msgspec.Struct, frozen=True):
     """The result of looking items up by number; ``absent``: the numbers of those that the answer does not mention.
 
-    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment.
+    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment. ``held``: the
+    numbers of items that are removed, some of which will be approved.
     """
 
     items: tuple[Item, ...]
     absent: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 @runtime_checkable
