@@ -53,6 +53,7 @@ from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.tick import Ticker
 
@@ -356,8 +357,19 @@ class FetchWorld:
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
             gauges=cast(SystemGauges, None),
+<<<<<<< HEAD
             reading=ReadingPlanner(**parts),
             gaps=GapRequests(**parts),
+=======
+            reading=ReadingPlanner(
+                db=self.db,
+                clock=self.clock,
+                config=self.config,
+                ask=self.send,
+                metrics=self.metrics,
+            ),
+            places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
+>>>>>>> names
         )
 
 
