@@ -60,14 +60,9 @@ TABLES = {
     "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 30),
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
-<<<<<<< HEAD
-    "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 45),
+    "fetch": BenchTable("Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run()), 45),
     "gaps": BenchTable("Gaps, in virtual time", bench_gaps.run, 20),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
-=======
-    "fetch": BenchTable("Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run()), 45),
-    "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 40),
->>>>>>> names
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
     "delivery": BenchTable("Delivery", partial(bench_delivery.run, bench_delivery.FAST, 2_000, everywhere=False), 45),

@@ -357,19 +357,9 @@ class FetchWorld:
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
             gauges=cast(SystemGauges, None),
-<<<<<<< HEAD
             reading=ReadingPlanner(**parts),
             gaps=GapRequests(**parts),
-=======
-            reading=ReadingPlanner(
-                db=self.db,
-                clock=self.clock,
-                config=self.config,
-                ask=self.send,
-                metrics=self.metrics,
-            ),
             places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
->>>>>>> names
         )
 
 
