@@ -10,6 +10,7 @@ import msgspec
 from overheard.db.database import Db
 from overheard.db.models import Mention, StoredItem
 from overheard.db.storable_text import storable, texts_column
+from overheard.db.thread_titles import still_untitled
 from overheard.db.why_column import why_column
 from overheard.messages import MatchedItem
 
@@ -27,6 +28,7 @@ def update(db: Db, entries: Sequence[tuple[int, MatchedItem]]) -> None:
     edited = {row: entry for row, entry in entries if entry.item.edited_at is not None}
     if not edited:
         return  # as for nearly every message
+    edited = still_untitled(db, edited)
     for row in sorted(edited):
         entry = edited[row]
         if not _update_text(db, row, entry):

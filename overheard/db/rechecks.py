@@ -26,6 +26,7 @@ from overheard.items import Item
 
 EARLY_FRACTION = 0.5  # of the time within which an item is to be rechecked
 URGENT_FRACTION = 0.75  # of the same; leaves a quarter of it for waiting and retries
+_TEXTS = msgspec.json.Decoder(dict[str, str])
 NAMES_PER_STATEMENT = 400  # well under every database's limit of parameters
 RECHECK_LEASE_SECONDS = 300.0  # for a batch to wait on the bus and be looked up
 
@@ -184,7 +185,8 @@ def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
     bare = without_title(current)
     current = bare if current.kind == "comment" and stored.permalink == bare.permalink else current
     shown = {name: storable(getattr(current, name)) for name in ("title", "body", "permalink", "url", "thread_title")}
-    facts = {"texts": texts_column(current), "lang": storable(current.lang), "nsfw": current.nsfw}
+    texts = texts_column(current)
+    facts = {"texts": texts, "lang": storable(current.lang), "nsfw": current.nsfw}
     changed: dict[str, Any] = {
         name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")
     }
@@ -193,7 +195,8 @@ def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
         return False
     with db.transaction():
         StoredItem.update(**changed).where(StoredItem.id == stored.id).execute(db.peewee)
-        if changed.keys() & {"title", "body", "url", "thread_title"} or ("texts" in changed and stored.texts != "{}"):
+        stale = _TEXTS.decode(stored.texts).items() - _TEXTS.decode(texts).items()
+        if changed.keys() & {"title", "body", "url", "thread_title"} or stale:
             Mention.update(highlights="[]", why="[]").where(Mention.item == stored.id).execute(db.peewee)
     return True
 

@@ -426,6 +426,21 @@ def test_what_was_removed_from_the_further_texts_is_removed_here(
     assert world.rows(Mention, "highlights") == [("[]",), ('[["title",3,7]]',)]
 
 
+def test_texts_that_come_on_top_leave_the_highlights(
+    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, world: World, clock: Clock
+) -> None:
+    """An item that was stored before captions were read has the same words where they were."""
+    first, second = stored(1, texts={"flair": "Help"}), stored(2, texts={"flair": "Help", "caption": "Acme"})
+    reddit.items["t3_1"] = msgspec.structs.replace(first, texts={"flair": "Help", "caption": "Acme"})
+    reddit.items["t3_2"] = msgspec.structs.replace(second, texts={"flair": "Help", "caption": "Bolt"})
+    clock.advance(HOUR)
+    run()
+    assert world.rows(ItemTable, "texts") == [
+        ('{"flair":"Help","caption":"Acme"}',), ('{"flair":"Help","caption":"Bolt"}',),
+    ]  # fmt: skip
+    assert world.rows(Mention, "highlights") == [('[["title",3,7]]',), ("[]",)]
+
+
 def test_items_without_mentions_are_erased_without_a_request(
     stored: Callable[..., Item],
     run: Callable[..., Any],
