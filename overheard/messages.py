@@ -42,8 +42,10 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``read_at``: when the first page was received. ``room``: how many feeds the group may have (None: as configured).
     ``missed`` is set if the poll of a single feed leaves a gap, and ``gaps`` are further ones that it has found.
-    ``behind``: the source has more, so that the feeds are not fresh. ``retry_at``: the source wants no earlier poll.
+    ``behind``: the source has more, so that the feeds are not fresh; ``lag``: the seconds before the poll until which
+    they are read nevertheless, if that is known. ``retry_at``: the source wants no earlier poll.
     ``new`` counts the new items of the last ``seconds``, for each of ``feed_ids`` in their order; () if unknown.
+    ``look``: the poll was a second look: it is recorded as one, and moves no cursor.
     """
 
     group_id: Id
@@ -54,16 +56,19 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missed: GapBounds | None = None
     gaps: Annotated[tuple[GapBounds, ...], Meta(max_length=10_000)] = ()
     behind: bool = False
+    lag: Annotated[float, Meta(ge=0)] | None = None
     retry_at: float = 0.0
     new: Annotated[tuple[int, ...], Meta(max_length=1000)] = ()
     seconds: float = 0.0
+    look: bool = False
 
 
 class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to resume a poll that waits for the API budget, before its first page or between two.
 
     ``position`` is the source's own; None: the first page. ``refused_at``: when the source first refused the feed,
-    while it is unknown whether it refuses all feeds.
+    while it is unknown whether it refuses all feeds. ``feeds``: those that a second look reads, whatever happens to
+    their group meanwhile.
     """
 
     poll_id: Text
@@ -73,6 +78,7 @@ class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: Count = 0
     read_at: float = 0.0
     refused_at: float | None = None
+    feeds: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
 
 
 ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other is a request by hand
@@ -84,7 +90,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     Or, with ``group_id``, read that group of feeds, because it is planned now; ``workspace_id`` is None then.
     ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
     ``behind``: the last poll has left a backlog; the next one begins when that poll is stored. ``back_to``: read the
-    group's listing at least back to this time, past what is known (a second look). With ``fill``, instead of reading
+    group's listing at least back to this time, past what is known, as a second look. With ``fill``, instead of reading
     feeds, fill the source's gaps of that kind; with ``places``, ask the source for these places.
     """
 
@@ -102,21 +108,32 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:
+        if self.fill is not None:
+            return {"source": self.source, "kind": self.fill, "demand": self.reason}
         asked = {"workspace": self.workspace_id} if self.workspace_id is not None else {"group": self.group_id or 0}
         return {**asked, "source": self.source, "demand": self.reason}
+
+
+class NumbersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The numbers of a source's items that a poll has looked up: ranges, in order, both ends included."""
+
+    source: Text
+    kind: FeedKind
+    ranges: Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which part of a poll a message carries; the stages between fetch and store pass it on unchanged.
 
-    The last part has ``parts`` (how many there are) and the ``targets``. A part that is too large for one message is
-    split into ``pieces``, of which this is number ``piece``.
+    The last part has ``parts`` (how many there are) and the ``targets``, or the ``numbers`` that were looked up to fill
+    gaps. A part that is too large for one message is split into ``pieces``, of which this is number ``piece``.
     """
 
     poll: Text
     part: Count
     parts: Count | None = None
     targets: tuple[PollTarget, ...] = ()
+    numbers: NumbersRead | None = None
     piece: Count = 0
     pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
 

@@ -17,10 +17,14 @@ FIRST_READING_SECONDS = 300.0  # for which less than a page counts; chosen, not 
 
 
 class GroupPoll(msgspec.Struct):
-    """One poll of a group's feeds, page by page. ``progress`` is what a message carries to resume it."""
+    """One poll of a group's feeds, page by page. ``progress`` is what a message carries to resume it.
+
+    With ``back_to`` it is a second look: see ``ReadRequest``.
+    """
 
     group: Group
     progress: PollProgress
+    back_to: float = 0.0
     _items: int = 0
     _oldest_at: float = math.inf
     _resumed: bool = False
@@ -48,6 +52,7 @@ class GroupPoll(msgspec.Struct):
             cursor=group.cursor,
             position=self.progress.position,
             since=group.began_at,
+            back_to=self.back_to,
         )
 
     def record_page(self, page: Page, now: float) -> None:
@@ -60,6 +65,10 @@ class GroupPoll(msgspec.Struct):
             read_at=before.read_at if before.pages else now,
             refused_at=None,
         )
+
+    def record_refusal(self, at: float) -> None:
+        """Begin again at the newest page: the group is about to lose places that cannot be read."""
+        self.progress = msgspec.structs.replace(self.progress, position=None, pages=0, refused_at=at)
 
     def record_items(self, items: Sequence[Item]) -> None:
         """Remember what the feeds' rates are estimated from."""
@@ -74,7 +83,11 @@ class GroupPoll(msgspec.Struct):
         """Return the state that store gives to the group when all parts are stored; ``page`` is the last one read."""
         feeds = tuple(feed.id for feed in self.group.feeds)
         target = PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)
-        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds())
+        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds(page))
+
+    def look(self) -> PollTarget:
+        """Return what store records of a second look when all parts are stored."""
+        return PollTarget(self.group.id, self.progress.feeds, "", self.progress.read_at, look=True)
 
     def _new(self, page: Page) -> tuple[int, ...]:
         """Return how many new items each feed had; () if a poll that was resumed has not counted all."""
@@ -82,8 +95,10 @@ class GroupPoll(msgspec.Struct):
             return tuple(page.load.get(feed.place, 0) for feed in self.group.feeds)
         return () if self._resumed else (self._items,)
 
-    def _seconds(self) -> float:
+    def _seconds(self, page: Page) -> float:
         """Return the time in which the new items appeared: since the last reading, or the oldest of the first one."""
+        if page.load_seconds is not None:
+            return page.load_seconds
         if self.group.cursor is not None:
             return max(self.progress.read_at - self.group.read_at, 0.0)
         # Less than a page is all that the feeds have: their oldest item says nothing about how often new ones come.

@@ -86,8 +86,9 @@ class RefreshDemand(Table):
 # listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is new).
 # ``read_at``: when that reading had its first page. ``room``: how many feeds the group may have, smaller after it was
 # divided for having more new items than the source lists; None: as many as is configured. ``poll``: the poll that holds
-# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it; ``looked_at``:
-# when its second look began last.
+# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it.
+# ``looked_at``: when the latest second look began that is stored, and before the first one, when the group was made;
+# ``look_asked_at``: when the planner last asked for one.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -100,6 +101,7 @@ class FeedGroup(Table):
     lease_until = DoubleField(default=0)
     asked_at = DoubleField(default=0)
     looked_at = DoubleField(default=0)
+    look_asked_at = DoubleField(default=0)
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
@@ -151,6 +153,19 @@ class Gap(Table):
 
     class Meta:
         indexes = ((("state", "next_number"), False),)
+
+
+# Which process fills the gaps of a source's feeds of one kind, all of them together: ``poll`` until ``lease_until``.
+# ``asked_at``: when the tick last sent a message for it.
+class GapFilling(Table):
+    source = TextField()
+    kind = TextField()
+    poll = TextField(null=True)
+    lease_until = DoubleField(default=0)
+    asked_at = DoubleField(default=0)
+
+    class Meta:
+        primary_key = CompositeKey("source", "kind")
 
 
 # Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when every try has failed;
@@ -400,12 +415,14 @@ class FailedTry(Table):
     error = TextField()
 
 
-# One reading of some feeds. When all its parts are stored, it is finished and the cursors move.
+# One reading of some feeds. When all its parts are stored, it is finished and the cursors move. Or items that were
+# looked up by number to fill gaps: ``numbers`` says which, as JSON.
 class Poll(Table):
     id = TextField(primary_key=True)
     started_at = DoubleField()
     parts = IntegerField(null=True)
     targets = TextField(null=True)
+    numbers = TextField(null=True)
     finished_at = DoubleField(null=True)
 
     class Meta:
@@ -443,13 +460,18 @@ class DeadLetter(Table):
         indexes = ((("message_id", "stage"), True),)
 
 
-# Shared rate limits: theoretical arrival time (``tat``) and block, on the database's clock (``budgets.py``).
+# Shared rate limits: theoretical arrival times of two accounts (``tat`` and ``saved_tat``) and block, on the database's
+# clock (``budgets.py``). The server's own count, when it was seen, when its window ends, and how many requests would
+# remain if there were none of others (``server_counts.py``).
 class Budget(Table):
     key = TextField(primary_key=True)
     tat = DoubleField()
+    saved_tat = DoubleField(default=0)
     block_until = DoubleField(default=0)
     observed_at = DoubleField(default=0)
     remaining = DoubleField(null=True)
+    resets_at = DoubleField(null=True)
+    expected = DoubleField(null=True)
 
 
 # How far a backfill has got in one place, from ``since`` until ``until``; its rows are deleted when all are done.
@@ -500,6 +522,7 @@ TABLES: tuple[type[Table], ...] = (
     FeedGroup,
     Feed,
     Gap,
+    GapFilling,
     SourceStatus,
     Watch,
     Query,

@@ -10,21 +10,23 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import deliveries, edits, erasure, groups, sampling
+from overheard.db import deliveries, edits, erasure, gap_filling, groups, sampling
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
+from overheard.db.edits import FoundByEdit, StoredRow
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
 from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
 from overheard.db.why_column import why_column
 from overheard.items import KINDS_IN, Item, WatchKey, place_key
-from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget, SampleDraw
+from overheard.messages import ItemsMatched, Key, MatchedItem, NumbersRead, PollPart, PollTarget, SampleDraw
 from overheard.routing import NEWS_MAX_AGE_SECONDS, MuteRule, NewMention, is_backfilled, link_key
 from overheard.sources.registry import is_internal
 
 UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
 _TARGETS = msgspec.json.Decoder(list[PollTarget])
+_NUMBERS = msgspec.json.Decoder(NumbersRead | None)
 
 
 KeptFor = Callable[[str], float]  # of a source: the age in seconds from which its items are not stored
@@ -40,14 +42,15 @@ class StoreResult(msgspec.Struct, frozen=True):
 
     ``mentions`` counts the new ones, without the canary's, which nobody wrote. ``ages`` are their items' ages in
     seconds, without those of backfilled mentions: these were old before the watch began, and do not show how fast the
-    pipeline is. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
-    ``sampled``: new rows of the sample, by source.
+    pipeline is. ``gaps``: (source, reason) of each gap that the poll has left; ``filled``: how many it has filled, by
+    source. ``erased``: items that were gone. ``sampled``: new rows of the sample, by source.
     """
 
     channels: dict[int, str] = {}
     mentions: int = 0
     ages: tuple[float, ...] = ()
     gaps: tuple[tuple[str, str], ...] = ()
+    filled: Mapping[str, int] = {}
     erased: int = 0
     sampled: Mapping[str, int] = {}
 
@@ -67,11 +70,13 @@ def store(
 
     1. Store the items that matched and those of the sample (``sampling.py``), leaving known ones as they are; but no
        erased ones, and none of a source that is older than its ``kept_for``: quiet listings still show what retention
-       has deleted long ago. Replace the text of known ones that were edited since, whether they match or not.
+       has deleted long ago. Replace the text of known ones that were edited since, whether they match or not, and what
+       their mentions tell of it (``edits.py``). A copy from before an edit that is stored already matches nothing.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
-    3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
-       ``news_for`` seconds, which are not news.
-    4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease.
+    3. Store a delivery for each new mention and channel that gets it (``routing.py``), and for each channel that hears
+       of a mention because of an edit only; not for items older than ``news_for`` seconds, which are not news.
+    4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease. If it
+       was one that fills gaps, what has been looked up of them moves on instead.
     """
     erased = erasure.erase_keys(db, message.gone, now)
     for source, author, until in message.gone_authors:
@@ -79,25 +84,35 @@ def store(
     with db.transaction():
         created: list[NewMention] = []
         sampled: Mapping[str, int] = {}
+        found: list[NewMention] = []
+        entries: list[MatchedItem] = []
         accepted = _accepted(db, message.items, now, kept_for)
-        entries = [entry for entry in accepted if entry.matches]
         if accepted:
             draws = sampling.drawn(db, accepted, now)
-            item_ids = _items(db, accepted, draws, now)
-            others = [entry.item.key for entry in accepted if entry.item.key not in item_ids]
-            rows = {**_known(db, others), **item_ids} if others else item_ids
-            edits.update(db, [(rows[entry.item.key], entry) for entry in accepted if entry.item.key in rows])
+            rows = _items(db, accepted, draws, now)
+            item_ids = {key: row.id for key, row in rows.items()}
+            others = [entry.item.key for entry in accepted if entry.item.key not in rows]
+            rows |= _known(db, others) if others else {}
+            outdated = edits.outdated(
+                db, [(row, entry.item) for entry in accepted if (row := rows.get(entry.item.key))]
+            )
+            current = edits.untitled_still(db, [each for each in accepted if each.item.key not in outdated], rows)
+            more = edits.update(db, [(row, entry) for entry in current if (row := rows.get(entry.item.key))])
+            found = [
+                _found_by_edit(mention, entry.item, rows[entry.item.key].id, now, news_for) for mention, entry in more
+            ]
             by_key = {entry.item.key: entry.item for entry in accepted}
             sampled = sampling.add(db, [(item_ids[key], by_key[key], draw) for key, draw in draws.items()], now)
             read_at = poll_started_at(db, message.part.poll)
+            entries = [entry for entry in current if entry.matches]
             created = _mentions(db, entries, item_ids, now, news_for, read_at)
-        channels = deliveries.add(db, created, now, operator_mutes)
-        gaps = _record_part(db, message.part, now)
+        channels = deliveries.add(db, [*created, *found], now, operator_mutes)
+        gaps, filled = _record_part(db, message.part, now)
     public = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in public}
     counted = [mention for mention in created if mention.item_id in born]
     ages = tuple(now - born[mention.item_id] for mention in counted if not mention.backfilled)
-    return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items, sampled)
+    return StoreResult(channels, len(counted), ages, tuple(gaps), filled, erased.items, sampled)
 
 
 def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: KeptFor) -> list[MatchedItem]:
@@ -111,35 +126,35 @@ def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: Kept
     return [untitled(entry) if entry.item.key in bare else entry for entry in kept]
 
 
-def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDraw], now: float) -> dict[Key, int]:
+def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDraw], now: float) -> dict[Key, StoredRow]:
     """Insert the items that match or are drawn for the sample, unless they are stored; return their rows."""
     matching = {entry.item.key for entry in entries if entry.matches}
     by_key = {entry.item.key: entry.item for entry in entries if entry.matches or entry.item.key in draws}
     missing = sorted(by_key)  # one order of locks for all workers
-    ids: dict[Key, int] = {}
+    rows: dict[Key, StoredRow] = {}
     unchecked: list[int] = []
     while missing:  # again if retention has deleted one between the two statements
         for keys in _batches(missing):
             _add_items(db, rows=[_item_row(by_key[key], now, sampled_only=key not in matching) for key in keys])
-            for key, row, checked_at in _known_rows(db, keys):
-                ids[key] = row
-                if checked_at > now and key in matching:  # only the sample had it until now
-                    unchecked.append(row)
-        missing = [key for key in missing if key not in ids]
+            for key, row in _known_rows(db, keys):
+                rows[key] = row
+                if row.checked_at > now and key in matching:  # only the sample had it until now
+                    unchecked.append(row.id)
+        missing = [key for key in missing if key not in rows]
     sampling.check_again(db, unchecked)
-    return ids
+    return rows
 
 
-def _known(db: Db, keys: Sequence[Key]) -> dict[Key, int]:
+def _known(db: Db, keys: Sequence[Key]) -> dict[Key, StoredRow]:
     """Return the rows of those of the items that are stored."""
-    return {key: row for some in _batches(sorted(keys)) for key, row, _ in _known_rows(db, some)}
+    return {key: row for some in _batches(sorted(keys)) for key, row in _known_rows(db, some)}
 
 
-def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, int, float]]:
-    """Yield (item, row, when it was last checked) of those of the items that are stored."""
+def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, StoredRow]]:
+    """Yield those of the items that are stored."""
     for source in sorted({source for source, _ in keys}):
         rows = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
-        yield from (((source, ref), row, checked_at) for ref, row, checked_at in rows)
+        yield from (((source, ref), StoredRow(*row)) for ref, *row in rows)
 
 
 @compiled
@@ -149,7 +164,7 @@ def _add_items(db: Db, rows: Any) -> Any:
 
 @compiled
 def _known_items(db: Db, source: Any, refs: Any) -> Any:
-    columns = (StoredItem.ref, StoredItem.id, StoredItem.checked_at)
+    columns = (StoredItem.ref, StoredItem.id, StoredItem.checked_at, StoredItem.edited_at)
     known = StoredItem.select(*columns).where(StoredItem.source == source, StoredItem.ref.in_(refs))
     return db.locked_for_reference(known.order_by(StoredItem.ref))
 
@@ -237,6 +252,12 @@ def _new_mention(
     )
 
 
+def _found_by_edit(mention: FoundByEdit, item: Item, item_id: int, now: float, news_for: float) -> NewMention:
+    backfilled = mention.backfilled or is_backfilled(item.created_at, 0.0, now, news_for)
+    new = _new_mention(mention.id, mention.workspace_id, item_id, backfilled, item, mention.queries)
+    return msgspec.structs.replace(new, known_queries=mention.known)
+
+
 @compiled
 def _add_mentions(db: Db, rows: Any) -> Any:
     added = Mention.insert_many(rows).on_conflict_ignore()
@@ -276,27 +297,31 @@ def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
     )
 
 
-def _record_part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
+def _record_part(db: Db, part: PollPart, now: float) -> tuple[list[tuple[str, str]], Mapping[str, int]]:
+    """Record the part. If it ends its poll, return the gaps (source, reason) that it leaves, and how many it fills."""
     # Lock the poll's row first: two workers that store its last two parts at once would each see the other's part
     # missing, and neither would finish the poll.
     key = {"poll": part.poll, "unknown": UNKNOWN_START}
     if part.parts is None:
         [row] = _touch_poll(db, **key)
     else:
-        [row] = _end_poll(db, **key, parts=part.parts, targets=msgspec.json.encode(part.targets).decode())
-    started_at, parts, targets, finished_at = row
+        targets, numbers = (msgspec.json.encode(each).decode() for each in (part.targets, part.numbers))
+        [row] = _end_poll(db, **key, parts=part.parts, targets=targets, numbers=numbers)
+    started_at, parts, targets, numbers, finished_at = row
     _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
     if parts is None or finished_at is not None:
-        return []
+        return [], {}
     # A part that was matched twice may have been cut into different pieces each time.
     if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
-        return []
+        return [], {}
     gaps = groups.finish(db, part.poll, started_at, _TARGETS.decode(targets), now)
+    read = _NUMBERS.decode(numbers) if numbers is not None else None  # a poll from before there was such a column
+    filled = {read.source: gap_filling.advance(db, part.poll, read, now)} if read is not None else {}
     _finish_poll(db, poll=part.poll, now=now)
-    return gaps
+    return gaps, filled
 
 
-POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
+POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.numbers, Poll.finished_at)
 
 
 @compiled
@@ -306,8 +331,8 @@ def _touch_poll(db: Db, poll: Any, unknown: Any) -> Any:
 
 
 @compiled
-def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any) -> Any:
-    last = {"parts": parts, "targets": targets}
+def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any, numbers: Any) -> Any:
+    last = {"parts": parts, "targets": targets, "numbers": numbers}
     made = Poll.insert(id=poll, started_at=unknown, **last)
     return made.on_conflict(conflict_target=[Poll.id], update=last).returning(*POLL)
 

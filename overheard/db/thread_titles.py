@@ -5,7 +5,6 @@ When the post is erased, this goes from other authors' comments, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -55,19 +54,6 @@ def untitled(entry: MatchedItem) -> MatchedItem:
         for match in entry.matches
     )
     return msgspec.structs.replace(entry, item=without_title(entry.item), matches=matches)
-
-
-def still_untitled(db: Db, entries: Mapping[int, MatchedItem]) -> dict[int, MatchedItem]:
-    """Return matched items by their rows, without the title of a post that was erased, however long ago.
-
-    The stored comment has no title then, nor its link the title's words; the post's tombstone may be gone by now.
-    """
-    links = StoredItem.select(StoredItem.id, StoredItem.permalink).where(
-        StoredItem.id.in_(list(entries)), StoredItem.kind == "comment", StoredItem.thread_title == ""
-    )
-    rows = links.tuples().execute(db.peewee)
-    bare = {row for row, link in rows if link == without_title(entries[row].item).permalink}
-    return {row: untitled(entry) if row in bare else entry for row, entry in entries.items()}
 
 
 def without_title(comment: Item) -> Item:

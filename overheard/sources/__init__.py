@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -22,13 +23,20 @@ class GroupLimit(msgspec.Struct, frozen=True):
     places: int = 1
     name_bytes: int | None = None
 
+    def first(self, places: Sequence[str]) -> list[str]:
+        """Return as many of the places, in order, as one request may name."""
+        lengths = accumulate(len(place) + 1 for place in places)
+        fit = sum(self.name_bytes is None or length <= self.name_bytes for length in lengths)
+        return list(places[: min(self.places, fit)])
+
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One page to read, of a group of feeds: those of one kind for all of ``places``.
 
     ``places`` are keys (``items.place_key``), in lower case: compare them with the keys of the source's own names.
     ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
-    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds).
+    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds). With
+    ``back_to``, it is a page of a second look: read everything listed back to that time, whatever was read before.
     """
 
     kind: FeedKind
@@ -36,6 +44,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     position: str | None = None
     since: float = 0.0
+    back_to: float = 0.0
 
 
 class ListingGap(msgspec.Struct, frozen=True):
@@ -63,7 +72,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of accounts that are gone, with
     everything that they wrote until then. ``behind``: a source that reads forward ends a long reading now and then, so
     that its cursor moves: the next reading has to follow at once. ``pause``: seconds for which the source wants no
-    further reading of these feeds.
+    further reading of these feeds. ``lag``: of a reading that is ``behind``, the seconds before now until which
+    everything has been read, if the source knows. ``load_seconds``: the time in which what ``load`` counts was
+    published, if that is not the time since the last reading.
     Cursors and positions are opaque to everything but the source.
     """
 
@@ -79,6 +90,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     load: dict[str, int] = {}
     behind: bool = False
     pause: float = 0.0
+    lag: float | None = None
+    load_seconds: float | None = None
 
 
 class LookupResult(msgspec.Struct, frozen=True):
@@ -215,11 +228,13 @@ class ItemLookup(Protocol):
 class NumberedPage(msgspec.Struct, frozen=True):
     """The result of looking items up by number; ``absent``: the numbers of those that the answer does not mention.
 
-    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment.
+    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment. ``held``: the
+    numbers of items that are removed, some of which will be approved.
     """
 
     items: tuple[Item, ...]
     absent: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 @runtime_checkable
@@ -236,9 +251,10 @@ PlaceState = Literal["ok", "private", "quarantined", "banned", "missing"]
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True):
-    """What a source says of a place that it was asked for as ``place`` (a key).
+    """What a source says of ``place``: a key, or what ``find_places`` was asked for.
 
-    ``name``: as the source spells it now; ``ref``: its own id of the place, which stays when it is renamed.
+    ``name``: as the source spells it now; ``ref``: its own id of the place, which stays when it is renamed. A source
+    that cannot tell a banned place from one that does not exist says ``missing`` of both.
     """
 
     place: str
@@ -254,9 +270,16 @@ class PlaceCheck(Protocol):
     name: str
 
     def check_places(self, places: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
-        """Ask for at most ``places_size`` places, in one request; return an answer for each.
+        """Ask for at most ``places_size`` places, in one request; return an answer for each of which there is one.
 
-        Raises what ``look_up`` raises.
+        Without an answer are those that an answer which could not be parsed may be about. Raises what ``look_up``
+        raises.
+        """
+
+    def find_places(self, refs: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask for at most ``places_size`` places by their ids (``PlaceAnswer.ref``), to follow those that were renamed.
+
+        In one request; return an answer for each. Raises what ``look_up`` raises.
         """
 
 

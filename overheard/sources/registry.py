@@ -11,7 +11,6 @@ from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Config
 from overheard.errors import ConfigError
-from overheard.items import Item
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
@@ -29,11 +28,8 @@ log = get_logger(__name__)
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    # One of the first client; those of the others have the same rate.
-    first = rules.clients[0].client_id if rules.clients else ""
-    return RequestBudget(
-        reddit.client_key(first), rules.requests_per_minute, rules.burst, clients=max(1, len(rules.clients))
-    )
+    first, *others = [reddit.client_key(client.client_id) for client in rules.clients] or [reddit.client_key("")]
+    return RequestBudget(first, rules.requests_per_minute, rules.burst, others=tuple(others), averaged=True)
 
 
 def _reddit_missing(config: Config) -> str | None:
@@ -203,11 +199,6 @@ def byline(source: str, author: str | None) -> str:
 def bare_permalink(source: str, permalink: str) -> str:
     """Return an item's link without the words of its thread's title."""
     return source_type(source).bare_permalink(permalink)
-
-
-def is_edit(item: Item) -> bool:
-    """Return True if the item may replace the text of a stored one: no later look-up would notice that."""
-    return item.edited_at is not None and source_type(item.source).lookup_size is None
 
 
 def is_internal(source: str) -> bool:

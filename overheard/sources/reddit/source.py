@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from overheard.clock import Clock, system_clock
 from overheard.config import Config, RedditSettings
@@ -17,15 +20,18 @@ from overheard.sources import (
     LookupResult,
     NumberedPage,
     Page,
+    PlaceAnswer,
     ReadRequest,
     RequestTokens,
     SearchPage,
     SearchRequest,
 )
 from overheard.sources.reddit.clients import RedditClients
-from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
+from overheard.sources.reddit.items import ParsedChild, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
+from overheard.sources.reddit.number_reader import NumberReader
+from overheard.sources.reddit.place_check import answers_by_name, answers_by_ref
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 from overheard.sources.reddit.search import SearchReader
@@ -75,16 +81,44 @@ class RedditSource:
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read a page of ``r/a+b/new`` or ``r/a+b/comments``; ``listing_reader`` decides where the reading ends.
 
+        All of Reddit is read by its items' numbers instead: ``number_reader``. What is removed already is left out:
+        should it be restored, a second look finds it.
+
         FeedRefused for several places may also mean that their names together are too long for a URL.
         """
         kind, names = request.kind, request.places
         self._check_names(names)
+        if names == (ALL,):
+            return self._read_all(request, budget)
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
         listing = parse_listing(self._clients.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
         (item_kind,) = KINDS_IN[kind]
-        return reader.take(self._items(parse_children(listing.children, item_kind), item_kind), listing.after)
+        children = parse_children(listing.children, item_kind)
+        page = reader.take(self._items(children, item_kind), listing.after)
+        return msgspec.structs.replace(page, items=_without_removed(page.items, children))
+
+    def _read_all(self, request: ReadRequest, budget: RequestTokens) -> Page:
+        kind = request.kind
+        reader = NumberReader(request, self._clock())
+        if reader.numbers:
+            return reader.take(self.read_numbers(kind, reader.numbers, budget))
+        try:
+            return reader.take_newest(self._newest(kind, budget))
+        except FeedRefused as refusal:
+            if reader.must_ask_head:
+                raise
+            log.warning("the head of all of Reddit is unknown", kind=kind, reason=refusal.reason)
+            return reader.take_newest(())
+
+    def _newest(self, kind: FeedKind, budget: RequestTokens) -> tuple[Item, ...]:
+        """Return the newest page of r/all, without items that cannot be parsed."""
+        (item_kind,) = KINDS_IN[kind]
+        purpose = RequestPurpose(ENDPOINT_OF_KIND[kind], budget, (ALL,))
+        path = f"r/{ALL}/{ENDPOINT_OF_KIND[kind]}"
+        listing = parse_listing(self._clients.get(path, {"limit": str(PAGE_ITEMS)}, purpose))
+        return self._items(parse_children(listing.children, item_kind), item_kind)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         """Return the cursor of a group that takes in feeds of other groups."""
@@ -102,7 +136,7 @@ class RedditSource:
         """
         children = self._info(ids, budget)
         shown = {child.item.id: child for child in children if child.item}
-        gone = {name for name, child in shown.items() if child.gone or (child.item and is_text_removed(child.item))}
+        gone = {name for name, child in shown.items() if child.removed}
         items = tuple(child.item for name, child in shown.items() if child.item and name not in gone)
         readable = all(child.item for child in children)
         if not readable:
@@ -119,11 +153,22 @@ class RedditSource:
         by_id = {numbered(item_kind, number): number for number in numbers}
         children = self._info(list(by_id), budget)
         shown = {child.item.id for child in children if child.item}
-        present = tuple(child for child in children if not child.gone)
-        items = tuple(item for item in self._items(list(present), item_kind) if not is_text_removed(item))
+        items = self._items([child for child in children if not child.removed], item_kind)
+        held = tuple(by_id[name] for name in sorted(by_id.keys() & (shown - {item.id for item in items})))
         if any(child.item is None for child in children):
-            return NumberedPage(items)
-        return NumberedPage(items, tuple(number for item_id, number in by_id.items() if item_id not in shown))
+            return NumberedPage(items, held=held)
+        return NumberedPage(items, tuple(number for item_id, number in by_id.items() if item_id not in shown), held)
+
+    def check_places(self, places: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask which of at most 100 subreddits exist and can be read, in one request. Raises what ``look_up`` raises.
+
+        A banned one cannot be told from one that does not exist: both are ``missing``.
+        """
+        return answers_by_name(places, self._info_children("sr_name", places, budget))
+
+    def find_places(self, refs: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask for at most 100 subreddits by their ids, in one request. Raises what ``look_up`` raises."""
+        return answers_by_ref(refs, self._info_children("id", refs, budget))
 
     def search(self, request: SearchRequest, budget: RequestTokens) -> SearchPage:
         """Return a page of posts, the newest first; without a request if only comments are wanted.
@@ -137,7 +182,9 @@ class RedditSource:
         listing = parse_listing(
             self._clients.get(reader.path, reader.params, RequestPurpose("search", budget, reader.places))
         )
-        return reader.take(self._items(parse_children(listing.children, "post"), "post"), listing.after)
+        children = parse_children(listing.children, "post")
+        page = reader.take(self._items(children, "post"), listing.after)
+        return msgspec.structs.replace(page, items=_without_removed(page.items, children))
 
     def client_outcomes(self) -> Sequence[ClientOutcome]:
         """Return the latest outcome of each client used since the last call; none of an only client."""
@@ -162,10 +209,13 @@ class RedditSource:
         self._clients.close()
 
     def _info(self, ids: Sequence[str], budget: RequestTokens) -> list[ParsedChild]:
-        if len(ids) > LOOKUP_ITEMS:
-            raise ValueError(f"{len(ids)} names: Reddit accepts {LOOKUP_ITEMS} per request")
-        listing = parse_listing(self._clients.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
-        return parse_children(listing.children)
+        return parse_children(self._info_children("id", ids, budget))
+
+    def _info_children(self, parameter: str, names: Sequence[str], budget: RequestTokens) -> list[Any]:
+        if len(names) > LOOKUP_ITEMS:
+            raise ValueError(f"{len(names)} names: Reddit accepts {LOOKUP_ITEMS} per request")
+        purpose = RequestPurpose("info", budget)
+        return parse_listing(self._clients.get("api/info", {parameter: ",".join(names)}, purpose)).children
 
     @staticmethod
     def _check_names(names: Sequence[str]) -> None:
@@ -179,3 +229,9 @@ class RedditSource:
             self._unreadable.inc(len(wrong))
             log.warning("skipped children that cannot be parsed", kind=kind, count=len(wrong), first=wrong[0])
         return tuple(child.item for child in children if child.item is not None)
+
+
+def _without_removed(items: Sequence[Item], children: Sequence[ParsedChild]) -> tuple[Item, ...]:
+    """Return the items without removed ones, of which there is nothing to read. A reader has to see them all before."""
+    removed = {child.item.id for child in children if child.item and child.removed}
+    return tuple(item for item in items if item.id not in removed)
