@@ -14,7 +14,7 @@ from itertools import chain, pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from overheard.items import Item
+from overheard.items import SEARCHED_TEXTS, Item
 from overheard.matching.language.spelling import joined_by, literal
 from overheard.matching.markup import BREAK, address_mask, flow
 from overheard.matching.text.fast_reading import Readings, read_fast
@@ -410,8 +410,13 @@ def _places(words: list[str], word: str) -> list[int]:
 
 def texts_of(item: Item) -> Texts:
     """Return the texts of an item in which queries look that name no field; empty ones are left out."""
-    texts: Texts = {"title": item.title, "body": item.body, "url": item.url}
+    texts: Texts = {"title": item.title, "body": item.body, **searched_texts(item), "url": item.url}
     return {name: text for name, text in texts.items() if text}
+
+
+def searched_texts(item: Item) -> Texts:
+    """Return those of an item's further texts that are searched like its title and body; most items have none."""
+    return {name: item.texts[name] for name in SEARCHED_TEXTS if name in item.texts} if item.texts else {}
 
 
 def all_texts_of(item: Item) -> Texts:
