@@ -1,28 +1,22 @@
-"""Choose a transport by a channel's URL. A new one is one module, and one line in ``KINDS`` or ``CHAT_KINDS``.
+"""Choose a transport by a channel's URL. A new one is one module, and one line in ``kinds`` or ``chat_kinds``.
 
-Those in ``CHAT_KINDS`` are asked whether a URL is theirs, in the service's own form or in Apprise's; an option that
-they lack makes it Apprise's. Any other address that was copied from a chat service (``chat_urls``) is Apprise's, too,
-and any other https:// address is a signed webhook.
+They are imported when the first channel is opened or checked: that takes a quarter of a second, and most commands have
+nothing to send. Those of ``chat_kinds`` are asked whether a URL is theirs, in the form of the service or of Apprise; an
+option that they lack makes it Apprise's. Any other address that was copied from a chat service (``chat_urls``) is
+Apprise's, too, and any other https:// address is a signed webhook.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Protocol
 
 from overheard.channels import ChannelOptions, Transport
-from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.chat_urls import chat_service
-from overheard.channels.discord import DiscordTransport
-from overheard.channels.email.transport import EmailTransport
-from overheard.channels.file import FileTransport
-from overheard.channels.ntfy import NtfyTransport
-from overheard.channels.null import NullTransport
 from overheard.channels.redact import redact
 from overheard.channels.signing import new_secret
-from overheard.channels.slack import SlackTransport
-from overheard.channels.telegram import TelegramTransport
-from overheard.channels.webhook import WebhookTransport
 from overheard.errors import InvalidInput
 
 
@@ -45,21 +39,37 @@ class ChatTransportFactory(TransportFactory, Protocol):
         """Return True if this transport sends to ``url`` and knows all of its options."""
 
 
-CHAT_KINDS: tuple[ChatTransportFactory, ...] = (
-    DiscordTransport,
-    EmailTransport,
-    NtfyTransport,
-    SlackTransport,
-    TelegramTransport,
-)
-KINDS: dict[str, TransportFactory] = {
-    "http": WebhookTransport,
-    "https": WebhookTransport,
-    "file": FileTransport,
-    "null": NullTransport,
-}
-DEFAULT_KIND: TransportFactory = AppriseTransport
 SCHEME = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*)://")
+
+
+@cache
+def chat_kinds() -> tuple[ChatTransportFactory, ...]:
+    """Return the transports that know their URLs."""
+    from overheard.channels.discord import DiscordTransport
+    from overheard.channels.email.transport import EmailTransport
+    from overheard.channels.ntfy import NtfyTransport
+    from overheard.channels.slack import SlackTransport
+    from overheard.channels.telegram import TelegramTransport
+
+    return DiscordTransport, EmailTransport, NtfyTransport, SlackTransport, TelegramTransport
+
+
+@cache
+def kinds() -> Mapping[str, TransportFactory]:
+    """Return the transports of the other schemes that are not Apprise's."""
+    from overheard.channels.file import FileTransport
+    from overheard.channels.null import NullTransport
+    from overheard.channels.webhook import WebhookTransport
+
+    return {"http": WebhookTransport, "https": WebhookTransport, "file": FileTransport, "null": NullTransport}
+
+
+@cache
+def default_kind() -> TransportFactory:
+    """Return the transport of all other URLs."""
+    from overheard.channels.apprise.transport import AppriseTransport
+
+    return AppriseTransport
 
 
 def open_transport(url: str, secret: str | None, *, options: ChannelOptions) -> Transport:
@@ -98,12 +108,12 @@ def validate_url(url: str, secret: str | None = None, *, options: ChannelOptions
 
 
 def _factory(url: str) -> TransportFactory:
-    chat = next((kind for kind in CHAT_KINDS if kind.takes(url)), None)
+    chat = next((kind for kind in chat_kinds() if kind.takes(url)), None)
     if chat is not None:
         return chat
     if chat_service(url) is not None:
-        return DEFAULT_KIND
-    return KINDS.get(_scheme(url), DEFAULT_KIND)
+        return default_kind()
+    return kinds().get(_scheme(url)) or default_kind()
 
 
 def _scheme(url: str) -> str:

@@ -104,7 +104,7 @@ def _conflicts(config: Config) -> Iterator[str]:
     for number, mute in enumerate(config.notify.mute, start=1):
         yield from (f"[notify] mute {number}: {problem}" for problem in operator_mute_problems(mute))
     url, secret = config.alerts.url.get_secret_value(), config.alerts.secret.get_secret_value()
-    if is_signed(url) and not secret:
+    if url and not secret and is_signed(url):
         yield '[alerts] secret: a webhook is signed with one; make it with: echo "whsec_$(openssl rand -base64 24)"'
     # A chat's https:// address may have a secret: earlier releases took it for a webhook's and required one.
     if url and secret and not url.lower().startswith(("http://", "https://")):

@@ -17,7 +17,7 @@ import pytest
 
 from overheard.channels import ChannelOptions, Transport
 from overheard.channels.redact import redact
-from overheard.channels.registry import CHAT_KINDS, DEFAULT_KIND, KINDS, is_signed, open_transport, validate_url
+from overheard.channels.registry import chat_kinds, default_kind, is_signed, kinds, open_transport, validate_url
 from overheard.channels.sample_notice import sample_notice
 from overheard.channels.signing import new_secret
 from overheard.errors import InvalidInput, OverheardError, PermanentError, RetryableError
@@ -137,7 +137,7 @@ def every_rig(test: Callable[..., None]) -> Callable[..., None]:
 
 def test_every_kind_is_tested_here() -> None:
     assert {rig.kind for rig in ALL_RIGS.values()} == {
-        each.kind for each in (*KINDS.values(), *CHAT_KINDS, DEFAULT_KIND)
+        each.kind for each in (*kinds().values(), *chat_kinds(), default_kind())
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,7 +17,9 @@ from overheard.permits import UnlimitedPermit
 from overheard.process import RunningProcess
 from overheard.sources import RequestTokens
 from overheard.sources.reddit.names import SOURCE, client_key
-from overheard.sources.reddit.source import RedditSource, open_source
+
+if TYPE_CHECKING:
+    from overheard.sources.reddit.source import RedditSource
 
 # At most this long, whatever a poll may take: a user waits for a check. Chosen, not measured.
 REDDIT_TIMEOUT_SECONDS = 5.0
@@ -26,6 +29,8 @@ OpenBudget = Callable[[str], RequestTokens]  # called with the budget's key
 
 def reddit(running: RunningProcess, open_budget: OpenBudget | None) -> list[CheckOutcome]:
     """Log in and read one post, with every client. With a database, the requests count against their shared budgets."""
+    from overheard.sources.reddit.source import open_source  # PRAW: every command that shows problems would import it
+
     config = running.config
     settings = config.sources.reddit
     quick = settings.model_copy(update={"timeout": min(settings.timeout, REDDIT_TIMEOUT_SECONDS)})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from overheard.channels.registry import CHAT_KINDS, DEFAULT_KIND, KINDS
+from overheard.channels.registry import chat_kinds, default_kind, kinds
 from overheard.observability.metric_catalogue import LabelValues
 from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
 from overheard.sources.registry import watchable
@@ -135,8 +135,8 @@ def test_each_value_in_the_code_is_a_documented_one_and_each_documented_one_is_i
 
 
 def test_the_kinds_of_channels_and_sources_are_documented() -> None:
-    kinds = {kind.kind for kind in (*KINDS.values(), *CHAT_KINDS, DEFAULT_KIND)}
-    assert set(documented()["deliveries"][0]) == kinds | {INVALID_CHANNEL_KIND}
+    named = {kind.kind for kind in (*kinds().values(), *chat_kinds(), default_kind())}
+    assert set(documented()["deliveries"][0]) == named | {INVALID_CHANNEL_KIND}
     labels = {metric: set(documented()[metric][0]) for metric in ("items_read", "items_unreadable", "coverage_gaps")}
     assert labels == {metric: set(watchable()) for metric in labels}, (
         "SOURCE_NAMES in overheard/observability/metrics.py has to name every source that workspaces can watch, "
