@@ -186,6 +186,7 @@ def test_nothing_is_said_about_a_sound_query(query: str) -> None:
     assert explained(query).warnings == ()
 
 
+@pytest.mark.thorough
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_query_is_explained_and_what_never_matches_does_not(chance: random.Random) -> None:
