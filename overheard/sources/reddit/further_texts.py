@@ -21,6 +21,8 @@ PARAGRAPH = "\n\n"  # between captions, and between options: a phrase does not r
 
 def further_texts(crossposts: object, gallery: object, poll: object) -> dict[str, str]:
     """Return a post's further texts by name, from its ``crosspost_parent_list``, ``gallery_data`` and ``poll_data``."""
+    if not (crossposts or gallery or poll):
+        return {}  # as for nearly every post
     texts = {
         "crosspost": "" if is_original_gone(crossposts) else _line(_original(crossposts).get("title")),
         "caption": PARAGRAPH.join(islice(_captions(gallery), CAPTIONS_MAX)),

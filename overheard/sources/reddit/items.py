@@ -160,7 +160,8 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
 def _link_of(post: _Post) -> str:
     """Return what a post links to: of a crosspost, the other post, without the words of its title if that is gone."""
     link = link_of(post.url or "", post.name)
-    return without_title_slug(link) if is_original_gone(post.crosspost_parent_list) else link
+    originals = post.crosspost_parent_list
+    return without_title_slug(link) if originals and is_original_gone(originals) else link
 
 
 def is_text_removed(item: Item) -> bool:
