@@ -60,6 +60,8 @@ def store(
     metrics.items_erased.labels("deleted").inc(stored.erased)
     for source, reason in stored.gaps:
         metrics.coverage_gaps.labels(source, reason).inc()
+    for source, count in stored.filled.items():
+        metrics.gaps_filled.labels(source).inc(count)
     for age in stored.ages:
         metrics.item_to_stored.observe(max(age, 0.0))  # negative: dated in the future by its source's clock
     bind(mentions=len(stored.ages), channels=len(stored.channels))

@@ -13,10 +13,12 @@ from overheard.bus.actor import StageHandler, StageWork
 from overheard.bus.rate_limit import PermitFactory
 from overheard.bus.sender import Sender
 from overheard.config import Config
-from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
+from overheard.db.token_rates import Rate
 from overheard.errors import Unavailable
 from overheard.observability.log import get_logger
+from overheard.operations.request_rates import rate_of
 from overheard.outcomes import Outcome
 from overheard.permits import AnyPermit, permit_for
 from overheard.process import DATABASE_RETRY_SECONDS, RunningProcess
@@ -31,7 +33,7 @@ def limiter(config: Config, db: Db) -> DatabaseLimiter:
     """Return the shared budgets."""
     rates = {"channel": Rate(config.notify.per_minute, config.notify.burst)}
     for each in budgets(config):
-        rates[_kind(each.key)] = Rate(each.per_minute, each.burst)
+        rates[_kind(each.key)] = rate_of(each)
         rates[_kind(each.recheck_key)] = Rate(each.per_minute * config.recheck.share, 1)
     return DatabaseLimiter(db, rates)
 

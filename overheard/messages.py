@@ -104,21 +104,32 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def log_fields(self) -> dict[str, str | int | float]:
+        if self.fill is not None:
+            return {"source": self.source, "kind": self.fill, "demand": self.reason}
         asked = {"workspace": self.workspace_id} if self.workspace_id is not None else {"group": self.group_id or 0}
         return {**asked, "source": self.source, "demand": self.reason}
+
+
+class NumbersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The numbers of a source's items that a poll has looked up: ranges, in order, both ends included."""
+
+    source: Text
+    kind: FeedKind
+    ranges: Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which part of a poll a message carries; the stages between fetch and store pass it on unchanged.
 
-    The last part has ``parts`` (how many there are) and the ``targets``. A part that is too large for one message is
-    split into ``pieces``, of which this is number ``piece``.
+    The last part has ``parts`` (how many there are) and the ``targets``, or the ``numbers`` that were looked up to fill
+    gaps. A part that is too large for one message is split into ``pieces``, of which this is number ``piece``.
     """
 
     poll: Text
     part: Count
     parts: Count | None = None
     targets: tuple[PollTarget, ...] = ()
+    numbers: NumbersRead | None = None
     piece: Count = 0
     pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
 

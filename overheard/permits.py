@@ -34,12 +34,14 @@ class BudgetNeed(msgspec.Struct, frozen=True):
     """The budget that a message needs.
 
     ``max_wait`` bounds the seconds for which all its tokens together may hold a thread; None: MAX_THREAD_WAIT_SECONDS
-    for each. With ``share``, the key of a second budget, the message gets a SparePermit.
+    for each. With ``share``, the key of a second budget, the message gets a SparePermit. ``patient``: until the message
+    has its first token, it leaves the last ones that are free to those that are not.
     """
 
     key: str
     max_wait: float | None = None
     share: str | None = None
+    patient: bool = False
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -55,8 +57,11 @@ class Reservation(msgspec.Struct, frozen=True):
 class Limiter(Protocol):
     """Shared budgets by key. All times are on the limiter's own clock, never the caller's."""
 
-    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
-        """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind."""
+    def reserve(self, key: str, pace: TokenRate | None = None, *, patient: bool = False) -> Reservation:
+        """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind.
+
+        ``patient``: leave the next few to others.
+        """
 
     def until(self, key: str, slot: float) -> float:
         """Return the seconds until ``slot`` (negative: passed); ``-inf`` for a slot within a block: reserve again."""
@@ -106,10 +111,14 @@ class UnlimitedPermit:
 
 
 class _Held(msgspec.Struct):
-    """What a message's permits share: the slot that it holds, and for how long they may still wait in the thread."""
+    """What a message's permits share: the slot that it holds, and for how long they may still wait in the thread.
+
+    ``patient``: it has had no token yet, and others come first.
+    """
 
     slot: Slot | None
     max_wait: float | None
+    patient: bool
 
 
 class Permit:
@@ -129,12 +138,13 @@ class Permit:
         *,
         slot: Slot | None = None,
         max_wait: float | None = None,
+        patient: bool = False,
         wait: Callable[[float], object],
         on_wait: Callable[[float], object],
     ) -> None:
         self.key = key
         self._limiter = limiter
-        self._held = _Held(slot, max_wait)
+        self._held = _Held(slot, max_wait, patient)
         self._wait = wait
         self._on_wait = on_wait
 
@@ -181,7 +191,7 @@ class Permit:
         slot = self._take_slot()
         delay = self._limiter.until(self.key, slot) if slot is not None else 0.0
         if slot is None or delay < -SLOT_STALE_SECONDS:
-            reservation = self._limiter.reserve(self.key, self._pace)
+            reservation = self._limiter.reserve(self.key, self._pace, patient=self._held.patient)
             delay, slot = reservation.delay, reservation.slot
         left = self._held.max_wait
         max_wait = MAX_THREAD_WAIT_SECONDS if left is None else left
@@ -193,6 +203,8 @@ class Permit:
                 self._held.max_wait = left - delay
             self._on_wait(delay)
             self._wait(delay)
+        # A reading that has begun ends sooner if it waits for no others, and until then nothing else reads its feeds.
+        self._held.patient = False
 
     def observe(self, remaining: float, reset: float) -> None:
         """Pass on the count in the server's headers."""
@@ -223,7 +235,7 @@ class SparePermit(Permit):
         wait: Callable[[float], object],
         on_wait: Callable[[float], object],
     ) -> None:
-        super().__init__(limiter, key, slot=slot, wait=wait, on_wait=on_wait)
+        super().__init__(limiter, key, slot=slot, patient=True, wait=wait, on_wait=on_wait)
         self.urgent = False
         self._share = share
         # For all tokens of the message: a login's must not cost a second one of the share.
@@ -278,4 +290,4 @@ def permit_for(
     waits: dict[str, Any] = {"wait": wait, "on_wait": partial(on_wait, kind)}
     if need.share is not None:
         return SparePermit(limiter, need.key, need.share, slot=of_this_kind, **waits)
-    return Permit(limiter, need.key, slot=of_this_kind, max_wait=need.max_wait, **waits)
+    return Permit(limiter, need.key, slot=of_this_kind, max_wait=need.max_wait, patient=need.patient, **waits)

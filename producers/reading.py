@@ -20,9 +20,10 @@ from overheard.db.reading import GroupState
 from overheard.messages import FetchWorkspace
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations import reading_plan
+from overheard.operations import reading_plan, request_rates
 from overheard.operations.reading_plan import SourcePlan
 from overheard.reading.paging import pages
+from overheard.sources.registry import SOURCES
 
 log = get_logger(__name__)
 
@@ -99,7 +100,7 @@ class ReadingPlanner:
                 continue
             if state.behind or state.began_at + interval <= now + ahead / 2.0:
                 due.append(((now - state.began_at) / interval, needed, state))
-        affordable = course.plan.budget * 2.0 * ahead - waiting
+        affordable = self._affordable(source, ahead, course.plan.budget) - waiting
         asked = 0
         for _, needed, state in sorted(due, key=lambda each: -each[0]):
             if affordable <= 0.0 or asked == most:
@@ -111,6 +112,17 @@ class ReadingPlanner:
                 asked += 1
         return asked
 
+    def _affordable(self, source: str, ahead: float, planned: float) -> float:
+        """Return how many requests fetch could make until the next step, without those that wait for their slots.
+
+        A longer queue helps nothing: a run by hand has to wait for the readings of its feeds that it finds there. After
+        a quiet time, readings may go twice as fast as planned; more of them would fill fetch's queue.
+        """
+        budget = SOURCES[source].budget(self.config)
+        if budget is None:
+            return math.inf
+        return min(request_rates.patient_requests(self.db, budget, ahead), planned * 2.0 * ahead)
+
     def _course(self, source: str, now: float) -> _Course:
         course = self._courses.get(source)
         interests = reading.interests(self.db)
@@ -118,7 +130,7 @@ class ReadingPlanner:
             return course
         changed = course is None or interests != course.interests
         longest = reading_plan.longest_intervals(self.db, source, now) if changed or course is None else course.longest
-        repack = course is None or now - course.repacked_at >= REPACK_SECONDS
+        repack = course is None or course.plan.unread or now - course.repacked_at >= REPACK_SECONDS
         made = reading_plan.source_plan(self.db, source, self.config, longest, now=now, repack=repack)
         if self._regroup(source, made, longest):
             made = reading_plan.source_plan(self.db, source, self.config, longest, now=now, repack=False)

@@ -24,7 +24,9 @@ from overheard.observability.metrics import ProcessMetrics
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.due_times import next_digest, next_run
+from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.reports import WorkspaceReports
 from producers.sample import SampleKeeper
@@ -55,6 +57,8 @@ class TickReport(msgspec.Struct):
     pruned: int = 0
     rechecks: int = 0
     readings: int = 0
+    place_checks: int = 0
+    gaps: int = 0  # messages to fill them
     reports: int = 0
     broken: int = 0  # steps that failed
 
@@ -89,6 +93,8 @@ class Ticker:
         alerts: OperatorAlerts | None = None,
         sample: SampleKeeper | None = None,
         reading: ReadingPlanner | None = None,
+        places: PlaceChecker | None = None,
+        gaps: GapRequests | None = None,
         reports: WorkspaceReports | None = None,
     ) -> None:
         self.db = db
@@ -106,6 +112,8 @@ class Ticker:
         self.alerts = alerts
         self.sample = sample
         self.reading = reading
+        self.places = places
+        self.gaps = gaps
         self.reports = reports
         self.began = clock()
         self.last_success: float | None = None
@@ -119,7 +127,7 @@ class Ticker:
         self._steps: tuple[Step, ...] = (
             *(self._canary, self._check_queues, self._due, self._read, self._digests),
             *(self._sweep_demands, self._sweep_digests, self._sweep_channels),
-            *(self._recheck, self._sample, self._report, self._tidy),
+            *(self._fill_gaps, self._check_places, self._recheck, self._sample, self._report, self._tidy),
         )
 
     def tick(self) -> TickReport:
@@ -128,7 +136,7 @@ class Ticker:
         1. publish due workspaces, claimed a few at a time, with confirms;
         2. publish due digests;
         3. sweep lost work: unserved demands, polls with an expired lease, overdue deliveries and digests;
-        4. send due rechecks;
+        4. ask for gaps to be filled, and send due rechecks, and checks of the watched places;
         5. now and then, keep the sample of recent items, report floods and failing channels to their workspaces,
            collect dead letters from the bus, and prune old rows;
         6. record the heartbeat.
@@ -162,6 +170,14 @@ class Ticker:
     def _read(self, report: TickReport) -> None:
         if self.reading is not None:
             report.readings = self.reading.step()
+
+    def _check_places(self, report: TickReport) -> None:
+        if self.places is not None:
+            report.place_checks = self.places.step()
+
+    def _fill_gaps(self, report: TickReport) -> None:
+        if self.gaps is not None:
+            report.gaps = self.gaps.step()
 
     def _sample(self, report: TickReport) -> None:
         if self.sample is not None:

@@ -20,8 +20,10 @@ from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.demands import Demands
+from producers.gap_filling import GapRequests
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.rechecks import Rechecks
 from producers.reports import WorkspaceReports
@@ -119,6 +121,14 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             db=running.db, clock=running.clock, settings=running.config.sample, metrics=running.metrics
         ),
         reading=ReadingPlanner(
+            db=running.db,
+            clock=running.clock,
+            config=running.config,
+            ask=sender.send,
+            metrics=running.metrics,
+        ),
+        places=PlaceChecker(db=running.db, clock=running.clock, config=running.config, ask=sender.send),
+        gaps=GapRequests(
             db=running.db,
             clock=running.clock,
             config=running.config,

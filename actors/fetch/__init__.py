@@ -1,7 +1,8 @@
 """fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
 ``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
-``group_leases`` holds the leases, ``source_health`` tracks whether each source responds.
+``group_leases`` holds the leases, ``gap_filling`` fills gaps, ``source_health`` tracks whether each source responds.
+``place_checks`` asks a source which places can be read, and ``place_reviews`` does so daily.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
@@ -22,7 +23,7 @@ from __future__ import annotations
 from actors.context import Context
 from actors.fetch.fetcher import Fetcher
 from overheard.bus.actor import StageWork
-from overheard.messages import FetchWorkspace
+from overheard.messages import ON_SCHEDULE, FetchWorkspace
 from overheard.permits import BudgetNeed
 from overheard.sources.registry import request_budget
 
@@ -41,6 +42,17 @@ def work(context: Context) -> StageWork:
 
     def need(message: FetchWorkspace) -> BudgetNeed | None:
         budget = request_budget(message.source, context.config)
-        return None if budget is None else BudgetNeed(budget.key)
+        if budget is None:
+            return None
+        # What nothing waits for takes only spare tokens; it is never urgent, so nothing is taken from the share itself.
+        if message.places or message.fill is not None:
+            return BudgetNeed(budget.key, share=budget.recheck_key)
+        return BudgetNeed(budget.key, patient=_is_patient(message))
 
     return StageWork(fetcher.fetch, need)
+
+
+def _is_patient(message: FetchWorkspace) -> bool:
+    """Return True if runs that are requested by hand come first: a reading that has not begun, planned or due."""
+    by_hand = message.workspace_id is not None and message.reason not in ON_SCHEDULE
+    return not by_hand and (message.resume is None or message.resume.pages == 0)

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.fetch import planning
+from actors.fetch.gap_filling import GapFiller
 from actors.fetch.group_leases import GroupLeases
+from actors.fetch.place_checks import PlaceChecks
+from actors.fetch.place_reviews import PlaceReview
 from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Backlog, ListingOverflow, Reader, ReadResult
 from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
@@ -82,6 +85,10 @@ class Fetcher:
         self.rules = rules
         self.health = SourceHealth(db, clock)
         self.leases = GroupLeases(db=db, sources=sources, clock=clock, rules=rules)
+        self.places = PlaceChecks(
+            db=db, sources=sources, clock=clock, health=self.health, longest_backoff=rules.longest_backoff
+        )
+        self.reviews = PlaceReview(db=db, sources=sources, clock=clock, checks=self.places)
         self.reader = Reader(
             db=db,
             sources=sources,
@@ -92,6 +99,7 @@ class Fetcher:
             metrics=metrics,
             health=self.health,
         )
+        self.gaps = GapFiller(db=db, sources=sources, send=send, clock=clock, metrics=metrics, health=self.health)
         self.shares = ThreadShares(("source",))
 
     def fetch(self, message: FetchWorkspace, budget: RequestTokens) -> Outcome:
@@ -99,8 +107,9 @@ class Fetcher:
 
         1. One source holds at most half of the threads; further messages are postponed.
         2. A poll that was waiting for the budget resumes where it stopped.
-        3. A group is read back to its cursor. A refused group is divided until the refused feed stands alone, and
-           only that feed backs off. A group with more new items than its source lists is divided too.
+        3. A group is read back to its cursor. Of a refused group the source is asked which places are bad
+           (``place_checks``), or it is divided until the refused feed stands alone; only the bad ones back off. A group
+           with more new items than its source lists is divided too.
         4. A transient error of the source postpones the group for all workspaces; one message comes back for it. So
            an outage of any length leaves one message per group, and none becomes a dead letter.
         5. If a feed is being read by a poll that began before ``fresh_since``, an on-demand message checks again soon.
@@ -122,10 +131,14 @@ class Fetcher:
         with self.shares.held(lambda now: {("source", message.source): half}) as wait_seconds:
             if wait_seconds is not None:
                 return Later(wait_seconds)
+            if message.fill is not None:
+                return self.gaps.fill(message.source, message.fill, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
+        if run.message.places:
+            return self.reviews.review(run.message, run.budget)
         if workspace is None:
             return self._fetch_group(run)
         later = self._resume(run) or self._refresh(run, workspace, began)
@@ -184,7 +197,14 @@ class Fetcher:
 
     def _read(self, run: FetchRun, poll: GroupPoll) -> Later | None:
         try:
+            if not self.places.may_read(poll) or (
+                self._places_changed(poll, run.budget) and not self.leases.reload(poll)
+            ):
+                self.leases.release(poll)
+                return None
             result = self.reader.read(poll, run.budget)
+        except BudgetExhausted as exhausted:  # of a check of places
+            result = exhausted
         except RetryableError:  # the bus or the database
             self.leases.release(poll)
             raise
@@ -197,6 +217,14 @@ class Fetcher:
             return None
         return self._handle(run, poll, result)
 
+    def _places_changed(self, poll: GroupPoll, budget: RequestTokens) -> bool:
+        """Return True if the poll's group has lost places that cannot be read."""
+        if len(poll.group.feeds) > 1 and poll.progress.refused_at is not None:
+            # It had to wait before its places were asked for; or the source refused everything, and may still do so.
+            in_doubt = self.health.refuses_all_feeds(poll.group.source)
+            return not in_doubt and self.places.after_refusal(poll, budget)
+        return self.places.before_reading(poll, budget)
+
     def _handle(self, run: FetchRun, poll: GroupPoll, result: ReadResult) -> Later | None:
         match result:
             case ListingOverflow(load):
@@ -205,12 +233,12 @@ class Fetcher:
             case Backlog():
                 run.behind = True
             case FeedRefused():
-                self._handle_refusal(run, poll, result)
+                return self._handle_refusal(run, poll, result)
             case BudgetExhausted(slot=None):
                 run.postponed = True
                 delay = min(result.delay, planning.RETRY_MAX_SECONDS)
                 log.info("no budget slot available", **poll.log_fields, seconds=round(delay, 1))
-                self._postpone(run.message, poll, delay)
+                self._postpone(run.message, poll, delay, refused_at=poll.progress.refused_at)
             case BudgetExhausted():
                 resume = self.leases.extend(poll, result.delay)
                 return Later.for_slot(result, msgspec.structs.replace(run.message, resume=resume))
@@ -231,7 +259,7 @@ class Fetcher:
         # No other group may join a half: it was divided to become smaller.
         run.queued.extendleft([(second, False), (first, False)])
 
-    def _handle_refusal(self, run: FetchRun, poll: GroupPoll, refusal: FeedRefused) -> None:
+    def _handle_refusal(self, run: FetchRun, poll: GroupPoll, refusal: FeedRefused) -> Later | None:
         source, refused_at = poll.group.source, poll.progress.refused_at
         # A feed that was never read has nothing to lose: most likely its name is wrong, or it is private.
         again = refused_at is not None or poll.group.cursor is None
@@ -242,10 +270,26 @@ class Fetcher:
             log.warning("source refuses all feeds", **poll.log_fields, seconds=PROBE_SECONDS)
             self._postpone(run.message, poll, PROBE_SECONDS, refused_at=at)
         elif len(poll.group.feeds) > 1:
-            # At once: a group must get smaller with each slot of the budget that it costs.
-            self._divide(run, poll)
+            return self._reduce(run, poll, at)
         else:
             run.refused.append(RefusedFeed(poll, refusal, at, again))
+        return None
+
+    def _reduce(self, run: FetchRun, poll: GroupPoll, refused_at: float) -> Later | None:
+        """Take out of a refused group what cannot be read, and queue the rest; halve it if that is unknown."""
+        try:
+            reduced = self.places.after_refusal(poll, run.budget)
+        except BudgetExhausted as exhausted:
+            # The slot that is reserved is used to ask, not to be refused again.
+            poll.record_refusal(refused_at)
+            return self._handle(run, poll, exhausted)
+        if reduced:
+            self.leases.release(poll)
+            run.queued.appendleft((poll.group.id, False))
+        else:
+            # At once: a group must get smaller with each slot of the budget that it costs.
+            self._divide(run, poll)
+        return None
 
     def _decide_refused(self, run: FetchRun, *, probe: bool) -> None:
         """Decide whether feeds that were refused when requested alone are to blame, or their source is.

@@ -94,6 +94,14 @@ class GroupLeases:
             groups.restart(self.db, progress.poll_id, self.clock())
         return GroupPoll(group, progress)
 
+    def reload(self, poll: GroupPoll) -> bool:
+        """Give the poll its group as it is now; return False if the poll no longer holds one."""
+        group = groups.of_poll(self.db, poll.group.id, poll.progress.poll_id)
+        if group is None or not group.feeds:
+            return False
+        poll.group = group
+        return True
+
     def extend(self, poll: GroupPoll, seconds: float) -> PollProgress:
         """Extend the lease by the ``seconds`` that the poll waits, so that no other message reserves a slot for it."""
         groups.extend(self.db, poll.progress.poll_id, self.clock() + seconds + self.rules.lease)

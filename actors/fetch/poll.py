@@ -61,6 +61,10 @@ class GroupPoll(msgspec.Struct):
             refused_at=None,
         )
 
+    def record_refusal(self, at: float) -> None:
+        """Begin again at the newest page: the group is about to lose places that cannot be read."""
+        self.progress = msgspec.structs.replace(self.progress, position=None, pages=0, refused_at=at)
+
     def record_items(self, items: Sequence[Item]) -> None:
         """Remember what the feeds' rates are estimated from."""
         self._items += len(items)

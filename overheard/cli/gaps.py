@@ -16,6 +16,7 @@ KEYS = (
     *("reason", "found_at", "filled_at", "state"),
 )
 REASON_LABELS = {
+    "hole": "a number that never got an item",
     "outdated": "the source no longer had it",
     "horizon": "more new items than the source lists",
     "anchor": "the item read last has disappeared from the listing",
@@ -39,7 +40,8 @@ def gap() -> None:
 def list_(context: click.Context, place: str | None, state: str | None, limit: int, format: Format) -> None:
     """List gaps, newest first.
 
-    FROM and TO are the items just before and after the gap, which were read, and the times of their creation.
+    FROM and TO are the items just before and after the gap, which were read, and the times of their creation. Gaps of
+    Reddit are filled from spare budget; a lost one has the reason for that, too.
     """
     with running_process(context) as running:
         now = running.clock()
@@ -50,11 +52,16 @@ def list_(context: click.Context, place: str | None, state: str | None, limit: i
             Column("FROM", lambda row: _edge(row.from_item, row.from_at)),
             Column("TO", lambda row: _edge(row.to_item, row.to_at)),
             Column("STATE", lambda row: row.state),
-            Column("REASON", lambda row: REASON_LABELS.get(row.reason, row.reason)),
+            Column("REASON", lambda row: _reason(row.reason)),
         )
         output.print_listing(
             rows, columns, format, keys=KEYS, empty="No gaps: everything that was listed has been read."
         )
+
+
+def _reason(reason: str) -> str:
+    word, comma, why_lost = reason.partition(",")
+    return REASON_LABELS.get(word, word) + comma + why_lost
 
 
 def _edge(item: str | None, at: float | None) -> str:

@@ -58,7 +58,8 @@ def check(context: click.Context, name: str | None, format: Format) -> None:
     """Ask sources whether they answer: NAME, or all that are watched.
 
     NAME is a source, or a place that a workspace watches (a feed's URL, r/python). Sources whose places are on servers
-    of their own (feeds, mastodon) are asked for each watched place. Nothing is changed or stored.
+    of their own (feeds, mastodon) are asked for each watched place; Reddit for all of them at once, or for the one that
+    NAME says. Nothing is changed or stored.
 
     The exit code is 0 if all answer, 1 if one does not, 2 if there is no such source or place.
     """

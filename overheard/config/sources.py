@@ -40,7 +40,7 @@ class RedditSettings(SettingsSection):
     oauth_url: HttpAddress = "https://oauth.reddit.com"
     # Reddit allows 100 a minute for each client id; a simulator may allow more.
     requests_per_minute: Annotated[int, Field(gt=0, le=6000)] = 95
-    burst: Count = 5
+    burst: Count = 500
     timeout: SecondsUpToAnHour = 15
     # Not strict, because TOML has arrays and no tuples.
     client: Annotated[tuple[RedditCredentials, ...], Field(strict=False)] = ()

@@ -3,40 +3,43 @@
 One row for each key holds the theoretical arrival time (``tat``) of the next free slot. Reserving moves it on by one
 period and returns how far away the slot is. All processes on all machines reserve in the same row, each its own slot,
 so none waits for a slot and then finds it taken.
+
+A row has a second account like the first one, ``saved_tat``. Where a server averages its limit over a window, it has a
+large burst and a low rate, so that both accounts alone allow the same number of tokens in a window
+(``token_rates.Rate``). Every token is charged to both, and goes as soon as one of them allows it: constant demand gets
+the whole average, and after a quiet time there is a large burst. No window holds more than one account alone allows:
+
+- Let the first account allow the last token of a window. It was charged for all others, and may owe any number, so they
+  are at most its burst and what it gets in a window.
+- Let the second account allow it. If that was never emptied without having allowed a token, the same is true of it.
+  Else consider the last time: until then the first account allowed as many as above, and since then the second one has
+  got its own rate, which is lower.
+
+A patient message gets the slot after the next ``kept`` ones, which stay for others. That exceeds no window either:
+both accounts could have given that token at once after a quiet time.
 """
 
 from __future__ import annotations
 
 import math
-import time
+import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from peewee import Case, fn
 
+from overheard.db import server_counts
 from overheard.db.database import Db
 from overheard.db.models import Budget
+from overheard.db.token_rates import WINDOW_SECONDS, Rate
 from overheard.permits import Reservation, TokenRate
 
 MAX_QUEUE_SECONDS = 300.0  # a longer queue is useless: by then the tick demands the work again
 MAX_BLOCK_SECONDS = 3600.0  # a Retry-After can block for an hour at most
-MAX_WINDOW_SECONDS = 600.0  # the longest window of any source; older counts mean nothing any more
 CLOCK_RESOLUTION_SECONDS = 0.002  # SQLite's clock counts milliseconds
 OBSERVE_INTERVAL_SECONDS = 5.0  # between two writes of the server's count
 MIN_REMAINING_REQUESTS = 1.0  # with fewer left by the server's count, stop until its window ends
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """``per_minute`` tokens a minute, of which ``burst`` may come at once."""
-
-    per_minute: float
-    burst: int
-
-    @property
-    def period(self) -> float:
-        """Seconds between two tokens."""
-        return 60.0 / self.per_minute
 
 
 class DatabaseLimiter:
@@ -49,49 +52,74 @@ class DatabaseLimiter:
     def __init__(self, db: Db, rates: Mapping[str, Rate]) -> None:
         self._db = db
         self._rates = rates
+        self._lock = threading.Lock()
         self._observed_at: dict[str, float] = {}
+        self._answers: dict[str, int] = defaultdict(int)  # by key, since the server's count was last written
 
-    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None, *, patient: bool = False) -> Reservation:
         """Reserve the next free slot of ``key``. ``pace``: its rate; None: the one of its kind.
 
-        If the queue is longer than MAX_QUEUE_SECONDS, reserve nothing: ``slot`` is None, the delay MAX_QUEUE_SECONDS.
+        ``patient``: leave the rate's ``kept`` tokens to messages that are not. If the queue is longer than
+        MAX_QUEUE_SECONDS, reserve nothing: ``slot`` is None, the delay MAX_QUEUE_SECONDS.
         """
         with self._db.session():
             rate, now = Rate(*pace) if pace else self._rates[key.partition(":")[0]], self._db.now
-            earliest = now - (rate.burst - 1) * rate.period
-            start = self._db.greatest(Budget.tat, earliest, Budget.block_until)
+            kept = rate.kept if patient else 0
+            start, saved_start = self._starts(rate)
+            slot = self._db.least(start + kept * rate.period, saved_start + kept * rate.saved_period)
+            charged = {
+                Budget.tat: start + rate.period,
+                # It owes nothing: it is as if it had allowed its next token with this one.
+                Budget.saved_tat: self._db.least(saved_start, self._db.greatest(start, now)) + rate.saved_period,
+            }
             row = (
-                # A new key starts with a full bucket: this reservation takes the first token of its burst.
-                Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
-                .on_conflict(
-                    conflict_target=[Budget.key],
-                    update={Budget.tat: start + rate.period},
-                    where=(start < now + MAX_QUEUE_SECONDS),
-                )
-                .returning((Budget.tat - rate.period - now).alias("delay"), now.alias("now"))
+                Budget.insert(self._new(key, rate))
+                .on_conflict(conflict_target=[Budget.key], update=charged, where=(slot < now + MAX_QUEUE_SECONDS))
+                .returning(Budget.tat, Budget.saved_tat, now.alias("now"))
                 .tuples()
                 .execute(self._db.peewee)
             )
-            for delay, db_now in row:
-                wait = max(float(delay), 0.0)
+            for tat, saved_tat, db_now in row:
+                slot = min(tat + (kept - 1) * rate.period, saved_tat + (kept - 1) * rate.saved_period)
+                wait = max(float(slot - db_now), 0.0)
                 return Reservation(delay=wait, slot=float(db_now) + wait)
             return Reservation(delay=MAX_QUEUE_SECONDS, slot=None)
+
+    def _starts(self, rate: Rate) -> tuple[Any, Any]:
+        """Return when each of the two accounts allows the next token."""
+        now = self._db.now
+        full, saved_full = _full(rate, now)
+        start = self._db.greatest(Budget.tat, full, Budget.block_until)
+        return start, self._db.greatest(Budget.saved_tat, saved_full, Budget.block_until)
+
+    def _new(self, key: str, rate: Rate) -> dict[Any, Any]:
+        """Return a new row, from which one token was taken: it has the burst that is always there, and nothing saved.
+
+        Who knows what was used before, by another installation?
+        """
+        now = self._db.now
+        full, _ = _full(rate, now)
+        saved = now - (rate.burst - 2) * rate.saved_period
+        return {Budget.key: key, Budget.tat: full + rate.period, Budget.saved_tat: saved}
 
     def spare(self, key: str) -> float:
         """Take a token of ``key`` that would be lost otherwise; return 0 if it was taken, else seconds to wait.
 
         A full bucket loses one token each period. Only that one is taken: the bucket stays as full as before, so no
-        ``reserve`` gets a later slot because of it. None is taken either while the server's own count has less than
-        half a minute's requests left: then the same credentials are in use elsewhere.
+        ``reserve`` gets a later slot because of it; only what is saved for a burst grows more slowly. None is taken
+        either while the server's own count has less than half a minute's requests left: then the same credentials are
+        in use elsewhere.
         """
         with self._db.session():
             rate, now = self._rates[key.partition(":")[0]], self._db.now
-            full = now - (rate.burst - 1) * rate.period  # where ``tat`` is, or earlier, when the bucket is full
+            full, saved_full = _full(rate, now)
             unused = Budget.tat <= full - rate.period
             lost = unused & (Budget.block_until <= now) & ~_is_scarce(rate, now)
+            saved_start = self._db.greatest(Budget.saved_tat, saved_full)
+            charged = {Budget.tat: full, Budget.saved_tat: self._db.least(saved_start, now) + rate.saved_period}
             taken = (
-                Budget.insert(key=key, tat=full, block_until=0, observed_at=0)
-                .on_conflict(conflict_target=[Budget.key], update={Budget.tat: full}, where=lost)
+                Budget.insert(self._new(key, rate) | {Budget.tat: full})
+                .on_conflict(conflict_target=[Budget.key], update=charged, where=lost)
                 .returning(Budget.key)
                 .tuples()
                 .execute(self._db.peewee)
@@ -109,9 +137,9 @@ class DatabaseLimiter:
         another key. ``spare``: keys without spare tokens, by the server's own count, come last.
         """
         with self._db.session():
-            now = self._db.now
-            free_at = self._db.greatest(Budget.tat, Budget.block_until, now)
-            order = [_is_scarce(self._rates[keys[0].partition(":")[0]], now)] if spare else []
+            now, rate = self._db.now, self._rates[keys[0].partition(":")[0]]
+            free_at = self._db.greatest(now, self._db.least(*self._starts(rate)))
+            order = [_is_scarce(rate, now)] if spare else []
             rows = Budget.select(Budget.key).where(Budget.key.in_(list(keys))).order_by(*order, free_at, Budget.tat)
             used = [key for (key,) in rows.tuples().execute(self._db.peewee)]
         return next((key for key in keys if key not in used), None) or used[0]
@@ -133,36 +161,57 @@ class DatabaseLimiter:
         """Give out no slot before ``seconds`` from now, at most MAX_BLOCK_SECONDS; a longer block stays."""
         until = self._db.now + min(seconds, MAX_BLOCK_SECONDS)
         with self._db.session():
-            Budget.insert(key=key, tat=0, block_until=until, observed_at=0).on_conflict(
+            Budget.insert(key=key, tat=0, block_until=until).on_conflict(
                 conflict_target=[Budget.key],
                 update={Budget.block_until: self._db.greatest(Budget.block_until, until)},
             ).execute(self._db.peewee)
 
     def observe(self, key: str, remaining: float, reset: float) -> None:
-        """Store the server's own count, for ``status``; if almost nothing is left, block until its window ends.
+        """Compare the server's own count with the requests that were made from here (``server_counts``).
 
-        Our own rate is below the server's, so this happens only when the same credentials are in use elsewhere. Each
-        response carries the count: writing one every few seconds is enough to show it, but a low one always has to
-        block.
+        Each response carries it. It is written every few seconds, but if almost nothing is left, the key is blocked at
+        once until the server's window ends.
         """
-        started = time.monotonic()
-        if remaining >= MIN_REMAINING_REQUESTS and started - self._observed_at.get(key, 0.0) < OBSERVE_INTERVAL_SECONDS:
-            return
-        self._observed_at[key] = started
-        now = self._db.now
-        with self._db.session():
-            Budget.insert(key=key, tat=0, block_until=0, observed_at=now, remaining=remaining).on_conflict(
-                conflict_target=[Budget.key], update={Budget.remaining: remaining, Budget.observed_at: now}
-            ).execute(self._db.peewee)
+        now = self._db.clock()
+        used_up = remaining < MIN_REMAINING_REQUESTS
+        with self._lock:
+            self._answers[key] += 1
+            if not used_up and 0.0 <= now - self._observed_at.get(key, -math.inf) < OBSERVE_INTERVAL_SECONDS:
+                return
+            self._observed_at[key], ours = now, self._answers.pop(key)
         # ``reset`` is the server's: bounded, so that a wrong one does not stop us for longer than any window lasts.
-        if remaining < MIN_REMAINING_REQUESTS and reset > 0:
-            self.block(key, min(reset, MAX_WINDOW_SECONDS))
+        reset = min(reset, WINDOW_SECONDS)
+        with self._db.session():
+            server_counts.record(self._db, key, self._rates[key.partition(":")[0]], ours, remaining, reset)
+        if used_up and reset > 0:
+            self.block(key, reset)
+
+
+def _full(rate: Rate, now: Any) -> tuple[Any, Any]:
+    """Return the arrival times of the two accounts when they are full."""
+    return now - (rate.burst - 1) * rate.period, now - (rate.saved_burst - 1) * rate.saved_period
 
 
 def _is_scarce(rate: Rate, now: Any) -> Any:
     """Return the SQL condition that, by the server's own count, less than half a minute's requests are left."""
-    scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - MAX_WINDOW_SECONDS)
+    scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW_SECONDS)
     return fn.coalesce(scarce, False)
+
+
+def patient_tokens(db: Db, keys: Sequence[str], rate: Rate, seconds: float) -> float:
+    """Return how many tokens of the keys together patient messages would get within ``seconds``, if they asked now."""
+    columns = (Budget.tat, Budget.saved_tat, Budget.block_until, db.now)
+    rows = list(Budget.select(*columns).where(Budget.key.in_(list(keys))).tuples().execute(db.peewee))
+    unused = rate.burst + seconds / rate.period - rate.kept
+    found = [_tokens(rate, *row, seconds=seconds) - rate.kept for row in rows]
+    return sum(max(each, 0.0) for each in found) + unused * (len(keys) - len(rows))
+
+
+def _tokens(rate: Rate, tat: float, saved_tat: float, block_until: float, now: float, *, seconds: float) -> float:
+    full, saved_full = _full(rate, now)
+    steady = (now + seconds - max(tat, full, block_until)) / rate.period
+    saved = (now + seconds - max(saved_tat, saved_full, block_until)) / rate.saved_period
+    return float(max(steady, saved) + 1.0)
 
 
 def claim_slot(db: Db, key: str, seconds: float) -> bool:
@@ -176,7 +225,7 @@ def try_acquire(db: Db, key: str, rate: Rate) -> bool:
     earliest = now - (rate.burst - 1) * rate.period
     start = db.greatest(Budget.tat, earliest)
     taken = (
-        Budget.insert(key=key, tat=earliest + rate.period, block_until=0, observed_at=0)
+        Budget.insert(key=key, tat=earliest + rate.period)
         .on_conflict(conflict_target=[Budget.key], update={Budget.tat: start + rate.period}, where=(start <= now))
         .returning(Budget.key)
         .tuples()
@@ -199,7 +248,7 @@ def usage(db: Db, key: str) -> tuple[float | None, float]:
     The count is None if it is older than any window.
     """
     now = db.now
-    booked = db.greatest(Budget.tat, Budget.block_until) - now
-    remaining = Case(None, [(Budget.observed_at > now - MAX_WINDOW_SECONDS, Budget.remaining)], None)
+    booked = db.greatest(db.least(Budget.tat, Budget.saved_tat), Budget.block_until) - now
+    remaining = Case(None, [(Budget.observed_at > now - WINDOW_SECONDS, Budget.remaining)], None)
     row = Budget.select(remaining, booked).where(Budget.key == key).tuples().first(db.peewee)
     return (None, 0.0) if row is None else (row[0], max(float(row[1]), 0.0))

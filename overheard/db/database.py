@@ -63,6 +63,10 @@ class Db:
         """Return an SQL expression for the greatest of ``values``."""
         return (peewee.fn.max if self.sqlite else peewee.fn.greatest)(*values)
 
+    def least(self, *values: Any) -> Any:
+        """Return an SQL expression for the least of ``values``."""
+        return (peewee.fn.min if self.sqlite else peewee.fn.least)(*values)
+
     def contains(self, column: Any, text: Any) -> Any:
         """Return the SQL condition that ``column`` has exactly this text in it; much faster than LIKE on megabytes."""
         return (peewee.fn.instr if self.sqlite else peewee.fn.strpos)(column, text) > 0

@@ -1,7 +1,8 @@
-"""Gaps: items between two readings of a feed that could not be read."""
+"""Gaps: items between two readings of a feed that could not be read. How they are filled: ``gap_filling``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,9 +12,12 @@ from overheard.db.database import Db
 from overheard.db.models import Feed, Gap
 from overheard.db.storable_text import storable
 from overheard.items import place_key
-from overheard.sources.registry import public_place
+from overheard.messages import GapBounds
+from overheard.reading.numbers import NumberRange, with_margins
+from overheard.sources.registry import public_place, source_type
 
-OPEN = "open"
+OPEN, FILLED, LOST = "open", "filled", "lost"  # the values of ``Gap.state``
+INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of parameters
 
 
 class GapRow(msgspec.Struct, frozen=True):
@@ -40,6 +44,39 @@ COLUMNS = (
 )
 
 
+def record(db: Db, source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now: float) -> None:
+    """Record what a poll of these feeds has missed, within the transaction that moves their cursor."""
+    rows = list(_rows(source, feed_ids, missed, now))
+    for start in range(0, len(rows), INSERT_ROWS):
+        Gap.insert_many(rows[start : start + INSERT_ROWS]).execute(db.peewee)
+
+
+def _rows(source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now: float) -> Iterator[dict[str, object]]:
+    for gap in missed:
+        from_item, from_at = gap.since or (None, None)
+        to_item, to_at = gap.until or (None, None)
+        next_number, last_number = _numbers(source, from_item, to_item) or (None, None)
+        row: dict[str, object] = {
+            "from_item": from_item,
+            "from_at": from_at,
+            "to_item": to_item,
+            "to_at": to_at,
+            "reason": gap.reason,
+            "found_at": now,
+            "next_number": next_number,
+            "last_number": last_number,
+        }
+        yield from (row | {"feed": feed} for feed in feed_ids)
+
+
+def _numbers(source: str, from_item: str | None, to_item: str | None) -> NumberRange | None:
+    """Return which numbers the gap's items may have; None if its bounds do not tell."""
+    if from_item is None or to_item is None:
+        return None
+    since, until = (source_type(source).number_of(item) for item in (from_item, to_item))
+    return None if since is None or until is None else with_margins(since, until)
+
+
 def listing(db: Db, *, place: str | None = None, state: str | None = None, limit: int) -> list[GapRow]:
     """Return the newest gaps, the last found first."""
     query = Gap.select(*COLUMNS).join(Feed, on=(Gap.feed == Feed.id))
@@ -54,5 +91,14 @@ def listing(db: Db, *, place: str | None = None, state: str | None = None, limit
 
 def count_open(db: Db, since: float = 0.0) -> int:
     """Return the number of open gaps that were found since then."""
-    query: Any = Gap.select(fn.count(Gap.id)).where(Gap.state == OPEN, Gap.found_at >= since)
+    return _count(db, OPEN, since)
+
+
+def count_lost(db: Db, since: float = 0.0) -> int:
+    """Return the number of lost gaps that were found since then."""
+    return _count(db, LOST, since)
+
+
+def _count(db: Db, state: str, since: float) -> int:
+    query: Any = Gap.select(fn.count(Gap.id)).where(Gap.state == state, Gap.found_at >= since)
     return int(query.scalar(db.peewee) or 0)

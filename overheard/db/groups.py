@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 from peewee import Case, fn
 
+from overheard.db import gaps
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
+from overheard.db.models import Feed, FeedGroup, Poll, Watch, Workspace
 from overheard.items import FeedKind
-from overheard.messages import GapBounds, PollTarget
+from overheard.messages import PollTarget
 from overheard.reading import rates
 from overheard.reading.rates import FeedRate
 
@@ -61,8 +62,6 @@ class Group(msgspec.Struct, frozen=True):
 # In place of a poll's id: the group is free and its reading did not happen. The sweep must find it, and demand a
 # reading for the workspaces that waited for it. The stored text is older than the constant's name.
 FREE_UNREAD = "given up"
-
-GAP_INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of parameters
 
 FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin)
 COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
@@ -229,11 +228,13 @@ def release(db: Db, poll: str) -> None:
 
 
 def release_all(db: Db) -> None:
-    """Free all groups: the messages of all polls are lost, because they were in the memory of a process that has ended.
+    """Free all groups, none of them asked for: all messages are lost, as they were in the memory of an ended process.
 
     If one of the polls is under way after all, its group is read twice, and the later reading counts.
     """
-    FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll.is_null(False)).execute(db.peewee)
+    with db.transaction():
+        FeedGroup.update(asked_at=0).execute(db.peewee)
+        FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll.is_null(False)).execute(db.peewee)
 
 
 def postpone(db: Db, poll: str, later: str, *, until: float, lease: float) -> None:
@@ -254,7 +255,7 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
     Runs inside store's transaction. The poll counts even if its lease ran out before all was stored, as long as the
     group has no feed that was not read, and no later reading is stored already.
     """
-    gaps = []
+    left = []
     for target in sorted(targets, key=lambda target: target.group_id):
         stored = _locked(db, group=target.group_id)
         members = {row[0] for row in _feeds(db, groups=[target.group_id])}
@@ -266,10 +267,10 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
         _refresh(db, group=target.group_id, at=_read_until(target, started_at), retry_at=target.retry_at)
         missed = [gap for gap in (target.missed, *target.gaps) if gap is not None]
         if missed:
-            _record_gaps(db, target, missed, now)
-            gaps += [(stored[0][0], gap.reason) for gap in missed]
+            gaps.record(db, stored[0][0], target.feed_ids, missed, now)
+            left += [(stored[0][0], gap.reason) for gap in missed]
     _end(db, poll=poll)
-    return gaps
+    return left
 
 
 def _read_until(target: PollTarget, started_at: float) -> float:
@@ -319,23 +320,13 @@ def _end(db: Db, poll: Any) -> Any:
     return FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.poll == poll)
 
 
-def _record_gaps(db: Db, target: PollTarget, missed: Sequence[GapBounds], now: float) -> None:
-    rows = [
-        {"feed": feed, "from_item": from_item, "from_at": from_at, "to_item": to_item, "to_at": to_at}
-        | {"reason": gap.reason, "found_at": now}
-        for gap in missed
-        for (from_item, from_at), (to_item, to_at) in [(gap.since or (None, None), gap.until or (None, None))]
-        for feed in target.feed_ids
-    ]
-    for start in range(0, len(rows), GAP_INSERT_ROWS):
-        Gap.insert_many(rows[start : start + GAP_INSERT_ROWS]).execute(db.peewee)
-
-
 def sweep(db: Db, now: float, older_than: float, limit: int | None) -> list[int]:
     """Free groups whose lease ran out more than ``older_than`` seconds ago, the oldest first; return their ids."""
     over = FeedGroup.poll.is_null(False) & (FeedGroup.lease_until < now - older_than)
     oldest = FeedGroup.select(FeedGroup.id).where(over).order_by(FeedGroup.lease_until).limit(limit)
-    freed = FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id.in_(oldest), over).returning(FeedGroup.id)
+    # Not asked for any more: the planner does not wait for the answer of a process that has died.
+    unread = FeedGroup.update(poll=None, lease_until=0, asked_at=0).where(FeedGroup.id.in_(oldest), over)
+    freed = unread.returning(FeedGroup.id)
     return [group_id for (group_id,) in freed.tuples().execute(db.peewee)]
 
 

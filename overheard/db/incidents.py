@@ -19,6 +19,7 @@ IncidentKind = Literal[
     "channel disabled",
     "channel failing",
     "feed refused",
+    "place renamed",
     "process gave up",
     "tick failing",
     "canary late",

@@ -153,6 +153,19 @@ class Gap(Table):
         indexes = ((("state", "next_number"), False),)
 
 
+# Which process fills the gaps of a source's feeds of one kind, all of them together: ``poll`` until ``lease_until``.
+# ``asked_at``: when the tick last sent a message for it.
+class GapFilling(Table):
+    source = TextField()
+    kind = TextField()
+    poll = TextField(null=True)
+    lease_until = DoubleField(default=0)
+    asked_at = DoubleField(default=0)
+
+    class Meta:
+        primary_key = CompositeKey("source", "kind")
+
+
 # Whether a source answers. ``read_at``: when it was last read; ``failing_since``: since when every try has failed;
 # None: the last one succeeded. ``reason``: of the last failure; ``retry_at``: its time, or the later time until which
 # the source wants no requests.
@@ -400,12 +413,14 @@ class FailedTry(Table):
     error = TextField()
 
 
-# One reading of some feeds. When all its parts are stored, it is finished and the cursors move.
+# One reading of some feeds. When all its parts are stored, it is finished and the cursors move. Or items that were
+# looked up by number to fill gaps: ``numbers`` says which, as JSON.
 class Poll(Table):
     id = TextField(primary_key=True)
     started_at = DoubleField()
     parts = IntegerField(null=True)
     targets = TextField(null=True)
+    numbers = TextField(null=True)
     finished_at = DoubleField(null=True)
 
     class Meta:
@@ -443,13 +458,18 @@ class DeadLetter(Table):
         indexes = ((("message_id", "stage"), True),)
 
 
-# Shared rate limits: theoretical arrival time (``tat``) and block, on the database's clock (``budgets.py``).
+# Shared rate limits: theoretical arrival times of two accounts (``tat`` and ``saved_tat``) and block, on the database's
+# clock (``budgets.py``). The server's own count, when it was seen, when its window ends, and how many requests would
+# remain if there were none of others (``server_counts.py``).
 class Budget(Table):
     key = TextField(primary_key=True)
     tat = DoubleField()
+    saved_tat = DoubleField(default=0)
     block_until = DoubleField(default=0)
     observed_at = DoubleField(default=0)
     remaining = DoubleField(null=True)
+    resets_at = DoubleField(null=True)
+    expected = DoubleField(null=True)
 
 
 # How far a backfill has got in one place, from ``since`` until ``until``; its rows are deleted when all are done.
@@ -500,6 +520,7 @@ TABLES: tuple[type[Table], ...] = (
     FeedGroup,
     Feed,
     Gap,
+    GapFilling,
     SourceStatus,
     Watch,
     Query,

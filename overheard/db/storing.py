@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import deliveries, edits, erasure, groups, sampling
+from overheard.db import deliveries, edits, erasure, gap_filling, groups, sampling
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
@@ -18,13 +18,14 @@ from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
 from overheard.db.why_column import why_column
 from overheard.items import KINDS_IN, Item, WatchKey, place_key
-from overheard.messages import ItemsMatched, Key, MatchedItem, PollPart, PollTarget, SampleDraw
+from overheard.messages import ItemsMatched, Key, MatchedItem, NumbersRead, PollPart, PollTarget, SampleDraw
 from overheard.routing import NEWS_MAX_AGE_SECONDS, MuteRule, NewMention, is_backfilled, link_key
 from overheard.sources.registry import is_internal
 
 UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
 INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
 _TARGETS = msgspec.json.Decoder(list[PollTarget])
+_NUMBERS = msgspec.json.Decoder(NumbersRead | None)
 
 
 KeptFor = Callable[[str], float]  # of a source: the age in seconds from which its items are not stored
@@ -40,14 +41,15 @@ class StoreResult(msgspec.Struct, frozen=True):
 
     ``mentions`` counts the new ones, without the canary's, which nobody wrote. ``ages`` are their items' ages in
     seconds, without those of backfilled mentions: these were old before the watch began, and do not show how fast the
-    pipeline is. ``gaps``: (source, reason) of each gap that the poll has left. ``erased``: items that were gone.
-    ``sampled``: new rows of the sample, by source.
+    pipeline is. ``gaps``: (source, reason) of each gap that the poll has left; ``filled``: how many it has filled, by
+    source. ``erased``: items that were gone. ``sampled``: new rows of the sample, by source.
     """
 
     channels: dict[int, str] = {}
     mentions: int = 0
     ages: tuple[float, ...] = ()
     gaps: tuple[tuple[str, str], ...] = ()
+    filled: Mapping[str, int] = {}
     erased: int = 0
     sampled: Mapping[str, int] = {}
 
@@ -71,7 +73,8 @@ def store(
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
     3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
        ``news_for`` seconds, which are not news.
-    4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease.
+    4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease. If it
+       was one that fills gaps, what has been looked up of them moves on instead.
     """
     erased = erasure.erase_keys(db, message.gone, now)
     for source, author, until in message.gone_authors:
@@ -92,12 +95,12 @@ def store(
             read_at = poll_started_at(db, message.part.poll)
             created = _mentions(db, entries, item_ids, now, news_for, read_at)
         channels = deliveries.add(db, created, now, operator_mutes)
-        gaps = _record_part(db, message.part, now)
+        gaps, filled = _record_part(db, message.part, now)
     public = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in public}
     counted = [mention for mention in created if mention.item_id in born]
     ages = tuple(now - born[mention.item_id] for mention in counted if not mention.backfilled)
-    return StoreResult(channels, len(counted), ages, tuple(gaps), erased.items, sampled)
+    return StoreResult(channels, len(counted), ages, tuple(gaps), filled, erased.items, sampled)
 
 
 def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: KeptFor) -> list[MatchedItem]:
@@ -276,27 +279,31 @@ def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
     )
 
 
-def _record_part(db: Db, part: PollPart, now: float) -> list[tuple[str, str]]:
+def _record_part(db: Db, part: PollPart, now: float) -> tuple[list[tuple[str, str]], Mapping[str, int]]:
+    """Record the part. If it ends its poll, return the gaps (source, reason) that it leaves, and how many it fills."""
     # Lock the poll's row first: two workers that store its last two parts at once would each see the other's part
     # missing, and neither would finish the poll.
     key = {"poll": part.poll, "unknown": UNKNOWN_START}
     if part.parts is None:
         [row] = _touch_poll(db, **key)
     else:
-        [row] = _end_poll(db, **key, parts=part.parts, targets=msgspec.json.encode(part.targets).decode())
-    started_at, parts, targets, finished_at = row
+        targets, numbers = (msgspec.json.encode(each).decode() for each in (part.targets, part.numbers))
+        [row] = _end_poll(db, **key, parts=part.parts, targets=targets, numbers=numbers)
+    started_at, parts, targets, numbers, finished_at = row
     _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
     if parts is None or finished_at is not None:
-        return []
+        return [], {}
     # A part that was matched twice may have been cut into different pieces each time.
     if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
-        return []
+        return [], {}
     gaps = groups.finish(db, part.poll, started_at, _TARGETS.decode(targets), now)
+    read = _NUMBERS.decode(numbers) if numbers is not None else None  # a poll from before there was such a column
+    filled = {read.source: gap_filling.advance(db, part.poll, read, now)} if read is not None else {}
     _finish_poll(db, poll=part.poll, now=now)
-    return gaps
+    return gaps, filled
 
 
-POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.finished_at)
+POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.numbers, Poll.finished_at)
 
 
 @compiled
@@ -306,8 +313,8 @@ def _touch_poll(db: Db, poll: Any, unknown: Any) -> Any:
 
 
 @compiled
-def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any) -> Any:
-    last = {"parts": parts, "targets": targets}
+def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any, numbers: Any) -> Any:
+    last = {"parts": parts, "targets": targets, "numbers": numbers}
     made = Poll.insert(id=poll, started_at=unknown, **last)
     return made.on_conflict(conflict_target=[Poll.id], update=last).returning(*POLL)
 

@@ -171,6 +171,25 @@ class ProcessMetrics(MetricCatalogue):
             source=SOURCE_NAMES,
             reason=("horizon", "anchor", "pages", "hole", "outdated"),
         )
+        self.gaps_filled = counter(
+            "gaps_filled_total", "Gaps whose items were all looked up and stored.", "store", source=("reddit",)
+        )
+        self.gaps_lost = counter(
+            "gaps_lost_total",
+            "Gaps given up; reason is age (open for two days) or size (more items than the budget could look up).",
+            "tick",
+            source=SOURCE_NAMES,
+            reason=("age", "size"),
+        )
+        self.gaps_open = gauge(
+            "gaps_open", "Open gaps: to be filled, or not yet given up.", SET_BY_TICK, source=SOURCE_NAMES
+        )
+        self.gap_numbers = gauge(
+            "gap_numbers_left",
+            "Item numbers that are left to be looked up to fill the open gaps.",
+            SET_BY_TICK,
+            source=("reddit",),
+        )
         self.feeds = gauge("feeds", "Feeds by state: ok, failing, new.", SET_BY_TICK, state=("ok", "failing", "new"))
         self.feed_lag = gauge(
             "feed_lag_seconds", "Time since the poll of the least recently polled healthy feed.", SET_BY_TICK

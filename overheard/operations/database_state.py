@@ -22,7 +22,7 @@ from overheard.db.channels import FailingChannel
 from overheard.db.database import Db
 from overheard.db.delivery_backlog import DeliveryBacklog, DeliveryQueue
 from overheard.db.feeds import FailingFeed
-from overheard.operations import reading_plan, reddit_clients
+from overheard.operations import other_work, reading_plan, reddit_clients
 from overheard.operations.reading_plan import SourcePlan
 from overheard.operations.reddit_clients import ClientState
 from overheard.operations.source_reports import SourceReport, source_reports
@@ -32,6 +32,7 @@ from overheard.sources.registry import is_internal, source_type
 OVERDUE_SECONDS = 120.0  # unfinished work older than this is a problem; chosen, not measured
 PLANNED_UNMET_SECONDS = 600.0  # after which a planned reading counts as demanded and not made; chosen
 DAY_SECONDS = 86400.0
+LOST_SHOWN_SECONDS = 3 * DAY_SECONDS  # since a gap was found; after two days without being filled it is lost
 BACKLOG_SWEEPS = 5  # × [tick] sweep_after: the tick leaves work that is still queued alone for the same time
 DETAILED_ROWS = 100  # failing feeds and channels listed in full; the others are only counted
 
@@ -87,6 +88,8 @@ class DatabaseState(VitalSigns, frozen=True, kw_only=True):
     refused: list[FailingFeed]
     gaps: int
     gaps_last_day: int  # the open gaps that were found in the last 24 hours
+    gap_requests: int  # that are left to fill the open gaps
+    gaps_lost: int  # those found in the last LOST_SHOWN_SECONDS
     unhealthy_channels: list[FailingChannel]
     deliveries: DeliveryQueue
     backlog: DeliveryBacklog | None
@@ -162,6 +165,8 @@ def database_state(db: Db, config: Config, now: float) -> DatabaseState:
         refused=feeds.failing(db, DETAILED_ROWS) if has_failing_feeds else [],
         gaps=gaps.count_open(db),
         gaps_last_day=gaps.count_open(db, now - DAY_SECONDS),
+        gap_requests=other_work.gap_requests(db),
+        gaps_lost=gaps.count_lost(db, now - LOST_SHOWN_SECONDS),
         unhealthy_channels=channels.failing_or_disabled(db, DETAILED_ROWS) if has_unhealthy_channels else [],
         deliveries=delivery_backlog.waiting(db, now, OVERDUE_SECONDS),
         backlog=delivery_backlog.backlog(db, now, BACKLOG_SWEEPS * config.tick.sweep_after),

@@ -25,6 +25,7 @@ REMEDIES = {
     "channel disabled": "overheard channel list",
     "channel failing": "overheard channel list",
     "feed refused": "overheard status",
+    "place renamed": "its watches follow it; change it in your own copies of workspace files, too",
     "process gave up": "see its log; supervisorctl status",
     "tick failing": "see the tick's log; overheard check",
     "canary late": "overheard status",

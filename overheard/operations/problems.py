@@ -279,7 +279,13 @@ def _minor(stored: DatabaseState) -> Iterator[Problem]:
         yield Problem(
             False,
             f"{counted(number, 'gap')} in the last 24 h: some posts or comments were missed",
-            "overheard gap list shows where; a shorter `every` reads busy subreddits more often",
+            "overheard gap list shows where; those of Reddit are filled from spare budget",
+        )
+    if number := stored.gaps_lost:
+        yield Problem(
+            False,
+            f"{counted(number, 'gap')} could not be filled: some posts or comments are lost",
+            "overheard gap list --state lost shows where; overheard source plan shows what the budget has spare",
         )
     # The others are counted below: a receiver that is away may take hundreds of channels with it.
     named = stored.unhealthy_channels[:CHANNELS_NAMED]

@@ -35,6 +35,11 @@ class SourcePlan(msgspec.Struct, frozen=True):
     feeds: Mapping[int, FeedState]
 
     @property
+    def unread(self) -> bool:
+        """Return True if the rate of some feed is not known yet: it should not change its group by a guess."""
+        return any(feed.rate is None for feed in self.feeds.values())
+
+    @property
     def overloaded(self) -> bool:
         """Return True if workspaces wait for longer than they ask, because the budget is too small."""
         return self.plan.demanded > self.budget
@@ -54,7 +59,7 @@ def planned_sources(config: Config) -> list[str]:
 def requests_per_second(source: str, config: Config) -> float:
     """Return the requests a second that a source's plan may use."""
     budget = SOURCES[source].budget(config)
-    return PLANNED_FRACTION * budget.per_minute * budget.clients / 60.0 if budget else 0.0
+    return PLANNED_FRACTION * budget.per_minute * len(budget.keys) / 60.0 if budget else 0.0
 
 
 def spacing_of(every: str, timezone: str, now: float) -> float:
@@ -129,7 +134,7 @@ def _groups(source: str, feeds: Iterable[FeedState], longest: Mapping[int, float
             id=number,
             kind=kind,
             feeds=tuple(_packed(feed, longest) for feed in some),
-            fixed=any(map(_is_alone, some)),
+            fixed=any(_is_alone(feed) or feed.rate is None for feed in some),
             by_number=SOURCES[source].numbered_size is not None and any(feed.place == ALL for feed in some),
         )
         for number, ((kind, _, _), some) in enumerate(sorted(together.items()))

@@ -1,4 +1,7 @@
-"""Live checks of sources: each is asked for something that always exists, or for each of its watched places."""
+"""Live checks of sources: each is asked for something that always exists, or for each of its watched places.
+
+A source that can be asked for many places at once is asked for all that are watched, too.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from overheard.channels.redact import redact
 from overheard.config import Config
 from overheard.db import source_facts
 from overheard.db.database import Db
+from overheard.db.place_checks import ABSENT
 from overheard.errors import (
     BudgetExhausted,
     ConfigError,
@@ -21,12 +25,12 @@ from overheard.errors import (
     PermanentError,
     RetryableError,
 )
-from overheard.items import FeedKind, place_key
+from overheard.items import ALL, FeedKind, place_key
 from overheard.operations.source_reports import SourceReport, State, source_reports
 from overheard.operations.wording import counted, first_names, span
 from overheard.permits import UnlimitedPermit
 from overheard.process import RunningProcess
-from overheard.sources import ReadRequest, RequestTokens, SingleFeedSource, Source
+from overheard.sources import GroupLimit, PlaceCheck, ReadRequest, RequestTokens, SingleFeedSource, Source
 from overheard.sources.registry import SOURCES, place_label, request_budget
 
 CHECK_TIMEOUT_SECONDS = 5.0  # whatever a poll may take: a user waits for a check; chosen, not measured
@@ -51,7 +55,7 @@ def check(
         if source == without:
             continue
         report = reports[source]
-        state, reason = _ask(running, source, places, open_budget)
+        state, reason = _ask(running, source, places, open_budget, one_by_one=name not in (None, source))
         since = report.since if state == report.state else None
         yield msgspec.structs.replace(report, state=state, reason=reason, since=since)
 
@@ -78,8 +82,14 @@ def _is_named(name: str, source: str, place: str) -> bool:
 
 
 def _ask(
-    running: RunningProcess, source: str, places: Sequence[WatchedPlace], open_budget: OpenBudget
+    running: RunningProcess,
+    source: str,
+    places: Sequence[WatchedPlace],
+    open_budget: OpenBudget,
+    *,
+    one_by_one: bool,
 ) -> tuple[State, str | None]:
+    """Return a source's state, and the reason. ``one_by_one``: read the places, where that says more of them."""
     config = running.config
     if (missing := SOURCES[source].missing_setting(config)) is not None:
         return "off", missing
@@ -95,8 +105,10 @@ def _ask(
         # It has no server of its own to ask: its places are on those of others, or it makes no requests.
         if getattr(type(opened), "probe", None) is SingleFeedSource.probe:
             return _ask_places(running, opened, places, tokens)
+        if one_by_one and isinstance(opened, PlaceCheck):
+            return _ask_places(running, opened, _of_one_kind(places), tokens)
         opened.probe(tokens)
-        return "ok", None
+        return "ok", _unreadable(opened, places, tokens) if isinstance(opened, PlaceCheck) else None
     except BudgetExhausted as error:
         return "ok", f"not asked: the request budget is used up for the next {span(error.delay)}"
     except LoginRefused as error:
@@ -105,6 +117,35 @@ def _ask(
         return "failing", str(error)
     finally:
         opened.close()
+
+
+def _of_one_kind(places: Sequence[WatchedPlace]) -> list[WatchedPlace]:
+    return [(kind, place) for place, kind in {place: kind for kind, place in places}.items()]
+
+
+def _unreadable(source: Source, places: Sequence[WatchedPlace], tokens: RequestTokens) -> str | None:
+    """Return which of the places cannot be read, as the source says of many at once; None if all can."""
+    limit = GroupLimit(SOURCES[source.name].places_size or 1, source.group_limit.name_bytes)
+    left = [place for _, place in _of_one_kind(places) if place != ALL]
+    found: list[str] = []
+    until = time.monotonic() + PLACES_SECONDS
+    while left and isinstance(source, PlaceCheck) and time.monotonic() < until:
+        asked = limit.first(left)
+        try:
+            answers = source.check_places(asked, tokens)
+        except (BudgetExhausted, RetryableError, PermanentError):
+            break  # it has just answered; what is refused is in status
+        found += [
+            f"{place_label(source.name, answer.place)} ({ABSENT if answer.state == 'missing' else answer.state})"
+            for answer in answers
+            if answer.state != "ok"
+        ]
+        left = left[len(asked) :]
+    partly = f"{counted(len(left), 'place')} not asked for" if left else None
+    if not found:
+        return partly
+    listed = f"{counted(len(found), 'place')} cannot be read: {first_names(found, PLACES_NAMED)}"
+    return f"{listed}; {partly}" if partly else listed
 
 
 def _ask_places(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from overheard.reading.paging import efficient_seconds, horizon_seconds, requests_per_second
 
-SOLVE_STEPS = 40  # halvings: to a billionth of the range
+SOLVE_STEPS = 20  # halvings: to a millionth of the range
 QUIET_RATE = 1e-6  # items a second; a feed without any would never be read for freshness
 # Items expected of one reading below which reading more often brings hardly an item sooner for each request.
 FULL_PAGE_ITEMS = 80.0

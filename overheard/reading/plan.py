@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from overheard.reading import intervals as solved
 from overheard.reading.intervals import GroupLoad
-from overheard.reading.packing import PackedFeed, Packing, RequestRoom, balanced, ranked
+from overheard.reading.packing import PackedFeed, Packing, RequestRoom, balanced, place, ranked
 from overheard.reading.paging import fewest_bound
 
-# Feeds change their groups only if that saves so much of the requests, or of the items' mean age. It has to be much:
-# nearly every feed that changes costs a request until its new group is read as one, and for so long items are later.
-# In a simulation of 2,000 busy subreddits that took twenty minutes, for a fifth less of the mean age.
-REPACK_GAIN = 0.40
+# What a feed that changes its group costs, about a request until its new group is read as one, has to be gained within
+# this time, and this share of the requests, or of the items' mean age, besides. Both are chosen, not measured.
+PAYBACK_SECONDS = 3600.0
+REPACK_GAIN = 0.05
+HOT_GROUPS = (1, 2, 4, 8, 16)  # how many groups of the busiest feeds are considered
 ALIKE_FACTOR = 4.0  # feeds whose longest intervals differ by less may be read together; chosen, not measured
 
 Pack = Callable[[Sequence[PackedFeed], RequestRoom], Packing]
@@ -113,29 +115,83 @@ def _by_kind(groups: Sequence[GroupFeeds]) -> dict[str, list[PackedFeed]]:
 
 def _better_packing(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Mapping[str, tuple[tuple[int, ...], ...]]:
     """Return another packing if it is so much better that the change pays; empty if not."""
-    by_kind = _by_kind([group for group in groups if not group.fixed])
-    if not by_kind:
+    movable = [group for group in groups if not group.fixed]
+    if not movable:
         return {}
     fixed = [group.load for group in groups if group.fixed]
-    best = min(_packings(by_kind, fixed, rules), key=lambda candidate: candidate[0], default=None)
+    group_of = {feed.id: group.id for group in movable for feed in group.feeds}
     now = _score([group.load for group in groups], rules)
-    if best is None or best[0] > now * (1.0 - REPACK_GAIN):
+    best, best_gain = None, 0.0
+    for packings in _packings(movable, rules):
+        gain = 1.0 - _score([*_loads(packings), *fixed], rules) / now - REPACK_GAIN
+        gain -= _moved(packings, group_of) / (rules.budget * PAYBACK_SECONDS)
+        if gain > best_gain:
+            best, best_gain = packings, gain
+    if best is None:
         return {}
-    return {kind: tuple(tuple(feed.id for feed in packed) for packed in packing) for kind, packing in best[1].items()}
+    return {kind: tuple(tuple(feed.id for feed in packed) for packed in packing) for kind, packing in best.items()}
 
 
-def _packings(
-    by_kind: Mapping[str, Sequence[PackedFeed]], fixed: Sequence[GroupLoad], rules: ReadingRules
-) -> Iterator[tuple[float, Mapping[str, Packing]]]:
-    """Yield the packings worth considering, each with its score."""
-    for pack in (balanced,) if rules.freshest is None else (balanced, ranked):
-        packings = {kind: _packed(feeds, pack, rules.room) for kind, feeds in by_kind.items()}
-        loads = [
-            GroupLoad(sum(feed.rate for feed in each), min(feed.every for feed in each))
-            for packing in packings.values()
-            for each in packing
-        ]
-        yield _score([*loads, *fixed], rules), packings
+def _packings(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Mapping[str, Packing]]:
+    """Yield the packings worth considering."""
+    count = sum(len(group.feeds) for group in groups)
+    if rules.freshest is not None:
+        busiest = sorted((feed.rate for group in groups for feed in group.feeds), reverse=True)
+        for hot in HOT_GROUPS:
+            if hot * rules.room.feeds < count:
+                yield _with_hot(groups, busiest[hot * rules.room.feeds], rules.room)
+    # Nearly all feeds change their groups then; half of them may stay by chance.
+    if count / 2.0 < rules.budget * PAYBACK_SECONDS:
+        by_kind = _by_kind(groups)
+        for pack in (balanced,) if rules.freshest is None else (balanced, ranked):
+            yield {kind: _packed(feeds, pack, rules.room) for kind, feeds in by_kind.items()}
+
+
+def _with_hot(groups: Sequence[GroupFeeds], rate: float, room: RequestRoom) -> Mapping[str, Packing]:
+    """Return the groups as they are, but with all feeds of more than this rate in groups of their own.
+
+    What is left of a group that they leave half empty joins others.
+    """
+    packings: dict[str, Packing] = {}
+    for kind in {group.kind for group in groups}:
+        hot: list[PackedFeed] = []
+        kept: dict[int, Sequence[PackedFeed]] = {}
+        rest: list[PackedFeed] = []
+        for group in groups:
+            if group.kind != kind:
+                continue
+            quiet = [feed for feed in group.feeds if feed.rate <= rate]
+            hot += [feed for feed in group.feeds if feed.rate > rate]
+            if len(quiet) < min(len(group.feeds), room.feeds / 2.0):
+                rest += quiet
+            else:
+                kept[group.id] = quiet
+        placed = place(rest, kept, room)
+        joined = {number: [*feeds] for number, feeds in kept.items()}
+        for feed in rest:
+            if feed.id in placed:
+                joined[placed[feed.id]].append(feed)
+        left = [feed for feed in rest if feed.id not in placed]
+        packings[kind] = [*ranked(hot, room), *joined.values(), *ranked(left, room)]
+    return packings
+
+
+def _loads(packings: Mapping[str, Packing]) -> list[GroupLoad]:
+    return [
+        GroupLoad(sum(feed.rate for feed in feeds), min(feed.every for feed in feeds))
+        for packing in packings.values()
+        for feeds in packing
+    ]
+
+
+def _moved(packings: Mapping[str, Packing], group_of: Mapping[int, int]) -> int:
+    """Return how many feeds change their group; most of each new group may be what an old one keeps."""
+    moved = 0
+    for packing in packings.values():
+        for feeds in packing:
+            (_, kept), *_ = Counter(group_of[feed.id] for feed in feeds).most_common(1)
+            moved += len(feeds) - kept
+    return moved
 
 
 def _packed(feeds: Sequence[PackedFeed], pack: Pack, room: RequestRoom) -> Packing:

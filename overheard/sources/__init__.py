@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -21,6 +22,12 @@ class GroupLimit(msgspec.Struct, frozen=True):
 
     places: int = 1
     name_bytes: int | None = None
+
+    def first(self, places: Sequence[str]) -> list[str]:
+        """Return as many of the places, in order, as one request may name."""
+        lengths = accumulate(len(place) + 1 for place in places)
+        fit = sum(self.name_bytes is None or length <= self.name_bytes for length in lengths)
+        return list(places[: min(self.places, fit)])
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,9 +249,10 @@ PlaceState = Literal["ok", "private", "quarantined", "banned", "missing"]
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True):
-    """What a source says of a place that it was asked for as ``place`` (a key).
+    """What a source says of ``place``: a key, or what ``find_places`` was asked for.
 
-    ``name``: as the source spells it now; ``ref``: its own id of the place, which stays when it is renamed.
+    ``name``: as the source spells it now; ``ref``: its own id of the place, which stays when it is renamed. A source
+    that cannot tell a banned place from one that does not exist says ``missing`` of both.
     """
 
     place: str
@@ -260,9 +268,16 @@ class PlaceCheck(Protocol):
     name: str
 
     def check_places(self, places: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
-        """Ask for at most ``places_size`` places, in one request; return an answer for each.
+        """Ask for at most ``places_size`` places, in one request; return an answer for each of which there is one.
 
-        Raises what ``look_up`` raises.
+        Without an answer are those that an answer which could not be parsed may be about. Raises what ``look_up``
+        raises.
+        """
+
+    def find_places(self, refs: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask for at most ``places_size`` places by their ids (``PlaceAnswer.ref``), to follow those that were renamed.
+
+        In one request; return an answer for each. Raises what ``look_up`` raises.
         """
 
 

@@ -29,11 +29,8 @@ log = get_logger(__name__)
 
 def _reddit_budget(config: Config) -> RequestBudget:
     rules = config.sources.reddit
-    # One of the first client; those of the others have the same rate.
-    first = rules.clients[0].client_id if rules.clients else ""
-    return RequestBudget(
-        reddit.client_key(first), rules.requests_per_minute, rules.burst, clients=max(1, len(rules.clients))
-    )
+    first, *others = [reddit.client_key(client.client_id) for client in rules.clients] or [reddit.client_key("")]
+    return RequestBudget(first, rules.requests_per_minute, rules.burst, others=tuple(others), averaged=True)
 
 
 def _reddit_missing(config: Config) -> str | None:

@@ -42,13 +42,20 @@ def hashed_id(ref: str) -> str:
 class RequestBudget(msgspec.Struct, frozen=True):
     """A source's request budget, shared by all processes. ``key`` is ``source:credentials``.
 
-    ``clients``: how many budgets of this rate there are, one for each set of credentials.
+    ``others``: the keys of further budgets of this rate, one for each further set of credentials. ``averaged``: the
+    server averages over a window, no one of which may hold more than ``per_minute`` allows.
     """
 
     key: str
     per_minute: float
     burst: int
-    clients: int = 1
+    others: tuple[str, ...] = ()
+    averaged: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all budgets."""
+        return (self.key, *self.others)
 
     @property
     def recheck_key(self) -> str:
@@ -119,7 +126,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def capabilities(self) -> tuple[str, ...]:
         """Return what it can do, in fixed words."""
-        optional = {"lookup": self.lookup_size is not None, "search": self.searchable}
+        asks = self.places_size is not None
+        optional = {"lookup": self.lookup_size is not None, "search": self.searchable, "places": asks}
         return ("stream" if self.streamed else "list", *(word for word, has in optional.items() if has))
 
     def place_label(self, place: str) -> str:

@@ -23,7 +23,7 @@ from overheard.workspaces.parts import (
     text_problems,
     too_long,
 )
-from overheard.workspaces.places import canonical_place
+from overheard.workspaces.places import beside_all_problems, canonical_place
 from overheard.workspaces.problems import SpecProblem, valid_names, within
 from overheard.workspaces.query_scope import Watched, normalized_scope, place_problems, scope_problems, watched_kinds
 from overheard.workspaces.spec import KINDS, ChannelSpec, MuteSpec, QuerySpec, WatchKind, WorkspaceSpec, watch_fields
@@ -120,6 +120,7 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
         return
     # Each once, as several watches may name the same wrong place.
     yield from {problem.text: problem for problem in _place_problems(spec)}.values()
+    yield from beside_all_problems(spec)
     yield from name_problems("query", (query.name for query in spec.query))
     yield from name_problems("channel", (channel.name for channel in spec.channel))
     watched = watched_kinds(known)

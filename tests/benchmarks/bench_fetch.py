@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import random
 import sys
+import timeit
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 from overheard.observability import log
+from overheard.reading.packing import PackedFeed, RequestRoom, balanced
+from overheard.reading.plan import GroupFeeds, ReadingRules, plan
 from tests.benchmarks.fetch_world import CYCLE, SMALL, START, FetchWorld, Traffic, database, of_site
 from tests.benchmarks.figures import Figure, print_table
 
@@ -46,7 +50,11 @@ def top(count: int) -> Traffic:
     return of_site(range(1, count + 1))
 
 
+# 300 posts a minute in one subreddit, hardly anything in the others.
+BUSY = Traffic({f"place{number:02}": 4900.0 if number == 25 else 1.0 for number in range(50)}, 5.05, 0.05)
+
 SCENES = (
+    Scene("one busy subreddit among 49 quiet ones", BUSY, cycles=6),
     Scene("200 mixed", mixed(200)),
     Scene("200 mixed, spare budget for freshness", mixed(200), spare="freshness"),
     Scene("100 workspaces, 250 subreddits", SMALL, workspaces=100),
@@ -62,6 +70,7 @@ FULL = (
 def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
     log.configure("ERROR", style="text")
+    yield from decisions()
     of_small: list[float] = []
     for scene in scenes:
         figures = measured(scene)
@@ -70,6 +79,26 @@ def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
             of_small.append(figures[0].value)
             growth = of_small[-1] / of_small[0]
             yield Figure(f"{scene.name}: requests, times those of 100 workspaces", growth, "×", 1.01, False)
+
+
+def decisions() -> Iterator[Figure]:
+    """How long the planner thinks about 20,000 feeds: at each plan, and at the few that consider other groups."""
+    traffic, room = top(10_000), RequestRoom(50, 1500)
+    whole = sum(traffic.weights.values())
+    feeds = [
+        PackedFeed(number, rate * weight / whole, CYCLE, len(name) + 1)
+        for number, (rate, (name, weight)) in enumerate(
+            product((traffic.posts, traffic.comments), traffic.weights.items())
+        )
+    ]
+    half = len(feeds) // 2
+    packed = [("posts", each) for each in balanced(feeds[:half], room)]
+    packed += [("comments", each) for each in balanced(feeds[half:], room)]
+    groups = [GroupFeeds(number, kind, tuple(each)) for number, (kind, each) in enumerate(packed)]
+    rules = ReadingRules(room, BUDGET_PER_MINUTE / 60.0, FRESH_SECONDS[0])
+    for what, repack in (("intervals", False), ("intervals and groups, every ten minutes", True)):
+        best = min(timeit.repeat(lambda: plan(groups, rules, repack=repack), number=1, repeat=5))  # noqa: B023
+        yield Figure(f"the plan of 20,000 feeds: {what}", 1000.0 * best, "ms", 50, False)
 
 
 def measured(scene: Scene) -> list[Figure]:

@@ -51,6 +51,7 @@ from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
+from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
 from producers.reading import ReadingPlanner
@@ -64,16 +65,23 @@ WATCHED = 5  # subreddits of a workspace
 DISTINCT = 100  # workspaces, at most: more are copies of them
 SITE_POSTS, SITE_COMMENTS = 17.0, 126.0  # a second, in all of Reddit
 SITE_SUBREDDITS = 100_000
-LATE_SHARE = 0.02  # of the posts is held by a filter, and appears 1 to 10 minutes later
+LATE_SHARE = 0.02
+HISTORY_SECONDS = 200.0  # of traffic before the start: the first reading estimates the rates from it
 LATENCY = 0.3  # seconds that a request takes
 
 
 class Traffic(NamedTuple):
-    """Subreddits with their weights, and the posts and comments a second in all of them."""
+    """Subreddits with their weights, and the posts and comments a second in all of them.
+
+    ``elsewhere``: posts a second in the rest of Reddit, which only take numbers. ``late``: the share of the posts that
+    is held by a filter, and appears 1 to 10 minutes later.
+    """
 
     weights: Mapping[str, float]
     posts: float
     comments: float
+    elsewhere: float = 0.0
+    late: float = LATE_SHARE
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +94,8 @@ SMALL = Traffic({f"place{rank:03}": 1.0 / rank for rank in range(1, 251)}, 2.0, 
 
 def of_site(ranks: Sequence[int]) -> Traffic:
     """Return the subreddits of these ranks: rates fall as 1/(rank + 10) over all of Reddit."""
-    weights = {f"place{rank:05}": 1.0 / (rank + 10) for rank in ranks}
+    names = random.Random(7).sample(range(SITE_SUBREDDITS), len(ranks))  # by name, busy ones are anywhere
+    weights = {f"place{name:05}": 1.0 / (rank + 10) for name, rank in sorted(zip(names, ranks, strict=True))}
     share = sum(weights.values()) / sum(1.0 / (rank + 10) for rank in range(1, SITE_SUBREDDITS + 1))
     return Traffic(weights, SITE_POSTS * share, SITE_COMMENTS * share)
 
@@ -138,6 +147,7 @@ class InProcessReddit:
         self.until = until
         self.traffic = traffic
         self.requested_at: list[float] = []
+        self.info_at: list[float] = []  # those of them that look items up
         self.shown: dict[str, float] = {}  # item → since when it is listed
         self._store = SimulatedContent(clock, seed=1, holes=holes)
         self._routes = Routes(self._store)
@@ -145,7 +155,8 @@ class InProcessReddit:
         self._weights = list(accumulate(traffic.weights.values()))
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
-        self._next = {"posts": START, "comments": START}
+        self._next = {"posts": START - HISTORY_SECONDS, "comments": START - HISTORY_SECONDS}
+        self._last_post_at = START - HISTORY_SECONDS
         for name in self._names:
             self._posts[name] = self._store.add_post(
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
@@ -157,6 +168,8 @@ class InProcessReddit:
         self.clock.wait(LATENCY)
         self.arrive()
         self.requested_at.append(self.clock.now)
+        if path == "api/info":
+            self.info_at.append(self.clock.now)
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
 
@@ -185,15 +198,21 @@ class InProcessReddit:
         if kind == "comments":
             post = self._posts[subreddit]
             name = self._store.add_comment(post, text, author="somebody", parent=None, created=at, held=False)
-            self.shown[name] = at
+            self._show(name, at)
             return
-        late = self.chance.random() < LATE_SHARE
+        self._store._next["t3"] += round(self.traffic.elsewhere * (at - self._last_post_at))
+        self._last_post_at = at
+        late = self.chance.random() < self.traffic.late
         name = self._store.add_post(subreddit, text, author="somebody", created=at, url=None, over_18=False, held=late)
         if late:
             heapq.heappush(self._held, (at + self.chance.uniform(60, 600), name))
         else:
-            self.shown[name] = at
+            self._show(name, at)
             self._posts[subreddit] = name
+
+    def _show(self, name: str, at: float) -> None:
+        if at >= START:
+            self.shown[name] = at
 
     def _release(self, until: float) -> None:
         while self._held and self._held[0][0] <= until:
@@ -245,19 +264,23 @@ class FetchWorld:
         self.config = Config.model_validate(settings)
         self._save(workspaces)
         self._stages = self._wire()
+        self._tick = self._ticker()
 
     def run(self) -> None:
         """Take what is due, in the order of its times, until one cycle after the last news."""
-        ticker = self._ticker()
+        self.run_until(self.ends + self.drain)
+
+    def run_until(self, end: float) -> None:
+        """Take what is due, in the order of its times."""
         next_tick = self.clock.now
-        while self.clock.now < self.ends + self.drain:
+        while self.clock.now < end:
             if self._heap and self._heap[0][0] <= next_tick:
                 at, _, message, options = heapq.heappop(self._heap)
                 self.clock.now = max(self.clock.now, at)
                 self._work(message, options)
             else:
                 self.clock.now = max(self.clock.now, next_tick)
-                ticker.tick()
+                self._tick.tick()
                 next_tick = self.clock.now + self.config.tick.interval
         self.reddit.arrive()
 
@@ -265,8 +288,9 @@ class FetchWorld:
         """``Send`` and ``Sender`` in one: onto the heap; a part of a reading passes match and store at once."""
         if isinstance(message, ItemsFetched):
             self._parts[message.part.poll, message.part.part] = message.items
-        now = self.clock.now
-        self._push(now + (delay or 0.0), message, {})
+        # Match and store run beside fetch, and are faster: they never wait for what fetch has to do.
+        at = START if isinstance(message, ItemsFetched | ItemsMatched) else self.clock.now + (delay or 0.0)
+        self._push(at, message, {})
         return str(self._sent)
 
     def send_all(self, parcels: Sequence[OutgoingMessage]) -> None:
@@ -344,6 +368,8 @@ class FetchWorld:
                 fresh_for=self.config.fetch.fresh_for,
             )
         )
+        parts: dict[str, Any] = {"db": self.db, "clock": self.clock, "config": self.config, "ask": self.send}
+        parts["metrics"] = self.metrics
         return Ticker(
             db=self.db,
             events=cast(Any, events),
@@ -355,13 +381,8 @@ class FetchWorld:
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
             gauges=cast(SystemGauges, None),
-            reading=ReadingPlanner(
-                db=self.db,
-                clock=self.clock,
-                config=self.config,
-                ask=self.send,
-                metrics=self.metrics,
-            ),
+            reading=ReadingPlanner(**parts),
+            gaps=GapRequests(**parts),
         )
 
 
@@ -372,7 +393,7 @@ def _spec(number: int, names: Sequence[str], watched: int, kinds: tuple[FeedKind
         name="w",
         timezone="UTC",
         every="5m",
-        digest="0 9 * * *",
+        digest="0 9 1 1 *",  # never within a run
         subreddits=tuple(names[(first + step) % len(names)] for step in range(watched)),
         kinds=kinds,
         query=(QuerySpec("q", f"w{number}"),),

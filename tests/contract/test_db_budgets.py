@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from overheard.db import budgets
-from overheard.db.budgets import MAX_QUEUE_SECONDS, DatabaseLimiter, Rate
+from overheard.db.budgets import MAX_QUEUE_SECONDS, DatabaseLimiter
 from overheard.db.database import Db, open_database
 from overheard.db.models import Budget
+from overheard.db.token_rates import WINDOW_SECONDS, Rate
 from overheard.errors import BudgetExhausted, Unavailable
 from overheard.permits import MAX_THREAD_WAIT_SECONDS, BudgetNeed, Permit, Slot, SparePermit, permit_for
 from tests.fixtures import Clock, Race
@@ -26,8 +27,9 @@ PER_MINUTE = 1200  # a slot each 50 ms
 
 RESERVER = """
 import sys
-from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import open_database
+from overheard.db.token_rates import Rate
 db = open_database(sys.argv[1])
 limiter = DatabaseLimiter(db, {"reddit": Rate(1200, 3)})
 with db.session():
@@ -230,7 +232,7 @@ def test_the_server_s_count_is_stored_and_respected(db: Db) -> None:
 def test_a_count_older_than_its_window_is_unknown(db: Db) -> None:
     one = limiter(db)
     one.observe("reddit:x", 42.0, 300)
-    Budget.update(observed_at=Budget.observed_at - budgets.MAX_WINDOW_SECONDS + 30).execute(db.peewee)
+    Budget.update(observed_at=Budget.observed_at - WINDOW_SECONDS + 30).execute(db.peewee)
     assert budgets.usage(db, "reddit:x")[0] == 42.0
     Budget.update(observed_at=Budget.observed_at - 31).execute(db.peewee)
     assert budgets.usage(db, "reddit:x")[0] is None

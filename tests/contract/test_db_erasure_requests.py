@@ -10,10 +10,11 @@ import pytest
 
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db import dead_letters, digests, erasure_requests, queries, storing
-from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
 from overheard.db.models import Budget, DeadLetter, Feed, Mention, StoredItem
+from overheard.db.token_rates import Rate
 from overheard.messages import ComposeDigest, FetchWorkspace, Message, NotifyChannel
 from tests.fixtures import Clock, Race, World
 

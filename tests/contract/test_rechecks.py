@@ -36,7 +36,7 @@ class SpareTokens:
     def observe(self, key: str, remaining: float, reset: float) -> None:
         """Ignore the server's count."""
 
-    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None, *, patient: bool = False) -> Reservation:
         raise AssertionError("a recheck that can wait reserves nothing")
 
     def until(self, key: str, slot: float) -> float:

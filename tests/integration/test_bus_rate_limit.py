@@ -27,7 +27,7 @@ class Line:
         self.reserved: list[str] = []
         self.used: list[Slot] = []
 
-    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None, *, patient: bool = False) -> Reservation:
         self.reserved.append(key)
         return Reservation(delay=0.3, slot=42.0)
 

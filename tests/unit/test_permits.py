@@ -27,11 +27,13 @@ class Line:
     def __init__(self, *delays: float | None) -> None:
         self.delays = list(delays)
         self.reserved = 0
+        self.patient: list[bool] = []
         self.told: list[tuple[object, ...]] = []
 
-    def reserve(self, key: str, pace: TokenRate | None = None) -> Reservation:
+    def reserve(self, key: str, pace: TokenRate | None = None, *, patient: bool = False) -> Reservation:
         assert key == KEY
         self.reserved += 1
+        self.patient.append(patient)
         delay = self.delays.pop(0)
         return Reservation(300.0, None) if delay is None else Reservation(delay, 1000 + delay)
 
@@ -189,3 +191,14 @@ def test_a_message_goes_to_the_client_whose_slot_it_holds() -> None:
     assert chooser(Lines("reddit:b", "reddit:a"), held).soonest(["a", "b"]) == "a"
     assert chooser(Lines("reddit:b", "reddit:a"), held).soonest(["b", "c"]) == "b", "it is refused meanwhile"
     assert chooser(Lines("reddit:b", void=("reddit:a",)), held).soonest(["a", "b"]) == "b", "it is blocked meanwhile"
+
+
+def test_a_message_is_patient_until_its_first_token(waits: Waits) -> None:
+    line = Line(30.0, 0.0, 0.0, 0.0)
+    held = Permit(line, KEY, patient=True, wait=waits.waited.append, on_wait=waits.seen.append)
+    with pytest.raises(BudgetExhausted):
+        held.acquire()
+    other = held.of("x")
+    for _ in range(3):
+        other.acquire()
+    assert line.patient == [True, True, False, False], "a reading that has begun ends soon"

@@ -120,6 +120,28 @@ def test_feeds_are_packed_again_only_if_that_pays() -> None:
     assert again.requests == pytest.approx(again.bound) == pytest.approx(2 / 300)
 
 
+def test_with_more_feeds_than_a_regrouping_pays_for_only_the_busiest_change_their_group() -> None:
+    feeds = [PackedFeed(number, 10.0 / (number + 1), 300.0, 10) for number in range(12_000)]
+    room = RequestRoom(50, None)
+    groups = [GroupFeeds(number, "posts", tuple(each)) for number, each in enumerate(balanced(feeds, room))]
+    packing = plan(groups, ReadingRules(room, 1.5, 15.0)).packing["posts"]
+    assert sorted(feed for group in packing for feed in group) == [feed.id for feed in feeds]
+    assert set(packing[0]) == set(range(50))
+    kept = {frozenset(feed.id for feed in group.feeds if feed.id not in packing[0]) for group in groups}
+    assert len(kept & {frozenset(group) for group in packing}) > 100
+
+
+def test_half_empty_groups_that_the_busiest_leave_join_others() -> None:
+    busy = [PackedFeed(number, 10.0, 300.0, 10) for number in range(50)]
+    quiet = [PackedFeed(100 + number, 1e-4, 300.0, 10) for number in range(9_040)]
+    mixed = [GroupFeeds(0, "posts", (*busy[:45], *quiet[:5])), GroupFeeds(1, "posts", (*busy[45:], *quiet[5:40]))]
+    others = [GroupFeeds(2 + start, "posts", tuple(quiet[start : start + 50])) for start in range(40, 9_040, 50)]
+    packing = plan([*mixed, *others], ReadingRules(RequestRoom(50, None), 1.0, 15.0)).packing["posts"]
+    assert set(packing[0]) == set(range(50))
+    (joined,) = (group for group in packing if quiet[0].id in group)
+    assert len(joined) == 40
+
+
 def test_what_is_read_alone_is_packed_with_nothing() -> None:
     refused = GroupFeeds(0, "posts", (PackedFeed(0, 0.0, 300.0, 10),), fixed=True)
     others = [GroupFeeds(number, "posts", (PackedFeed(number, 0.0, 300.0, 10),)) for number in (1, 2, 3)]

@@ -160,6 +160,15 @@ def inline(value: Any) -> str:
         ({"subreddits": ["python", "no spaces"]}, ["workspace acme: subreddits: 'no spaces'"]),
         ({"subreddits": ["a+b"]}, ["workspace acme: subreddits: 'a+b'"]),
         ({"subreddits": ["../x"]}, ["workspace acme: subreddits"]),
+        ({"subreddits": ["r/Popular"]}, ["subreddits: r/popular is not a subreddit: it shows what is popular now"]),
+        (
+            {"subreddits": ["all", "r/Python", "u_Ann"]},
+            ["watch of reddit: 'all' beside r/python, r/u_ann: all posts and comments are read already; leave the"],
+        ),
+        (
+            {"subreddits": ["all"], "watch": [{"source": "reddit", "places": ["rust"], "kinds": ["posts"]}]},
+            ["watch of reddit: 'all' beside r/rust"],
+        ),
         ({"kinds": []}, ["workspace acme: kinds"]),
         ({"kinds": ["links"]}, ["workspace acme", "kinds"]),
         ({"quiet": True}, ["workspace acme", "quiet"]),
@@ -594,3 +603,20 @@ def test_a_part_in_another_form_has_the_line_around_it() -> None:
         read("workspace = [{slug = 'a', every = 'x', subreddits = ['b']}]", "my.toml")
     with pytest.raises(InvalidInput, match=r"query: must be tables: write \[\[workspace.query\]\] for each"):
         read("[[workspace]]\nslug = 'a'\nquery = ['x']\nsubreddits = ['b']", "my.toml")
+
+
+def test_names_beside_all_are_fine_for_what_all_does_not_read() -> None:
+    posts_of_all = {"source": "reddit", "places": ["all"], "kinds": ["posts"]}
+    replay = {"source": "replay", "places": ["all", "x"], "kinds": ["posts"]}
+    text = change(subreddits=["python"], kinds=["comments"], watch=[posts_of_all, replay])
+    [spec] = read(text, "my.toml")
+    assert {(feed.source, feed.place) for feed in spec.feeds} == {
+        ("reddit", "python"), ("reddit", "all"), ("replay", "all"), ("replay", "x"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(names.NOT_SUBREDDITS))
+def test_what_reddit_makes_for_each_account_is_not_a_subreddit(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"r/{name} is not a subreddit: it shows .*; name subreddits, or all"):
+        names.check_place(f"/r/{name.title()}/")
+    assert names.check_place(f"{name}s") == f"{name}s"

@@ -172,9 +172,13 @@ def _feeds() -> DashboardRow:
         ),
         timeseries_panel(
             "Gaps, last hour",
-            "Polls that could not reach back to the previous one: Reddit lists only the newest 1,000 items.",
+            "Polls that could not reach back to the previous one: Reddit lists only the newest 1,000 items; filled: "
+            "gaps whose items were all looked up since.",
             "short",
-            increase("overheard_coverage_gaps_total", "1h", "gaps", where=REDDIT),
+            (
+                increase("overheard_coverage_gaps_total", "1h", "gaps", where=REDDIT),
+                increase("overheard_gaps_filled_total", "1h", "filled", where=REDDIT),
+            ),
             Thresholds(bad=1),
         ),
     )

@@ -143,9 +143,16 @@ def _one() -> DashboardRow:
         ),
         timeseries_panel(
             "Gaps, last hour",
-            "Readings that could not reach back to the previous one, by reason.",
+            "Readings that could not reach back to the previous one, by reason; filled: gaps whose items were all "
+            "looked up since; lost: gaps given up; open: the others, and the requests that are left to fill them.",
             "short",
-            increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),
+            (
+                increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),
+                increase("overheard_gaps_filled_total", "1h", "filled", where=ONE),
+                increase("overheard_gaps_lost_total", "1h", "lost", where=ONE),
+                gauge_max("overheard_gaps_open", "open", where=ONE),
+                PanelQuery(f'max(overheard_gap_numbers_left{{job="overheard", {ONE}}}) / 100', "requests left"),
+            ),
             Thresholds(bad=1),
         ),
         timeseries_panel(

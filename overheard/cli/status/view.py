@@ -81,8 +81,8 @@ def _lines(stored: DatabaseState, now: float) -> Iterator[tuple[str, Text]]:
     feeds = stored.feeds
     yield "Feeds", _counts(("ok", feeds["ok"], ""), ("failing", feeds["failing"], "yellow"), ("new", feeds["new"], ""))
     yield "Lag", Text("–" if stored.lag is None else f"{span(stored.lag)} since the longest-waiting feed was read")
-    if stored.gaps:
-        yield "Gaps", Text(f"{stored.gaps:,} open (overheard gap list)")
+    if stored.gaps or stored.gaps_lost:
+        yield "Gaps", _gaps(stored)
     yield "Reddit", _reddit(stored, now)
     yield "Oldest work", _ages(stored, now)
     states = stored.channels
@@ -100,6 +100,12 @@ def _lines(stored: DatabaseState, now: float) -> Iterator[tuple[str, Text]]:
         canary = stored.canary
         yield "Canary", Text(f"delivered {ago(canary.delivered_at, now)}, one every {span(canary.every)}")
     yield "Dead letters", Text(f"{stored.dead_letters:,}", style="yellow" if stored.dead_letters else "")
+
+
+def _gaps(stored: DatabaseState) -> Text:
+    left = f", {counted(stored.gap_requests, 'request')} to fill them" if stored.gap_requests else ""
+    lost = Text(f"{stored.gaps_lost:,} lost", style="yellow" if stored.gaps_lost else "")
+    return Text(", ").join([Text(f"{stored.gaps:,} open{left}"), lost]).append(" (overheard gap list)")
 
 
 def _counts(*counts: tuple[str, int, str]) -> Text:

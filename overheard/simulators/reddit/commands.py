@@ -34,6 +34,7 @@ def commands(simulator: RedditSimulator) -> dict[str, Command]:
         "delete-account": Command(simulator.delete_account, {"author": "text*"}),
         "vanish": Command(simulator.vanish, _FULLNAME),
         "subreddits": Command(simulator.set_subreddit, {"name": "text*", "state": "text"}),
+        "subreddits/rename": Command(simulator.rename_subreddit, {"name": "text*", "new": "text*"}),
         "revoke": Command(simulator.revoke, {"client": "text*"}),
         "restore": Command(simulator.restore, {"client": "text*"}),
         "expire-tokens": Command(simulator.expire_tokens, {}),

@@ -48,6 +48,16 @@ class Subreddit:
     def fullname(self) -> str:
         return f"t5_{base36(self.number)}"
 
+    @property
+    def is_profile(self) -> bool:
+        """Return True for what a user posts on the own page, u_NAME."""
+        return self.name.lower().startswith("u_")
+
+    @property
+    def is_shown(self) -> bool:
+        """Return True if api/info knows it: private ones, too, but not those that were banned or never existed."""
+        return self.state not in ("missing", "banned")
+
 
 @dataclass(slots=True)
 class Post:

@@ -40,7 +40,7 @@ def thing(item: Item) -> str:
 
 
 def subreddit(home: Subreddit) -> str:
-    """Return the t5 thing of `/r/{name}/about`."""
+    """Return the t5 thing of `/r/{name}/about`; to accounts that cannot read it, a private one shows little."""
     data = {
         "id": base36(home.number),
         "name": home.fullname,
@@ -50,14 +50,18 @@ def subreddit(home: Subreddit) -> str:
         "url": f"/r/{home.name}/",
         "public_description": f"The simulator's r/{home.name}",
         "description": "",
-        "subreddit_type": "public",
+        "subreddit_type": "user" if home.is_profile else "private" if home.state == "private" else "public",
         "over18": False,
         "quarantine": home.state == "quarantined",
         "subscribers": 1000,
+        "user_is_contributor": None,
+        "user_is_moderator": None,
         "created": home.created,
         "created_utc": home.created,
         "lang": "en",
     }
+    if home.state == "private":
+        data |= dict.fromkeys(("description", "over18", "quarantine", "subscribers", "lang"))
     return json.dumps({"kind": "t5", "data": data})
 
 

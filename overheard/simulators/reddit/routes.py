@@ -122,15 +122,17 @@ class Routes:
         if "sr_name" in query:
             names = _names(query["sr_name"])
             homes = [self._store.subreddits.get(name.lower()) for name in names]
-            shown = [home for home in homes if home and home.state not in ("missing", "banned")]
-            return render.listing(map(render.subreddit, shown))
-        items: list[Item] = []
+            return render.listing(render.subreddit(home) for home in homes if home and home.is_shown)
+        things: list[str] = []
         for name in _names(query.get("id", "")):
             parsed = parse_fullname(name)
+            if parsed and parsed[0] == "t5":
+                things += [render.subreddit(home) for home in self._store.numbered(parsed[1]) if home.is_shown]
+                continue
             item = self._store.find(*parsed) if parsed else None
             if item and item.subreddit.state == "public":
-                items.append(item)
-        return render.listing(map(render.thing, items))
+                things.append(render.thing(item))
+        return render.listing(things)
 
     def _search(self, name: str, query: dict[str, str]) -> str:
         # Deliberately simple: words, "phrases" and OR, in title or text; always sorted newest first.
@@ -163,7 +165,7 @@ class Routes:
             return [self._store.all[kind]]
         if self._multi == "drop" and len(names) > 1:
             known = [self._store.subreddits.get(each) for each in names]
-            homes = [home for home in known if home and home.state not in ("missing", "banned")]
+            homes = [home for home in known if home and home.is_shown]
             if not homes:
                 raise BadRequest(404, "Not Found")
             if len(homes) > 1:

@@ -155,6 +155,10 @@ class RedditSimulator(HttpSimulator):
         """Create a subreddit or change its state: public, private, banned, quarantined, missing."""
         self.store.set_state(name, state)
 
+    def rename_subreddit(self, name: str, new: str) -> None:
+        """Give a subreddit another name; its t5 id and its items stay."""
+        self.store.rename(name, new)
+
     def expire_tokens(self) -> None:
         """Invalidate all tokens."""
         self._tokens.expire()

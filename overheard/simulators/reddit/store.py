@@ -62,6 +62,7 @@ class SimulatedContent:
         draw = random.Random(seed)
         self.lock = RLock()  # reentrant: public methods call each other
         self.subreddits: dict[str, Subreddit] = {}
+        self._homes = 0
         self.all: dict[Kind, list[Place]] = {"t1": [], "t3": []}
         self._released: dict[Place, Post] = {}
         self._held: set[int] = set()  # numbers of posts that have not been in a listing yet
@@ -192,9 +193,23 @@ class SimulatedContent:
             raise ValueError(f"{name!r} cannot be a subreddit's name: 3 to 21 of A-Z a-z 0-9 _, not 'all'")
         with self.lock:
             if name.lower() not in self.subreddits:
-                number = 0x200000 + len(self.subreddits)  # arbitrary: nothing is sorted by it
+                self._homes += 1  # arbitrary: nothing is sorted by it
+                number = 0x200000 + self._homes
                 self.subreddits[name.lower()] = Subreddit(name, number, "public", self._stamp(None))
             return self.subreddits[name.lower()]
+
+    def numbered(self, number: int) -> list[Subreddit]:
+        """Return the subreddit of this number, if there is one."""
+        return [home for home in self.subreddits.values() if home.number == number]
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a subreddit another name; its number and its items stay. Raises ValueError if that name is taken."""
+        with self.lock:
+            if new.lower() in self.subreddits or not SUBREDDIT_NAME.fullmatch(new):
+                raise ValueError(f"{new!r} is taken, or cannot be a subreddit's name")
+            home = self.subreddits.pop(name.lower())
+            home.name = new
+            self.subreddits[new.lower()] = home
 
     def set_state(self, name: str, state: State) -> None:
         """Set a subreddit's state; create it if it is new. Only public ones are in r/all."""

@@ -14,12 +14,14 @@ The cursor remembers, as JSON:
     aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
             names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
             they count only when such a feed is read alone
-    edge    name and time of an item at the top, for the bounds of a gap
+    edge    name and time of the newest item, for the bounds of a gap, and for the first reading with feeds that have
+            joined
 
 A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
 page on which every item is older than ``since``: a single old item among newer ones cannot end it early, and a single
 date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
-by dates alone it looks like the end of the new items.
+by dates alone it looks like the end of the new items. The same ends the first reading of a group that others have
+joined: what is remembered of the group may be far behind what is new in busier feeds.
 
 If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
 alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
@@ -34,6 +36,7 @@ import msgspec
 
 from overheard.items import Item
 from overheard.sources import ListingGap, Page, ReadRequest
+from overheard.sources.reddit.names import number_of
 
 SEEN_NAMES = 200  # two pages: a page of them may be deleted, and the others still end the reading
 NAMES_PER_FEED = 5  # enough for a run of STOP_RUN_ITEMS when two of them are deleted; 200 feeds still fit a cursor
@@ -42,7 +45,11 @@ STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two m
 # they are few; chosen, not measured.
 ANCHOR_RETRY_FRACTIONS = (0.0, 0.25, 0.5, 1.0)
 FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has really ended; chosen, not measured
+# The last items read, of which the newest is the bound of a gap below them: whatever is missing is older, unless all of
+# these were released late. Chosen, not measured.
+BOUND_ITEMS = 20
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
+ORDER_MARGIN_SECONDS = 10.0  # by which items may be listed in another order than they were written; chosen
 
 Edge = tuple[str, float]
 Seen = tuple[str, str]  # (name, feed)
@@ -94,6 +101,10 @@ class ListingReader:
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
+        self._joined = bool(self._previous.aside) and len(self._places) > 1
+        edge = self._previous.edge
+        if self._joined and edge is not None and edge[1] <= since:  # not if it has a date in the future
+            self._since = max(self._since, edge[1] - ORDER_MARGIN_SECONDS)
         self._page_size = page_size
         self._depth = depth
 
@@ -168,9 +179,10 @@ class ListingReader:
         return known
 
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
-        if not self._known:
-            # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
-            return bool(items) and not cut and all(item.created_at < self._since for item in items)
+        # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
+        outdated = bool(items) and not cut and all(item.created_at < self._since for item in items)
+        if not self._known or (outdated and self._joined):
+            return outdated
         known = [item.id in self._known for item in items]
         need = min(STOP_RUN_ITEMS, len(self._known))
         if len(items) >= need and all(known[-need:]):
@@ -191,12 +203,11 @@ class ListingReader:
             at.pages += 1
         if new:
             at.steps = 0
-            at.bottom = _middle(new[-STOP_RUN_ITEMS:])
+            at.bottom = _newest(new[-BOUND_ITEMS:])
         if items:
             at.page = [item.id for item in items]
             at.met += sum(item.id in self._known for item in new)
-        if at.edge is None:
-            at.edge = _middle(new[:STOP_RUN_ITEMS])
+        at.edge = _newer(at.edge, _newest(new))
         at.seen += [(item.id, self._feed_of(item)) for item in new][: SEEN_NAMES - len(at.seen)]
         for item in new:
             if feed := self._feed_of(item):
@@ -223,7 +234,7 @@ class ListingReader:
                 if len(latest) < NAMES_PER_FEED and name not in latest:
                     latest.append(name)
         last = {feed: names for feed, names in sorted(last.items()) if names}
-        return msgspec.json.encode(ListingCursor(seen, last, edge=at.edge or previous.edge)).decode()
+        return msgspec.json.encode(ListingCursor(seen, last, edge=_newer(previous.edge, at.edge))).decode()
 
     def _deep(self, arrived: int = 0) -> bool:
         return self._at.pages * self._page_size + arrived >= FULL_DEPTH_FRACTION * self._depth
@@ -248,9 +259,14 @@ def names_in_cursor(text: str) -> tuple[list[str], Edge | None]:
     return [*(name for name, _ in cursor.seen), *(name for names in of_feeds for name in names)], cursor.edge
 
 
-def _middle(items: Sequence[Item]) -> Edge | None:
-    """Return the item with the median creation time, to avoid one that was released late or has a wrong date."""
+def _newest(items: Sequence[Item]) -> Edge | None:
+    """Return the item with the highest number: neither one that was released late nor one with a wrong date."""
     if not items:
         return None
-    item = sorted(items, key=lambda item: item.created_at)[len(items) // 2]
+    item = max(items, key=lambda item: number_of(item.id) or 0)
     return item.id, item.created_at
+
+
+def _newer(one: Edge | None, other: Edge | None) -> Edge | None:
+    edges = [edge for edge in (one, other) if edge is not None]
+    return max(edges, key=lambda edge: number_of(edge[0]) or 0, default=None)

@@ -18,6 +18,17 @@ BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")
 SUBREDDIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{3,20}")
+# Listings that Reddit makes for each account, or anew for each request: no item names them as its subreddit.
+NOT_SUBREDDITS = {
+    "popular": "what is popular now, from everywhere",
+    "home": "the front page of an account",
+    "mod": "the subreddits that an account moderates",
+    "contrib": "the subreddits in which an account may post",
+    "friends": "what the friends of an account post",
+    "random": "another subreddit each time",
+    "randnsfw": "another subreddit each time",
+    "myrandom": "another subreddit each time",
+}
 AUTHOR = re.compile(r"(?:/?u/)?([A-Za-z0-9_-]{1,50})")
 SUBREDDIT_MAX_CHARS = 100  # of what a user typed, with r/ and slashes; longer text is not worth parsing
 FLAIR_MAX_CHARS = 200  # Reddit allows 64
@@ -98,6 +109,8 @@ def without_title_slug(permalink: str) -> str:
 def check_place(text: str) -> str:
     """Return a subreddit's bare name from user input such as ``/r/Python/``. Raises InvalidInput."""
     bare = re.sub(r"^/?r/|/$", "", text[: SUBREDDIT_MAX_CHARS + 1].strip(), flags=re.IGNORECASE)
+    if (shows := NOT_SUBREDDITS.get(bare.lower())) is not None:
+        raise InvalidInput(f"r/{bare.lower()} is not a subreddit: it shows {shows}; name subreddits, or {ALL}")
     if bare.lower() != ALL and not SUBREDDIT.fullmatch(bare):
         raise InvalidInput(f"{text[:SUBREDDIT_MAX_CHARS]!r} cannot be the name of a subreddit")
     return bare

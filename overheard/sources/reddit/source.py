@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from overheard.clock import Clock, system_clock
 from overheard.config import Config, RedditSettings
@@ -17,6 +18,7 @@ from overheard.sources import (
     LookupResult,
     NumberedPage,
     Page,
+    PlaceAnswer,
     ReadRequest,
     RequestTokens,
     SearchPage,
@@ -27,6 +29,7 @@ from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_c
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
 from overheard.sources.reddit.number_reader import NumberReader
+from overheard.sources.reddit.place_check import answers_by_name, answers_by_ref
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
 from overheard.sources.reddit.search import SearchReader
@@ -152,6 +155,17 @@ class RedditSource:
             return NumberedPage(items, held=held)
         return NumberedPage(items, tuple(number for item_id, number in by_id.items() if item_id not in shown), held)
 
+    def check_places(self, places: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask which of at most 100 subreddits exist and can be read, in one request. Raises what ``look_up`` raises.
+
+        A banned one cannot be told from one that does not exist: both are ``missing``.
+        """
+        return answers_by_name(places, self._info_children("sr_name", places, budget))
+
+    def find_places(self, refs: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
+        """Ask for at most 100 subreddits by their ids, in one request. Raises what ``look_up`` raises."""
+        return answers_by_ref(refs, self._info_children("id", refs, budget))
+
     def search(self, request: SearchRequest, budget: RequestTokens) -> SearchPage:
         """Return a page of posts, the newest first; without a request if only comments are wanted.
 
@@ -189,10 +203,13 @@ class RedditSource:
         self._clients.close()
 
     def _info(self, ids: Sequence[str], budget: RequestTokens) -> list[ParsedChild]:
-        if len(ids) > LOOKUP_ITEMS:
-            raise ValueError(f"{len(ids)} names: Reddit accepts {LOOKUP_ITEMS} per request")
-        listing = parse_listing(self._clients.get("api/info", {"id": ",".join(ids)}, RequestPurpose("info", budget)))
-        return parse_children(listing.children)
+        return parse_children(self._info_children("id", ids, budget))
+
+    def _info_children(self, parameter: str, names: Sequence[str], budget: RequestTokens) -> list[Any]:
+        if len(names) > LOOKUP_ITEMS:
+            raise ValueError(f"{len(names)} names: Reddit accepts {LOOKUP_ITEMS} per request")
+        purpose = RequestPurpose("info", budget)
+        return parse_listing(self._clients.get("api/info", {parameter: ",".join(names)}, purpose)).children
 
     @staticmethod
     def _check_names(names: Sequence[str]) -> None:

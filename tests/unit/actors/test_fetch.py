@@ -245,7 +245,7 @@ def test_parts_are_numbered_and_the_last_one_carries_the_targets(
     assert [len(part.part.targets) for part in parts] == [0, 0, 1]
     target = parts[-1].part.targets[0]
     assert (target.group_id, target.feed_ids, target.read_at) == (world.group().id, (1,), stage.clock())
-    assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sg", stage.clock() - 301], "the lower bound of a gap"
+    assert msgspec.json.decode(target.cursor)["edge"] == ["t3_sh", stage.clock() - 300], "the lower bound of a gap"
 
 
 def test_a_fresh_feed_is_not_read_again(
@@ -1067,6 +1067,29 @@ def test_a_feed_does_not_join_a_group_that_was_read_after_it(
     stage.clock.advance(300)
     assert set(lost) <= set(stage.run_group(world.group("rust").id)), "python was read after it, and joins"
     assert world.group("python").id == world.group("rust").id
+
+
+def test_a_busy_feed_joins_a_quiet_one_whose_items_the_listing_no_longer_shows(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    post(5, "quiet")
+    post(150, "busy")
+    stage.clock.advance(100)
+    stage.run(world.workspace("acme", subreddits=["quiet"]))
+    stage.run(world.workspace("bolt", subreddits=["busy"]))
+    Feed.update(bin=1).execute(world.db.peewee)
+    stage.clock.advance(300)
+    news = [*post(3, "busy"), *post(2, "quiet")]
+    reddit.requests.clear()
+    assert set(news) <= set(stage.run_group(world.group("quiet").id))
+    assert world.group("quiet").id == world.group("busy").id
+    assert len(reddit.requests) == 2
+    assert not Gap.select().exists(world.db.peewee)
+    stage.clock.advance(300)
+    more = post(2, "busy")
+    reddit.requests.clear()
+    assert set(more) <= set(stage.run_group(world.group("quiet").id))
+    assert len(reddit.requests) == 1, "from now on the names end it"
 
 
 def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(

@@ -50,9 +50,26 @@ def test_status_shows_open_gaps(run: Run, gap: dict[str, Any], running: RunningP
     heartbeats.record(running.db, "tick", now)
     models.Workspace.update(next_due_at=now + 300).execute(running.db.peewee)
     result = run("status")
-    assert "1 open (overheard gap list)" in result.stdout
+    assert "1 open, 0 lost (overheard gap list)" in result.stdout
     assert "1 gap in the last 24 h" in result.stdout
     (facts,) = lines(run("status", "--format", "json").stdout)
     assert facts["coverage_gaps"] == 1
     models.Gap.update(found_at=now - 100_000).execute(running.db.peewee)
     assert "in the last 24 h" not in run("status").stdout
+
+
+def test_status_shows_what_is_left_to_fill_and_what_is_lost(
+    run: Run, gap: dict[str, Any], running: RunningProcess
+) -> None:
+    now, raw = running.clock(), running.db.peewee
+    heartbeats.record(running.db, "tick", now)
+    models.Gap.update(next_number=1000, last_number=1250).execute(raw)
+    lost = {"state": "lost", "reason": "horizon, too old to fill", "found_at": now - 200_000}
+    feed = models.Gap.select(models.Gap.feed).scalar(raw)
+    models.Gap.insert(feed=feed, **lost).execute(raw)
+    shown = run("status").stdout
+    assert "1 open, 3 requests to fill them, 1 lost" in shown
+    assert "1 gap could not be filled" in shown
+    assert "more new items than the source lists, too old to fill" in run("gap", "list", "--state", "lost").stdout
+    models.Gap.update(found_at=now - 300_000).execute(raw)
+    assert "could not be filled" not in run("status").stdout

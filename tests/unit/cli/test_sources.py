@@ -26,7 +26,7 @@ from overheard.simulators.feeds import FeedsSimulator
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
-from overheard.sources import ItemLookup, ItemSearch, StreamedSource
+from overheard.sources import ItemLookup, ItemSearch, PlaceCheck, StreamedSource
 from overheard.sources.registry import SOURCES, watchable
 
 from .conftest import Run, lines, rows
@@ -168,6 +168,27 @@ def test_a_watched_place_of_reddit_is_named_as_users_write_it(run: Run, acme: in
         assert (result.exit_code, result.stdout.splitlines()[1].split()[:2]) == (0, ["reddit", "ok"]), result.output
 
 
+def test_check_says_which_subreddits_cannot_be_read_and_why(run: Run, simulator: RedditSimulator, reddit: None) -> None:
+    states = ("private", "quarantined", "banned", "missing")
+    for state in states:
+        simulator.set_subreddit(f"{state}_one", state)
+    names = [option for state in states for option in ("--subreddit", f"{state}_one")]
+    assert run("workspace", "add", "acme", "-q", "x", "--subreddit", "python", *names).exit_code == 0
+    simulator.reset_counts()
+    (row,) = lines(run("source", "check", "--format", "json").stdout)
+    assert (row["state"], row["reason"]) == (
+        "ok",
+        "4 places cannot be read: r/banned_one (missing or banned), r/missing_one (missing or banned), "
+        "r/private_one (private) and 1 more",
+    )
+    assert simulator.counts()["by_endpoint"] == {"token": 1, "new": 1, "info": 1}
+    for state in states:
+        result = run("source", "check", f"r/{state}_one", "--format", "json")
+        (row,) = lines(result.stdout)
+        assert (result.exit_code, row["state"]) == (1, "failing")
+        assert row["reason"] == f"1 place cannot be read: r/{state}_one ({state})"
+
+
 def test_an_unknown_name_is_wrong_usage(run: Run, acme: int) -> None:
     result = run("source", "check", "redit")
     assert result.exit_code == 2
@@ -245,6 +266,7 @@ def test_capabilities_are_those_of_the_sources(reddit: None, folder: Path, monke
         entry = SOURCES[name]
         opened = resolve_name(entry.factory)(config, ProcessMetrics(CollectorRegistry()), system_clock)
         assert ("lookup" in entry.capabilities) == isinstance(opened, ItemLookup), name
+        assert ("places" in entry.capabilities) == isinstance(opened, PlaceCheck), name
         assert ("search" in entry.capabilities) == isinstance(opened, ItemSearch), name
         assert ("stream" in entry.capabilities) == isinstance(opened, StreamedSource), name
         opened.close()

@@ -28,6 +28,7 @@ from overheard.db import (
     source_health,
     workspaces,
 )
+from overheard.db.token_rates import WINDOW_SECONDS, Rate
 from overheard.observability.metrics import ProcessMetrics
 from overheard.observability.metrics_server import MetricsServer
 from overheard.operations import problems, processes
@@ -94,10 +95,10 @@ def test_the_json_keys_are_stable(run: Run, acme: int) -> None:
 
 
 def test_the_remaining_requests_are_shown_until_their_window_ends(run: Run, acme: int, running: RunningProcess) -> None:
-    budgets.DatabaseLimiter(running.db, {}).observe(client_key("id"), 321.0, 300)
+    budgets.DatabaseLimiter(running.db, {"reddit": Rate(95, 5)}).observe(client_key("id"), 321.0, 300)
     assert facts(run)["reddit"]["remaining"] == 321
     assert "321 requests left" in run("status").stdout
-    models.Budget.update(observed_at=models.Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(running.db.peewee)
+    models.Budget.update(observed_at=models.Budget.observed_at - WINDOW_SECONDS).execute(running.db.peewee)
     assert facts(run)["reddit"]["remaining"] is None
     assert "requests left: unknown" in run("status").stdout
 

@@ -16,6 +16,7 @@ from overheard.config import Config
 from overheard.db import budgets, canaries, channels, dead_letters, refreshes, source_health, storing
 from overheard.db.database import Db
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
+from overheard.db.token_rates import WINDOW_SECONDS, Rate
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.observability.metrics import ProcessMetrics
@@ -171,7 +172,7 @@ def test_the_budgets_of_all_clients_count(
     gauges: SystemGauges, metric: Callable[..., float], db: Db, clock: Clock
 ) -> None:
     gauges.config = reddit_with("a", "b", "c")
-    limiter = budgets.DatabaseLimiter(db, {"reddit": budgets.Rate(60, 1)})
+    limiter = budgets.DatabaseLimiter(db, {"reddit": Rate(60, 1)})
     limiter.observe(client_key("a"), 7.0, 300)
     limiter.observe(client_key("b"), 20.0, 300)
     limiter.block(client_key("a"), 50)
@@ -220,7 +221,7 @@ def test_the_counts(gauges: SystemGauges, metric: Callable[..., float], world: W
     dead_letters.record(
         world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=clock()
     )
-    budgets.DatabaseLimiter(world.db, {"reddit": budgets.Rate(60, 1)}).block(KEY, 50)
+    budgets.DatabaseLimiter(world.db, {"reddit": Rate(60, 1)}).block(KEY, 50)
     gauges.gather()
     assert [metric("feeds", state=state) for state in ("ok", "failing", "new")] == [1, 1, 1]
     assert [metric("channels", state=state) for state in ("ok", "failing", "disabled")] == [1, 1, 1]
@@ -237,11 +238,11 @@ def test_the_remaining_budget_is_shown_only_within_its_window(gauges: SystemGaug
         return gauges.metrics.registry.get_sample_value("overheard_reddit_budget_remaining")
 
     assert shown() is None, "no answer yet"
-    budgets.DatabaseLimiter(db, {}).observe(KEY, 7.0, 300)
+    budgets.DatabaseLimiter(db, {"reddit": Rate(95, 5)}).observe(KEY, 7.0, 300)
     assert shown() == 7
-    Budget.update(observed_at=Budget.observed_at - budgets.MAX_WINDOW_SECONDS).execute(db.peewee)
+    Budget.update(observed_at=Budget.observed_at - WINDOW_SECONDS).execute(db.peewee)
     assert shown() is None
-    budgets.DatabaseLimiter(db, {}).observe(KEY, 990.0, 600)
+    budgets.DatabaseLimiter(db, {"reddit": Rate(95, 5)}).observe(KEY, 990.0, 600)
     assert shown() == 990
 
 

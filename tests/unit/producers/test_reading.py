@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.config import Config
-from overheard.db import source_health
+from overheard.db import feeds, groups, source_health
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
@@ -79,6 +79,37 @@ def test_a_group_is_asked_for_when_its_workspace_wants_it_and_once(
     assert step() == [group], "the message was lost"
 
 
+def test_a_reading_that_was_killed_is_asked_for_again_when_its_lease_is_over(
+    world: World, db: Db, clock: Clock, step: Step
+) -> None:
+    lease = LOST_SECONDS / 10
+    world.workspace(every="5m")
+    was_read(db, clock)
+    clock.advance(300)
+    group = world.group().id
+    assert step() == [group]
+    world.claim("killed", lease=lease)
+    assert feeds.sweep(db, clock.advance(lease)) == []
+    assert step() == []
+    assert feeds.sweep(db, clock.advance(1)) != []
+    assert step() == [group]
+
+
+def test_what_a_bus_in_memory_has_forgotten_is_asked_for_at_once(
+    world: World, db: Db, clock: Clock, step: Step
+) -> None:
+    world.workspace(every="5m")
+    was_read(db, clock)
+    clock.advance(300)
+    group = world.group().id
+    assert step() == [group]
+    groups.release_all(db)
+    assert step() == [group], "the message was never taken"
+    world.claim("forgotten")
+    groups.release_all(db)
+    assert step() == [group]
+
+
 def test_a_busy_group_is_read_before_its_listing_overflows(world: World, db: Db, clock: Clock, step: Step) -> None:
     world.workspace(every="1h")
     was_read(db, clock, rate=4.0)
@@ -125,7 +156,8 @@ def test_feeds_that_are_read_alone_are_grouped_and_new_ones_join(
     was_read(db, clock)
     clock.advance(PLAN_SECONDS)
     step()
-    assert world.feed("d").bin == number
+    number = world.feed("d").bin
+    assert world.feed("a").bin == number
     clock.advance(REPACK_SECONDS)
     step()
     assert world.feed("a").bin == number, "nothing is gained by other groups"

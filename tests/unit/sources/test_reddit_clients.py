@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from overheard.db.budgets import DatabaseLimiter, Rate
+from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
 from overheard.db.models import Budget
+from overheard.db.token_rates import Rate
 from overheard.errors import BudgetExhausted, LoginRefused, RetryableError
 from overheard.permits import Permit, SparePermit
 from overheard.simulators.reddit import RedditSimulator

@@ -1,0 +1,175 @@
+"""Filling gaps: the numbers that are left to look up, which process does it, and what has been stored of them.
+
+All open gaps of a source's feeds of one kind are filled together, the lowest numbers first: feeds that stopped at the
+same time have the same numbers to look up, and these are looked up once. ``Gap.next_number`` moves in the transaction
+that stores the items (I2), so what is lost on the way is looked up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from peewee import Window, fn
+
+from overheard.db.database import Db
+from overheard.db.gaps import FILLED, LOST, OPEN
+from overheard.db.models import Feed, Gap, GapFilling, Poll, Watch, Workspace
+from overheard.items import ALL, FeedKind
+from overheard.messages import NumbersRead
+from overheard.reading.numbers import NumberRange, lowest
+
+
+class GapBacklog(msgspec.Struct, frozen=True):
+    """How many numbers the open gaps of a source have left, and when the oldest of them was found."""
+
+    numbers: int = 0
+    found_at: float = 0.0
+
+
+def ask(db: Db, source: str, kind: FeedKind, now: float, lost_after: float) -> bool:
+    """Record that gaps are to be filled now; False if none have numbers left, or it is under way already.
+
+    A message that no process has served for ``lost_after`` seconds counts as lost.
+    """
+    if not _left(source, kind).select(Gap.id).limit(1).exists(db.peewee):
+        return False
+    free = (GapFilling.lease_until < now) & ((GapFilling.asked_at < now - lost_after) | (GapFilling.asked_at > now))
+    asked = GapFilling.insert(source=source, kind=kind, asked_at=now).on_conflict(
+        conflict_target=[GapFilling.source, GapFilling.kind], update={GapFilling.asked_at: now}, where=free
+    )
+    return bool(list(asked.returning(GapFilling.source).tuples().execute(db.peewee)))
+
+
+def claim(db: Db, source: str, kind: FeedKind, poll: str, *, now: float, lease: float) -> bool:
+    """Claim the filling of these gaps for ``poll``; False if another poll holds it."""
+    with db.transaction():
+        mine = {"poll": poll, "lease_until": now + lease}
+        taken = GapFilling.insert(source=source, kind=kind, **mine).on_conflict(
+            conflict_target=[GapFilling.source, GapFilling.kind],
+            update={GapFilling.poll: poll, GapFilling.lease_until: now + lease},
+            where=(GapFilling.lease_until < now),
+        )
+        if not list(taken.returning(GapFilling.source).tuples().execute(db.peewee)):
+            return False
+        Poll.insert(id=poll, started_at=now).execute(db.peewee)
+    return True
+
+
+def extend(db: Db, poll: str, until: float) -> None:
+    """Extend the lease of the poll: what it has looked up is on its way to store."""
+    GapFilling.update(lease_until=until).where(GapFilling.poll == poll).execute(db.peewee)
+
+
+def release(db: Db, poll: str) -> None:
+    """Free what the poll has claimed: it has looked up nothing, or what it has is lost."""
+    with db.transaction():
+        _end(db, poll)
+        Poll.delete().where(Poll.id == poll).execute(db.peewee)
+
+
+def release_all(db: Db) -> None:
+    """Free everything: the messages of all polls are lost with the memory of a process that has ended."""
+    GapFilling.update(poll=None, lease_until=0, asked_at=0).execute(db.peewee)
+
+
+def _end(db: Db, poll: str) -> None:
+    GapFilling.update(poll=None, lease_until=0, asked_at=0).where(GapFilling.poll == poll).execute(db.peewee)
+
+
+def to_look_up(db: Db, source: str, kind: FeedKind, count: int) -> list[NumberRange]:
+    """Return the lowest ``count`` numbers that watched feeds' open gaps have left, as ranges."""
+    rows = (
+        _left(source, kind)
+        .select(Gap.next_number, fn.MAX(Gap.last_number))
+        .group_by(Gap.next_number)
+        .order_by(Gap.next_number)
+        .limit(count)  # each of them has at least one number, and the further ones only higher ones
+    )
+    return lowest(rows.tuples().execute(db.peewee), count)
+
+
+def _left(source: str, kind: FeedKind) -> Any:
+    watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
+    return Gap.select(Gap.id).where(
+        Gap.state == OPEN, Gap.next_number.is_null(False), Gap.feed.in_(_feeds(source, kind)), Gap.feed.in_(watched)
+    )
+
+
+def _feeds(source: str, kind: FeedKind) -> Any:
+    return Feed.select(Feed.id).where(Feed.source == source, Feed.kind == kind)
+
+
+def watched_places(db: Db, source: str, kind: FeedKind, places: Collection[str]) -> set[str]:
+    """Return those of the places (keys), or ALL, of which an active workspace watches this kind."""
+    watched = (
+        Feed.select(Feed.place)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .join(Workspace, on=(Watch.workspace == Workspace.id))
+        .where(Feed.source == source, Feed.kind == kind, Feed.place.in_([*places, ALL]), Workspace.active)
+        .distinct()
+    )
+    return {place for (place,) in watched.tuples().execute(db.peewee)}
+
+
+def advance(db: Db, poll: str, read: NumbersRead, now: float) -> int:
+    """Move the gaps past the numbers that were looked up; return how many are filled now.
+
+    Runs inside store's transaction, and ends the poll's lease. A gap that was found meanwhile moves only past numbers
+    that were looked up after all.
+    """
+    _lock(db, read.source)
+    filled = 0
+    for first, last in read.ranges:
+        reached = (
+            (Gap.state == OPEN) & Gap.next_number.between(first, last) & Gap.feed.in_(_feeds(read.source, read.kind))
+        )
+        done = {Gap.next_number: last + 1, Gap.state: FILLED, Gap.filled_at: now}
+        filled += int(Gap.update(done).where(reached, Gap.last_number <= last).execute(db.peewee))
+        Gap.update({Gap.next_number: last + 1}).where(reached).execute(db.peewee)
+    _end(db, poll)
+    return filled
+
+
+def _lock(db: Db, source: str) -> None:
+    """Let one transaction at a time change the source's gaps: two would lock their rows in different orders."""
+    if not db.sqlite:
+        rows = GapFilling.select().where(GapFilling.source == source).order_by(GapFilling.kind).for_update()
+        list(rows.execute(db.peewee))
+
+
+def give_up(db: Db, source: str, why: str, *, found_before: float | None = None, longer_than: int | None = None) -> int:
+    """Mark open gaps as lost: those found before a time, or with more numbers left than ever can be looked up.
+
+    ``why`` is added to their reason. Return how many.
+    """
+    lost = (Gap.state == OPEN) & Gap.feed.in_(Feed.select(Feed.id).where(Feed.source == source))
+    if found_before is not None:
+        lost &= Gap.found_at < found_before
+    if longer_than is not None:
+        lost &= Gap.last_number - Gap.next_number >= longer_than
+    with db.transaction():
+        _lock(db, source)
+        return int(Gap.update(state=LOST, reason=Gap.reason.concat(f", {why}")).where(lost).execute(db.peewee))
+
+
+def backlog(db: Db, source: str) -> GapBacklog:
+    """Return what the open gaps of the source have left, each number counted once."""
+    earlier = fn.MAX(Gap.last_number).over(
+        partition_by=[Feed.kind],
+        order_by=[Gap.next_number, Gap.id],
+        frame_type=Window.ROWS,
+        start=Window.preceding(),
+        end=Window.preceding(1),
+    )
+    watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
+    gaps = (
+        Gap.select(Gap.next_number, Gap.last_number, Gap.found_at, fn.COALESCE(earlier, -1).alias("earlier"))
+        .join(Feed, on=(Gap.feed == Feed.id))
+        .where(Gap.state == OPEN, Gap.next_number.is_null(False), Feed.source == source, Feed.id.in_(watched))
+        .alias("gaps")
+    )
+    new = gaps.c.last_number + 1 - db.greatest(gaps.c.next_number, gaps.c.earlier + 1)
+    row = Gap.select(fn.SUM(db.greatest(new, 0)), fn.MIN(gaps.c.found_at)).from_(gaps).tuples().first(db.peewee)
+    return GapBacklog(int(row[0]), float(row[1])) if row and row[0] is not None else GapBacklog()

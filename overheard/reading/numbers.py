@@ -1,0 +1,46 @@
+"""Numbers of a source's items: which of them a gap may hold, and in which order those of many gaps are looked up. Pure.
+
+Later items have higher numbers, but they do not enter listings exactly in that order: neighbours change places, and a
+post that a filter has held enters at the top when it is approved, with its old number. So a gap has margins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+NumberRange = tuple[int, int]  # the first and the last number, both included
+
+# Chosen, not measured: half a minute of Reddit's posts, four seconds of its comments.
+NEIGHBOURS_NUMBERS = 500
+# What was approved while nothing was read has an older number than all that was published then. The longer a gap, the
+# more of that; at most about ten minutes of Reddit's posts, so that it costs no more than a hundred requests.
+APPROVED_LATE_MAX_NUMBERS = 10_000
+
+
+def with_margins(since: int, until: int) -> NumberRange:
+    """Return the numbers to look up for a gap between two items that were read."""
+    first, last = min(since, until), max(since, until)
+    approved_late = min(last - first, APPROVED_LATE_MAX_NUMBERS)
+    return max(first - max(approved_late, NEIGHBOURS_NUMBERS), 0), last + NEIGHBOURS_NUMBERS
+
+
+def lowest(ranges: Iterable[NumberRange], count: int) -> list[NumberRange]:
+    """Return the lowest ``count`` numbers that are in any of the ranges, as ranges that neither meet nor overlap."""
+    chosen: list[NumberRange] = []
+    for first, last in sorted(ranges):
+        begin = max(first, chosen[-1][1] + 1) if chosen else first
+        end = min(last, begin + count - 1)
+        if end < begin:
+            continue
+        count -= end - begin + 1
+        if chosen and begin == chosen[-1][1] + 1:
+            chosen[-1] = (chosen[-1][0], end)
+        else:
+            chosen.append((begin, end))
+    return chosen
+
+
+def in_requests(ranges: Sequence[NumberRange], size: int) -> Iterator[tuple[int, ...]]:
+    """Yield the numbers of the ranges in order, at most ``size`` at a time."""
+    numbers = [number for first, last in ranges for number in range(first, last + 1)]
+    return (tuple(numbers[start : start + size]) for start in range(0, len(numbers), size))

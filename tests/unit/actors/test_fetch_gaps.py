@@ -1,0 +1,354 @@
+"""fetch fills gaps: numbers are looked up once for all of them, and what is lost on the way is looked up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from actors.fetch.fetcher import Fetcher
+from actors.fetch.gap_filling import READ_LEASE_SECONDS, REQUESTS, STORE_LEASE_SECONDS
+from overheard.config import Config, FetchSettings
+from overheard.db import gap_filling, gaps, source_health, storing
+from overheard.db.database import Db
+from overheard.db.models import Gap, GapFilling, Mention, Poll, StoredItem, Workspace
+from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Unavailable
+from overheard.items import FeedKind, Item
+from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
+from overheard.observability.metrics import ProcessMetrics
+from overheard.outcomes import Rejected
+from overheard.sources import NumberedPage
+from overheard.sources.reddit.names import numbered
+from producers.gap_filling import (
+    AFFORDABLE_SECONDS,
+    ASKED_LOST_SECONDS,
+    LOST_AFTER_SECONDS,
+    REPORT_SECONDS,
+    GapRequests,
+)
+from tests.fixtures import Metric, Sent, World
+
+REDDIT = {"client_id": "x", "user_agent": "x", "requests_per_minute": 60}
+
+
+class Numbered:
+    """Reddit's items by number. ``tokens``: how many requests have a spare one."""
+
+    name = "reddit"
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[FeedKind, int], Item] = {}
+        self.asked: list[tuple[FeedKind, int, int]] = []
+        self.tokens = 10_000
+        self.error: Exception | None = None
+
+    def read_numbers(self, kind: FeedKind, numbers: Sequence[int], budget: Any) -> NumberedPage:
+        if self.error is not None:
+            raise self.error
+        if not self.tokens:
+            raise BudgetExhausted("reddit:x", delay=3.0, slot=None)
+        self.tokens -= 1
+        assert len(numbers) <= 100
+        self.asked.append((kind, numbers[0], numbers[-1]))
+        found = {number: self.items[kind, number] for number in numbers if (kind, number) in self.items}
+        return NumberedPage(tuple(found.values()), tuple(number for number in numbers if number not in found))
+
+
+class Pipeline:
+    """The tick's step, fetch, and store right behind it; ``lost``: what is sent on never arrives."""
+
+    def __init__(self, world: World, metrics: ProcessMetrics) -> None:
+        self.world, self.db, self.clock, self.metrics = world, world.db, world.clock, metrics
+        self.source = Numbered()
+        self.sent = Sent()
+        self.asked: list[FetchWorkspace] = []
+        self.lost = False
+        self.fetcher = Fetcher(
+            db=world.db, sources={"reddit": self.source}, send=self.sent, clock=world.clock, rules=FetchSettings(),
+            recheck_within=86400.0, metrics=metrics,
+        )  # type: ignore[dict-item]  # fmt: skip
+        config = Config.model_validate({"sources": {"reddit": REDDIT}})
+        self.requests = GapRequests(
+            db=world.db, clock=world.clock, config=config, ask=self.asked.append, metrics=metrics
+        )
+
+    def gap(self, since: int, until: int, place: str = "python", kind: FeedKind = "posts", **fields: Any) -> None:
+        """Record a gap without margins."""
+        values = {"reason": "horizon", "found_at": self.clock(), "next_number": since, "last_number": until}
+        Gap.insert(feed=self.world.feed(place, kind).id, **(values | fields)).execute(self.db.peewee)
+
+    def item(self, number: int, place: str = "Python") -> str:
+        self.source.items["posts", number] = self.world.item(number, place=place, created_at=self.clock() - 60)
+        return numbered("post", number)
+
+    def fill(self, kind: FeedKind = "posts") -> list[ItemsFetched]:
+        """Handle one message, and store what it sends."""
+        return self.handle(FetchWorkspace(source="reddit", fill=kind, reason="fill"))
+
+    def handle(self, message: FetchWorkspace) -> list[ItemsFetched]:
+        self.sent.clear()
+        assert self.fetcher.fetch(message, None) is None  # type: ignore[arg-type]
+        parts = [part for part in self.sent if isinstance(part, ItemsFetched)]
+        for part in () if self.lost else parts:
+            self.store(part)
+        return parts
+
+    def store(self, part: ItemsFetched) -> storing.StoreResult:
+        ids = tuple(row["id"] for row in self.world.rows(Workspace) if row["active"])
+        message = self.world.matched(*((item, ids) for item in part.items))
+        return storing.store(self.db, ItemsMatched(part=part.part, items=message.items), self.clock())
+
+    def tick(self) -> int:
+        """Take a step, and handle what it asks for."""
+        self.asked.clear()
+        self.requests.step()
+        for message in self.asked:
+            self.handle(message)
+        return len(self.asked)
+
+    def run(self, ticks: int) -> None:
+        for _ in range(ticks):
+            self.tick()
+            self.clock.advance(5)
+
+    @property
+    def stored(self) -> set[str]:
+        return {row["ref"] for row in self.world.rows(StoredItem)}
+
+    @property
+    def states(self) -> dict[str, int]:
+        rows = [state for (state,) in self.world.rows(Gap, "state")]
+        return {state: rows.count(state) for state in rows}
+
+
+@pytest.fixture
+def db(sqlite_db: Db) -> Db:
+    return sqlite_db
+
+
+@pytest.fixture
+def pipeline(world: World, metrics: ProcessMetrics) -> Pipeline:
+    return Pipeline(world, metrics)
+
+
+def test_a_gap_is_looked_up_and_what_it_held_becomes_mentions(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    world.clock.advance(3600)
+    missed = [pipeline.item(number) for number in (1000, 1050, 1499)]
+    pipeline.item(1001, place="Elsewhere"), pipeline.item(999), pipeline.item(1500)
+    pipeline.gap(1000, 1499)
+    pipeline.run(1)
+    assert pipeline.stored == set(missed)
+    assert pipeline.source.asked == [("posts", first, first + 99) for first in range(1000, 1500, 100)]
+    [gap] = gaps.listing(world.db, limit=2)
+    assert (gap.state, gap.filled_at) == ("filled", pipeline.clock() - 5)
+    assert [backfilled for (backfilled,) in world.rows(Mention, "backfilled")] == [False] * 3
+    pipeline.run(3)
+    assert len(pipeline.source.asked) == 5, "nothing is left"
+
+
+def test_two_thousand_feeds_that_stopped_at_once_are_read_once(pipeline: Pipeline, world: World) -> None:
+    places = [f"sub{number}" for number in range(200)]
+    world.workspace(subreddits=places)
+    for place in places:
+        pipeline.gap(1000 + len(place), 5000, place)
+    pipeline.run(5)
+    assert len(pipeline.source.asked) == 40
+    assert pipeline.states == {"filled": 200}
+
+
+def test_gaps_apart_and_of_other_kinds_are_filled_without_what_lies_between(pipeline: Pipeline, world: World) -> None:
+    world.workspace(kinds=["posts", "comments"], subreddits=["python", "rust"])
+    pipeline.gap(1000, 1009), pipeline.gap(5000, 5009, "rust"), pipeline.gap(2000, 2004, kind="comments")
+    assert pipeline.tick() == 2
+    assert pipeline.source.asked == [("posts", 1000, 5009), ("comments", 2000, 2004)]
+    assert pipeline.states == {"filled": 3}
+
+
+def test_a_long_gap_is_filled_in_turns_and_one_found_meanwhile_too(pipeline: Pipeline, world: World) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    turn = REQUESTS * 100
+    pipeline.gap(10_000, 10_000 + 2 * turn - 1)
+    pipeline.run(1)
+    assert pipeline.states == {"open": 1}
+    pipeline.gap(9_950, 10_049, "rust")  # half of it has been looked up; its feed had no gap then
+    missed = pipeline.item(10_020, "Rust")
+    pipeline.run(2)
+    assert pipeline.states == {"filled": 2}
+    assert missed in pipeline.stored
+    assert len(pipeline.source.asked) == 2 * REQUESTS + 1
+
+
+def test_a_gap_found_between_looking_up_and_storing_moves_only_past_what_was_looked_up(
+    pipeline: Pipeline, world: World
+) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    pipeline.gap(1000, 1099), pipeline.gap(1300, 1399)
+    pipeline.lost = True
+    parts = pipeline.fill()
+    pipeline.gap(1050, 1399, "rust")
+    pipeline.gap(900, 1099, "rust")
+    for part in parts:
+        pipeline.store(part)
+    rows = world.rows(Gap)
+    assert [row["state"] for row in rows] == ["filled", "filled", "open", "open"]
+    assert [row["next_number"] for row in rows[2:]] == [1100, 900]
+
+
+def test_what_is_lost_between_fetch_and_store_is_looked_up_again(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    missed = pipeline.item(1000)
+    pipeline.gap(1000, 1099)
+    pipeline.lost = True
+    assert pipeline.tick() == 1
+    assert pipeline.tick() == 0, "it is on its way"
+    pipeline.lost = False
+    pipeline.clock.advance(STORE_LEASE_SECONDS + 1)
+    assert pipeline.tick() == 1
+    assert (pipeline.stored, pipeline.states) == ({missed}, {"filled": 1})
+
+
+def test_a_process_killed_while_it_looks_up_holds_nobody_up_for_long(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    pipeline.gap(1000, 1099)
+    assert gap_filling.claim(world.db, "reddit", "posts", "killed", now=pipeline.clock(), lease=READ_LEASE_SECONDS)
+    pipeline.clock.advance(5)
+    assert pipeline.tick() == 0
+    pipeline.clock.advance(READ_LEASE_SECONDS)
+    pipeline.run(1)
+    assert pipeline.states == {"filled": 1}
+
+
+def test_only_some_parts_stored_leave_the_gap_open(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    missed = {pipeline.item(1000), pipeline.item(1100)}
+    pipeline.gap(1000, 1199)
+    pipeline.lost = True
+    first, second, last = pipeline.fill()
+    for part in (last, last, second):
+        pipeline.store(part)
+        assert pipeline.states == {"open": 1}
+    assert pipeline.store(first).filled == {"reddit": 1}
+    assert (pipeline.stored, pipeline.states) == (missed, {"filled": 1})
+    for part in (last, first, second):
+        assert pipeline.store(part).filled == {}, "once"
+
+
+def test_repeated_messages_read_nothing_while_one_is_under_way(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    pipeline.gap(1000, 9000)
+    pipeline.lost = True
+    pipeline.fill()
+    read = len(pipeline.source.asked)
+    assert pipeline.fill() == []
+    assert len(pipeline.source.asked) == read
+
+
+def test_a_late_poll_does_not_end_the_lease_of_the_next_one(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    pipeline.gap(1000, 1000 + 3 * REQUESTS * 100 - 1)
+    pipeline.lost = True
+    late = pipeline.fill()
+    pipeline.clock.advance(STORE_LEASE_SECONDS + 1)
+    assert pipeline.fill(), "the same numbers once more"
+    for part in late:
+        pipeline.store(part)
+    assert pipeline.fill() == [], "the second one still holds it"
+    assert world.rows(GapFilling)[0]["poll"] is not None
+
+
+def test_without_spare_tokens_the_gap_stays_open_until_it_is_too_old(
+    pipeline: Pipeline, world: World, metric: Metric
+) -> None:
+    world.workspace()
+    pipeline.gap(1000, 9000)
+    pipeline.source.tokens = 2
+    pipeline.run(3)
+    assert (len(pipeline.source.asked), pipeline.states) == (2, {"open": 1})
+    assert metric("gap_numbers_left", source="reddit") == 8001
+    pipeline.clock.advance(LOST_AFTER_SECONDS)
+    pipeline.run(1)
+    assert gaps.listing(world.db, limit=1)[0].reason == "horizon, too old to fill"
+    assert pipeline.states == {"lost": 1}
+    assert metric("gaps_lost_total", source="reddit", reason="age") == 1
+    assert metric("gaps_open", source="reddit") == metric("gap_numbers_left", source="reddit") == 0
+    pipeline.run(2)
+    assert len(pipeline.source.asked) == 2
+    assert world.rows(Poll) == [] or all(row["finished_at"] for row in world.rows(Poll))
+
+
+def test_a_gap_without_numbers_stays_open_until_it_is_too_old(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    pipeline.gap(0, 0, next_number=None, last_number=None)
+    assert pipeline.tick() == 0
+    pipeline.clock.advance(LOST_AFTER_SECONDS + REPORT_SECONDS)
+    assert pipeline.tick() == 0
+    assert pipeline.states == {"lost": 1}
+
+
+def test_a_gap_that_can_never_be_looked_up_is_lost_at_once(pipeline: Pipeline, world: World, metric: Metric) -> None:
+    world.workspace()
+    affordable = int(AFFORDABLE_SECONDS * 0.95) * 100
+    pipeline.gap(1000, 1000 + affordable)
+    pipeline.gap(1000, 999 + affordable)
+    pipeline.tick()
+    assert [row["state"] for row in world.rows(Gap)] == ["lost", "open"]
+    assert metric("gaps_lost_total", source="reddit", reason="size") == 1
+
+
+def test_a_feed_that_is_no_longer_watched_costs_nothing(pipeline: Pipeline, world: World) -> None:
+    acme = world.workspace(subreddits=["python", "rust"])
+    pipeline.gap(1000, 1099), pipeline.gap(3000, 3099, "rust")
+    kept, _ = pipeline.item(1000), pipeline.item(1001, "Rust")
+    Workspace.update(active=False).where(Workspace.id == acme).execute(world.db.peewee)
+    assert pipeline.tick() == 0
+    world.workspace("bolt", subreddits=["python"])
+    pipeline.run(2)
+    assert pipeline.source.asked == [("posts", 1000, 1099)]
+    assert pipeline.stored == {kept}
+    assert [row["state"] for row in world.rows(Gap)] == ["filled", "open"]
+
+
+def test_while_the_source_is_down_it_is_not_asked_and_then_goes_on_where_it_was(
+    pipeline: Pipeline, world: World
+) -> None:
+    world.workspace()
+    pipeline.gap(1000, 1299)
+    pipeline.source.error = RetryableError("503")
+    pipeline.run(1)
+    assert source_health.state(world.db, "reddit").failing_since is not None
+    pipeline.run(1)
+    assert pipeline.asked == []
+    source_health.record_read(world.db, "reddit", pipeline.clock())
+    pipeline.source.error = PermanentError("no")
+    assert pipeline.tick() == 1, "not a dead letter"
+    pipeline.source.error = None
+    source_health.record_read(world.db, "reddit", pipeline.clock.advance(1))
+    pipeline.run(1)
+    assert pipeline.states == {"filled": 1}
+
+
+def test_when_the_database_or_bus_is_away_the_message_is_tried_again(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    pipeline.item(1000)
+    pipeline.gap(1000, 1099)
+    pipeline.sent.failure = Unavailable("gone")
+    with pytest.raises(Unavailable):
+        pipeline.fill()
+    pipeline.sent.failure = None
+    assert pipeline.fill()
+    assert pipeline.states == {"filled": 1}
+
+
+def test_a_message_that_is_lost_before_fetch_is_sent_again(pipeline: Pipeline, world: World) -> None:
+    world.workspace()
+    pipeline.gap(1000, 1099)
+    assert [pipeline.requests.step(), pipeline.requests.step()] == [1, 0]
+    pipeline.clock.advance(ASKED_LOST_SECONDS + 1)
+    assert pipeline.requests.step() == 1
+
+
+def test_a_source_whose_items_have_no_numbers_refuses(pipeline: Pipeline) -> None:
+    pipeline.fetcher.gaps.sources = {"hackernews": object()}  # type: ignore[dict-item]
+    assert isinstance(pipeline.fetcher.gaps.fill("hackernews", "items", None), Rejected)  # type: ignore[arg-type]
