@@ -173,6 +173,10 @@ class InProcessReddit:
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
 
+    def created(self, name: str) -> float:
+        """Return when an item was written."""
+        return self._store.get(name).created
+
     def outcomes(self) -> list[ClientOutcome]:
         return []
 
