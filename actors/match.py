@@ -35,7 +35,6 @@ from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
 from overheard.sources.logged_items import logged_ids
-from overheard.sources.registry import is_edit
 
 log = get_logger(__name__)
 
@@ -98,11 +97,12 @@ class Matcher:
 
     def _match_item(self, item: Item) -> MatchedItem | None:
         found_in = item.found_in
+        is_edit = item.edited_at is not None  # it may replace a stored text, even if its place is not watched any more
         if not self._index.is_watched(found_in):
-            return None
+            return MatchedItem(item, ()) if is_edit else None
         hits = self._index.match(item, found_in)
         sample = self.sampler.draw(item) if self.sampler is not None else None
-        if not hits and sample is None and not is_edit(item):
+        if not hits and sample is None and not is_edit:
             return None
         return MatchedItem(item, tuple(matches_of(hits)) if hits else (), sample)
 

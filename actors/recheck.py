@@ -1,26 +1,29 @@
-"""recheck: look stored items up at their source again, and erase those that are gone."""
+"""recheck: look stored items up at their source again; erase those that are gone, and match edited ones again."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from actors.context import Context
 from overheard.bus.actor import StageWork
+from overheard.chunking import parts_of_page
 from overheard.clock import Clock
 from overheard.config import RecheckSettings
-from overheard.db import erasure, rechecks, retention
+from overheard.db import erasure, polls, rechecks, retention
 from overheard.db.database import Db
 from overheard.db.rechecks import EARLY_FRACTION, RECHECK_LEASE_SECONDS, URGENT_FRACTION, ItemToRecheck, RecheckBatch
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Unavailable
+from overheard.items import Item
 from overheard.messages import RecheckItems
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
 from overheard.permits import BudgetNeed, SparePermit
 from overheard.sending import Send
-from overheard.sources import ItemLookup, LookupResult
+from overheard.sources import ItemLookup, LookupResult, Page
 from overheard.sources.registry import lookup_sizes, request_budget
 
 log = get_logger(__name__)
@@ -33,6 +36,7 @@ FAULT_RETRY_SECONDS = 60.0  # after an error of the source, unless the error nam
 # item has to be omitted twice, this far apart; farther if the response shows none at all of the requested items.
 ABSENCE_CONFIRM_SECONDS = 6 * HOUR
 EMPTY_ANSWER_CONFIRM_SECONDS = 24 * HOUR
+EDIT_CONFIRM_SECONDS = HOUR  # until an edited item is looked up again; chosen, not measured
 
 
 def work(context: Context) -> StageWork:
@@ -79,7 +83,8 @@ class Rechecker:
         1. Items without mentions are erased without a request.
         2. Items that the source reports as deleted or removed are erased, with their author, wherever they are stored.
         3. Items that the response omits are erased once that is confirmed (see ABSENCE_CONFIRM_SECONDS).
-        4. An author whose account is gone is removed from everything stored; edited items are stored as they are now.
+        4. An author whose account is gone is removed from everything stored. Edited items are sent to match, like items
+           that were read, and looked up again soon: if the text is then still another, the message was lost.
 
         A recheck that can wait never delays a fetch: it takes only spare tokens of the budget, and is otherwise left
         to a later tick. Items not looked up for URGENT_FRACTION of their time may also reserve slots, as often as the
@@ -152,11 +157,13 @@ class Rechecker:
             if before.author is not None and item.author is None
         }
         erased = erasure.erase_items(self.db, [*gone, *confirmed], now, nameless=authors)
-        changed = sum(rechecks.update_text(self.db, before, item) for before, item in shown)
+        changed = {before.id: edit for before, item in shown if (edit := rechecks.as_edited(before, item, now))}
+        self._send_edits(list(changed.values()))
         # Due as soon as it can be confirmed: some sources report no deletion in another way.
-        sooner = max(EARLY_FRACTION * self.within_seconds - ABSENCE_CONFIRM_SECONDS, 0.0)
-        rechecks.mark_absent(self.db, [item.id for item in missing if item.id not in confirmed], now, now - sooner)
-        rechecks.mark_present(self.db, [before.id for before, _ in shown], now)
+        unconfirmed = [item.id for item in missing if item.id not in confirmed]
+        rechecks.mark_absent(self.db, unconfirmed, now, self._due_in(ABSENCE_CONFIRM_SECONDS))
+        rechecks.mark_present(self.db, [before.id for before, _ in shown if before.id not in changed], now)
+        rechecks.mark_present(self.db, list(changed), self._due_in(EDIT_CONFIRM_SECONDS))
         unanswered = [by_ref[ref].id for ref in result.unanswered if ref in by_ref]
         rechecks.postpone(self.db, unanswered, held_until, now + NO_BUDGET_PAUSE_SECONDS)
         accounted = {*result.gone, *result.absent, *result.unanswered, *(item.id for item in result.items)}
@@ -167,10 +174,23 @@ class Rechecker:
             "rechecked",
             items=len(stored) - len(unanswered),
             absent=len(missing) - len(confirmed),
-            changed=changed,
+            changed=len(changed),
             accounts=len(authors),
             **{f"erased_{name}": count for name, count in msgspec.structs.asdict(erased).items() if count},
         )
+
+    def _due_in(self, seconds: float) -> float:
+        """Return when an item would have been checked that is due again so soon."""
+        return self.clock() - max(EARLY_FRACTION * self.within_seconds - seconds, 0.0)
+
+    def _send_edits(self, items: Sequence[Item]) -> None:
+        """Send items with another text to match: store replaces the text, and stores what it matches now."""
+        if not items:
+            return
+        poll = f"recheck-{uuid.uuid4().hex}"
+        polls.begin(self.db, poll, self.clock())
+        for part in parts_of_page(Page(items=tuple(items)), items[0].source, poll=poll):
+            self.send(part)
 
     def _is_confirmed(self, item: ItemToRecheck, result: LookupResult, now: float) -> bool:
         required = ABSENCE_CONFIRM_SECONDS if result.items or result.gone else EMPTY_ANSWER_CONFIRM_SECONDS

@@ -45,6 +45,7 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``behind``: the source has more, so that the feeds are not fresh; ``lag``: the seconds before the poll until which
     they are read nevertheless, if that is known. ``retry_at``: the source wants no earlier poll.
     ``new`` counts the new items of the last ``seconds``, for each of ``feed_ids`` in their order; () if unknown.
+    ``look``: the poll was a second look: it is recorded as one, and moves no cursor.
     """
 
     group_id: Id
@@ -59,13 +60,15 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry_at: float = 0.0
     new: Annotated[tuple[int, ...], Meta(max_length=1000)] = ()
     seconds: float = 0.0
+    look: bool = False
 
 
 class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to resume a poll that waits for the API budget, before its first page or between two.
 
     ``position`` is the source's own; None: the first page. ``refused_at``: when the source first refused the feed,
-    while it is unknown whether it refuses all feeds.
+    while it is unknown whether it refuses all feeds. ``feeds``: those that a second look reads, whatever happens to
+    their group meanwhile.
     """
 
     poll_id: Text
@@ -75,6 +78,7 @@ class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: Count = 0
     read_at: float = 0.0
     refused_at: float | None = None
+    feeds: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
 
 
 ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other is a request by hand
@@ -86,7 +90,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     Or, with ``group_id``, read that group of feeds, because it is planned now; ``workspace_id`` is None then.
     ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
     ``behind``: the last poll has left a backlog; the next one begins when that poll is stored. ``back_to``: read the
-    group's listing at least back to this time, past what is known (a second look). With ``fill``, instead of reading
+    group's listing at least back to this time, past what is known, as a second look. With ``fill``, instead of reading
     feeds, fill the source's gaps of that kind; with ``places``, ask the source for these places.
     """
 

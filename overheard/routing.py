@@ -26,8 +26,8 @@ DeliveryState = Literal["pending", "held", "muted"]
 class NewMention(msgspec.Struct, frozen=True, kw_only=True):
     """A mention that was just stored. ``backfilled``: its item is older than the watch, or not news any more.
 
-    ``queries`` are ids. ``place`` is the place's key, ``author`` in lower case; ``link``: ``link_key`` of what the item
-    links to.
+    ``queries`` are ids; ``known_queries`` are those that had found it before an edit. ``place`` is the place's key,
+    ``author`` in lower case; ``link``: ``link_key`` of what the item links to.
     """
 
     id: int
@@ -35,6 +35,7 @@ class NewMention(msgspec.Struct, frozen=True, kw_only=True):
     item_id: int
     backfilled: bool
     queries: tuple[int, ...] = ()
+    known_queries: tuple[int, ...] = ()
     source: str = ""
     place: str = ""
     author: str = ""
@@ -122,7 +123,8 @@ def route(
 ) -> Routing:
     """Decide the deliveries of these mentions.
 
-    1. none of backfilled mentions, and none to a channel that hears of none of the queries that found it;
+    1. none of backfilled mentions, and none to a channel that hears of none of the queries that found it, or has heard
+       of it before it was edited;
     2. muted if a rule mutes it for each of those queries;
     3. held for a disabled channel until it is enabled, and for a digest channel until its digest is composed;
     4. for others pending from now on;
@@ -145,8 +147,8 @@ def route(
 
 
 def _delivery(mention: NewMention, channel: Route, mutes: Collection[MuteRule], now: float) -> NewDelivery | None:
-    heard = [query for query in mention.queries if channel.queries is None or query in channel.queries]
-    if not heard:
+    heard = _heard(mention.queries, channel)
+    if not heard or _heard(mention.known_queries, channel):
         return None
     mute_of = {query: next((rule for rule in mutes if rule.fits(mention, query)), None) for query in heard}
     wanted = [query for query, rule in mute_of.items() if rule is None]
@@ -162,6 +164,10 @@ def _delivery(mention: NewMention, channel: Route, mutes: Collection[MuteRule], 
         state, held_by = "pending", None
     query = (wanted or heard)[0]
     return NewDelivery(channel.channel_id, mention.id, state, now, held_by, query, mention.link)
+
+
+def _heard(queries: Iterable[int], channel: Route) -> list[int]:
+    return [query for query in queries if channel.queries is None or query in channel.queries]
 
 
 # What a link's query string says about where it was found, not about what it leads to; utm_… besides.

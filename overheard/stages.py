@@ -59,7 +59,7 @@ STAGES: dict[str, Stage] = {
         Stage("store", ItemsMatched, (NotifyChannel,), "actors.store:work", 2, "store", 30),
         Stage("notify", NotifyChannel, (NotifyChannel,), "actors.notify:work", 8, "notify", 40),
         Stage("digest", ComposeDigest, (NotifyChannel,), "actors.digest:work", 1, "digest", 50),
-        Stage("recheck", RecheckItems, (RecheckItems,), "actors.recheck:work", 1, "digest", 60),
+        Stage("recheck", RecheckItems, (RecheckItems, ItemsFetched), "actors.recheck:work", 1, "digest", 60),
     )
 }
 

@@ -1,8 +1,9 @@
 """fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
 ``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
-``group_leases`` holds the leases, ``gap_filling`` fills gaps, ``source_health`` tracks whether each source responds.
-``place_checks`` asks a source which places can be read, and ``place_reviews`` does so daily.
+``second_look`` reads one again, further back, ``group_leases`` holds the leases, ``gap_filling`` fills gaps,
+``source_health`` tracks whether each source responds. ``place_checks`` asks a source which places can be read, and
+``place_reviews`` does so daily.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.
@@ -45,7 +46,7 @@ def work(context: Context) -> StageWork:
         if budget is None:
             return None
         # What nothing waits for takes only spare tokens; it is never urgent, so nothing is taken from the share itself.
-        if message.places or message.fill is not None:
+        if message.places or message.back_to or message.fill is not None:
             return BudgetNeed(budget.key, share=budget.recheck_key)
         return BudgetNeed(budget.key, patient=_is_patient(message))
 

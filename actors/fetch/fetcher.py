@@ -14,6 +14,7 @@ from actors.fetch.place_checks import PlaceChecks
 from actors.fetch.place_reviews import PlaceReview
 from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Backlog, ListingOverflow, Reader, ReadResult
+from actors.fetch.second_look import SecondLook
 from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
@@ -99,6 +100,7 @@ class Fetcher:
             metrics=metrics,
             health=self.health,
         )
+        self.second_look = SecondLook(db, self.reader, clock, metrics)
         self.gaps = GapFiller(db=db, sources=sources, send=send, clock=clock, metrics=metrics, health=self.health)
         self.shares = ThreadShares(("source",))
 
@@ -131,6 +133,8 @@ class Fetcher:
         with self.shares.held(lambda now: {("source", message.source): half}) as wait_seconds:
             if wait_seconds is not None:
                 return Later(wait_seconds)
+            if message.back_to:
+                return self.second_look.read(message, budget)
             if message.fill is not None:
                 return self.gaps.fill(message.source, message.fill, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))

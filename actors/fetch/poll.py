@@ -17,10 +17,14 @@ FIRST_READING_SECONDS = 300.0  # for which less than a page counts; chosen, not 
 
 
 class GroupPoll(msgspec.Struct):
-    """One poll of a group's feeds, page by page. ``progress`` is what a message carries to resume it."""
+    """One poll of a group's feeds, page by page. ``progress`` is what a message carries to resume it.
+
+    With ``back_to`` it is a second look: see ``ReadRequest``.
+    """
 
     group: Group
     progress: PollProgress
+    back_to: float = 0.0
     _items: int = 0
     _oldest_at: float = math.inf
     _resumed: bool = False
@@ -48,6 +52,7 @@ class GroupPoll(msgspec.Struct):
             cursor=group.cursor,
             position=self.progress.position,
             since=group.began_at,
+            back_to=self.back_to,
         )
 
     def record_page(self, page: Page, now: float) -> None:
@@ -79,6 +84,10 @@ class GroupPoll(msgspec.Struct):
         feeds = tuple(feed.id for feed in self.group.feeds)
         target = PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)
         return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds(page))
+
+    def look(self) -> PollTarget:
+        """Return what store records of a second look when all parts are stored."""
+        return PollTarget(self.group.id, self.progress.feeds, "", self.progress.read_at, look=True)
 
     def _new(self, page: Page) -> tuple[int, ...]:
         """Return how many new items each feed had; () if a poll that was resumed has not counted all."""

@@ -75,7 +75,7 @@ class Reader:
         """Read from the poll's position back to the cursor. The last part carries the target."""
         item_count = 0
         while True:
-            page = self._page(poll, budget)
+            page = self.page(poll, budget)
             if not isinstance(page, Page):
                 return page
             poll.record_page(page, self.clock())
@@ -83,12 +83,10 @@ class Reader:
             done = page.complete or page.position is None or poll.progress.pages >= self.rules.max_pages
             # A single feed cannot be divided: what its listing no longer holds is a gap, which the target records.
             overflow = done and not page.complete and len(poll.group.feeds) > 1
-            self._send(poll, page, self._target(poll, page) if done and not overflow else None)
+            self.send_page(poll, page, self._target(poll, page) if done and not overflow else None)
             if page.changed:
                 early = self.clock() - EARLY_FRACTION * self.recheck_within
                 rechecks.hurry(self.db, poll.group.source, page.changed, early)
-            if not is_internal(poll.group.source):
-                self.metrics.count_read(poll.group.source, (item.kind for item in page.items))
             item_count += len(page.items)
             if done:
                 log.info("poll read", **poll.log_fields, items=item_count)
@@ -96,7 +94,7 @@ class Reader:
                     return ListingOverflow(page.load)
                 return Backlog() if page.behind else None
 
-    def _page(self, poll: GroupPoll, budget: RequestTokens) -> Page | ReadFailure:
+    def page(self, poll: GroupPoll, budget: RequestTokens) -> Page | ReadFailure:
         """Return the next page, or why there is none. Record source health: monitoring has no other view of it."""
         group, health = poll.group, self.health
         try:
@@ -139,10 +137,13 @@ class Reader:
         retry_at = self.clock() + page.pause if page.pause else 0.0
         return msgspec.structs.replace(target, gaps=gaps, behind=page.behind, lag=page.lag, retry_at=retry_at)
 
-    def _send(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
+    def send_page(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
+        """Send the page's items on; the last page of a poll has a target."""
         progress = poll.progress
         parts = parts_of_page(page, poll.group.source, poll=progress.poll_id, first=progress.parts, target=target)
         for part in parts:
             self.send(part)
         log_read(log, page.items, poll=progress.poll_id)
         poll.record_parts(len(parts))
+        if not is_internal(poll.group.source):
+            self.metrics.count_read(poll.group.source, (item.kind for item in page.items))

@@ -15,7 +15,10 @@ from overheard.config.section import YEAR_SECONDS, Count, Days, Seconds, Seconds
 from overheard.config.sources import RedditSettings as RedditSettings
 from overheard.config.sources import SourcesSettings as SourcesSettings
 from overheard.credentials import check_url_password
+from overheard.errors import InvalidInput
+from overheard.schedule import span_seconds
 
+LOOK_BACK_MIN_SECONDS, LOOK_BACK_MAX_SECONDS = 60.0, 86400.0
 LEASE_MARGIN_SECONDS = 5.0  # of [notify] lease, left after an attempt that took its whole [notify] timeout
 
 
@@ -76,8 +79,29 @@ class FetchSettings(SettingsSection):
     max_pages: Annotated[int, Field(gt=0, le=10)] = 10  # Reddit's listings end after ten
     spare: Literal["freshness", "save"] = "freshness"
     freshest: SecondsUpToAnHour = 15
+    look_back: str = "30m"  # as workspaces write spans; "0": no second looks
     lease: Seconds = 120
     longest_backoff: Seconds = 86400
+
+    @field_validator("look_back")
+    @classmethod
+    def _span(cls, value: str) -> str:
+        try:
+            seconds = _span_or_zero(value)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        if not (seconds == 0.0 or LOOK_BACK_MIN_SECONDS <= seconds <= LOOK_BACK_MAX_SECONDS):
+            raise ValueError('must be from 1m to 1d, or "0"')
+        return value
+
+    @property
+    def look_back_seconds(self) -> float:
+        """Return ``look_back`` in seconds; 0 if there are no second looks, as when spare budget is to be saved."""
+        return _span_or_zero(self.look_back) if self.spare == "freshness" else 0.0
+
+
+def _span_or_zero(text: str) -> float:
+    return 0.0 if text.strip() == "0" else span_seconds(text)
 
 
 class MatchSettings(SettingsSection):

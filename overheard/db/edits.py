@@ -1,44 +1,103 @@
-"""Items that their authors have edited: store the new text in place of the old one."""
+"""Items that their authors have edited: the new text replaces the old one, and mentions tell what it matches now."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Mention, StoredItem
+from overheard.db.models import Mention, Query, StoredItem
 from overheard.db.storable_text import storable, texts_column
 from overheard.db.why_column import why_column
-from overheard.messages import MatchedItem
+from overheard.items import Item
+from overheard.messages import Key, MatchedItem, WorkspaceMatch
 
 TEXT_FIELDS = ("title", "body", "permalink", "url", "thread_title")
 
 _QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
 
 
-def update(db: Db, entries: Sequence[tuple[int, MatchedItem]]) -> None:
-    """Store the text of each item (row, item) whose source says that it was edited after what is stored.
+class StoredRow(NamedTuple):
+    """The row of a stored item. ``edited_at``: of the stored text."""
 
-    Runs inside store's transaction, which holds the rows' locks in their order. A mention stays as it is, but for its
-    highlights and ``why``: those are offsets in the text.
+    id: int
+    checked_at: float
+    edited_at: float | None
+
+
+class FoundByEdit(msgspec.Struct, frozen=True):
+    """A mention that more queries find since an edit: ``known`` are those that had found it before."""
+
+    id: int
+    workspace_id: int
+    backfilled: bool
+    queries: tuple[int, ...]
+    known: tuple[int, ...]
+
+
+def outdated(db: Db, items: Sequence[tuple[StoredRow, Item]]) -> set[Key]:
+    """Return the keys of copies that are older than what is stored, and differ: they came in the wrong order."""
+    older = {
+        row.id: item for row, item in items if row.edited_at is not None and row.edited_at > (item.edited_at or 0.0)
+    }
+    if not older:
+        return set()
+    columns = (StoredItem.id, StoredItem.title, StoredItem.body)
+    rows = StoredItem.select(*columns).where(StoredItem.id.in_(sorted(older))).tuples().execute(db.peewee)
+    # A source may have told only once that an item was edited.
+    shown = {row: (storable(item.title), storable(item.body)) for row, item in older.items()}
+    return {older[row].key for row, *texts in rows if tuple(texts) != shown[row]}
+
+
+def update(db: Db, entries: Sequence[tuple[StoredRow, MatchedItem]]) -> list[tuple[FoundByEdit, MatchedItem]]:
+    """Store the text of each item whose source says that it was edited after what is stored.
+
+    Its mentions get the highlights and ``why`` of the new text, and the queries that match it now; those that found the
+    old one stay. Return the mentions that got more queries.
+
+    Runs inside store's transaction, which holds the rows' locks in their order. A workspace without a mention gets one
+    like for any item.
     """
-    edited = {row: entry for row, entry in entries if entry.item.edited_at is not None}
-    if not edited:
-        return  # as for nearly every message
-    for row in sorted(edited):
-        entry = edited[row]
-        if not _update_text(db, row, entry):
-            continue
-        Mention.update(highlights="[]", why="[]").where(Mention.item == row).execute(db.peewee)
-        for match in entry.matches:
-            of_workspace = (Mention.item == row) & (Mention.workspace == match.workspace_id)
-            query_ids = Mention.select(Mention.query_ids).where(of_workspace).scalar(db.peewee)
-            if query_ids is not None:
-                why = why_column(match.why, _QUERY_IDS.decode(query_ids))
-                highlights = msgspec.json.encode(match.highlights).decode()
-                Mention.update(highlights=highlights, why=why).where(of_workspace).execute(db.peewee)
+    found: list[tuple[FoundByEdit, MatchedItem]] = []
+    # An item with very many matches comes in several entries.
+    edited: dict[int, list[MatchedItem]] = {}
+    for row, entry in entries:
+        at = entry.item.edited_at
+        if at is not None and (row.edited_at is None or row.edited_at < at):
+            edited.setdefault(row.id, []).append(entry)
+    for item_id in sorted(edited):  # none, for nearly every message
+        if _update_text(db, item_id, edited[item_id][0]):
+            Mention.update(highlights="[]", why="[]").where(Mention.item == item_id).execute(db.peewee)
+            matches = [(match, entry) for entry in edited[item_id] for match in entry.matches]
+            found += [(more, entry) for match, entry in matches if (more := _update_mention(db, item_id, match))]
+    return found
+
+
+def _update_mention(db: Db, item_id: int, match: WorkspaceMatch) -> FoundByEdit | None:
+    of_workspace = (Mention.item == item_id) & (Mention.workspace == match.workspace_id)
+    columns = (Mention.id, Mention.query_ids, Mention.backfilled)
+    row = Mention.select(*columns).where(of_workspace).tuples().first(db.peewee)
+    if row is None:
+        return None
+    mention_id, column, backfilled = row
+    known = _QUERY_IDS.decode(column)
+    present = {query for (query,) in _present(db, ids=sorted(set(match.query_ids) - set(known)))}
+    more = tuple(query for query in match.query_ids if query in present)
+    values = {
+        "query_ids": msgspec.json.encode([*known, *more]).decode(),
+        "highlights": msgspec.json.encode(match.highlights).decode(),
+        "why": why_column(match.why, {*known, *more}),
+    }
+    Mention.update(values).where(Mention.id == mention_id).execute(db.peewee)
+    return FoundByEdit(mention_id, match.workspace_id, bool(backfilled), more, known) if more else None
+
+
+@compiled
+def _present(db: Db, ids: Any) -> Any:
+    return Query.select(Query.id).where(Query.id.in_(ids), Query.removed_at.is_null())
 
 
 def _update_text(db: Db, row: int, entry: MatchedItem) -> bool:

@@ -42,7 +42,7 @@ class FeedRow(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A claimed group: the columns of ``FeedGroup``, and its feeds."""
+    """A group: the columns of ``FeedGroup``, and its feeds."""
 
     id: int
     source: str
@@ -51,6 +51,7 @@ class Group(msgspec.Struct, frozen=True):
     began_at: float
     read_at: float
     room: int | None
+    looked_at: float = 0.0
     feeds: tuple[FeedRow, ...] = ()
 
     @property
@@ -69,7 +70,7 @@ COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1
 
 def make(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[int]:
     """Make so many groups, each for a feed of this kind that is watched from now on; return their ids."""
-    rows = [{"source": source, "kind": kind, "began_at": now, "read_at": now}] * count
+    rows = [{"source": source, "kind": kind, "began_at": now, "read_at": now, "looked_at": now}] * count
     made = FeedGroup.insert_many(rows).returning(FeedGroup.id).tuples().execute(db.peewee)
     return [group_id for (group_id,) in made]
 
@@ -131,6 +132,15 @@ def _groups(db: Db, ids: Any) -> Any:
     return FeedGroup.select(*COLUMNS).where(FeedGroup.id.in_(ids))
 
 
+def of_feeds(db: Db, group_id: int, feed_ids: Sequence[int]) -> Group | None:
+    """Return those of the feeds that still exist as a group without a cursor; None if there are none any more."""
+    query = Feed.select(*FEED_COLUMNS).where(Feed.id.in_(list(feed_ids))).order_by(Feed.id)
+    feeds = tuple(FeedRow(*row) for row in query.tuples().execute(db.peewee))
+    if not feeds:
+        return None
+    return Group(group_id, feeds[0].source, feeds[0].kind, None, 0.0, 0.0, None, feeds=feeds)
+
+
 def of_poll(db: Db, group_id: int, poll: str) -> Group | None:
     """Return the group if ``poll`` still holds its lease."""
     if not FeedGroup.select().where(FeedGroup.id == group_id, FeedGroup.poll == poll).exists(db.peewee):
@@ -164,7 +174,11 @@ def join(
         ids = [other.id for other in chosen]
         Feed.update(group=group.id).where(Feed.group.in_(ids)).execute(db.peewee)
         FeedGroup.delete().where(FeedGroup.id.in_(ids)).execute(db.peewee)
-        values: dict[Any, Any] = {FeedGroup.cursor: cursor(group.cursor, [other.cursor for other in chosen])}
+        values: dict[Any, Any] = {
+            FeedGroup.cursor: cursor(group.cursor, [other.cursor for other in chosen]),
+            # The next second look has to cover what none has covered of any of them.
+            FeedGroup.looked_at: min(member.looked_at for member in (group, *chosen)),
+        }
         if group.cursor is None:  # none of them was read: begin where the oldest of them begins
             since = min(member.began_at for member in (group, *chosen))
             values |= {FeedGroup.began_at: since, FeedGroup.read_at: since}
@@ -179,7 +193,7 @@ def divide(
 
     ``room`` limits both groups from now on; None: as before. ``poll`` None: nobody waits for the new one's reading.
     """
-    values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at")}
+    values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at", "looked_at")}
     with db.transaction():
         made = int(FeedGroup.insert(**values, room=room or group.room, poll=poll).execute(db.peewee))
         Feed.update(group=made).where(Feed.id.in_(list(feed_ids)), Feed.group == group.id).execute(db.peewee)
@@ -253,13 +267,19 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
     """Move the cursors of a poll whose parts are all stored; return (source, reason) of each gap that it leaves.
 
     Runs inside store's transaction. The poll counts even if its lease ran out before all was stored, as long as the
-    group has no feed that was not read, and no later reading is stored already.
+    group has no feed that was not read, and no later reading is stored already. A second look moves no cursor, and
+    leaves no gap.
     """
     left = []
     for target in sorted(targets, key=lambda target: target.group_id):
         stored = _locked(db, group=target.group_id)
         members = {row[0] for row in _feeds(db, groups=[target.group_id])}
-        if not stored or stored[0][1] > started_at or not members <= set(target.feed_ids):
+        if not stored or not members <= set(target.feed_ids):
+            continue
+        if target.look:
+            _looked(db, group=target.group_id, at=started_at)
+            continue
+        if stored[0][1] > started_at:
             continue
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
         _move(db, group=target.group_id, began_at=started_at, **read)
@@ -290,6 +310,11 @@ def _locked(db: Db, group: Any) -> Any:
 def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: Any) -> Any:
     read = FeedGroup.update(cursor=cursor, began_at=began_at, read_at=read_at, room=room)
     return read.where(FeedGroup.id == group)
+
+
+@compiled
+def _looked(db: Db, group: Any, at: Any) -> Any:
+    return FeedGroup.update(looked_at=db.greatest(FeedGroup.looked_at, at)).where(FeedGroup.id == group)
 
 
 @compiled

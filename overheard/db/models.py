@@ -86,8 +86,9 @@ class RefreshDemand(Table):
 # listed before ``began_at`` has been stored (while ``cursor`` is None, everything listed from ``began_at`` on is new).
 # ``read_at``: when that reading had its first page. ``room``: how many feeds the group may have, smaller after it was
 # divided for having more new items than the source lists; None: as many as is configured. ``poll``: the poll that holds
-# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it; ``looked_at``:
-# when its second look began last.
+# the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it.
+# ``looked_at``: when the latest second look began that is stored, and before the first one, when the group was made;
+# ``look_asked_at``: when the planner last asked for one.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -100,6 +101,7 @@ class FeedGroup(Table):
     lease_until = DoubleField(default=0)
     asked_at = DoubleField(default=0)
     looked_at = DoubleField(default=0)
+    look_asked_at = DoubleField(default=0)
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key

@@ -55,6 +55,7 @@ class ItemToRecheck(msgspec.Struct, frozen=True):
     lang: str
     nsfw: bool
     lookup: str
+    edited_at: float | None
     checked_at: float
     absent_since: float | None
     mentioned: bool  # by any workspace
@@ -152,9 +153,9 @@ def postpone(db: Db, item_ids: Sequence[int], held_until: float, until: float) -
     ).execute(db.peewee)
 
 
-def mark_present(db: Db, item_ids: Sequence[int], now: float) -> None:
-    """Record that the source has returned the items."""
-    StoredItem.update(checked_at=now, absent_since=None, lease_until=0).where(
+def mark_present(db: Db, item_ids: Sequence[int], checked_at: float) -> None:
+    """Record that the source has returned the items. They become due again as if last checked at ``checked_at``."""
+    StoredItem.update(checked_at=checked_at, absent_since=None, lease_until=0).where(
         StoredItem.id.in_(list(item_ids))
     ).execute(db.peewee)
 
@@ -174,28 +175,27 @@ def mark_unknown(db: Db, item_ids: Sequence[int], now: float) -> None:
     StoredItem.update(checked_at=now, lease_until=0).where(StoredItem.id.in_(list(item_ids))).execute(db.peewee)
 
 
-def update_text(db: Db, stored: ItemToRecheck, current: Item) -> bool:
-    """Store what the source returns now in place of what was stored; return True if that changes anything.
+def as_edited(stored: ItemToRecheck, current: Item, now: float) -> Item | None:
+    """Return the item as an edit of what is stored, if its source shows it in another way now; else None.
 
-    What an author has removed or edited there is removed here, too. The mention stays; its highlights and ``why``,
-    which are offsets in the old text, are deleted. Fields that an answer leaves empty stay (it may lack the title of a
-    comment's post), and so does the removal of a comment's post title after the post was erased.
+    What an author has removed or edited there is to be removed here, too. Fields that an answer leaves empty count as
+    unchanged (it may lack the title of a comment's post), and so does the removal of a comment's post title after the
+    post was erased. A source may not tell when an item was edited, nor of every edit: then it was edited just now.
     """
     bare = without_title(current)
     current = bare if current.kind == "comment" and stored.permalink == bare.permalink else current
     shown = {name: storable(getattr(current, name)) for name in ("title", "body", "permalink", "url", "thread_title")}
     facts = {"texts": texts_column(current), "lang": storable(current.lang), "nsfw": current.nsfw}
-    changed: dict[str, Any] = {
-        name: text for name, text in shown.items() if text != getattr(stored, name) and (text or name == "body")
-    }
-    changed |= {name: value for name, value in facts.items() if value != getattr(stored, name)}
-    if not changed:
-        return False
-    with db.transaction():
-        StoredItem.update(**changed).where(StoredItem.id == stored.id).execute(db.peewee)
-        if changed.keys() & {"title", "body", "url", "thread_title"} or ("texts" in changed and stored.texts != "{}"):
-            Mention.update(highlights="[]", why="[]").where(Mention.item == stored.id).execute(db.peewee)
-    return True
+    if all(text == getattr(stored, name) or not (text or name == "body") for name, text in shown.items()) and all(
+        value == getattr(stored, name) for name, value in facts.items()
+    ):
+        return None
+    known = stored.edited_at or 0.0
+    return (
+        current
+        if (current.edited_at or 0.0) > known
+        else msgspec.structs.replace(current, edited_at=max(now, known + 1.0))
+    )
 
 
 def overdue(db: Db, sources: Collection[str], before: float) -> int:

@@ -13,6 +13,7 @@ from peewee import fn
 from overheard.db import deliveries, edits, erasure, gap_filling, groups, sampling
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
+from overheard.db.edits import FoundByEdit, StoredRow
 from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
 from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
@@ -69,10 +70,11 @@ def store(
 
     1. Store the items that matched and those of the sample (``sampling.py``), leaving known ones as they are; but no
        erased ones, and none of a source that is older than its ``kept_for``: quiet listings still show what retention
-       has deleted long ago. Replace the text of known ones that were edited since, whether they match or not.
+       has deleted long ago. Replace the text of known ones that were edited since, whether they match or not, and what
+       their mentions tell of it (``edits.py``). A copy from before an edit that is stored already matches nothing.
     2. Store a mention for each (workspace, item) that has none: uniqueness decides what is new, never the cursor.
-    3. Store a delivery for each new mention and channel that gets it (``routing.py``); not for items older than
-       ``news_for`` seconds, which are not news.
+    3. Store a delivery for each new mention and channel that gets it (``routing.py``), and for each channel that hears
+       of a mention because of an edit only; not for items older than ``news_for`` seconds, which are not news.
     4. Store the part itself; if it was the poll's last missing one, move the feeds' cursors and end their lease. If it
        was one that fills gaps, what has been looked up of them moves on instead.
     """
@@ -82,19 +84,29 @@ def store(
     with db.transaction():
         created: list[NewMention] = []
         sampled: Mapping[str, int] = {}
+        found: list[NewMention] = []
+        entries: list[MatchedItem] = []
         accepted = _accepted(db, message.items, now, kept_for)
-        entries = [entry for entry in accepted if entry.matches]
         if accepted:
             draws = sampling.drawn(db, accepted, now)
-            item_ids = _items(db, accepted, draws, now)
-            others = [entry.item.key for entry in accepted if entry.item.key not in item_ids]
-            rows = {**_known(db, others), **item_ids} if others else item_ids
-            edits.update(db, [(rows[entry.item.key], entry) for entry in accepted if entry.item.key in rows])
+            rows = _items(db, accepted, draws, now)
+            item_ids = {key: row.id for key, row in rows.items()}
+            others = [entry.item.key for entry in accepted if entry.item.key not in rows]
+            rows |= _known(db, others) if others else {}
+            outdated = edits.outdated(
+                db, [(row, entry.item) for entry in accepted if (row := rows.get(entry.item.key))]
+            )
+            current = [entry for entry in accepted if entry.item.key not in outdated]
+            more = edits.update(db, [(row, entry) for entry in current if (row := rows.get(entry.item.key))])
+            found = [
+                _found_by_edit(mention, entry.item, rows[entry.item.key].id, now, news_for) for mention, entry in more
+            ]
             by_key = {entry.item.key: entry.item for entry in accepted}
             sampled = sampling.add(db, [(item_ids[key], by_key[key], draw) for key, draw in draws.items()], now)
             read_at = poll_started_at(db, message.part.poll)
+            entries = [entry for entry in current if entry.matches]
             created = _mentions(db, entries, item_ids, now, news_for, read_at)
-        channels = deliveries.add(db, created, now, operator_mutes)
+        channels = deliveries.add(db, [*created, *found], now, operator_mutes)
         gaps, filled = _record_part(db, message.part, now)
     public = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in public}
@@ -114,35 +126,35 @@ def _accepted(db: Db, entries: Sequence[MatchedItem], now: float, kept_for: Kept
     return [untitled(entry) if entry.item.key in bare else entry for entry in kept]
 
 
-def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDraw], now: float) -> dict[Key, int]:
+def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDraw], now: float) -> dict[Key, StoredRow]:
     """Insert the items that match or are drawn for the sample, unless they are stored; return their rows."""
     matching = {entry.item.key for entry in entries if entry.matches}
     by_key = {entry.item.key: entry.item for entry in entries if entry.matches or entry.item.key in draws}
     missing = sorted(by_key)  # one order of locks for all workers
-    ids: dict[Key, int] = {}
+    rows: dict[Key, StoredRow] = {}
     unchecked: list[int] = []
     while missing:  # again if retention has deleted one between the two statements
         for keys in _batches(missing):
             _add_items(db, rows=[_item_row(by_key[key], now, sampled_only=key not in matching) for key in keys])
-            for key, row, checked_at in _known_rows(db, keys):
-                ids[key] = row
-                if checked_at > now and key in matching:  # only the sample had it until now
-                    unchecked.append(row)
-        missing = [key for key in missing if key not in ids]
+            for key, row in _known_rows(db, keys):
+                rows[key] = row
+                if row.checked_at > now and key in matching:  # only the sample had it until now
+                    unchecked.append(row.id)
+        missing = [key for key in missing if key not in rows]
     sampling.check_again(db, unchecked)
-    return ids
+    return rows
 
 
-def _known(db: Db, keys: Sequence[Key]) -> dict[Key, int]:
+def _known(db: Db, keys: Sequence[Key]) -> dict[Key, StoredRow]:
     """Return the rows of those of the items that are stored."""
-    return {key: row for some in _batches(sorted(keys)) for key, row, _ in _known_rows(db, some)}
+    return {key: row for some in _batches(sorted(keys)) for key, row in _known_rows(db, some)}
 
 
-def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, int, float]]:
-    """Yield (item, row, when it was last checked) of those of the items that are stored."""
+def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, StoredRow]]:
+    """Yield those of the items that are stored."""
     for source in sorted({source for source, _ in keys}):
         rows = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
-        yield from (((source, ref), row, checked_at) for ref, row, checked_at in rows)
+        yield from (((source, ref), StoredRow(*row)) for ref, *row in rows)
 
 
 @compiled
@@ -152,7 +164,7 @@ def _add_items(db: Db, rows: Any) -> Any:
 
 @compiled
 def _known_items(db: Db, source: Any, refs: Any) -> Any:
-    columns = (StoredItem.ref, StoredItem.id, StoredItem.checked_at)
+    columns = (StoredItem.ref, StoredItem.id, StoredItem.checked_at, StoredItem.edited_at)
     known = StoredItem.select(*columns).where(StoredItem.source == source, StoredItem.ref.in_(refs))
     return db.locked_for_reference(known.order_by(StoredItem.ref))
 
@@ -238,6 +250,12 @@ def _new_mention(
         thread=item.thread or "",
         link=link_key(item.url) if item.kind == "post" else None,
     )
+
+
+def _found_by_edit(mention: FoundByEdit, item: Item, item_id: int, now: float, news_for: float) -> NewMention:
+    backfilled = mention.backfilled or is_backfilled(item.created_at, 0.0, now, news_for)
+    new = _new_mention(mention.id, mention.workspace_id, item_id, backfilled, item, mention.queries)
+    return msgspec.structs.replace(new, known_queries=mention.known)
 
 
 @compiled

@@ -171,6 +171,14 @@ class ProcessMetrics(MetricCatalogue):
             source=SOURCE_NAMES,
             reason=("horizon", "anchor", "pages", "hole", "outdated"),
         )
+        self.second_looks = counter(
+            "second_looks_total",
+            "Second looks at the listings of a group; outcome is done, skipped (for want of spare budget: again for "
+            "each [fetch] look_back that passes without one) or failed.",
+            "fetch, tick",
+            source=("reddit",),
+            outcome=("done", "skipped", "failed"),
+        )
         self.gaps_filled = counter(
             "gaps_filled_total", "Gaps whose items were all looked up and stored.", "store", source=("reddit",)
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 from overheard.config import Config
-from overheard.db import gap_filling, place_checks
+from overheard.db import gap_filling, place_checks, reading
 from overheard.db.database import Db
 from overheard.db.gap_filling import GapBacklog
+from overheard.items import ALL
+from overheard.reading.paging import pages
 from overheard.sources.registry import SOURCES, source_type
 
 # Within which an open gap should be filled, from when it was found; the last of it within the second. Chosen: half an
@@ -17,7 +20,8 @@ FILL_SECONDS, FILL_LEAST_SECONDS = 1500.0, 300.0
 
 def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
     """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks."""
-    return _filling(db, source, now) + _place_checks(db, source, now)
+    looks = _second_looks(db, source, config.fetch.look_back_seconds)
+    return _filling(db, source, now) + looks + _place_checks(db, source, now)
 
 
 def gap_requests(db: Db) -> int:
@@ -33,6 +37,17 @@ def _requests(source: str, left: GapBacklog) -> int:
 def _filling(db: Db, source: str, now: float) -> float:
     left = gap_filling.backlog(db, source)
     return _requests(source, left) / max(left.found_at + FILL_SECONDS - now, FILL_LEAST_SECONDS)
+
+
+def _second_looks(db: Db, source: str, look_back: float) -> float:
+    """Return what it takes to read each listing back to the last look, and as far again, once every ``look_back``."""
+    if not look_back:
+        return 0.0
+    rates: dict[int, float] = defaultdict(float)
+    for feed in reading.watched_feeds(db, source):
+        if feed.place != ALL:
+            rates[feed.group_id] += feed.rate or 0.0
+    return sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())
 
 
 def _place_checks(db: Db, source: str, now: float) -> float:

@@ -35,7 +35,8 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``places`` are keys (``items.place_key``), in lower case: compare them with the keys of the source's own names.
     ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
-    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds).
+    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds). With
+    ``back_to``, it is a page of a second look: read everything listed back to that time, whatever was read before.
     """
 
     kind: FeedKind
@@ -43,6 +44,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     position: str | None = None
     since: float = 0.0
+    back_to: float = 0.0
 
 
 class ListingGap(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from overheard import canary
 from overheard.clock import Clock
 from overheard.config import Config
 from overheard.errors import ConfigError
-from overheard.items import Item
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources import Source, StreamedSource
@@ -200,11 +199,6 @@ def byline(source: str, author: str | None) -> str:
 def bare_permalink(source: str, permalink: str) -> str:
     """Return an item's link without the words of its thread's title."""
     return source_type(source).bare_permalink(permalink)
-
-
-def is_edit(item: Item) -> bool:
-    """Return True if the item may replace the text of a stored one: no later look-up would notice that."""
-    return item.edited_at is not None and source_type(item.source).lookup_size is None
 
 
 def is_internal(source: str) -> bool:

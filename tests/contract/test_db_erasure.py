@@ -16,6 +16,7 @@ from overheard.db.models import Delivery, Mention, StoredItem
 from overheard.db.rechecks import RECHECK_LEASE_SECONDS, RecheckBatch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.errors import NotFound
+from overheard.items import Item
 from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from tests.fixtures import Clock, Race, World
 
@@ -173,8 +174,10 @@ def test_a_recheck_does_not_restore_an_erased_title(
     erasure.erase_items(db, ids(db, "t3_1"), clock())
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     [stored], _ = rechecks.take_over(db, batch, clock())
-    assert not rechecks.update_text(db, stored, comment)
-    assert rechecks.update_text(db, stored, msgspec.structs.replace(comment, body="other words"))
+    assert rechecks.as_edited(stored, comment, clock()) is None
+    edit = rechecks.as_edited(stored, msgspec.structs.replace(comment, body="other words"), clock())
+    assert edit is not None
+    storing.store(db, world.matched((edit, ()), poll="recheck"), clock())
     [row] = world.rows(StoredItem)
     assert (row["body"], row["thread_title"]) == ("other words", "")
     assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
@@ -438,18 +441,24 @@ def test_a_changed_item_is_rechecked_early(world: World, db: Db, clock: Clock, t
     assert world.rows(StoredItem, "id", "checked_at") == [(one, clock()), (two, before), (three, 5.0)]
 
 
-def test_only_changed_text_is_updated(world: World, db: Db, clock: Clock, told: Callable[..., int]) -> None:
+def test_what_a_source_shows_in_another_way_is_an_edit(
+    world: World, db: Db, clock: Clock, told: Callable[..., int]
+) -> None:
     told(1)
     item = world.item(1)
     [batch] = rechecks.claim(db, "reddit", size=100, before=clock(), now=clock(), requests=1)
     [stored], _ = rechecks.take_over(db, batch, clock())
-    assert not rechecks.update_text(db, stored, item)
-    moved = msgspec.structs.replace(item, permalink="https://www.reddit.com/r/python/x/")
-    assert rechecks.update_text(db, stored, moved)
-    assert world.rows(Mention, "highlights") == [('[["title",3,7]]',)], "the texts are the same"
-    assert rechecks.update_text(db, stored, msgspec.structs.replace(item, body=""))
-    assert world.rows(StoredItem, "body", "title") == [("", item.title)]
-    assert world.rows(Mention, "highlights") == [("[]",)]
+
+    def edit(**fields: Any) -> Item | None:
+        return rechecks.as_edited(stored, msgspec.structs.replace(item, **fields), clock())
+
+    assert edit() is None
+    assert edit(title="", url="", edited_at=clock() - 9) is None, "an answer may lack fields; a date alone says nothing"
+    for fields in ({"permalink": "https://x/"}, {"body": ""}, {"texts": {"flair": "Help"}}, {"nsfw": True}):
+        assert edit(**fields) == msgspec.structs.replace(item, **fields, edited_at=clock())
+    assert edit(body="new", edited_at=5.0) == msgspec.structs.replace(item, body="new", edited_at=5.0)
+    stored = msgspec.structs.replace(stored, edited_at=clock() + 60)
+    assert edit(body="new", edited_at=5.0) == msgspec.structs.replace(item, body="new", edited_at=clock() + 61)
 
 
 def test_only_its_own_items_are_claimed_for_a_source(

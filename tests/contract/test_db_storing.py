@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import deliveries, feeds, gaps, groups, reading, retention, storing, workspace_specs
+from overheard.db import deliveries, erasure, feeds, gaps, groups, polls, reading, retention, storing, workspace_specs
 from overheard.db import mentions as stored_mentions
 from overheard.db.database import Db
 from overheard.db.models import (
@@ -707,3 +708,104 @@ def test_an_edit_that_matches_nothing_replaces_what_is_stored_and_is_not_stored_
     assert (row["ref"], row["title"], row["body"]) == (item.id, "taken back", "")
     [mention] = world.rows(Mention)
     assert mention["highlights"] == "[]"
+
+
+def by_query(message: ItemsMatched, *queries: int) -> ItemsMatched:
+    """The message, with these queries in every match."""
+    items = tuple(
+        msgspec.structs.replace(
+            entry, matches=tuple(msgspec.structs.replace(match, query_ids=queries) for match in entry.matches)
+        )
+        for entry in message.items
+    )
+    return msgspec.structs.replace(message, items=items)
+
+
+def test_an_edit_adds_the_queries_that_match_now_and_notifies_only_who_has_not_heard(
+    world: World, db: Db, clock: Clock
+) -> None:
+    acme = world.workspace(
+        queries={"brand": "acme", "other": "x"}, channels={"all": "instant", "brand": "instant", "other": "instant"}
+    )
+    for name in ("brand", "other"):
+        Channel.update(queries=f'["{name}"]').where(Channel.name == name).execute(db.peewee)
+    brand, other = world.query(acme), world.query(acme, "other")
+    item = world.item()
+    storing.store(db, by_query(world.matched((item, (acme,))), brand), clock())
+    told = [(world.channel(acme, name),) for name in ("all", "brand")]
+    assert sorted(world.rows(Delivery, "channel")) == told
+    Delivery.delete().execute(db.peewee)  # as retention does
+
+    edited = msgspec.structs.replace(item, title="x", edited_at=clock.advance(60))
+    result = storing.store(db, by_query(world.matched((edited, (acme,)), poll="second"), other, 999), clock())
+    assert world.rows(Mention, "query_ids") == [(f"[{brand},{other}]",)], "what was found stays found"
+    assert world.rows(Delivery, "channel") == [(world.channel(acme, "other"),)]
+    assert (result.mentions, list(result.channels)) == (0, [world.channel(acme, "other")])
+    storing.store(db, by_query(world.matched((edited, (acme,)), poll="third"), other), clock())
+    assert len(world.rows(Delivery)) == 1
+
+
+def test_an_edit_of_old_items_notifies_nothing(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace(queries={"brand": "acme", "other": "x"}, pace={"queries": ("other",)})
+    brand, other = world.query(acme), world.query(acme, "other")
+    for number, age in ((1, 86400.0), (2, 0.0)):  # older than the watch, and found by a search of the past
+        item = world.item(number, created_at=clock() - age)
+        storing.store(db, by_query(world.matched((item, (acme,)), poll=f"{number}"), brand), clock())
+        edited = msgspec.structs.replace(item, edited_at=clock.advance(60))
+        message = by_query(world.matched((edited, (acme,)), poll=f"edit {number}"), other)
+        storing.store(db, message, clock(), news_for=-math.inf)
+    assert world.rows(Mention, "query_ids") == [(f"[{brand},{other}]",)] * 2
+    assert world.rows(Delivery) == []
+
+
+def test_a_copy_from_before_an_edit_that_is_stored_matches_nothing(world: World, db: Db, clock: Clock) -> None:
+    """A late message brings the original, or a listing shows an old copy."""
+    acme, bolt, late = world.workspace(), world.workspace("bolt"), world.workspace("late")
+    edited = world.item(edited_at=clock() + 60)
+    storing.store(db, world.matched((edited, (acme,))), clock())
+    original = msgspec.structs.replace(edited, title="Not on acme", edited_at=None)
+    storing.store(db, world.matched((original, (bolt,)), poll="late"), clock())
+    assert world.rows(Mention, "workspace") == [(acme,)]
+    assert world.rows(StoredItem, "title", "edited_at") == [("On acme", clock() + 60)]
+    same = msgspec.structs.replace(edited, edited_at=None)
+    storing.store(db, world.matched((same, (late,)), poll="same"), clock())
+    assert world.rows(Mention, "workspace") == [(acme,), (late,)], "its source told only once that it was edited"
+
+
+def test_an_edit_of_an_erased_item_is_not_stored(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace()
+    item = world.item()
+    storing.store(db, world.matched((item, (acme,))), clock())
+    erasure.erase_keys(db, [item.key], clock())
+    edited = msgspec.structs.replace(item, edited_at=clock.advance(60))
+    storing.store(db, world.matched((edited, (acme,)), poll="second"), clock())
+    assert world.counts()["StoredItem"] == world.counts()["Mention"] == 0
+
+
+def test_an_edit_of_an_item_that_only_the_sample_had_may_become_a_mention(world: World, db: Db, clock: Clock) -> None:
+    acme = world.workspace()
+    item = world.item(body="nothing")
+    world.sample(item)
+    edited = msgspec.structs.replace(item, body="acme", edited_at=clock.advance(60))
+    result = storing.store(db, world.matched((edited, (acme,)), poll="second"), clock())
+    assert world.rows(StoredItem, "body", "edited_at") == [("acme", clock())]
+    [row] = world.rows(StoredItem, "checked_at")
+    assert row[0] <= clock(), "it is rechecked from now on"
+    assert result.mentions == 1
+
+
+def test_a_second_look_is_recorded_and_moves_no_cursor(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
+    world.workspace()
+    storing.store(db, world.matched(poll="p", targets=polled("p")), clock())
+    before = world.rows(FeedGroup)
+    clock.advance(60)
+    polls.begin(db, "look", clock())
+    gap = GapBounds("horizon")
+    look = PollTarget(world.group().id, (world.feed().id,), "", clock(), missed=gap, look=True)
+    other = msgspec.structs.replace(look, feed_ids=(999,))
+    storing.store(db, world.matched(poll="other", targets=(other,)), clock())
+    assert world.rows(FeedGroup) == before, "the group has other feeds now"
+    assert storing.store(db, world.matched(poll="look", targets=(look,)), clock.advance(5)).gaps == ()
+    assert world.rows(FeedGroup) == [before[0] | {"looked_at": clock() - 5}]

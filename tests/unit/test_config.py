@@ -9,9 +9,9 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from overheard.config import SECTIONS, Config
+from overheard.config import SECTIONS, Config, FetchSettings
 from overheard.config.channels import SlackSettings
 from overheard.config.loading import load
 from overheard.errors import ConfigError
@@ -182,7 +182,8 @@ def test_every_key_can_be_overridden_by_the_environment(written: Callable[..., C
         ("channels.discord", "url"): "http://x",
         ("channels.telegram", "url"): "http://x", ("channels.ntfy", "url"): "http://x",
         ("recheck", "share"): "0.25", ("notify", "lease"): "70",
-        ("alerts", "url"): "json://h", ("fetch", "spare"): "save", ("canary", "interval"): "90",
+        ("alerts", "url"): "json://h", ("fetch", "spare"): "save", ("fetch", "look_back"): "1h",
+        ("canary", "interval"): "90",
     }.get((section, key))  # fmt: skip
     if other is None:
         other = (
@@ -407,3 +408,15 @@ def test_mutes_of_the_operator_are_written_as_people_write_names(written: Callab
     assert (rule.source, rule.author, rule.place) == ("reddit", "automoderator", "python")
     assert rule.until == datetime(2026, 12, 31, tzinfo=UTC).timestamp()
     assert rule.text == "the operator's, source reddit, author u/AutoModerator, place r/Python"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30m", 1800.0), ("1d", 86400.0), ("0", 0.0), ("0s", 0.0)])
+def test_second_looks_may_be_turned_off(text: str, seconds: float) -> None:
+    assert FetchSettings(look_back=text).look_back_seconds == seconds
+    assert FetchSettings(look_back=text, spare="save").look_back_seconds == 0.0
+
+
+@pytest.mark.parametrize("text", ["59s", "25h", "often", ""])
+def test_a_look_back_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"span of time|must be from 1m to 1d"):
+        FetchSettings(look_back=text)

@@ -142,9 +142,10 @@ def _one() -> DashboardRow:
             gauge_max("overheard_reading_plan_requests_per_second", by="figure", where=ONE),
         ),
         timeseries_panel(
-            "Gaps, last hour",
+            "Gaps and second looks, last hour",
             "Readings that could not reach back to the previous one, by reason; filled: gaps whose items were all "
-            "looked up since; lost: gaps given up; open: the others, and the requests that are left to fill them.",
+            "looked up since; lost: gaps given up; open: the others, and the requests that are left to fill them. And "
+            "second looks: done, skipped for want of spare budget, or failed.",
             "short",
             (
                 increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),
@@ -152,8 +153,8 @@ def _one() -> DashboardRow:
                 increase("overheard_gaps_lost_total", "1h", "lost", where=ONE),
                 gauge_max("overheard_gaps_open", "open", where=ONE),
                 PanelQuery(f'max(overheard_gap_numbers_left{{job="overheard", {ONE}}}) / 100', "requests left"),
+                increase("overheard_second_looks_total", "1h", by="outcome", where=ONE),
             ),
-            Thresholds(bad=1),
         ),
         timeseries_panel(
             "Sample",

@@ -6,7 +6,10 @@ And of each budget, what it has saved for a burst, and what its server counts.
 COLUMNS = {
     "gap": {"next_number": "BIGINT", "last_number": "BIGINT"},
     "poll": {"numbers": "TEXT"},
-    "feed_group": {"looked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
+    "feed_group": {
+        "looked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "look_asked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0",
+    },
     "feed": {"place_ref": "TEXT", "place_checked_at": "DOUBLE PRECISION NOT NULL DEFAULT 0"},
     "budget": {
         "saved_tat": "DOUBLE PRECISION NOT NULL DEFAULT 0",

@@ -39,6 +39,7 @@ class _Data(msgspec.Struct, kw_only=True):
     created_utc: float
     author: str | None = None
     over_18: bool | None = None
+    edited: Any = None  # when, or false; true for what was edited in Reddit's first years
 
 
 class _Post(_Data, kw_only=True):
@@ -84,6 +85,11 @@ class ParsedChild(msgspec.Struct, frozen=True):
     item: Item | None
     gone: bool = False
     wrong: str = ""
+
+    @property
+    def removed(self) -> bool:
+        """Return True if there is an item of which only placeholders are left."""
+        return self.item is not None and (self.gone or is_text_removed(self.item))
 
 
 def parse_listing(answer: object) -> _Children:
@@ -172,4 +178,11 @@ def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
         thread=thread,
         nsfw=bool(data.over_18),
         created_at=data.created_utc,
+        edited_at=_edited_at(data.edited),
     )
+
+
+def _edited_at(edited: object) -> float | None:
+    """Return the time of the latest edit. Anything else says nothing: an item is not refused for it."""
+    is_time = isinstance(edited, int | float) and not isinstance(edited, bool) and 0 < edited < MAX_EPOCH_SECONDS
+    return float(edited) if is_time else None  # type: ignore[arg-type]

@@ -23,6 +23,9 @@ date in the future cannot keep it going forever. A whole page of old posts that 
 by dates alone it looks like the end of the new items. The same ends the first reading of a group that others have
 joined: what is remembered of the group may be far behind what is new in busier feeds.
 
+A second look has nothing to meet, either: it ends with the first page whose last quarter is older than ``back_to``, or
+with the listing. Nothing rests on where it ends.
+
 If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
 alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
 a reading accepts an end as the real one, it requests the newest page once more.
@@ -45,6 +48,7 @@ STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two m
 # they are few; chosen, not measured.
 ANCHOR_RETRY_FRACTIONS = (0.0, 0.25, 0.5, 1.0)
 FULL_DEPTH_FRACTION = 0.95  # of the depth: a listing that ends before it has really ended; chosen, not measured
+LOOK_TAIL_FRACTION = 0.25  # of a page that has to be old enough to end a second look; chosen, not measured
 # The last items read, of which the newest is the bound of a gap below them: whatever is missing is older, unless all of
 # these were released late. Chosen, not measured.
 BOUND_ITEMS = 20
@@ -101,6 +105,7 @@ class ListingReader:
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
+        self._back_to = request.back_to
         self._joined = bool(self._previous.aside) and len(self._places) > 1
         edge = self._previous.edge
         if self._joined and edge is not None and edge[1] <= since:  # not if it has a date in the future
@@ -125,7 +130,10 @@ class ListingReader:
             return self._without_anchor()
         previous = set(at.page)
         new = tuple(item for item in items if item.id not in previous)
-        complete = self._meets(items, cut=after is None and len(items) < self._page_size)
+        if self._back_to:
+            complete = after is None or self._is_far_enough(items)
+        else:
+            complete = self._meets(items, cut=after is None and len(items) < self._page_size)
         self._remember(items, new)
         short = after is None and not self._deep()
         whole = short and not at.after  # one page holds everything: nothing can have arrived between two pages
@@ -196,6 +204,10 @@ class ListingReader:
             if run == need and position + 1 - need + left < len(items):
                 return True
         return False
+
+    def _is_far_enough(self, items: Sequence[Item]) -> bool:
+        tail = items[-max(STOP_RUN_ITEMS, int(LOOK_TAIL_FRACTION * self._page_size)) :]
+        return all(item.created_at < self._back_to for item in tail)
 
     def _remember(self, items: Sequence[Item], new: Sequence[Item]) -> None:
         at = self._at

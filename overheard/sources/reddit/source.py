@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from overheard.clock import Clock, system_clock
 from overheard.config import Config, RedditSettings
 from overheard.errors import ConfigError, FeedRefused
@@ -25,7 +27,7 @@ from overheard.sources import (
     SearchRequest,
 )
 from overheard.sources.reddit.clients import RedditClients
-from overheard.sources.reddit.items import ParsedChild, is_text_removed, parse_children, parse_listing
+from overheard.sources.reddit.items import ParsedChild, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
 from overheard.sources.reddit.number_reader import NumberReader
@@ -79,7 +81,8 @@ class RedditSource:
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read a page of ``r/a+b/new`` or ``r/a+b/comments``; ``listing_reader`` decides where the reading ends.
 
-        All of Reddit is read by its items' numbers instead: ``number_reader``.
+        All of Reddit is read by its items' numbers instead: ``number_reader``. What is removed already is left out:
+        should it be restored, a second look finds it.
 
         FeedRefused for several places may also mean that their names together are too long for a URL.
         """
@@ -92,7 +95,9 @@ class RedditSource:
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
         listing = parse_listing(self._clients.get(path, params, RequestPurpose(ENDPOINT_OF_KIND[kind], budget, names)))
         (item_kind,) = KINDS_IN[kind]
-        return reader.take(self._items(parse_children(listing.children, item_kind), item_kind), listing.after)
+        children = parse_children(listing.children, item_kind)
+        page = reader.take(self._items(children, item_kind), listing.after)
+        return msgspec.structs.replace(page, items=_without_removed(page.items, children))
 
     def _read_all(self, request: ReadRequest, budget: RequestTokens) -> Page:
         kind = request.kind
@@ -131,7 +136,7 @@ class RedditSource:
         """
         children = self._info(ids, budget)
         shown = {child.item.id: child for child in children if child.item}
-        gone = {name for name, child in shown.items() if child.gone or (child.item and is_text_removed(child.item))}
+        gone = {name for name, child in shown.items() if child.removed}
         items = tuple(child.item for name, child in shown.items() if child.item and name not in gone)
         readable = all(child.item for child in children)
         if not readable:
@@ -148,8 +153,7 @@ class RedditSource:
         by_id = {numbered(item_kind, number): number for number in numbers}
         children = self._info(list(by_id), budget)
         shown = {child.item.id for child in children if child.item}
-        present = tuple(child for child in children if not child.gone)
-        items = tuple(item for item in self._items(list(present), item_kind) if not is_text_removed(item))
+        items = self._items([child for child in children if not child.removed], item_kind)
         held = tuple(by_id[name] for name in sorted(by_id.keys() & (shown - {item.id for item in items})))
         if any(child.item is None for child in children):
             return NumberedPage(items, held=held)
@@ -178,7 +182,9 @@ class RedditSource:
         listing = parse_listing(
             self._clients.get(reader.path, reader.params, RequestPurpose("search", budget, reader.places))
         )
-        return reader.take(self._items(parse_children(listing.children, "post"), "post"), listing.after)
+        children = parse_children(listing.children, "post")
+        page = reader.take(self._items(children, "post"), listing.after)
+        return msgspec.structs.replace(page, items=_without_removed(page.items, children))
 
     def client_outcomes(self) -> Sequence[ClientOutcome]:
         """Return the latest outcome of each client used since the last call; none of an only client."""
@@ -223,3 +229,9 @@ class RedditSource:
             self._unreadable.inc(len(wrong))
             log.warning("skipped children that cannot be parsed", kind=kind, count=len(wrong), first=wrong[0])
         return tuple(child.item for child in children if child.item is not None)
+
+
+def _without_removed(items: Sequence[Item], children: Sequence[ParsedChild]) -> tuple[Item, ...]:
+    """Return the items without removed ones, of which there is nothing to read. A reader has to see them all before."""
+    removed = {child.item.id for child in children if child.item and child.removed}
+    return tuple(item for item in items if item.id not in removed)

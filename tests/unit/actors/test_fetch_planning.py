@@ -9,7 +9,7 @@ from overheard.sources import GroupLimit
 
 def group(number: int, *places: str, room: int | None = None) -> Group:
     feeds = tuple(FeedRow(10 * number + at, "items", place, 0, "memory", number) for at, place in enumerate(places))
-    return Group(number, "memory", "items", None, 0.0, 0.0, room, feeds)
+    return Group(number, "memory", "items", None, 0.0, 0.0, room, feeds=feeds)
 
 
 def test_a_source_that_reads_one_feed_at_a_time_has_no_groups() -> None:

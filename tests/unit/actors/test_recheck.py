@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.match import Matcher
 from actors.recheck import (
     ABSENCE_CONFIRM_SECONDS,
+    EDIT_CONFIRM_SECONDS,
     EMPTY_ANSWER_CONFIRM_SECONDS,
     FAULT_RETRY_SECONDS,
     HOUR,
@@ -19,11 +21,11 @@ from actors.recheck import (
 from overheard.config import RecheckSettings
 from overheard.db import rechecks, storing
 from overheard.db.database import Db
-from overheard.db.models import Mention
+from overheard.db.models import Delivery, Mention
 from overheard.db.models import StoredItem as ItemTable
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError
 from overheard.items import Item
-from overheard.messages import RecheckItems
+from overheard.messages import ItemsFetched, RecheckItems
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Outcome
 from overheard.sources import LookupResult, RequestTokens
@@ -395,35 +397,91 @@ def test_the_author_of_a_deleted_account_is_removed_everywhere(
     assert world.counts()["Mention"] == 3, "the posts are still on Reddit"
 
 
-def test_an_edited_item_is_updated_and_loses_its_highlights(
-    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, world: World, clock: Clock
-) -> None:
-    first, second = stored(1), stored(2)
-    Mention.update(why='[[1,"acme","title",3,7]]').execute(db.peewee)
+@pytest.fixture
+def passed_on(db: Db, sent: Sent, clock: Clock, metrics: ProcessMetrics) -> Callable[[], list[str]]:
+    """Let match and store handle what recheck has sent; return the ids of the items."""
+    matched = Sent()
+    matcher = Matcher(db=db, send=matched, metrics=metrics)
+
+    def handle() -> list[str]:
+        parts = [each for each in sent.take() if isinstance(each, ItemsFetched)]
+        for part in parts:
+            matcher.match(part)
+        for each in matched.take():
+            storing.store(db, each, clock())
+        return [item.id for part in parts for item in part.items]
+
+    return handle
+
+
+def test_an_edited_item_is_matched_again(
+    stored: Callable[..., Item], run: Callable[..., Any], passed_on: Callable[[], list[str]],
+    reddit: Reddit, db: Db, world: World, clock: Clock,
+) -> None:  # fmt: skip
+    first, second, third = stored(1), stored(2), stored(3)
+    other = world.workspace("bolt", queries={"sorry": "back"})
+    assert other
+    world.db.peewee.execute_sql("UPDATE watch SET created_at = 0")
     reddit.items["t3_1"] = msgspec.structs.replace(first, body="I take that back\x00")
     reddit.items["t3_2"] = msgspec.structs.replace(second, title="", url="")
+    reddit.items["t3_3"] = msgspec.structs.replace(third, edited_at=clock())
     clock.advance(HOUR)
     run()
+    assert row(db, "t3_1").body == first.body, "store replaces it, with what the mention tells of it"
+    assert passed_on() == ["t3_1"]
     assert (row(db, "t3_1").body, row(db, "t3_1").title) == ("I take that back�", first.title)
     assert row(db, "t3_2").title == second.title, "a field that the response omits stays"
-    assert world.rows(Mention, "highlights", "why") == [
-        ("[]", "[]"), ('[["title",3,7]]', '[[1,"acme","title",3,7]]'),
-    ]  # fmt: skip
+    assert world.counts()["Mention"] == 4, "the new text is a mention of another workspace, too"
+    assert len(world.rows(Delivery)) == 4
     clock.advance(HOUR)
     run()
-    assert world.counts()["Mention"] == 2
+    assert passed_on() == []
+
+
+def test_an_edit_that_is_lost_on_its_way_is_found_again_soon(
+    stored: Callable[..., Item], run: Callable[..., Any], passed_on: Callable[[], list[str]],
+    reddit: Reddit, db: Db, sent: Sent, clock: Clock,
+) -> None:  # fmt: skip
+    stored(2)
+    reddit.items["t3_1"] = msgspec.structs.replace(stored(1), body="other")
+    clock.advance(13 * HOUR)
+    run()
+    assert len(sent.take()) == 1
+    for _ in range(2):
+        clock.advance(EDIT_CONFIRM_SECONDS)
+        assert rechecks.due(db, "reddit", clock() - 12 * HOUR, clock())
+        run(RecheckItems(source="reddit"))
+        passed_on()
+    assert row(db, "t3_1").body == "other"
+    clock.advance(EDIT_CONFIRM_SECONDS)
+    assert not rechecks.due(db, "reddit", clock() - 12 * HOUR, clock())
+
+
+def test_an_edit_of_a_place_that_is_no_longer_watched_replaces_the_text(
+    stored: Callable[..., Item], run: Callable[..., Any], passed_on: Callable[[], list[str]],
+    reddit: Reddit, db: Db, world: World, clock: Clock,
+) -> None:  # fmt: skip
+    reddit.items["t3_1"] = msgspec.structs.replace(stored(1), body="other")
+    world.workspace(subreddits=["elsewhere"])
+    clock.advance(HOUR)
+    run()
+    passed_on()
+    assert row(db, "t3_1").body == "other"
+    assert world.rows(Mention, "highlights") == [("[]",)]
 
 
 def test_what_was_removed_from_the_further_texts_is_removed_here(
-    stored: Callable[..., Item], run: Callable[..., Any], reddit: Reddit, db: Db, world: World, clock: Clock
-) -> None:
+    stored: Callable[..., Item], run: Callable[..., Any], passed_on: Callable[[], list[str]],
+    reddit: Reddit, db: Db, world: World, clock: Clock,
+) -> None:  # fmt: skip
     first, second = stored(1, texts={"flair": "Help"}), stored(2)
     reddit.items["t3_1"] = msgspec.structs.replace(first, texts={}, lang="de", nsfw=True)
     reddit.items["t3_2"] = msgspec.structs.replace(second, texts={"flair": "New"})
     clock.advance(HOUR)
     run()
+    passed_on()
     assert world.rows(ItemTable, "texts", "lang", "nsfw") == [("{}", "de", True), ('{"flair":"New"}', "", False)]
-    assert world.rows(Mention, "highlights") == [("[]",), ('[["title",3,7]]',)]
+    assert world.rows(Mention, "highlights") == [('[["body",21,25],["title",3,7]]',)] * 2
 
 
 def test_items_without_mentions_are_erased_without_a_request(

@@ -36,6 +36,7 @@ PROMISED = {
     "feeds": ("state",),
     "feed_lag_seconds": (),
     "coverage_gaps_total": ("source", "reason"),
+    "second_looks_total": ("source", "outcome"),
     "gaps_filled_total": ("source",),
     "gaps_lost_total": ("source", "reason"),
     "gaps_open": ("source",),

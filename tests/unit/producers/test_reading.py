@@ -14,8 +14,11 @@ from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
-from producers.reading import DOWN_SECONDS, LOST_SECONDS, PLAN_SECONDS, PROBE_SECONDS, REPACK_SECONDS, ReadingPlanner
-from tests.fixtures import Clock, World
+from overheard.operations import other_work
+from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
+from producers.reading import DOWN_SECONDS, LOST_SECONDS, PROBE_SECONDS, ReadingPlanner
+from producers.second_looks import LOOK_LOST_SECONDS
+from tests.fixtures import Clock, Metric, World
 
 Step = Callable[[], list[int]]
 
@@ -35,14 +38,11 @@ def asked() -> list[FetchWorkspace]:
     return []
 
 
-def planner(db: Db, clock: Clock, asked: list[FetchWorkspace], **fetch: Any) -> ReadingPlanner:
-    return ReadingPlanner(
-        db=db,
-        clock=clock,
-        config=config(**fetch),
-        ask=asked.append,
-        metrics=ProcessMetrics(CollectorRegistry()),
-    )
+def planner(
+    db: Db, clock: Clock, asked: list[FetchWorkspace], metrics: ProcessMetrics | None = None, **fetch: Any
+) -> ReadingPlanner:
+    metrics = metrics or ProcessMetrics(CollectorRegistry())
+    return ReadingPlanner(db=db, clock=clock, config=config(**fetch), ask=asked.append, metrics=metrics)
 
 
 @pytest.fixture
@@ -217,3 +217,110 @@ def test_a_reading_that_left_a_backlog_is_followed_at_once(world: World, db: Db,
     was_read(db, clock)
     clock.advance(5)
     assert step() == [], "it has caught up"
+
+
+def was_looked_at(db: Db, clock: Clock, *, seconds_ago: float = 0.0) -> None:
+    FeedGroup.update(looked_at=clock() - seconds_ago, look_asked_at=0).execute(db.peewee)
+
+
+def looks(asked: list[FetchWorkspace]) -> list[tuple[int | None, float]]:
+    return [(message.group_id, message.back_to) for message in asked if message.back_to]
+
+
+def test_a_second_look_is_asked_for_once_in_each_look_back_and_reads_as_far_again(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    world.workspace(every="1h")
+    own = planner(db, clock, asked, spare="freshness", look_back="30m")
+    was_read(db, clock)
+    was_looked_at(db, clock, seconds_ago=1799)
+    looked_at = clock() - 1799
+    own.step()
+    assert looks(asked) == []
+    clock.advance(1)
+    own.step()
+    own.step()
+    planner(db, clock, asked, spare="freshness").step()
+    assert looks(asked) == [(world.group().id, looked_at - 1800)], "once, whichever tick it is"
+    clock.advance(LOOK_LOST_SECONDS)
+    own.step()
+    assert len(looks(asked)) == 2, "the message was lost"
+    was_looked_at(db, clock)
+    clock.advance(1800)
+    own.step()
+    assert looks(asked)[-1] == (world.group().id, clock() - 3600), "one that is stored is over at once"
+
+
+@pytest.mark.parametrize("fetch", [{"spare": "save"}, {"spare": "freshness", "look_back": "0"}])
+def test_without_spare_budget_to_use_there_are_no_second_looks(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace], fetch: dict[str, str]
+) -> None:
+    world.workspace()
+    was_read(db, clock)
+    was_looked_at(db, clock, seconds_ago=90_000)
+    planner(db, clock, asked, **fetch).step()
+    assert looks(asked) == []
+
+
+def test_second_looks_come_last_and_those_without_budget_are_counted(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace], metrics: ProcessMetrics, metric: Metric
+) -> None:
+    world.workspace(every="30s", subreddits=[f"sub{number}" for number in range(200)])
+    own = planner(db, clock, asked, metrics, spare="freshness", group_size=1)
+    was_read(db, clock)
+    was_looked_at(db, clock, seconds_ago=1800)
+    clock.advance(400)
+    for _ in range(3):
+        own.step()
+        clock.advance(1800)
+    assert looks(asked) == [], "more is overdue than the budget serves"
+    assert metric("second_looks_total", source="reddit", outcome="skipped") == 400, "each of them twice"
+
+
+def test_second_looks_are_asked_for_as_far_as_spare_budget_pays_for_them_the_longest_ago_first(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    world.workspace(every="1h", subreddits=[f"sub{number}" for number in range(10)])
+    own = planner(db, clock, asked, spare="freshness", group_size=1, freshest=3600)
+    was_read(db, clock, rate=0.2)
+    was_looked_at(db, clock, seconds_ago=1800)
+    oldest = world.group("sub3").id
+    FeedGroup.update(looked_at=clock() - 2000).where(FeedGroup.id == oldest).execute(db.peewee)
+    own.step()
+    assert looks(asked) == [(oldest, clock() - 3800)], "eight pages of it are to be paid first"
+    clock.advance(5)
+    own.step()
+    assert len(looks(asked)) == 1
+    clock.advance(10)
+    own.step()
+    assert len(looks(asked)) == 2
+
+
+def test_what_is_no_listing_refused_never_read_or_down_gets_no_second_look(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    world.workspace(every="1h", subreddits=["all"])
+    world.workspace("bolt", every="1h", subreddits=["refused"])
+    was_read(db, clock)
+    Feed.update(retry_at=clock() + 9, failures=1).where(Feed.place == "refused").execute(db.peewee)
+    world.workspace("zeta", every="1h", subreddits=["unread"])
+    was_looked_at(db, clock, seconds_ago=1800)
+    own = planner(db, clock, asked, spare="freshness")
+    own.step()
+    assert looks(asked) == []
+    clock.advance(10)
+    source_health.record_failure(db, "reddit", "away", clock(), clock())
+    own.step()
+    assert looks(asked) == []
+    source_health.record_read(db, "reddit", clock())
+    own.step()
+    assert [group for group, _ in looks(asked)] == [world.group("refused").id]
+
+
+def test_what_second_looks_would_take_is_planned_for(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["a", "all"])
+    was_read(db, clock, rate=0.05)
+    spare, pages_of_an_hour = config(spare="freshness"), 2.3  # of 180 items
+    planned = other_work.requests_per_second(db, "reddit", spare, clock())
+    assert planned == pytest.approx(pages_of_an_hour / 1800, rel=0.2)
+    assert other_work.requests_per_second(db, "reddit", config(), clock()) == 0.0

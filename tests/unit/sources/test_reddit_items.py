@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overheard.errors import RetryableError
+from overheard.sources import ReadRequest, SearchRequest
 from overheard.sources.reddit.items import parse_children, parse_listing
 from overheard.sources.sanitize import TEXT_MAX_CHARS, sanitized
+from tests.unit.sources.reddit_world import RawServer, RecordingBudget, http, sends, source_at
 
 POST: dict[str, Any] = {
     "kind": "t3",
@@ -341,3 +343,41 @@ def test_deep_nesting_does_not_crash() -> None:
             nested = [nested]
         assert len(parse_children([{"kind": "t3", "data": {"x": nested}}])) == 1
         assert len(parse_listing({"data": {"children": [nested]}}).children) == 1
+
+
+@pytest.mark.parametrize(
+    ("edited", "at"),
+    [(False, None), (None, None), (True, None), (1_700_000_500.0, 1_700_000_500.0), (1_700_000_500, 1_700_000_500.0)]
+    + [(value, None) for value in (0, -1.0, 1e300, math.nan, "1700000500", [])],
+)
+def test_an_edit_has_a_time(edited: object, at: float | None) -> None:
+    for thing in (POST, COMMENT):
+        [read] = parse_children([altered(thing, edited=edited)])
+        assert read.item is not None
+        assert read.item.edited_at == at
+
+
+@pytest.mark.parametrize(
+    "removed",
+    [
+        {"removed_by_category": "moderator"},
+        {"author": "[deleted]", "selftext": "[deleted]"},
+        {"selftext": "[ Removed by Reddit on account of violating the content policy. ]"},
+    ],
+)
+def test_what_is_removed_at_first_sight_is_no_item_but_ends_a_reading(removed: dict[str, str]) -> None:
+    things = [altered(POST, name=f"t3_{number}", **(removed if number < 6 else {})) for number in (9, 8, 7, 5, 4, 3)]
+    with RawServer(sends(http(listing_of(things)))) as server:
+        source = source_at(server.url)
+        first = source.read(ReadRequest(kind="posts", places=("python",)), RecordingBudget())
+        assert [item.id for item in first.items] == ["t3_9", "t3_8", "t3_7"]
+        again = ReadRequest(kind="posts", places=("python",), cursor=first.cursor)
+        assert source.read(again, RecordingBudget()).complete
+        assert [name for name, _ in json.loads(first.cursor)["seen"]][-3:] == ["t3_5", "t3_4", "t3_3"]
+        window = SearchRequest(kinds=("post",), places=("python",), since=1.0, until=2e9)
+        assert [item.id for item in source.search(window, RecordingBudget()).items] == ["t3_9", "t3_8", "t3_7"]
+        source.close()
+
+
+def listing_of(things: list[dict[str, Any]]) -> str:
+    return json.dumps({"kind": "Listing", "data": {"children": things, "after": None}})

@@ -1,0 +1,45 @@
+"""Second looks: which groups of feeds are to be read again, past what is known, and what was asked for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from overheard.db.database import Db
+from overheard.db.models import Feed, FeedGroup
+from overheard.items import ALL
+
+
+class LookState(msgspec.Struct, frozen=True):
+    """A group whose second look is due. See ``models.FeedGroup``; ``asked_at`` is its ``look_asked_at``."""
+
+    id: int
+    looked_at: float
+    asked_at: float
+
+
+def due(db: Db, source: str, *, looked_before: float, asked_before: float, now: float) -> list[LookState]:
+    """Return the groups that were read, and had no second look since a time, the longest ago first.
+
+    Left out are those for which one was asked since ``asked_before`` and is not stored yet, those with a feed that
+    backs off, and what holds everything of the source: it is not read as a listing.
+    """
+    under_way = (FeedGroup.look_asked_at > FeedGroup.looked_at) & (FeedGroup.look_asked_at > asked_before)
+    left_out = Feed.select(Feed.group).where(Feed.source == source, (Feed.retry_at > now) | (Feed.place == ALL))
+    rows = (
+        FeedGroup.select(FeedGroup.id, FeedGroup.looked_at, FeedGroup.look_asked_at)
+        .where(
+            FeedGroup.source == source,
+            FeedGroup.cursor.is_null(False),
+            FeedGroup.looked_at <= looked_before,
+            ~under_way,
+            FeedGroup.id.not_in(left_out.where(Feed.group.is_null(False))),
+        )
+        .order_by(FeedGroup.looked_at, FeedGroup.id)
+    )
+    return [LookState(*row) for row in rows.tuples().execute(db.peewee)]
+
+
+def ask(db: Db, look: LookState, now: float) -> bool:
+    """Record that a second look is asked for; False if another process has asked since it was loaded."""
+    same = (FeedGroup.id == look.id) & (FeedGroup.look_asked_at == look.asked_at)
+    return bool(FeedGroup.update(look_asked_at=now).where(same).execute(db.peewee))

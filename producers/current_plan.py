@@ -1,0 +1,110 @@
+"""The plan of readings that the tick follows: made again now and then, and when what is watched changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from overheard.config import Config
+from overheard.db import groups, reading
+from overheard.db.database import Db
+from overheard.observability.log import get_logger
+from overheard.observability.metrics import ProcessMetrics
+from overheard.operations import reading_plan
+from overheard.operations.reading_plan import SourcePlan
+
+log = get_logger(__name__)
+
+PLAN_SECONDS = 30.0  # between two plans: rates change slowly, and a burst fills no listing in that time
+REPACK_SECONDS = 600.0  # between two times that other groups are considered
+
+
+class GroupPace(msgspec.Struct, frozen=True):
+    """How often a group is to be read, in seconds, and its new items a second."""
+
+    interval: float
+    rate: float
+
+
+class CurrentPlan(msgspec.Struct, frozen=True):
+    """The plan of one source that is followed now. ``budget``: the requests a second that it may use.
+
+    ``paces``: of each group that has watched feeds. ``spare``: the requests a second that the planned readings leave to
+    work without a deadline.
+    """
+
+    budget: float
+    spare: float
+    paces: Mapping[int, GroupPace]
+
+    @classmethod
+    def of(cls, made: SourcePlan) -> CurrentPlan:
+        """Return what is followed of a plan. Feeds of one group have one pace."""
+        of_feed = {
+            feed.id: GroupPace(each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds
+        }
+        paces = {feed.group_id: of_feed[feed.id] for feed in made.feeds.values()}
+        return cls(made.budget, max(made.budget - made.plan.requests, 0.0), paces)
+
+
+class PlanMaker:
+    """Makes the plan of one source, and gives it to the database which feeds are to be read together."""
+
+    def __init__(self, source: str, *, db: Db, config: Config, metrics: ProcessMetrics) -> None:
+        self.source = source
+        self.db = db
+        self.config = config
+        self.metrics = metrics
+        self._current: CurrentPlan | None = None
+        self._made_at = self._repacked_at = -math.inf
+        self._interests = -1
+        self._unread = False
+        self._longest: Mapping[int, float] = {}
+
+    def current(self, now: float) -> CurrentPlan:
+        """Return the plan; make it again if it is old, or if what is watched has changed. Raises Unavailable."""
+        interests = reading.interests(self.db)
+        changed = interests != self._interests
+        if self._current is None or changed or now - self._made_at >= PLAN_SECONDS:
+            if changed:
+                self._longest = reading_plan.longest_intervals(self.db, self.source, now)
+                self._interests = interests
+            made = self._make(now)
+            self._show(made)
+            self._unread = made.unread
+            self._current, self._made_at = CurrentPlan.of(made), now
+        return self._current
+
+    def _make(self, now: float) -> SourcePlan:
+        repack = self._unread or now - self._repacked_at >= REPACK_SECONDS
+        made = self._planned(now, repack=repack)
+        if repack:
+            self._repacked_at = now
+        return self._planned(now, repack=False) if self._regroup(made, now) else made
+
+    def _planned(self, now: float, *, repack: bool) -> SourcePlan:
+        return reading_plan.source_plan(self.db, self.source, self.config, self._longest, now=now, repack=repack)
+
+    def _show(self, made: SourcePlan) -> None:
+        plan = made.plan
+        figures = {"bound": plan.bound, "demanded": plan.demanded, "planned": plan.requests, "budget": made.budget}
+        for figure, requests in figures.items():
+            self.metrics.reading_plan.labels(made.source, figure).set(requests)
+
+    def _regroup(self, made: SourcePlan, now: float) -> bool:
+        """Give feeds new bins where the plan wants it, and bins to feeds without one; return True if any changed."""
+        packings = [feeds for packing in made.plan.packing.values() for feeds in packing]
+        # The old numbers are not used again: a group that still has one would join the wrong feeds.
+        first = 1 + max((feed.bin or 0 for feed in made.feeds.values()), default=0)
+        bins = {feed: number for number, feeds in enumerate(packings, start=first) for feed in feeds}
+        if bins:
+            log.info("feeds regrouped", stage="tick", source=self.source, groups=len(packings), feeds=len(bins))
+        else:
+            room = reading_plan.request_room(self.source, self.config)
+            bins = reading_plan.placements(made.feeds.values(), self._longest, room)
+        if bins:
+            reading.set_bins(self.db, bins)
+            groups.separate(self.db, self.source, now)
+        return bool(bins)
