@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from overheard.items import FeedKind
 from overheard.observability import log
 from overheard.simulators.reddit.store import NumberHoles
+from overheard.workspaces.spec import WatchKind
 from tests.benchmarks.fetch_world import CYCLE, SITE_COMMENTS, SITE_POSTS, START, FetchWorld, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
 
@@ -34,7 +34,7 @@ class Scene(NamedTuple):
     """All of Reddit, or its posts alone, for ``cycles`` of 300 s."""
 
     name: str
-    kinds: tuple[FeedKind, ...]
+    kinds: tuple[WatchKind, ...]
     clients: tuple[str, ...]
     cycles: int
     spare: str

@@ -35,7 +35,7 @@ from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import RefreshDemand, Watch, Workspace
 from overheard.db.retention import RetentionAges
-from overheard.items import FeedKind, Item
+from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Rejected
@@ -51,6 +51,7 @@ from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
+from overheard.workspaces.spec import WatchKind
 from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
@@ -243,7 +244,7 @@ class FetchWorld:
         fetch: Mapping[str, Any] | None = None,
         *,
         places: Sequence[str] = (),
-        kinds: tuple[FeedKind, ...] = ("posts", "comments"),
+        kinds: tuple[WatchKind, ...] = ("posts", "comments"),
         holes: NumberHoles = NO_HOLES,
         clients: Sequence[str] = ("bench",),
         drain: float = 1.5 * CYCLE,
@@ -392,7 +393,7 @@ class FetchWorld:
         )
 
 
-def _spec(number: int, names: Sequence[str], watched: int, kinds: tuple[FeedKind, ...]) -> WorkspaceSpec:
+def _spec(number: int, names: Sequence[str], watched: int, kinds: tuple[WatchKind, ...]) -> WorkspaceSpec:
     first = number * watched
     return WorkspaceSpec(
         slug=f"w{number}",
