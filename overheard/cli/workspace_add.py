@@ -12,7 +12,7 @@ from overheard.cli.context import running_process
 from overheard.cli.flood_warnings import warn_of_floods
 from overheard.cli.output import print_line
 from overheard.cli.root import WrongUsage
-from overheard.cli.workspace_files import warn_partial
+from overheard.cli.workspace_files import warn_costly
 from overheard.db import heartbeats
 from overheard.errors import InvalidInput
 from overheard.items import ALL, FeedKind
@@ -91,7 +91,7 @@ def add(context: click.Context, /, slug: str, **options: Any) -> None:
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
         _print_saved(saved, ticking=heartbeats.last_at(running.db, "tick") is not None)
-        warn_partial(saved)
+        warn_costly(saved)
         warn_of_floods(queries)
 
 

@@ -18,7 +18,7 @@ from overheard.operations.flood_warnings import SavedQueries
 from overheard.operations.wording import counted
 from overheard.operations.workspace_diff import SpecChange
 from overheard.operations.workspaces import (
-    ALL_IS_PARTIAL,
+    ALL_IS_COSTLY,
     INSTEAD_OF_ALL,
     SavedWorkspace,
     channel_options,
@@ -77,20 +77,20 @@ def print_changes(changes: Iterable[SpecChange]) -> None:
 
 
 def print_saved(saved: SavedWorkspace) -> None:
-    """Print what was saved, the names of new secrets, and a warning about a watch that is not complete."""
+    """Print what was saved, the names of new secrets, and a warning about a costly watch."""
     spec = saved.spec
     print_line(("✓ ", "green"), "created " if saved.new else "updated ", (spec.slug, "bold"), (_contents(spec), "dim"))
     # Only their names: an import often runs in a script, and its output ends up in a log.
     for name in saved.secrets:
         created = f"created a signing secret for {one_line(name)}"
         print_line("  ", f"{created}; to show it: overheard export --secrets {spec.slug}")
-    warn_partial(saved)
+    warn_costly(saved)
 
 
-def warn_partial(saved: SavedWorkspace) -> None:
-    """Warn that a workspace on all of Reddit misses most of it, and print the alternative."""
-    if saved.partial:
-        print_line(("! ", "yellow"), (saved.spec.slug, "bold"), f": {ALL_IS_PARTIAL}")
+def warn_costly(saved: SavedWorkspace) -> None:
+    """Warn that a workspace on all comments of Reddit takes most of a client's budget, and print the alternative."""
+    if saved.costly:
+        print_line(("! ", "yellow"), (saved.spec.slug, "bold"), f": {ALL_IS_COSTLY}")
         print_hint(INSTEAD_OF_ALL, 2)
 
 

@@ -11,7 +11,7 @@ from peewee import Case
 from overheard.db.database import Db
 from overheard.db.models import Feed, SourceStatus, Watch, Workspace
 from overheard.db.storable_text import storable
-from overheard.items import ALL
+from overheard.items import ALL, FeedKind
 
 RECORD_INTERVAL_SECONDS = 5.0  # between two writes of a readable source: one for each page would make its row hot
 FORGET_FAILURE_SECONDS = 900.0  # a failure without a further try is ignored after that
@@ -97,13 +97,13 @@ def record_failure(db: Db, name: str, reason: str, now: float, retry_at: float, 
     )
 
 
-def workspaces_watching_all(db: Db, name: str, limit: int) -> list[str]:
-    """Return up to ``limit`` slugs of the active workspaces that watch all of the source, in order."""
+def workspaces_watching_all(db: Db, name: str, kind: FeedKind, limit: int) -> list[str]:
+    """Return up to ``limit`` slugs of the active workspaces that watch everything of a kind of the source, in order."""
     rows = (
         Workspace.select(Workspace.slug)
         .join(Watch, on=(Watch.workspace == Workspace.id))
         .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Workspace.active, Feed.source == name, Feed.place == ALL)
+        .where(Workspace.active, Feed.source == name, Feed.place == ALL, Feed.kind == kind)
         .distinct()
         .order_by(Workspace.slug)
         .limit(limit)

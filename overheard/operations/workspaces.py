@@ -29,10 +29,10 @@ from overheard.sources.registry import public_place
 from overheard.workspaces import ChannelSpec, LimitCheck, WorkspaceSpec, read, validated
 from overheard.workspaces.mutes import public_mute
 
-ALL_IS_PARTIAL = (
-    'subreddits = ["all"] cannot be followed completely yet: with every = 5m, it reads 4 to 18 % of the site'
+ALL_IS_COSTLY = (
+    'the comments of subreddits = ["all"] take about 90 of the 100 requests a minute that Reddit allows a client'
 )
-INSTEAD_OF_ALL = "name the subreddits that matter: each is read completely, up to 1,000 new items between two polls"
+INSTEAD_OF_ALL = 'follow only its posts (kinds = ["posts"]: 13 requests a minute), name the subreddits, or add a client'
 
 
 class SavedWorkspace(msgspec.Struct, frozen=True):
@@ -43,9 +43,9 @@ class SavedWorkspace(msgspec.Struct, frozen=True):
     secrets: dict[str, str]
 
     @property
-    def partial(self) -> bool:
-        """Return True if it watches all of Reddit, most of which is missed."""
-        return any((feed.source, feed.place) == (SOURCE, ALL) for feed in self.spec.feeds)
+    def costly(self) -> bool:
+        """Return True if it watches all comments of Reddit, which take nearly the whole budget of a client."""
+        return any((feed.source, feed.place, feed.kind) == (SOURCE, ALL, "comments") for feed in self.spec.feeds)
 
 
 class RefusedQuery(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ MOST_EXPECTED_ITEMS = 880
 SMALL_MEAN = 20.0  # below it the normal law is too rough
 # Numbers that are asked for, for each item that they bring: some have none, and are asked for again.
 NUMBERS_PER_ITEM = 1.15
+MOST_EXPECTED_BY_NUMBER = 750  # items of a reading by numbers: it ends after ten pages, and the rest has to follow
 HEAD_PAGE = 0.5  # of a request: what the last page of a reading by numbers asks for beyond the newest item
 
 
@@ -80,9 +81,9 @@ def efficient_seconds(rate: float, longest: float, *, by_number: bool = False) -
     The whole interval while it expects less than a page: each reading costs a request, so the fewer the better. By
     numbers too, up to what one reading takes: there is no horizon, but the rest of a longer one has to follow.
     """
-    longest = min(longest, horizon_seconds(rate))
     if by_number:
-        return longest
+        return min(longest, MOST_EXPECTED_BY_NUMBER / rate) if rate > 0.0 else longest
+    longest = min(longest, horizon_seconds(rate))
     expected = rate * longest
     if pages(expected) < 2.0 and expected < PAGE_ITEMS * 0.8:
         return longest

@@ -19,6 +19,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from tests.benchmarks import (
+    bench_all,
     bench_automata,
     bench_channels,
     bench_delivery,
@@ -60,7 +61,9 @@ TABLES = {
     "match": BenchTable("The match stage, PostgreSQL", bench_match_stage.run, 30),
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
-    "fetch": BenchTable("Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run()), 45),
+    "fetch": BenchTable(
+        "Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run(), bench_all.run()), 45
+    ),
     "gaps": BenchTable("Gaps, in virtual time", bench_gaps.run, 20),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),

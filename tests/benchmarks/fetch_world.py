@@ -42,14 +42,16 @@ from overheard.outcomes import Later, Rejected
 from overheard.process import RunningProcess
 from overheard.simulators.http.exchange import SimulatedRequest
 from overheard.simulators.reddit.routes import Routes
-from overheard.simulators.reddit.store import SimulatedContent
+from overheard.simulators.reddit.store import NO_HOLES, NumberHoles, SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
 from overheard.sources import ClientOutcome
 from overheard.sources.reddit.clients import RedditClients
+from overheard.sources.reddit.names import client_name
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
+from overheard.workspaces.spec import WatchKind
 from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
@@ -132,15 +134,24 @@ class ClockedDb(Db):
 class InProcessReddit:
     """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClients``."""
 
-    def __init__(self, clock: VirtualClock, chance: random.Random, until: float, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        chance: random.Random,
+        until: float,
+        traffic: Traffic,
+        holes: NumberHoles = NO_HOLES,
+        clients: Sequence[str] = ("bench",),
+    ) -> None:
         self.clock = clock
+        self._clients = [client_name(client) for client in clients]
         self.chance = chance
         self.until = until
         self.traffic = traffic
         self.requested_at: list[float] = []
         self.info_at: list[float] = []  # those of them that look items up
         self.shown: dict[str, float] = {}  # item → since when it is listed
-        self._store = SimulatedContent(clock, seed=1)
+        self._store = SimulatedContent(clock, seed=1, holes=holes)
         self._routes = Routes(self._store)
         self._names = traffic.names
         self._weights = list(accumulate(traffic.weights.values()))
@@ -155,7 +166,7 @@ class InProcessReddit:
 
     def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """One request: a token, and the page as it is when the answer comes."""
-        call.budget.acquire()
+        call.budget.of(call.budget.soonest(self._clients)).acquire()
         self.clock.wait(LATENCY)
         self.arrive()
         self.requested_at.append(self.clock.now)
@@ -163,6 +174,10 @@ class InProcessReddit:
             self.info_at.append(self.clock.now)
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
+
+    def created(self, name: str) -> float:
+        """Return when an item was written."""
+        return self._store.get(name).created
 
     def outcomes(self) -> list[ClientOutcome]:
         return []
@@ -216,17 +231,32 @@ class InProcessReddit:
 class FetchWorld:
     """``workspaces`` of them, each on WATCHED subreddits; ``run`` lets ``cycles`` pass, and one more.
 
-    ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all.
+    ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all; or each watches
+    these ``places``. ``drain``: the seconds for which it runs on when there is nothing new any more.
     """
 
     def __init__(
-        self, db: Db, workspaces: int, cycles: int, traffic: Traffic = SMALL, fetch: Mapping[str, Any] | None = None
+        self,
+        db: Db,
+        workspaces: int,
+        cycles: int,
+        traffic: Traffic = SMALL,
+        fetch: Mapping[str, Any] | None = None,
+        *,
+        places: Sequence[str] = (),
+        kinds: tuple[WatchKind, ...] = ("posts", "comments"),
+        holes: NumberHoles = NO_HOLES,
+        clients: Sequence[str] = ("bench",),
+        drain: float = 1.5 * CYCLE,
     ) -> None:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
         self.traffic = traffic
-        self.watched = max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
-        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic)
+        self.kinds = kinds
+        self.drain = drain
+        self.places = places or traffic.names
+        self.watched = len(places) or max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
+        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic, holes, clients)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
@@ -235,7 +265,7 @@ class FetchWorld:
         self.db = ClockedDb(db, self.clock)
         settings = {
             "fetch": {"spare": "save"} | dict(fetch or {}),
-            "sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}},
+            "sources": {"reddit": {"client": [{"client_id": each} for each in clients], "user_agent": "bench"}},
         }
         self.config = Config.model_validate(settings)
         self._save(workspaces)
@@ -244,7 +274,7 @@ class FetchWorld:
 
     def run(self) -> None:
         """Take what is due, in the order of its times, until one cycle after the last news."""
-        self.run_until(self.ends + 1.5 * CYCLE)
+        self.run_until(self.ends + self.drain)
 
     def run_until(self, end: float) -> None:
         """Take what is due, in the order of its times."""
@@ -304,7 +334,7 @@ class FetchWorld:
         with self.db.session(), self.db.transaction():
             distinct = min(DISTINCT, workspaces)
             for number in range(distinct):
-                spec = _spec(number, self.traffic.names, self.watched)
+                spec = _spec(number, self.places, self.watched, self.kinds)
                 workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
             raw = self.db.peewee
             own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
@@ -363,7 +393,7 @@ class FetchWorld:
         )
 
 
-def _spec(number: int, names: Sequence[str], watched: int) -> WorkspaceSpec:
+def _spec(number: int, names: Sequence[str], watched: int, kinds: tuple[WatchKind, ...]) -> WorkspaceSpec:
     first = number * watched
     return WorkspaceSpec(
         slug=f"w{number}",
@@ -372,7 +402,7 @@ def _spec(number: int, names: Sequence[str], watched: int) -> WorkspaceSpec:
         every="5m",
         digest="0 9 1 1 *",  # never within a run
         subreddits=tuple(names[(first + step) % len(names)] for step in range(watched)),
-        kinds=("posts", "comments"),
+        kinds=kinds,
         query=(QuerySpec("q", f"w{number}"),),
         channel=(),
     )

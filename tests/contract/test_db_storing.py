@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import deliveries, erasure, feeds, gaps, groups, polls, retention, storing, workspace_specs
+from overheard.db import deliveries, erasure, feeds, gaps, groups, polls, reading, retention, storing, workspace_specs
 from overheard.db import mentions as stored_mentions
 from overheard.db.database import Db
 from overheard.db.models import (
@@ -352,6 +352,24 @@ def test_a_backlog_moves_the_cursor_and_leaves_the_feed_as_old_as_it_was(
     group = world.group()
     assert (group.cursor, group.poll, group.lease_until, world.feed().fresh_at) == ("2", None, 0, fresh_at)
     assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock())
+
+
+def test_a_backlog_whose_age_is_known_makes_the_feed_as_fresh_as_what_was_read(
+    world: World, db: Db, clock: Clock, polled: Callable[..., tuple[PollTarget, ...]]
+) -> None:
+    world.workspace()
+    storing.store(db, world.matched(poll="first", targets=polled("first", cursor="1")), clock())
+    clock.advance(300)
+    [target] = polled("p", cursor="2")
+    target = msgspec.structs.replace(target, behind=True, lag=40.0)
+    storing.store(db, world.matched(poll="p", targets=(target,)), clock())
+    assert world.feed().fresh_at == clock() - 40.0
+    (state,) = reading.free_groups(db, "reddit", clock() + 1)
+    assert state.behind
+    clock.advance(300)
+    storing.store(db, world.matched(poll="q", targets=polled("q", cursor="3")), clock())
+    (state,) = reading.free_groups(db, "reddit", clock() + 1)
+    assert not state.behind
 
 
 def test_a_backlog_is_stale_even_while_a_poll_reads_it(

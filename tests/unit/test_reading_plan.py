@@ -179,3 +179,19 @@ def test_a_rate_is_what_the_readings_of_some_time_found(
 def test_nothing_is_solved_for_nothing() -> None:
     assert within([], 1.0, freshest=15.0) == []
     assert intervals.cost([], []) == 0.0
+
+
+def test_reading_by_numbers_costs_each_item_and_half_a_page_and_has_no_worst_interval() -> None:
+    load = GroupLoad(17.0, 300.0, by_number=True)
+    prices = [load.requests_per_second(seconds) for seconds in range(5, 60)]
+    assert prices == sorted(prices, reverse=True), "the longer the interval, the better"
+    assert load.requests_per_second(20.0) == pytest.approx((1.15 * 17 * 20 / 100 + 0.5) / 20)
+    (seldom,) = fewest([load])
+    assert 17.0 * seldom * 1.15 + 100 <= 1000, "one reading takes it all"
+    assert fewest([GroupLoad(0.01, 300.0, by_number=True)]) == [300.0]
+    assert 60 * load.requests_per_second(seldom) <= 13.0
+
+
+def test_what_is_read_by_numbers_is_asked_for_no_more_often_than_a_tick_comes() -> None:
+    assert within([GroupLoad(126.0, 300.0, by_number=True)], 10.0, freshest=15.0) == pytest.approx([5.0])
+    assert within([GroupLoad(0.01, 300.0, by_number=True)], 10.0, freshest=15.0) == pytest.approx([15.0], rel=0.01)

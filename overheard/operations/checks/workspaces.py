@@ -10,9 +10,10 @@ from overheard.db.database import Db
 from overheard.matching.language import problem_with
 from overheard.operations.checks.outcome import CheckOutcome
 from overheard.operations.wording import counted, first_names
-from overheard.operations.workspaces import ALL_IS_PARTIAL, INSTEAD_OF_ALL
+from overheard.operations.workspaces import ALL_IS_COSTLY, INSTEAD_OF_ALL
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
+from overheard.sources.registry import SOURCES
 
 MAX_NAMED = 5  # workspaces or queries named in one line; the others are only counted
 NO_DATABASE = CheckOutcome("ok", "not checked: there is no database to read them from")
@@ -23,13 +24,16 @@ UNREADABLE_REMEDY = (
 
 
 def coverage(running: RunningProcess, db: Db | None) -> CheckOutcome | None:
-    """Warn of workspaces that watch all of Reddit, most of which is missed; None if there are none."""
+    """Warn of workspaces that watch all comments of Reddit with a single client; None if there are none."""
+    budget = SOURCES[SOURCE].budget(running.config)
+    if db is None or budget is None or len(budget.keys) > 1:
+        return None
     # One more than are named shows that there are others, without counting them.
-    slugs = source_health.workspaces_watching_all(db, SOURCE, MAX_NAMED + 1) if db is not None else []
+    slugs = source_health.workspaces_watching_all(db, SOURCE, "comments", MAX_NAMED + 1)
     if not slugs:
         return None
     named = ", ".join(slugs[:MAX_NAMED]) + (" …" if len(slugs) > MAX_NAMED else "")
-    return CheckOutcome("warning", f"{ALL_IS_PARTIAL} ({named})", INSTEAD_OF_ALL)
+    return CheckOutcome("warning", f"{ALL_IS_COSTLY} ({named})", INSTEAD_OF_ALL)
 
 
 def limits(running: RunningProcess, db: Db | None) -> CheckOutcome:

@@ -183,7 +183,7 @@ class SimulatedContent:
         """Return an item, visible or not. Raises KeyError if it does not exist."""
         parsed = parse_fullname(fullname)
         with self.lock:
-            item = self.find(*parsed) if parsed else None
+            item = self.find(*parsed) or self._unseen.get(parsed[0], {}).get(parsed[1]) if parsed else None
         if item is None:
             raise KeyError(f"no post or comment is called {fullname}")
         return item

@@ -42,6 +42,7 @@ from overheard.sources.reddit.number_cursor import (
 )
 
 AGAIN_MAX_NUMBERS = 40  # of a page, so that a reading always gets on
+AGAIN_AT_HEAD_MAX_NUMBERS = 80  # when the head is reached, and only these are left
 HEAD_NUMBERS = 10  # absent at a page's end: it has reached the head. By chance, with 5 % holes: 1 page in 10^13
 TOP_ITEMS = 3  # the head is the third newest item: two wrong numbers cannot lead away
 # Behind the head, reading goes on there. But what a few readings bring is never left out, however old it is.
@@ -60,7 +61,8 @@ CLOCK_SECONDS = 60.0  # by which an item must be newer than the last one read to
 class NumberPosition(msgspec.Struct, omit_defaults=True):
     """The state of a reading between two pages.
 
-    ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``head``: an item's
+    ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``at_head``:
+    the head is reached, and numbers are left to be asked for again. ``head``: an item's
     number near the head, 0 while unknown. ``step``: the distance of the numbers that are asked for. ``back``: by how
     much a first reading begins earlier if it has to. ``count``: new items, the first of them created after ``from_at``.
     """
@@ -68,6 +70,7 @@ class NumberPosition(msgspec.Struct, omit_defaults=True):
     cursor: NumberCursor
     asks_head: bool = False
     empty: bool = False
+    at_head: bool = False
     head: int = 0
     step: int = 1
     back: int = 0
@@ -109,7 +112,7 @@ class NumberReader:
         return at
 
     def _due_now(self) -> list[Missing]:
-        due, left = [], AGAIN_MAX_NUMBERS
+        due, left = [], AGAIN_AT_HEAD_MAX_NUMBERS if self._at.at_head else AGAIN_MAX_NUMBERS
         for entry in sorted(self._at.cursor.missing, key=lambda entry: entry.due_at):
             if entry.due_at > self._now or len(entry.offsets) > left:
                 break
@@ -142,8 +145,7 @@ class NumberReader:
         self._advance(found, shown, held)
         self._read_until([items[number] for number in found if number in items])
         if self._new[-1] - found[-1] >= HEAD_NUMBERS:
-            self._level(fresh=True)
-            return self._page(page.items, complete=True)
+            return self._reach_head(page.items, fresh=True)
         return self._page(page.items, ended=self._is_nearly_level())
 
     def take_newest(self, items: Sequence[Item]) -> Page:
@@ -167,8 +169,7 @@ class NumberReader:
             at.gaps.append(("pages", cursor.last, (item.id, item.created_at)))
             cursor.next, at.from_at = number, item.created_at
         elif was_empty and at.head < cursor.next:
-            self._level(fresh=False)
-            return self._page((), complete=True)
+            return self._reach_head((), fresh=False)
         elif was_empty and at.head - cursor.next > LAG_NUMBERS:
             at.step = self._step_to(at.head)
         return self._page(())
@@ -208,8 +209,12 @@ class NumberReader:
         if quiet * cursor.pace >= QUIET_NUMBERS or not 0.0 <= quiet < QUIET_MAX_SECONDS:
             at.asks_head = at.empty = True
             return self._page(items)
-        self._level(fresh=False)
-        return self._page(items, complete=True)
+        return self._reach_head(items, fresh=False)
+
+    def _reach_head(self, items: tuple[Item, ...], *, fresh: bool) -> Page:
+        self._level(fresh=fresh)
+        self._at.at_head = True
+        return self._page(items, complete=not self._due_now())
 
     def _narrow(self, items: Mapping[int, Item], shown: set[int]) -> None:
         """Process a page of numbers that are far apart: what comes next is just below the first that has an item."""

@@ -122,19 +122,20 @@ def test_wrong_credentials_fail_and_are_not_printed(run: Run, reddit: dict[str, 
     assert "hunter2" not in str(found)
 
 
-def test_watching_all_of_reddit_is_a_warning_with_an_alternative(run: Run, reddit: dict[str, str]) -> None:
+def test_watching_all_comments_of_reddit_with_one_client_is_a_warning(run: Run, reddit: dict[str, str]) -> None:
     add = ("workspace", "add", "acme", "--query", "x", "--subreddit")
-    assert "cannot be followed completely" not in run(*add, "python").output
+    assert "take about 90 of the 100 requests" not in run(*add, "python").output
     assert "coverage" not in results(run, **reddit)
     added = run("workspace", "add", "big", "--query", "x", "--subreddit", "all")
-    assert "cannot be followed completely" in added.output
+    assert "take about 90 of the 100 requests" in added.output
     assert "name the subreddits" in added.output
     found = results(run, **reddit)["coverage"]
     assert found["outcome"] == "warning"
-    assert found["what"].endswith("reads 4 to 18 % of the site (big)")
+    assert found["what"].endswith("that Reddit allows a client (big)")
     assert "name the subreddits" in found["hint"]
     assert run("check", **reddit).exit_code == 0
     run("workspace", "pause", "big")
+    run("workspace", "add", "posts", "--query", "x", "--subreddit", "all", "--kinds", "posts")
     assert "coverage" not in results(run, **reddit)
 
 

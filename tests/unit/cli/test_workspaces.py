@@ -382,12 +382,12 @@ def test_import_creates_then_updates(run: Run, running: RunningProcess, folder: 
     assert channels.listing(running.db)[0].secret == secret
 
 
-def test_import_warns_that_all_of_reddit_is_read_partially(run: Run) -> None:
+def test_import_warns_of_what_all_comments_of_reddit_cost(run: Run) -> None:
     workspace = '[[workspace]]\nslug = "{}"\nsubreddits = ["{}"]\n[[workspace.query]]\nname = "q"\ntext = "x"\n'
     result = run("import", "-", input=workspace.format("acme", "python") + workspace.format("big", "all"))
     assert result.exit_code == 0, result.output
     assert "! big: " in result.stdout
-    assert "reads 4 to 18 % of the site" in result.stdout
+    assert "90 of the 100 requests a minute" in result.stdout
     assert "name the subreddits" in result.stdout
     assert "! acme" not in result.stdout
 

@@ -206,6 +206,19 @@ def test_a_schedule_that_can_no_longer_be_read_stops_no_other(world: World, db: 
     assert step() == [world.group("a").id]
 
 
+def test_a_reading_that_left_a_backlog_is_followed_at_once(world: World, db: Db, clock: Clock, step: Step) -> None:
+    world.workspace(subreddits=["all"], every="5m")
+    was_read(db, clock)
+    clock.advance(5)
+    assert step() == []
+    was_read(db, clock, fresh_at=clock() - 60.0)
+    clock.advance(5)
+    assert step() == [world.group("all").id]
+    was_read(db, clock)
+    clock.advance(5)
+    assert step() == [], "it has caught up"
+
+
 def was_looked_at(db: Db, clock: Clock, *, seconds_ago: float = 0.0) -> None:
     FeedGroup.update(looked_at=clock() - seconds_ago, look_asked_at=0).execute(db.peewee)
 

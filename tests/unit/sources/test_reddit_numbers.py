@@ -350,3 +350,17 @@ def test_a_cursor_stays_small_enough_for_a_message() -> None:
     kept = bounded(missing)
     assert sum(len(entry.numbers) for entry in kept) <= MISSING_MAX_NUMBERS
     assert kept[-1] == missing[-1], "the newest are kept"
+
+
+def test_all_that_is_to_be_asked_again_is_asked_in_the_readings_of_a_site_that_is_quiet_now() -> None:
+    world = NumberedReddit()
+    world.post(3)
+    world.read()
+    held = world.post(400, held=True)
+    world.post()
+    world.catch_up()
+    for name in held:
+        world.content.approve(name)
+    world.now += 1000.0
+    world.read()
+    assert not world.lost
