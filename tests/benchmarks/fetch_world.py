@@ -219,13 +219,19 @@ class FetchWorld:
     """
 
     def __init__(
-        self, db: Db, workspaces: int, cycles: int, traffic: Traffic = SMALL, fetch: Mapping[str, Any] | None = None
+        self,
+        db: Db,
+        workspaces: int,
+        cycles: int,
+        traffic: Traffic = SMALL,
+        fetch: Mapping[str, Any] | None = None,
+        reddit: type[InProcessReddit] = InProcessReddit,
     ) -> None:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
         self.traffic = traffic
         self.watched = max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
-        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic)
+        self.reddit = reddit(self.clock, random.Random(11), self.ends, traffic)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
