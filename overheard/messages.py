@@ -42,7 +42,8 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``read_at``: when the first page was received. ``room``: how many feeds the group may have (None: as configured).
     ``missed`` is set if the poll of a single feed leaves a gap, and ``gaps`` are further ones that it has found.
-    ``behind``: the source has more, so that the feeds are not fresh. ``retry_at``: the source wants no earlier poll.
+    ``behind``: the source has more, so that the feeds are not fresh; ``lag``: the seconds before the poll until which
+    they are read nevertheless, if that is known. ``retry_at``: the source wants no earlier poll.
     ``new`` counts the new items of the last ``seconds``, for each of ``feed_ids`` in their order; () if unknown.
     ``look``: the poll was a second look: it is recorded as one, and moves no cursor.
     """
@@ -55,6 +56,7 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missed: GapBounds | None = None
     gaps: Annotated[tuple[GapBounds, ...], Meta(max_length=10_000)] = ()
     behind: bool = False
+    lag: Annotated[float, Meta(ge=0)] | None = None
     retry_at: float = 0.0
     new: Annotated[tuple[int, ...], Meta(max_length=1000)] = ()
     seconds: float = 0.0

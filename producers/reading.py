@@ -107,10 +107,10 @@ class ReadingPlanner:
             pace = plan.paces.get(state.id)
             if pace is None or state.retry_at > now:
                 continue
-            needed = pages(pace.rate * (now - state.began_at))
+            needed = pages(pace.rate * (now - (state.fresh_at if state.behind else state.began_at)))
             if state.began_at < state.asked_at and now - state.asked_at < LOST_SECONDS:
                 waiting += needed
-            elif state.began_at + pace.interval <= now + self.config.tick.interval / 2.0:
+            elif state.behind or state.began_at + pace.interval <= now + self.config.tick.interval / 2.0:
                 due.append(((now - state.began_at) / pace.interval, state, needed))
         due.sort(key=lambda each: -each[0])
         return [(state, needed) for _, state, needed in due], waiting

@@ -83,7 +83,7 @@ class GroupPoll(msgspec.Struct):
         """Return the state that store gives to the group when all parts are stored; ``page`` is the last one read."""
         feeds = tuple(feed.id for feed in self.group.feeds)
         target = PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)
-        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds())
+        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds(page))
 
     def look(self) -> PollTarget:
         """Return what store records of a second look when all parts are stored."""
@@ -95,8 +95,10 @@ class GroupPoll(msgspec.Struct):
             return tuple(page.load.get(feed.place, 0) for feed in self.group.feeds)
         return () if self._resumed else (self._items,)
 
-    def _seconds(self) -> float:
+    def _seconds(self, page: Page) -> float:
         """Return the time in which the new items appeared: since the last reading, or the oldest of the first one."""
+        if page.load_seconds is not None:
+            return page.load_seconds
         if self.group.cursor is not None:
             return max(self.progress.read_at - self.group.read_at, 0.0)
         # Less than a page is all that the feeds have: their oldest item says nothing about how often new ones come.

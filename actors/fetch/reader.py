@@ -135,7 +135,7 @@ class Reader:
             log.warning("coverage gaps", **poll.log_fields, reason=gaps[0].reason, count=len(gaps))
         target = poll.target(page, missed, planning.next_room(poll.group.room, poll.progress.pages, self.rules))
         retry_at = self.clock() + page.pause if page.pause else 0.0
-        return msgspec.structs.replace(target, gaps=gaps, behind=page.behind, retry_at=retry_at)
+        return msgspec.structs.replace(target, gaps=gaps, behind=page.behind, lag=page.lag, retry_at=retry_at)
 
     def send_page(self, poll: GroupPoll, page: Page, target: PollTarget | None) -> None:
         """Send the page's items on; the last page of a poll has a target."""

@@ -13,6 +13,7 @@ from overheard.cli.output import Column, Format, format_option, print_line
 from overheard.cli.root import WrongUsage
 from overheard.operations import reading_plan
 from overheard.operations.reading_plan import SourcePlan
+from overheard.operations.reading_relief import relief_of_overload
 from overheard.operations.wording import counted, first_names
 from overheard.reading.plan import GroupPlan
 from overheard.sources.registry import place_label
@@ -74,7 +75,7 @@ def plan(context: click.Context, name: str | None, format: Format) -> None:
         print_line(("No feed of a planned source is watched yet.", "dim"))
     else:
         output.print_table(output.table(groups, COLUMNS))
-        _print_totals(groups, totals, overloaded=any(each.overloaded for each in plans))
+        _print_totals(groups, totals, [each for each in plans if each.overloaded])
 
 
 def _numbers(each: SourcePlan) -> tuple[float, float, float]:
@@ -91,6 +92,7 @@ def _groups(made: SourcePlan) -> Iterator[PlannedGroup]:
             rate_per_minute=round(60.0 * each.rate, 3),
             interval_seconds=round(each.interval, 1),
             requests_per_minute=round(60.0 * each.requests, 3),
+            method="ids" if each.group.by_number else "list",
         )
 
 
@@ -99,17 +101,17 @@ def _places(made: SourcePlan, each: GroupPlan) -> Iterator[str]:
         yield made.feeds[feed.id].place
 
 
-def _print_totals(groups: list[PlannedGroup], totals: PlanTotals, *, overloaded: bool) -> None:
+def _print_totals(groups: list[PlannedGroup], totals: PlanTotals, overloaded: list[SourcePlan]) -> None:
     ratio = totals.planned_per_minute / totals.bound_per_minute if totals.bound_per_minute else 1.0
     print_line(
         f"{counted(len(groups), 'group')}, {totals.planned_per_minute:,.1f} of {totals.budget_per_minute:,.1f} "
         f"requests a minute; missing nothing takes at least {totals.bound_per_minute:,.1f} ({ratio:.2f} times that)"
     )
-    if overloaded:
+    for each in overloaded:
         print_line(
             ("! ", "yellow"),
-            "The budget is too small for what the workspaces ask: everything is read later. "
-            "Watch fewer subreddits, raise `every`, or add a client.",
+            "The budget is too small for what the workspaces ask: everything is read later. ",
+            relief_of_overload(each),
         )
 
 

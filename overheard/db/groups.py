@@ -284,14 +284,20 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
         _move(db, group=target.group_id, began_at=started_at, **read)
         _update_rates(db, target)
-        # What is left of a long backlog is as old as before.
-        _refresh(db, group=target.group_id, at=0.0 if target.behind else started_at, retry_at=target.retry_at)
+        _refresh(db, group=target.group_id, at=_read_until(target, started_at), retry_at=target.retry_at)
         missed = [gap for gap in (target.missed, *target.gaps) if gap is not None]
         if missed:
             gaps.record(db, stored[0][0], target.feed_ids, missed, now)
             left += [(stored[0][0], gap.reason) for gap in missed]
     _end(db, poll=poll)
     return left
+
+
+def _read_until(target: PollTarget, started_at: float) -> float:
+    if not target.behind:
+        return started_at
+    # What is left of a long backlog is as old as before.
+    return 0.0 if target.lag is None else started_at - target.lag
 
 
 @compiled

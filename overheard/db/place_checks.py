@@ -206,7 +206,7 @@ def unresolved(db: Db, source: str, places: Collection[str]) -> dict[str, tuple[
 
 def requests_per_second(db: Db, source: str, size: int, now: float) -> float:
     """Return the requests a second that serve what is due, so that it does not wait for long."""
-    of_source = (Feed.source == source) & Feed.id.in_(_watched())
+    of_source = (Feed.source == source) & (Feed.place != ALL) & Feed.id.in_(_watched())
     counts = Feed.select(fn.sum(Case(None, [(_unresolved(), 1)], 0)), fn.sum(Case(None, [(_daily(now), 1)], 0))).where(
         of_source
     )

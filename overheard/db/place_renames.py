@@ -26,9 +26,14 @@ def rename(db: Db, source: str, old: str, name: str, now: float) -> bool:
     with db.transaction():
         if _held(db, source, (old, new), now):
             return False
+        moving = list(
+            Feed.select().where(Feed.source == source, Feed.place == old).order_by(Feed.id).execute(db.peewee)
+        )
+        if not moving:
+            return True  # another process has done it
         workspaces = _watching(db, source, old)
         _rename_mutes(db, workspaces, old, new)
-        for feed in Feed.select().where(Feed.source == source, Feed.place == old).order_by(Feed.id).execute(db.peewee):
+        for feed in moving:
             _move(db, feed, new)
         revision = queries.next_revision(db)
         _rename_in_scopes(db, workspaces, old, name, revision)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from peewee import Case
+from peewee import Case, fn
 
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
@@ -28,12 +28,21 @@ class FeedState(msgspec.Struct, frozen=True):
 
 
 class GroupState(msgspec.Struct, frozen=True):
-    """``began_at``: of its latest reading; ``asked_at``: when the planner last asked for one."""
+    """``began_at``: of its latest reading; ``asked_at``: when the planner last asked for one.
+
+    ``fresh_at``: the time until which everything is read, before ``began_at`` if that reading has left a backlog.
+    """
 
     id: int
     began_at: float
     asked_at: float
     retry_at: float
+    fresh_at: float
+
+    @property
+    def behind(self) -> bool:
+        """Return True if its latest reading has left a backlog: the next one has to follow."""
+        return 0.0 < self.fresh_at < self.began_at
 
 
 def watched_feeds(db: Db, source: str) -> list[FeedState]:
@@ -69,7 +78,8 @@ def free_groups(db: Db, source: str, now: float) -> list[GroupState]:
 @compiled
 def _free(db: Db, source: Any, now: Any) -> Any:
     of_group = Feed.select(Feed.retry_at).where(Feed.group == FeedGroup.id).order_by(Feed.retry_at.desc()).limit(1)
-    return FeedGroup.select(FeedGroup.id, FeedGroup.began_at, FeedGroup.asked_at, of_group).where(
+    fresh = Feed.select(fn.MIN(Feed.fresh_at)).where(Feed.group == FeedGroup.id)
+    return FeedGroup.select(FeedGroup.id, FeedGroup.began_at, FeedGroup.asked_at, of_group, fresh).where(
         FeedGroup.source == source, FeedGroup.cursor.is_null(False), FeedGroup.lease_until < now
     )
 

@@ -16,6 +16,7 @@ from overheard.operations.checks.workspaces import UNREADABLE_REMEDY, unreadable
 from overheard.operations.database_state import OVERDUE_SECONDS, DatabaseState
 from overheard.operations.facts import BUS_LOGIN_REMEDY, RABBITMQ_ALARM, SystemState
 from overheard.operations.outages import Outage, outages
+from overheard.operations.reading_relief import relief_of_overload
 from overheard.operations.source_reports import SourceReport
 from overheard.operations.wording import counted, span
 from overheard.process import NO_DATABASE_REMEDY
@@ -100,7 +101,7 @@ def _flow(stored: DatabaseState, config: Config) -> Iterator[Problem]:
             False,
             f"{made.source}: workspaces ask for {60 * made.plan.demanded:,.0f} requests a minute, the budget has "
             f"{60 * made.budget:,.0f}: everything is read later",
-            "see overheard source plan; watch fewer feeds, raise `every`, or add a client",
+            f"see overheard source plan. {relief_of_overload(made)}",
         )
     if (age := ages["poll"]) > SLOW_WORK_OVERDUE_SECONDS:
         yield Problem(True, f"a poll that began {span(age)} ago is not stored yet", "see the logs of match and store")

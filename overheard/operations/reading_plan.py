@@ -15,7 +15,7 @@ from overheard.errors import InvalidInput
 from overheard.items import ALL
 from overheard.operations import other_work
 from overheard.reading.packing import PackedFeed, RequestRoom, place
-from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
+from overheard.reading.plan import GroupFeeds, GroupPlan, ReadingPlan, ReadingRules, plan
 from overheard.schedule import spacing
 from overheard.sources.registry import SOURCES
 
@@ -43,6 +43,12 @@ class SourcePlan(msgspec.Struct, frozen=True):
     def overloaded(self) -> bool:
         """Return True if workspaces wait for longer than they ask, because the budget is too small."""
         return self.plan.demanded > self.budget
+
+    @property
+    def most_by_number(self) -> GroupPlan | None:
+        """Return which of the groups read by number takes most requests; None if there is none."""
+        groups = [each for each in self.plan.groups if each.group.by_number]
+        return max(groups, key=lambda each: each.requests, default=None)
 
 
 def planned_sources(config: Config) -> list[str]:
@@ -87,7 +93,7 @@ def source_plan(
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
         other_work=other_work.requests_per_second(db, source, config, now),
     )
-    return SourcePlan(source, plan(_groups(feeds.values(), longest), rules, repack=repack), budget, feeds)
+    return SourcePlan(source, plan(_groups(source, feeds.values(), longest), rules, repack=repack), budget, feeds)
 
 
 def current(db: Db, source: str, config: Config, now: float) -> SourcePlan:
@@ -114,7 +120,7 @@ def placements(feeds: Iterable[FeedState], longest: Mapping[int, float], room: R
     return placed
 
 
-def _groups(feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[GroupFeeds]:
+def _groups(source: str, feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[GroupFeeds]:
     """Return what is to be read together: the feeds of a bin, or of a group that has none yet."""
     together: dict[tuple[str, int, int], list[FeedState]] = {}
     for feed in feeds:
@@ -129,6 +135,7 @@ def _groups(feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[Gr
             kind=kind,
             feeds=tuple(_packed(feed, longest) for feed in some),
             fixed=any(_is_alone(feed) or feed.rate is None for feed in some),
+            by_number=SOURCES[source].numbered_size is not None and any(feed.place == ALL for feed in some),
         )
         for number, ((kind, _, _), some) in enumerate(sorted(together.items()))
     ]

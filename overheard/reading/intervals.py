@@ -18,23 +18,32 @@ SOLVE_STEPS = 20  # halvings: to a millionth of the range
 QUIET_RATE = 1e-6  # items a second; a feed without any would never be read for freshness
 # Items expected of one reading below which reading more often brings hardly an item sooner for each request.
 FULL_PAGE_ITEMS = 80.0
+BY_NUMBER_LEAST_SECONDS = 5.0  # between two readings by numbers: what they wait for is the tick, not a page
 
 
 class GroupLoad(NamedTuple):
-    """A group: its new items a second, and the longest interval that its workspaces allow, in seconds."""
+    """A group: its new items a second, and the longest interval that its workspaces allow, in seconds.
+
+    ``by_number``: its items are looked up by their numbers, which has no horizon, and costs each of them.
+    """
 
     rate: float
     every: float
+    by_number: bool = False
+
+    def requests_per_second(self, interval: float) -> float:
+        """Return what it costs to read it once every ``interval`` seconds."""
+        return requests_per_second(self.rate, interval, by_number=self.by_number)
 
 
 def fewest(groups: Sequence[GroupLoad]) -> list[float]:
     """Return the intervals that cost the fewest requests."""
-    return [efficient_seconds(group.rate, group.every) for group in groups]
+    return [efficient_seconds(group.rate, group.every, by_number=group.by_number) for group in groups]
 
 
 def cost(groups: Sequence[GroupLoad], intervals: Sequence[float]) -> float:
     """Return the requests a second of reading groups at these intervals."""
-    return sum(requests_per_second(group.rate, each) for group, each in zip(groups, intervals, strict=True))
+    return sum(group.requests_per_second(each) for group, each in zip(groups, intervals, strict=True))
 
 
 def within(
@@ -59,7 +68,7 @@ def within(
 def _freshened(groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float, freshest: float) -> list[float]:
     def intervals(scale: float) -> list[float]:
         return [
-            min(most, max(scale / math.sqrt(max(group.rate, QUIET_RATE)), min(freshest, _page_seconds(group.rate))))
+            min(most, max(scale / math.sqrt(max(group.rate, QUIET_RATE)), min(freshest, _least_seconds(group))))
             for group, most in zip(groups, seldom, strict=True)
         ]
 
@@ -90,5 +99,6 @@ def _solved(
     return intervals(high)
 
 
-def _page_seconds(rate: float) -> float:
-    return FULL_PAGE_ITEMS / rate if rate > 0.0 else math.inf
+def _least_seconds(group: GroupLoad) -> float:
+    seconds = FULL_PAGE_ITEMS / group.rate if group.rate > 0.0 else math.inf
+    return max(seconds, BY_NUMBER_LEAST_SECONDS) if group.by_number else seconds

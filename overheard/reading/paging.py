@@ -16,6 +16,9 @@ LISTING_ITEMS = 1000  # how far back a listing goes
 # A reading must not expect more: four standard deviations above it, the listing still holds everything.
 MOST_EXPECTED_ITEMS = 880
 SMALL_MEAN = 20.0  # below it the normal law is too rough
+# Numbers that are asked for, for each item that they bring: some have none, and are asked for again.
+NUMBERS_PER_ITEM = 1.15
+HEAD_PAGE = 0.5  # of a request: what the last page of a reading by numbers asks for beyond the newest item
 
 
 def _tail(mean: float, least: int) -> float:
@@ -56,9 +59,14 @@ def pages(mean: float) -> float:
     return table[low] * (1.0 - part) + table[low + 1] * part
 
 
-def requests_per_second(rate: float, interval: float) -> float:
+def pages_by_number(mean: float) -> float:
+    """Return the expected requests of a reading by numbers that expects ``mean`` new items."""
+    return NUMBERS_PER_ITEM * mean / PAGE_ITEMS + HEAD_PAGE
+
+
+def requests_per_second(rate: float, interval: float, *, by_number: bool = False) -> float:
     """Return what reading a group costs that has ``rate`` new items a second, once every ``interval`` seconds."""
-    return pages(rate * interval) / interval
+    return (pages_by_number if by_number else pages)(rate * interval) / interval
 
 
 def horizon_seconds(rate: float) -> float:
@@ -66,12 +74,15 @@ def horizon_seconds(rate: float) -> float:
     return MOST_EXPECTED_ITEMS / rate if rate > 0.0 else math.inf
 
 
-def efficient_seconds(rate: float, longest: float) -> float:
+def efficient_seconds(rate: float, longest: float, *, by_number: bool = False) -> float:
     """Return the interval up to ``longest`` seconds at which each new item costs least.
 
-    The whole interval while it expects less than a page: each reading costs a request, so the fewer the better.
+    The whole interval while it expects less than a page: each reading costs a request, so the fewer the better. By
+    numbers too, up to what one reading takes: there is no horizon, but the rest of a longer one has to follow.
     """
     longest = min(longest, horizon_seconds(rate))
+    if by_number:
+        return longest
     expected = rate * longest
     if pages(expected) < 2.0 and expected < PAGE_ITEMS * 0.8:
         return longest

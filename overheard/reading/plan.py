@@ -11,7 +11,7 @@ import msgspec
 from overheard.reading import intervals as solved
 from overheard.reading.intervals import GroupLoad
 from overheard.reading.packing import PackedFeed, Packing, RequestRoom, balanced, place, ranked
-from overheard.reading.paging import fewest_bound, requests_per_second
+from overheard.reading.paging import fewest_bound
 
 # What a feed that changes its group costs, about a request until its new group is read as one, has to be gained within
 # this time, and this share of the requests, or of the items' mean age, besides. Both are chosen, not measured.
@@ -24,17 +24,21 @@ Pack = Callable[[Sequence[PackedFeed], RequestRoom], Packing]
 
 
 class GroupFeeds(msgspec.Struct, frozen=True):
-    """The feeds that one request names together. ``fixed``: no other feed may join, such as everything of a source."""
+    """The feeds that one request names together. ``fixed``: no other feed may join, such as everything of a source.
+
+    ``by_number``: they are read by the numbers of their items.
+    """
 
     id: int
     kind: str
     feeds: tuple[PackedFeed, ...]
     fixed: bool = False
+    by_number: bool = False
 
     @property
     def load(self) -> GroupLoad:
         """Return its rate, and how long it may wait."""
-        return GroupLoad(sum(feed.rate for feed in self.feeds), min(feed.every for feed in self.feeds))
+        return GroupLoad(sum(feed.rate for feed in self.feeds), min(feed.every for feed in self.feeds), self.by_number)
 
 
 class ReadingRules(msgspec.Struct, frozen=True):
@@ -82,7 +86,7 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
     loads = [group.load for group in groups]
     chosen = solved.within(loads, rules.budget, freshest=rules.freshest, other_work=rules.other_work)
     planned = tuple(
-        GroupPlan(group, interval, load.rate, requests_per_second(load.rate, interval))
+        GroupPlan(group, interval, load.rate, load.requests_per_second(interval))
         for group, load, interval in zip(groups, loads, chosen, strict=True)
     )
     return ReadingPlan(

@@ -72,7 +72,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of accounts that are gone, with
     everything that they wrote until then. ``behind``: a source that reads forward ends a long reading now and then, so
     that its cursor moves: the next reading has to follow at once. ``pause``: seconds for which the source wants no
-    further reading of these feeds.
+    further reading of these feeds. ``lag``: of a reading that is ``behind``, the seconds before now until which
+    everything has been read, if the source knows. ``load_seconds``: the time in which what ``load`` counts was
+    published, if that is not the time since the last reading.
     Cursors and positions are opaque to everything but the source.
     """
 
@@ -88,6 +90,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     load: dict[str, int] = {}
     behind: bool = False
     pause: float = 0.0
+    lag: float | None = None
+    load_seconds: float | None = None
 
 
 class LookupResult(msgspec.Struct, frozen=True):
@@ -224,11 +228,13 @@ class ItemLookup(Protocol):
 class NumberedPage(msgspec.Struct, frozen=True):
     """The result of looking items up by number; ``absent``: the numbers of those that the answer does not mention.
 
-    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment.
+    Such a number belongs to no item, or to one that is gone, is not public, or will appear in a moment. ``held``: the
+    numbers of items that are removed, some of which will be approved.
     """
 
     items: tuple[Item, ...]
     absent: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 @runtime_checkable

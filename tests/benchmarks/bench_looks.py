@@ -45,8 +45,8 @@ class LookScene(NamedTuple):
         return Traffic(weights, self.posts, self.comments, late=LATE_SHARE)
 
 
-SCENES = (LookScene("100 subreddits", 100, 0.3, 1.0),)
-FULL = (LookScene("1,000 subreddits", 1000, 2.0, 4.0),)
+SCENES = (LookScene("100 subreddits", 100, 0.2, 0.6, cycles=3),)
+FULL = (LookScene("500 subreddits for an hour", 500, 1.0, 3.0, cycles=12),)
 
 
 class Killed(BaseException):
@@ -127,13 +127,13 @@ def run(scenes: Iterable[LookScene] = SCENES) -> Iterator[Figure]:
 
 
 def measured(scene: LookScene, look_back: str) -> Outcome:
-    """Let the scene run, and then for as long as a second look may take to come by."""
+    """Let the scene run, and then until each group has had another second look, or another poll."""
     with database() as db:
         world = TroubledWorld(
             db, 10, scene.cycles, scene.traffic, {"spare": "freshness", "look_back": look_back}, TroubledReddit
         )
         began = world.clock.now
-        world.run_until(world.ends + 2.0 * LOOK_BACK_SECONDS + CYCLE)
+        world.run_until(world.ends + (CYCLE if look_back == "0" else 2.0 * LOOK_BACK_SECONDS))
         minutes = (world.clock.now - began) / 60.0
         reddit = cast(TroubledReddit, world.reddit)
         shown = reddit.shown.keys() - reddit.deleted

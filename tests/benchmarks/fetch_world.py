@@ -53,6 +53,7 @@ from overheard.workspaces import QuerySpec, WorkspaceSpec
 from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
+from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
 from producers.tick import Ticker
 
@@ -364,6 +365,7 @@ class FetchWorld:
             gauges=cast(SystemGauges, None),
             reading=ReadingPlanner(**parts),
             gaps=GapRequests(**parts),
+            places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
         )
 
 

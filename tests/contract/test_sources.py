@@ -14,12 +14,12 @@ import pytest
 from overheard.config import Config
 from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, PermanentError, RetryableError
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, place_key
-from overheard.sources import ItemLookup, Page, ReadRequest, Source, StreamedSource
+from overheard.sources import ItemLookup, Page, PlaceCheck, ReadRequest, Source, StreamedSource
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit.source import LISTING_ITEMS, PAGE_ITEMS
 from overheard.sources.registry import SOURCES, open_sources
 from overheard.sources.sanitize import language_tag
-from tests.contract.source_worlds import DELETING, LEAVING_OUT, LISTED, LOOKED_UP, STREAMED, WORLDS, WRITTEN
+from tests.contract.source_worlds import CHECKED, DELETING, LEAVING_OUT, LISTED, LOOKED_UP, STREAMED, WORLDS, WRITTEN
 from tests.contract.source_worlds.protocols import Listed, Streamed, World, Written
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
 
@@ -87,6 +87,7 @@ def test_every_source_is_tested_here_for_each_of_its_capabilities() -> None:
     assert {*WORLDS, *streamed} == SOURCES.keys()
     assert streamed == {name for name, each in SOURCES.items() if each.streamed}
     assert {name for name, each in SOURCES.items() if each.lookup_size} == LOOKED_UP.keys()
+    assert {name for name, each in SOURCES.items() if each.places_size} == CHECKED.keys()
 
 
 def test_a_source_matches_its_entry_in_the_registry(any_world: World) -> None:
@@ -94,6 +95,7 @@ def test_a_source_matches_its_entry_in_the_registry(any_world: World) -> None:
     known = SOURCES[source.name]
     assert WORLDS[source.name]
     assert isinstance(source, ItemLookup) == bool(known.lookup_size)
+    assert isinstance(source, PlaceCheck) == bool(known.places_size)
     assert source.group_limit.places >= 1
     assert source.join(None, []) is None
     kind, place, _ = any_world.news()
@@ -309,6 +311,38 @@ def test_without_a_token_no_request_is_made(world: Listed, kind: FeedKind) -> No
 
 
 # -- deletions
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_places_are_asked_for_together_and_known_by_an_id_that_stays(name: str) -> None:
+    tokens = RecordingBudget()
+    with CHECKED[name]() as made:
+        source, size = made.source, SOURCES[name].places_size or 0
+        assert isinstance(source, PlaceCheck)
+        for place in ("Python", "rust", "closed", "gone"):
+            made.add("posts", place, "text")
+        made.close_feed("closed")
+        made.remove_feed("gone")
+        asked = ["python", "rust", "closed", "gone", "never"]
+        answers = source.check_places(asked, tokens)
+        assert [(answer.place, answer.state) for answer in answers] == [
+            ("python", "ok"), ("rust", "ok"), ("closed", "private"), ("gone", "missing"), ("never", "missing"),
+        ]  # fmt: skip
+        assert [answer.name for answer in answers[:2]] == ["Python", "rust"], "as the source spells them"
+        refs = [answer.ref for answer in answers if answer.ref]
+        assert len(set(refs)) == 3
+        made.rename_feed("rust", "Oxide")
+        found = source.find_places([*refs, "t5_zzzzz", "not an id"], tokens)
+        assert [(answer.place, answer.name, answer.state) for answer in found[:2]] == [
+            (refs[0], "Python", "ok"), (refs[1], "Oxide", "ok"),
+        ]  # fmt: skip
+        assert [answer.state for answer in found[2:]] == ["private", "missing", "missing"]
+        with pytest.raises(ValueError, match="per request"):
+            source.check_places(["x"] * (size + 1), tokens)
+        made.break_down()
+        with pytest.raises(RetryableError):
+            source.check_places(asked, tokens)
+        assert tokens.taken == made.requests()
 
 
 @pytest.mark.parametrize("name", LOOKED_UP)

@@ -14,6 +14,7 @@ from overheard.simulators.http.counters import Counts
 from overheard.simulators.http.injected_failures import InjectedFailure, InjectedFailures
 
 from .simulator import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, RedditSimulator
+from .store import NumberHoles
 from .traffic import SampleText, Traffic, sample
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Counts",
     "InjectedFailure",
     "InjectedFailures",
+    "NumberHoles",
     "RedditSimulator",
     "SampleText",
     "Traffic",

@@ -83,6 +83,7 @@ class Routes:
             raise BadRequest(405, "Method Not Allowed", {"allow": "GET"})
         match = _READ.fullmatch(path)
         with self._store.lock:
+            self._store.settle()
             if endpoint == "info":
                 text = self._info(query)
             elif endpoint == "me":

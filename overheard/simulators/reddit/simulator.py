@@ -16,7 +16,7 @@ from .commands import commands
 from .items import Gone, State
 from .limits import SimulatedRateLimit
 from .routes import Multi, Routes
-from .store import Release, SimulatedContent
+from .store import NO_HOLES, NumberHoles, Release, SimulatedContent
 from .tokens import Tokens
 
 # These values are also in deploy/lib/configuration.sh, and in the configuration of servers that it has installed.
@@ -38,6 +38,7 @@ class RedditSimulator(HttpSimulator):
     depth                       the maximum depth of a listing
     keep                        items to keep per kind; None for all
     release                     where a held post enters on approval: at the "top", as on Reddit, or at its "place"
+    holes                       which numbers have no item, or have one late
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class RedditSimulator(HttpSimulator):
         depth: int = 1000,
         keep: int | None = None,
         release: Release = "top",
+        holes: NumberHoles = NO_HOLES,
     ) -> None:
         super().__init__(clock, render.error)
-        self.store = SimulatedContent(self.now, seed, keep, release)
+        self.store = SimulatedContent(self.now, seed, keep, release, holes)
         self._limit = SimulatedRateLimit(requests_per_minute, window_seconds)
         known = {CLIENT_ID: CLIENT_SECRET, INSTALLED_ID: ""} if clients is None else clients
         accounts = {"standin": "standin-password"} if users is None else users

@@ -5,14 +5,18 @@ listing is a sorted list of places: one per subreddit and kind, and one per kind
 number, so an item that a moderator approves or restores returns to where it was, below newer items. The exception is a
 post that a filter held from the beginning: on approval, Reddit lists it above all others, with its old id and date.
 Adding an item appends; removing and approving bisect.
+
+Some numbers may be holes: no item ever has them, or one that appears later, at its own place.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from threading import RLock
 from typing import Literal
@@ -27,6 +31,18 @@ _FIRST_POST = int("1ma0000", 36)
 _FIRST_COMMENT = int("na00000", 36)
 
 
+@dataclass(frozen=True, slots=True)
+class NumberHoles:
+    """Numbers without an item: `share` of all never have one; `late` of the items appear after up to `seconds`."""
+
+    share: float = 0.0
+    late: float = 0.0
+    seconds: float = 0.0
+
+
+NO_HOLES = NumberHoles()
+
+
 class SimulatedContent:
     """Thread-safe content. `keep` limits the items per kind: the oldest are discarded entirely.
 
@@ -34,7 +50,12 @@ class SimulatedContent:
     """
 
     def __init__(
-        self, clock: Callable[[], float], seed: int = 0, keep: int | None = None, release: Release = "top"
+        self,
+        clock: Callable[[], float],
+        seed: int = 0,
+        keep: int | None = None,
+        release: Release = "top",
+        holes: NumberHoles = NO_HOLES,
     ) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; it must be at least 1 item per kind, or None for no bound")
@@ -53,6 +74,10 @@ class SimulatedContent:
         }
         self._clock = clock
         self._keep = keep
+        self._holes = holes
+        self._chance = random.Random(f"holes {seed}")
+        self._unseen: dict[str, dict[int, Item]] = {"t1": {}, "t3": {}}
+        self._appearing: list[tuple[float, Kind, int]] = []
 
     def add_post(
         self,
@@ -198,6 +223,11 @@ class SimulatedContent:
 
     def _add(self, item: Item, held: bool) -> str:
         kind = kind_of_item(item)
+        if self._holes.late and self._chance.random() < self._holes.late:
+            self._unseen[kind][item.number] = item
+            at = self._clock() + self._chance.uniform(0, self._holes.seconds)
+            heapq.heappush(self._appearing, (at, kind, item.number))
+            return item.fullname
         self._items[kind][item.number] = item
         if held:
             item.gone = "filter"
@@ -224,7 +254,23 @@ class SimulatedContent:
         columns = [item.subreddit.listed[kind]]
         return [*columns, self.all[kind]] if item.subreddit.state == "public" else columns
 
+    def settle(self) -> None:
+        """Let those items appear at their places whose time has come."""
+        with self.lock:
+            while self._appearing and self._appearing[0][0] <= self._clock():
+                _, kind, number = heapq.heappop(self._appearing)
+                item = self._items[kind][number] = self._unseen[kind].pop(number)
+                for column in self._columns(item):
+                    insort(column, item.place)
+
+    def skip_numbers(self, kind: Kind, count: int) -> None:
+        """Let the numbers of new items jump."""
+        with self.lock:
+            self._next[kind] += count
+
     def _take_number(self, kind: Kind) -> int:
+        while self._holes.share and self._chance.random() < self._holes.share:
+            self._next[kind] += 1
         number = self._next[kind]
         self._next[kind] = number + 1
         return number

@@ -264,6 +264,13 @@ def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
     return msgspec.json.encode(base).decode()
 
 
+def names_in_cursor(text: str) -> tuple[list[str], Edge | None]:
+    """Return all names that a listing's cursor remembers, and its edge. Raises MsgspecError."""
+    cursor = _CURSOR.decode(text)
+    of_feeds = (*cursor.last.values(), *cursor.aside.values())
+    return [*(name for name, _ in cursor.seen), *(name for names in of_feeds for name in names)], cursor.edge
+
+
 def _newest(items: Sequence[Item]) -> Edge | None:
     """Return the item with the highest number: neither one that was released late nor one with a wrong date."""
     if not items:

@@ -30,6 +30,7 @@ from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
+from overheard.sources.reddit.number_reader import NumberReader
 from overheard.sources.reddit.place_check import answers_by_name, answers_by_ref
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
@@ -80,12 +81,15 @@ class RedditSource:
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read a page of ``r/a+b/new`` or ``r/a+b/comments``; ``listing_reader`` decides where the reading ends.
 
-        What is removed already is left out: should it be restored, a second look finds it.
+        All of Reddit is read by its items' numbers instead: ``number_reader``. What is removed already is left out:
+        should it be restored, a second look finds it.
 
         FeedRefused for several places may also mean that their names together are too long for a URL.
         """
         kind, names = request.kind, request.places
         self._check_names(names)
+        if names == (ALL,):
+            return self._read_all(request, budget)
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
@@ -94,6 +98,27 @@ class RedditSource:
         children = parse_children(listing.children, item_kind)
         page = reader.take(self._items(children, item_kind), listing.after)
         return msgspec.structs.replace(page, items=_without_removed(page.items, children))
+
+    def _read_all(self, request: ReadRequest, budget: RequestTokens) -> Page:
+        kind = request.kind
+        reader = NumberReader(request, self._clock())
+        if reader.numbers:
+            return reader.take(self.read_numbers(kind, reader.numbers, budget))
+        try:
+            return reader.take_newest(self._newest(kind, budget))
+        except FeedRefused as refusal:
+            if reader.must_ask_head:
+                raise
+            log.warning("the head of all of Reddit is unknown", kind=kind, reason=refusal.reason)
+            return reader.take_newest(())
+
+    def _newest(self, kind: FeedKind, budget: RequestTokens) -> tuple[Item, ...]:
+        """Return the newest page of r/all, without items that cannot be parsed."""
+        (item_kind,) = KINDS_IN[kind]
+        purpose = RequestPurpose(ENDPOINT_OF_KIND[kind], budget, (ALL,))
+        path = f"r/{ALL}/{ENDPOINT_OF_KIND[kind]}"
+        listing = parse_listing(self._clients.get(path, {"limit": str(PAGE_ITEMS)}, purpose))
+        return self._items(parse_children(listing.children, item_kind), item_kind)
 
     def join(self, older: str | None, newer: Sequence[str | None]) -> str | None:
         """Return the cursor of a group that takes in feeds of other groups."""
@@ -129,9 +154,10 @@ class RedditSource:
         children = self._info(list(by_id), budget)
         shown = {child.item.id for child in children if child.item}
         items = self._items([child for child in children if not child.removed], item_kind)
+        held = tuple(by_id[name] for name in sorted(by_id.keys() & (shown - {item.id for item in items})))
         if any(child.item is None for child in children):
-            return NumberedPage(items)
-        return NumberedPage(items, tuple(number for item_id, number in by_id.items() if item_id not in shown))
+            return NumberedPage(items, held=held)
+        return NumberedPage(items, tuple(number for item_id, number in by_id.items() if item_id not in shown), held)
 
     def check_places(self, places: Sequence[str], budget: RequestTokens) -> Sequence[PlaceAnswer]:
         """Ask which of at most 100 subreddits exist and can be read, in one request. Raises what ``look_up`` raises.

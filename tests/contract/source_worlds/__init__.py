@@ -1,8 +1,9 @@
 """The sources that the contract suite (`test_sources.py`) tests, each with its server: one module for each source.
 
 WRITTEN: worlds to which items can be added; LISTED: those of them with a server that lists items backwards; LOOKED_UP:
-those that can look items up; LEAVING_OUT: those of them whose answers leave deleted items out; DELETING: those whose
-source reports deletions by itself; STREAMED: those that producers read, and not the fetch stage.
+those that can look items up; LEAVING_OUT: those of them whose answers leave deleted items out; CHECKED: those that can
+be asked for places; DELETING: those whose source reports deletions by itself; STREAMED: those that producers read, and
+not the fetch stage.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LOOKED_UP: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "mastodon": MastodonWorld,
     "stackexchange": StackExchangeWorld,
 }
+CHECKED: dict[str, Callable[[], AbstractContextManager[Any]]] = {"reddit": RedditWorld}
 LEAVING_OUT = {"stackexchange"}
 DELETING: dict[str, Callable[[], AbstractContextManager[Any]]] = {"replay": ReplayWorld}
 WRITTEN: dict[str, Callable[[], AbstractContextManager[Written]]] = {**LISTED, "replay": ReplayWorld}

@@ -38,6 +38,12 @@ class RedditWorld:
     def close_feed(self, place: str) -> None:
         self._simulator.set_subreddit(place, "private")
 
+    def remove_feed(self, place: str) -> None:
+        self._simulator.set_subreddit(place, "banned")
+
+    def rename_feed(self, place: str, name: str) -> None:
+        self._simulator.rename_subreddit(place, name)
+
     def break_down(self) -> None:
         self._simulator.faults.fail(503)
 

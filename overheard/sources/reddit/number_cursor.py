@@ -1,0 +1,105 @@
+"""How far all of Reddit has been read: every number below ``next``, except those that are still missing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from overheard.sources.reddit.listing_reader import names_in_cursor
+from overheard.sources.reddit.names import number_of
+
+# After a number was first asked for without an item: most items appear within seconds of their number, and a moderator
+# takes minutes to approve one that a filter holds. Chosen, not measured.
+AGAIN_SECONDS = (30.0, 120.0, 900.0)
+HELD_ASKED = 2  # what is removed is asked for again at the last of these times only
+BATCH_NUMBERS = 20  # of one entry, so that several fit into a page
+# More are given up, the oldest first: a cursor has to fit into a message. Those of all comments take about 6,000.
+MISSING_MAX_NUMBERS = 12_000
+OVERLAP_NUMBERS = 100  # below the newest item of a listing: what was beside it may not have been listed yet
+
+Edge = tuple[str, float]  # an item, and when it was created
+
+
+class Missing(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers without an item when they were first asked for at ``seen_at``; ``asked``: how often again since.
+
+    ``offsets``: from ``first``, which keeps the cursor short.
+    """
+
+    first: int
+    offsets: tuple[int, ...]
+    seen_at: int
+    asked: int = 0
+
+    @property
+    def numbers(self) -> list[int]:
+        """Return the numbers."""
+        return [self.first + offset for offset in self.offsets]
+
+    @property
+    def due_at(self) -> float:
+        """Return when they are to be asked for again."""
+        return self.seen_at + AGAIN_SECONDS[self.asked]
+
+
+class NumberCursor(msgspec.Struct, omit_defaults=True):
+    """``next``: 0 while no item has ever been seen. ``last``: the newest item read.
+
+    ``level``: what ``next`` was at ``level_at``, when the head was reached last; ``delay``: how long after its creation
+    the newest item was read then; ``pace``: numbers a second. ``quiet_since``: since when nothing new was seen.
+    """
+
+    next: int
+    missing: list[Missing] = []
+    last: Edge | None = None
+    level: int = 0
+    level_at: float = 0.0
+    delay: float = 0.0
+    pace: float = 0.0
+    quiet_since: float = 0.0
+
+
+_CURSOR = msgspec.json.Decoder(NumberCursor)
+
+
+def decode_cursor(text: str) -> NumberCursor | None:
+    """Return a cursor; one of a listing is converted. None if it is neither."""
+    try:
+        return _CURSOR.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        pass
+    try:
+        names, edge = names_in_cursor(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    # The highest: a post that was approved late has a low number.
+    newest = max((number for name in names if (number := number_of(name)) is not None), default=0)
+    return NumberCursor(max(newest + 1 - OVERLAP_NUMBERS, 1) if newest else 0, last=edge)
+
+
+def missing_of(numbers: Iterable[int], now: float, *, asked: int = 0) -> list[Missing]:
+    """Return entries for numbers that are missing now; ``asked``: how often they count as asked for again."""
+    return list(_entries(sorted(numbers), int(now), asked))
+
+
+def again(entry: Missing, numbers: Sequence[int]) -> list[Missing]:
+    """Return what is left of an entry that was asked for once more; nothing after the last time."""
+    asked = entry.asked + 1
+    return _entries(sorted(numbers), entry.seen_at, asked) if asked < len(AGAIN_SECONDS) else []
+
+
+def bounded(missing: Sequence[Missing]) -> list[Missing]:
+    """Return the newest entries that a cursor may have, in their order."""
+    left, kept = MISSING_MAX_NUMBERS, []
+    for entry in sorted(missing, key=lambda entry: -entry.seen_at):
+        left -= len(entry.offsets)
+        if left < 0:
+            break
+        kept.append(entry)
+    return kept[::-1]
+
+
+def _entries(numbers: Sequence[int], seen_at: int, asked: int) -> list[Missing]:
+    parts = [numbers[start : start + BATCH_NUMBERS] for start in range(0, len(numbers), BATCH_NUMBERS)]
+    return [Missing(part[0], tuple(number - part[0] for number in part), seen_at, asked) for part in parts]
