@@ -136,7 +136,7 @@ class Fetcher:
             if message.back_to:
                 return self.second_look.read(message, budget)
             if message.fill is not None:
-                return self.gaps.fill(message.source, message.fill, budget)
+                return self.gaps.fill(message, message.fill, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:
@@ -201,10 +201,10 @@ class Fetcher:
 
     def _read(self, run: FetchRun, poll: GroupPoll) -> Later | None:
         try:
-            if not self.places.may_read(poll) or (
-                self._places_changed(poll, run.budget) and not self.leases.reload(poll)
-            ):
-                self.leases.release(poll)
+            if not self.places.may_read(poll):
+                self.leases.leave(poll)
+                return None
+            if self._places_changed(poll, run.budget) and not self.leases.reload(poll):
                 return None
             result = self.reader.read(poll, run.budget)
         except BudgetExhausted as exhausted:  # of a check of places

@@ -98,9 +98,14 @@ class GroupLeases:
         """Give the poll its group as it is now; return False if the poll no longer holds one."""
         group = groups.of_poll(self.db, poll.group.id, poll.progress.poll_id)
         if group is None or not group.feeds:
+            self.leave(poll)
             return False
         poll.group = group
         return True
+
+    def leave(self, poll: GroupPoll) -> None:
+        """Give up the lease of a group in which nothing is to be read now."""
+        groups.leave(self.db, poll.progress.poll_id)
 
     def extend(self, poll: GroupPoll, seconds: float) -> PollProgress:
         """Extend the lease by the ``seconds`` that the poll waits, so that no other message reserves a slot for it."""

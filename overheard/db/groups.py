@@ -241,6 +241,13 @@ def release(db: Db, poll: str) -> None:
         Poll.delete().where(Poll.id == poll).execute(db.peewee)
 
 
+def leave(db: Db, poll: str) -> None:
+    """Free the group of a poll that finds nothing to read there; no workspace waits for it."""
+    with db.transaction():
+        _end(db, poll=poll)
+        Poll.delete().where(Poll.id == poll).execute(db.peewee)
+
+
 def release_all(db: Db) -> None:
     """Free all groups, none of them asked for: all messages are lost, as they were in the memory of an ended process.
 

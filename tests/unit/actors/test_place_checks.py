@@ -12,7 +12,7 @@ from actors.fetch.fetcher import Fetcher
 from overheard.config import Config, FetchSettings
 from overheard.db import feeds, place_checks, place_renames, queries, source_health, storing, workspace_specs
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Incident, Watch
+from overheard.db.models import Feed, FeedGroup, Incident, Poll, Watch
 from overheard.db.place_checks import ABSENT, CHECK_SECONDS
 from overheard.errors import BudgetExhausted
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
@@ -39,7 +39,9 @@ class Reddit:
         self.simulator.start()
         self.source = source_of(self.simulator, metrics)
         self.fetcher = self.process()
-        self.config = Config.model_validate({"sources": {"reddit": {"client_id": "x", "user_agent": "x"}}})
+        self.config = Config.model_validate(
+            {"sources": {"reddit": {"client_id": "x", "user_agent": "x"}}, "fetch": {"look_back": "0"}}
+        )
         self.messages: list[FetchWorkspace] = []
         self.checker = PlaceChecker(db=world.db, clock=world.clock, config=self.config, ask=self.messages.append)
 
@@ -218,7 +220,8 @@ def test_if_all_are_bad_that_costs_no_reading_of_each(world: World, reddit: Redd
     read = reddit.run(world.workspace(subreddits=NAMES))
     assert (read, len(reddit.asked())) == (set(), 2), "the names, and whether Reddit answers"
     assert set(reddit.reasons().values()) == {ABSENT}
-    assert {group.lease_until for group in FeedGroup.select().execute(reddit.db.peewee)} == {0}
+    assert set(world.rows(FeedGroup, "poll", "lease_until")) == {(None, 0)}, "nothing is left for the sweep to find"
+    assert world.rows(Poll) == []
 
 
 def test_refused_places_are_tried_again_together(world: World, reddit: Reddit) -> None:
