@@ -14,9 +14,9 @@ import msgspec
 from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Reader
 from overheard.clock import Clock
-from overheard.db import groups, polls
+from overheard.db import groups, polls, second_looks
 from overheard.db.database import Db
-from overheard.errors import BudgetExhausted, PermanentError
+from overheard.errors import BudgetExhausted, PermanentError, RetryableError
 from overheard.messages import FetchWorkspace, PollProgress
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
@@ -44,8 +44,9 @@ class SecondLook:
     def read(self, message: FetchWorkspace, budget: RequestTokens) -> Later | None:
         """Read pages back to ``back_to``, or to the listing's end.
 
-        Return Later to read on in another turn. The look counts when all of its parts are stored; one that fails, or is
-        given up, moves nothing, so the next one reads back as far.
+        The look counts when all of its parts are stored; one that fails, or is given up, moves nothing, so the next one
+        reads back as far. After a passing fault that may be asked for at once, unless the source is failing. Return
+        Later to read on in another turn.
         """
         until = self.clock() + LOOK_TURN_SECONDS
         poll = self._poll(message)
@@ -58,8 +59,10 @@ class SecondLook:
             if isinstance(page, BudgetExhausted):
                 return self._wait(message, poll, page)
             if not isinstance(page, Page):
-                # The next poll of the group meets the same refusal or fault, and handles it.
                 log.info("second look failed", **poll.log_fields, reason=str(page))
+                if isinstance(page, RetryableError):
+                    second_looks.ask_again(self.db, poll.group.id)
+                # After a refusal, the next poll of the group decides which feed is to blame.
                 return self._given_up(poll, "failed")
             if self._send(poll, page):
                 return None

@@ -43,3 +43,8 @@ def ask(db: Db, look: LookState, now: float) -> bool:
     """Record that a second look is asked for; False if another process has asked since it was loaded."""
     same = (FeedGroup.id == look.id) & (FeedGroup.look_asked_at == look.asked_at)
     return bool(FeedGroup.update(look_asked_at=now).where(same).execute(db.peewee))
+
+
+def ask_again(db: Db, group_id: int) -> None:
+    """Record that the look that was asked for will not be made: another one may be asked for."""
+    FeedGroup.update(look_asked_at=0).where(FeedGroup.id == group_id).execute(db.peewee)

@@ -16,12 +16,14 @@ from overheard.sources.registry import SOURCES, source_type
 # Within which an open gap should be filled, from when it was found; the last of it within the second. Chosen: half an
 # hour, less what the plan takes to make room.
 FILL_SECONDS, FILL_LEAST_SECONDS = 1500.0, 300.0
+# Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take a fifth of it, and find
+# little of what is late, as such listings hold minutes; one item in twenty would be half a minute older. Calculated.
+LOOKS_MAX_FRACTION = 0.03
 
 
 def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
     """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks."""
-    looks = _second_looks(db, source, config.fetch.look_back_seconds)
-    return _filling(db, source, now) + looks + _place_checks(db, source, now)
+    return _filling(db, source, now) + _second_looks(db, source, config) + _place_checks(db, source, now)
 
 
 def gap_requests(db: Db) -> int:
@@ -39,15 +41,17 @@ def _filling(db: Db, source: str, now: float) -> float:
     return _requests(source, left) / max(left.found_at + FILL_SECONDS - now, FILL_LEAST_SECONDS)
 
 
-def _second_looks(db: Db, source: str, look_back: float) -> float:
+def _second_looks(db: Db, source: str, config: Config) -> float:
     """Return what it takes to read each listing back to the last look, and as far again, once every ``look_back``."""
-    if not look_back:
+    look_back, budget = config.fetch.look_back_seconds, source_type(source).budget(config)
+    if not look_back or budget is None:
         return 0.0
     rates: dict[int, float] = defaultdict(float)
     for feed in reading.watched_feeds(db, source):
         if feed.place != ALL:
             rates[feed.group_id] += feed.rate or 0.0
-    return sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())
+    wanted = sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())
+    return min(wanted, LOOKS_MAX_FRACTION * budget.per_minute * len(budget.keys) / 60.0)
 
 
 def _place_checks(db: Db, source: str, now: float) -> float:

@@ -28,6 +28,7 @@ from tests.benchmarks import (
     bench_fetch,
     bench_gaps,
     bench_ingress,
+    bench_looks,
     bench_match,
     bench_match_stage,
     bench_names,
@@ -64,7 +65,9 @@ TABLES = {
     "fetch": BenchTable(
         "Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run(), bench_all.run()), 45
     ),
-    "gaps": BenchTable("Gaps, in virtual time", bench_gaps.run, 20),
+    "gaps": BenchTable(
+        "Gaps and second looks, in virtual time", lambda: chain(bench_gaps.run(), bench_looks.run()), 20
+    ),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),

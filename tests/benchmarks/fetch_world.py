@@ -248,6 +248,7 @@ class FetchWorld:
         holes: NumberHoles = NO_HOLES,
         clients: Sequence[str] = ("bench",),
         drain: float = 1.5 * CYCLE,
+        reddit: type[InProcessReddit] | None = None,
     ) -> None:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
@@ -256,7 +257,8 @@ class FetchWorld:
         self.drain = drain
         self.places = places or traffic.names
         self.watched = len(places) or max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
-        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic, holes, clients)
+        site = reddit or InProcessReddit
+        self.reddit = site(self.clock, random.Random(11), self.ends, traffic, holes, clients)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}

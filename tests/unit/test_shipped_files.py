@@ -64,7 +64,7 @@ def test_messages_go_down_the_table() -> None:
         "store": ["notify"],
         "notify": ["notify"],
         "digest": ["notify"],
-        "recheck": ["recheck"],
+        "recheck": ["recheck", "match"],
     }
 
 

@@ -455,13 +455,13 @@ def test_nothing_is_asked_of_a_source_that_fails_or_is_not_set_up(world: World, 
 def test_the_plan_leaves_requests_for_what_is_due(world: World, reddit: Reddit) -> None:
     reddit.make(*NAMES[:3])
     reddit.run(world.workspace(subreddits=NAMES[:3]))
-    now = reddit.clock
-    assert other_work.requests_per_second(reddit.db, "reddit", reddit.config, now()) == 0.0
+    now, config = reddit.clock, Config.model_validate({"fetch": {"look_back": "0"}})
+    assert other_work.requests_per_second(reddit.db, "reddit", config, now()) == 0.0
     now.advance(CHECK_SECONDS + 1)
-    due = other_work.requests_per_second(reddit.db, "reddit", reddit.config, now())
+    due = other_work.requests_per_second(reddit.db, "reddit", config, now())
     assert due == pytest.approx(3 / 100 / place_checks.RESOLVE_SECONDS)
     reddit.review()
-    assert other_work.requests_per_second(reddit.db, "reddit", reddit.config, now()) == 0.0
+    assert other_work.requests_per_second(reddit.db, "reddit", config, now()) == 0.0
 
 
 def test_without_spare_tokens_a_review_waits(world: World, reddit: Reddit) -> None:

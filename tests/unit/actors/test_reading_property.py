@@ -216,6 +216,18 @@ class Play:
     def crash(self, suffix: str, number: int) -> None:
         self.run(self.message(number % 3), Tokens(10_000), lose=True)
 
+    def look(self, suffix: str, number: int) -> None:
+        self.look_at(suffix, 60.0 * number, Tokens(10_000), lose=number % 4 == 0)
+
+    def short_look(self, suffix: str, number: int) -> None:
+        self.look_at(suffix, 60.0 * number, Tokens(1 + number % 4), lose=False)
+
+    def look_at(self, suffix: str, back: float, budget: Tokens, *, lose: bool) -> None:
+        row = Feed.select(Feed.group).where(Feed.place == self.feed(suffix)).tuples().first(self.db.peewee)
+        if row is not None:
+            message = FetchWorkspace(source="reddit", group_id=row[0], back_to=self.clock() - back, reason="look")
+            self.run(message, budget, lose=lose)
+
     def resumption(self, suffix: str, number: int) -> None:
         if self.waiting:
             self.run(self.waiting.pop(0), Tokens(10_000), lose=False)
@@ -300,7 +312,7 @@ class Play:
 ACTIONS = (
     *("posts", "posts", "posts", "late", "misdated", "late_in_place", "removal", "restoration", "lost_anchors"),
     *("watching", "pause", "refusal", "poll", "poll", "poll", "poll", "short_poll", "crash", "resumption"),
-    "long_pause",
+    *("long_pause", "look", "look", "short_look"),
 )
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.sampled_from(FEEDS), st.integers(1, 12)), min_size=20, max_size=60
@@ -341,7 +353,21 @@ def test_nothing_is_missed_silently(
     assert play.missing() == []
 
 
-QUIET = ("posts", "posts", "late", "misdated", "watching", "pause", "poll", "poll", "poll", "crash", "resumption")
+QUIET = (
+    "posts",
+    "posts",
+    "late",
+    "misdated",
+    "watching",
+    "pause",
+    "poll",
+    "poll",
+    "poll",
+    "crash",
+    "resumption",
+    "look",
+    "short_look",
+)
 FEW = st.lists(st.tuples(st.sampled_from(QUIET), st.sampled_from(FEEDS), st.integers(1, 3)), min_size=10, max_size=30)
 
 # Several feeds that were empty when first read fill the next page together, with released posts.

@@ -324,3 +324,6 @@ def test_what_second_looks_would_take_is_planned_for(world: World, db: Db, clock
     planned = other_work.requests_per_second(db, "reddit", spare, clock())
     assert planned == pytest.approx(pages_of_an_hour / 1800, rel=0.2)
     assert other_work.requests_per_second(db, "reddit", config(), clock()) == 0.0
+    Feed.update(rate=9.0).execute(db.peewee)
+    day = config(spare="freshness", look_back="1m")
+    assert other_work.requests_per_second(db, "reddit", day, clock()) == pytest.approx(0.03), "of one a second"
