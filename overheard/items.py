@@ -18,6 +18,8 @@ KINDS_IN: dict[FeedKind, tuple[ItemKind, ...]] = {
     "comments": ("comment",),
     "items": ("post", "comment"),
 }
+# Of an item's further texts, those that queries search like its title and body; the others, if they are named.
+SEARCHED_TEXTS: tuple[Literal["crosspost", "caption", "poll"], ...] = ("crosspost", "caption", "poll")
 ALL = "all"  # the place that stands for everything of one source, here and in a workspace file
 
 WatchKey = tuple[str, ItemKind, str]  # a source, a kind of item, and the key of a place (or ALL)
@@ -32,9 +34,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``id`` is the source's own, unique within it. ``place`` keeps the source's spelling. ``author`` is None if deleted.
     ``thread`` is the id of a comment's post, or a post's own id; a comment has no ``title``, its post's is
     ``thread_title``. ``url`` is the address that a post consists of or links to, empty for one that is only a text.
-    ``texts`` are further texts by name. ``lang`` is the language that the source tells, a tag as in BCP 47 in lower
-    case, and ``nsfw`` whether it marks the item as for adults only. ``lookup`` is what the source looks it up by, if
-    that is not the id. Times are seconds since the epoch.
+    ``texts`` are further texts by name: the title of what a ``crosspost`` shows, a ``caption`` of each picture and the
+    options of a ``poll`` (as paragraphs), ``flair`` and others. ``lang`` is the language that the source tells, a tag
+    as in BCP 47 in lower case, and ``nsfw`` whether it marks the item as for adults only. ``lookup`` is what the source
+    looks it up by, if that is not the id. Times are seconds since the epoch.
     """
 
     source: str

@@ -81,6 +81,22 @@ class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feeds: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
 
 
+NumberRanges = Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]  # in order, both ends included
+
+
+class FillProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where to resume a poll that fills gaps: ``looked_up`` of the numbers in ``ranges`` are, the lowest ones.
+
+    ``parts`` are sent; no request begins after ``until``.
+    """
+
+    poll_id: Text
+    ranges: NumberRanges
+    until: float
+    looked_up: Count = 0
+    parts: Count = 0
+
+
 ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other is a request by hand
 
 
@@ -91,7 +107,8 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     ``resume`` continues a poll that was postponed; ``attempt`` counts the source's passing faults met by this demand.
     ``behind``: the last poll has left a backlog; the next one begins when that poll is stored. ``back_to``: read the
     group's listing at least back to this time, past what is known, as a second look. With ``fill``, instead of reading
-    feeds, fill the source's gaps of that kind; with ``places``, ask the source for these places.
+    feeds, fill the source's gaps of that kind (``filling`` continues that); with ``places``, ask the source for these
+    places.
     """
 
     workspace_id: Id | None = None
@@ -104,6 +121,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
     behind: bool = False
     back_to: Annotated[float, Meta(ge=0)] = 0.0
     fill: FeedKind | None = None
+    filling: FillProgress | None = None
     places: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
 
     @property
@@ -119,7 +137,7 @@ class NumbersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Text
     kind: FeedKind
-    ranges: Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]
+    ranges: NumberRanges
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

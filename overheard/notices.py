@@ -6,7 +6,10 @@ from typing import Literal
 
 import msgspec
 
-SHOWN_IN = {"title": "title", "thread": "title", "body": "body", "url": "url"}
+from overheard.items import SEARCHED_TEXTS
+
+# Where a field's highlights are shown; those of other fields are not.
+SHOWN_IN = {"title": "title", "thread": "title", "body": "body", "url": "url"} | {name: name for name in SEARCHED_TEXTS}
 NoticeType = Literal["mention.created", "mentions.summary", "digest", "workspace.report", "alert"]
 ReportKind = Literal["query flooding", "channel failing", "channel disabled"]
 
@@ -26,8 +29,8 @@ class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
 
     ``item`` and ``thread`` are the source's own ids; a comment's ``title`` is its thread's. ``subreddit`` is None
     outside Reddit. ``backfilled``: the item is older than the watch, and was not sent. Times are RFC 3339 in UTC;
-    ``highlights`` are (field, start, end) in code points of that field: ``title``, ``body``, ``url``, ``flair``, or
-    ``thread``, the thread's title. ``why``: at most 20 terms of the queries.
+    ``highlights`` are (field, start, end) in code points of that field: ``title``, ``body``, ``url``, ``thread`` (the
+    thread's title), or one of ``texts``. ``why``: at most 20 terms of the queries.
     """
 
     workspace: str
@@ -51,11 +54,31 @@ class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
     query_ids: tuple[int, ...]
     backfilled: bool
     why: tuple[MatchReason, ...] = ()
+    texts: dict[str, str] = {}
 
     @property
     def shown_highlights(self) -> tuple[tuple[str, int, int], ...]:
-        """Return the highlights in the title, which is the thread's, too, in the body and in ``url``."""
+        """Return the highlights in the title, which is the thread's, too, the body, ``url`` and what else is searched.
+
+        ``text_of`` returns the texts that they are in.
+        """
         return tuple((SHOWN_IN[field], start, end) for field, start, end in self.highlights if field in SHOWN_IN)
+
+    @property
+    def excerpt_field(self) -> str:
+        """Return the field that shows, beside the title, why it matched: the body, unless only another one does."""
+        fields = {field for field, _, _ in self.shown_highlights}
+        if "body" in fields:
+            return "body"
+        others = [*SEARCHED_TEXTS, *(() if "title" in fields else ("url",))]
+        return next((field for field in others if field in fields), "body")
+
+    def text_of(self, field: str) -> str:
+        """Return a field's text; "" if there is none."""
+        if field in SEARCHED_TEXTS:
+            return self.texts.get(field, "")
+        text: str = getattr(self, field)
+        return text
 
 
 class AlertedIncident(msgspec.Struct, frozen=True):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from overheard.items import Item
+from overheard.items import SEARCHED_TEXTS, Item
 from overheard.operations.line_items import item_of
 from overheard.sources.jsonl_files import MatchableLine
 
 CODE = re.compile(r"(?<!`)(`+)(?!`) ?(.+?) ?(?<!`)\1(?!`)")
 CELL_END = re.compile(r"(?<!\\)\|")
-FIELD = re.compile(rf"(?:^|; )({'|'.join(MatchableLine.__struct_fields__)}): ")
+FIELD = re.compile(rf"(?:^|; )({'|'.join((*MatchableLine.__struct_fields__, *SEARCHED_TEXTS))}): ")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.+)\n", re.MULTILINE)
 NEW_LINE = "⏎"
@@ -47,7 +47,8 @@ def item(text: str) -> Item:
         return item_of(MatchableLine(body=text)).item
     _, *parts = FIELD.split(text)
     fields: dict[str, str | bool] = dict(zip(parts[::2], parts[1::2], strict=True))
+    texts = {name: str(fields.pop(name)) for name in SEARCHED_TEXTS if name in fields}
     for flag in ("over_18", "is_self"):
         if flag in fields:
             fields[flag] = fields[flag] == "true"
-    return item_of(MatchableLine(**fields)).item  # type: ignore[arg-type]
+    return item_of(MatchableLine(**fields, texts=texts)).item  # type: ignore[arg-type]

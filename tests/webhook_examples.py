@@ -37,6 +37,7 @@ def example_mention(**changes: Any) -> PublicMention:
         "query_ids": (7,),
         "backfilled": False,
         "why": (MatchReason(7, '"acme db"', "body", 0, 7),),
+        "texts": {},
     }
     return PublicMention(**{**values, **changes})
 

@@ -136,7 +136,7 @@ class Fetcher:
             if message.back_to:
                 return self.second_look.read(message, budget)
             if message.fill is not None:
-                return self.gaps.fill(message.source, message.fill, budget)
+                return self.gaps.fill(message, message.fill, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:

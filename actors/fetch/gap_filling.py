@@ -1,17 +1,19 @@
 """Fill gaps: look up what their feeds' listings no longer show, by the items' numbers, with what the budget has spare.
 
 12:00:00  Reddit has not answered for two hours. 2,000 feeds leave gaps, all of them between about the same numbers.
-12:00:05  The tick asks for the gaps of all posts. The 2,000 lowest numbers are looked up, a hundred a request, until
-          the budget has nothing spare. What belongs to no watched feed is dropped; the rest goes on in parts.
-12:00:12  The last part is stored: in the same transaction, all 2,000 gaps move past these numbers.
-12:00:15  The tick asks again.
+12:00:05  The tick asks for the gaps of all posts. The lowest numbers are looked up, a hundred a request, whenever the
+          budget has a spare token. What belongs to no watched feed is dropped; the rest goes on in parts.
+12:00:35  The last part says which numbers were looked up. With it, in one transaction, all 2,000 gaps move past them.
+12:00:40  The tick asks again.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+
+import msgspec
 
 from actors.fetch.source_health import SourceHealth
 from overheard.chunking import parts_of_page
@@ -20,10 +22,10 @@ from overheard.db import gap_filling
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Unavailable
 from overheard.items import ALL, FeedKind, Item, place_key
-from overheard.messages import ItemsFetched, NumbersRead, PollPart
+from overheard.messages import FetchWorkspace, FillProgress, ItemsFetched, NumbersRead, PollPart
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
-from overheard.outcomes import Outcome, Rejected
+from overheard.outcomes import Later, Outcome, Rejected
 from overheard.reading.numbers import in_requests, lowest
 from overheard.sending import Send
 from overheard.sources import NumberedItems, NumberedPage, Page, RequestTokens, Source
@@ -32,9 +34,11 @@ from overheard.sources.registry import source_type
 
 log = get_logger(__name__)
 
-# Of one message. Chosen, not measured: at one message a tick (5 s) more than any budget has spare.
-REQUESTS = 20
-TURN_SECONDS = 20.0  # after which a message begins no further request: each may wait a second for its token
+# Of one poll. Chosen, not measured: what is spare comes one token after the other, and the next poll begins only when
+# this one is stored.
+REQUESTS, POLL_SECONDS = 40, 30.0
+TURN_SECONDS = 3.0  # after which a message begins no further request: its thread is one of those that runs by hand need
+RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.5, 5.0  # until the next turn, or the next look for a spare token
 READ_LEASE_SECONDS = 60.0  # a process that is killed while it looks up delays the rest by as much
 # For parts that wait in the queues of match and store. If one is lost, its numbers are looked up again afterwards.
 STORE_LEASE_SECONDS = 600.0
@@ -60,75 +64,99 @@ class GapFiller:
         self.metrics = metrics
         self.health = health
 
-    def fill(self, source: str, kind: FeedKind, budget: RequestTokens) -> Outcome:
+    def fill(self, message: FetchWorkspace, kind: FeedKind, budget: RequestTokens) -> Outcome:
         """Look up the lowest numbers that the source's open gaps of this kind have left, and send what is found.
 
-        The last part says which numbers were looked up. Without a spare token, or after an error of the source, these
-        are fewer, or none: the tick asks again. Raise Unavailable (bus or database).
+        The last part says which numbers were looked up; after an error of the source these are fewer, or none. Return
+        Later between two turns, and while no token is spare. Raise Unavailable (bus or database).
         """
+        source = message.source
         reader, size = self.sources[source], source_type(source).numbered_size
         if size is None or not isinstance(reader, NumberedItems):
             return Rejected(f"the items of {source} have no numbers")
-        poll = uuid.uuid4().hex
-        if not gap_filling.claim(self.db, source, kind, poll, now=self.clock(), lease=READ_LEASE_SECONDS):
-            return None  # a repeated message
+        progress = self._claim(message, kind, REQUESTS * size)
+        if progress is None:
+            return None
         try:
-            ranges = gap_filling.to_look_up(self.db, source, kind, REQUESTS * size)
-            looked_up = parts = 0
-            for numbers, page in self._pages(reader, source, kind, in_requests(ranges, size), budget):
-                parts += self._send(source, kind, page, poll, parts)
-                looked_up += len(numbers)
-            if not looked_up:
-                gap_filling.release(self.db, poll)
-                return None
-            gap_filling.extend(self.db, poll, self.clock() + STORE_LEASE_SECONDS)
-            read = NumbersRead(source, kind, tuple(lowest(ranges, looked_up)))
-            self.send(ItemsFetched(part=PollPart(poll=poll, part=parts, parts=parts + 1, numbers=read), items=()))
+            progress, pause = self._look_up(reader, source, kind, progress, size, budget)
+            if pause is not None:
+                return Later(pause, msgspec.structs.replace(message, filling=progress))
+            self._finish(source, kind, progress)
         except Unavailable:
             with suppress(Unavailable), self.db.session():  # the lease expires anyway
-                gap_filling.release(self.db, poll)
+                gap_filling.release(self.db, progress.poll_id)
             raise
-        log.info("gaps read", poll=poll, source=source, kind=kind, numbers=looked_up, parts=parts)
         return None
 
-    def _pages(
+    def _claim(self, message: FetchWorkspace, kind: FeedKind, count: int) -> FillProgress | None:
+        """Return where the message goes on, or begins; None if another poll has the lease, or nothing is left."""
+        now, progress = self.clock(), message.filling
+        if progress is not None:
+            return progress if gap_filling.extend(self.db, progress.poll_id, now + READ_LEASE_SECONDS) else None
+        poll = uuid.uuid4().hex
+        if not gap_filling.claim(self.db, message.source, kind, poll, now=now, lease=READ_LEASE_SECONDS):
+            return None  # a repeated message
+        ranges = gap_filling.to_look_up(self.db, message.source, kind, count)
+        if not ranges:
+            gap_filling.release(self.db, poll)
+            return None
+        return FillProgress(poll, tuple(ranges), now + POLL_SECONDS)
+
+    def _look_up(
         self,
         reader: NumberedItems,
         source: str,
         kind: FeedKind,
-        requests: Iterator[tuple[int, ...]],
+        progress: FillProgress,
+        size: int,
         budget: RequestTokens,
-    ) -> Iterator[tuple[tuple[int, ...], NumberedPage]]:
-        until = self.clock() + TURN_SECONDS
-        for numbers in requests:
-            if self.clock() >= until:
-                return
+    ) -> tuple[FillProgress, float | None]:
+        """Look numbers up for a turn; return how far that went, and after which pause to go on (None: it is over)."""
+        turn_ends = self.clock() + TURN_SECONDS
+        for numbers in list(in_requests(progress.ranges, size))[progress.looked_up // size :]:
+            now = self.clock()
+            if now >= progress.until:
+                break
+            if now >= turn_ends:
+                return progress, RETRY_MIN_SECONDS
             try:
                 page = reader.read_numbers(kind, numbers, budget)
-            except BudgetExhausted:
-                log.debug("no spare budget to fill gaps", source=source, kind=kind)
-                return
+            except BudgetExhausted as exhausted:
+                pause = min(max(exhausted.delay, RETRY_MIN_SECONDS), RETRY_MAX_SECONDS)
+                return progress, pause if now + pause < progress.until else None
             except Unavailable:
                 raise  # our database, which holds the budget: not an error of the source
             except (RetryableError, PermanentError) as error:
                 self.health.record_failure(source, error)
                 log.warning("gaps not filled", source=source, kind=kind, exc_info=error)
-                return
+                break
             finally:
                 self.health.record_clients(self.sources[source])
             self.health.record_success(source)
-            yield numbers, page
+            parts = progress.parts + self._send(source, kind, page, progress)
+            progress = msgspec.structs.replace(progress, looked_up=progress.looked_up + len(numbers), parts=parts)
+        return progress, None
 
-    def _send(self, source: str, kind: FeedKind, page: NumberedPage, poll: str, first: int) -> int:
+    def _finish(self, source: str, kind: FeedKind, progress: FillProgress) -> None:
+        poll, parts = progress.poll_id, progress.parts
+        if not progress.looked_up:
+            gap_filling.release(self.db, poll)
+            return
+        gap_filling.extend(self.db, poll, self.clock() + STORE_LEASE_SECONDS)
+        read = NumbersRead(source, kind, tuple(lowest(progress.ranges, progress.looked_up)))
+        self.send(ItemsFetched(part=PollPart(poll=poll, part=parts, parts=parts + 1, numbers=read), items=()))
+        log.info("gaps read", poll=poll, source=source, kind=kind, numbers=progress.looked_up, parts=parts)
+
+    def _send(self, source: str, kind: FeedKind, page: NumberedPage, progress: FillProgress) -> int:
         """Send on what belongs to a watched feed; return the number of parts."""
         items = self._watched(source, kind, page.items)
         if not items:
             return 0
         found = Page(items=items, position=None, complete=True, cursor="")
-        parts = parts_of_page(found, source, poll=poll, first=first)
+        parts = parts_of_page(found, source, poll=progress.poll_id, first=progress.parts)
         for part in parts:
             self.send(part)
-        log_read(log, items, poll=poll)
+        log_read(log, items, poll=progress.poll_id)
         self.metrics.count_read(source, (item.kind for item in items))
         return len(parts)
 

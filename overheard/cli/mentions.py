@@ -137,11 +137,11 @@ def _title(mention: PublicMention) -> Text:
 
 
 def _body_excerpt(mention: PublicMention) -> Text:
-    """Return an excerpt around a match in the body, or in the address if only that matches; empty for the title."""
-    fields = {field for field, _, _ in mention.shown_highlights}
-    if "body" in fields:
-        return highlighted_excerpt(mention.body, mention.shown_highlights, "body", 160)
-    return highlighted_excerpt(mention.url, mention.shown_highlights, "url", 160) if fields == {"url"} else Text()
+    """Return an excerpt around a match beside the title; empty if only that matches."""
+    field = mention.excerpt_field
+    if not any(name == field for name, _, _ in mention.shown_highlights):
+        return Text()
+    return highlighted_excerpt(mention.text_of(field), mention.shown_highlights, field, 160)
 
 
 def link(mention: PublicMention) -> str:

@@ -79,7 +79,8 @@ def test(
 
     FILE has one JSON object per line, with a title and selftext (or body), or only a body for a comment; and if they
     are known, source, kind (post or comment), subreddit (or place), author, url, thread_title, link_flair_text, lang,
-    over_18 and is_self (true or false). It may be gzipped; - is stdin. TEXT is the body of a comment.
+    over_18 and is_self (true or false), and texts (an object with a caption, poll or crosspost). It may be gzipped; -
+    is stdin. TEXT is the body of a comment.
 
     With --format json, each matching object is printed unchanged, with two more keys: "line" (from 1) and "highlights"
     ([key, start, end], in characters). Unreadable lines are reported on stderr and make the exit code 1. It is 2 if

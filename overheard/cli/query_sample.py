@@ -10,7 +10,7 @@ from overheard.cli import output
 from overheard.cli.context import running_process
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, one_line, print_line
-from overheard.matching.item.layout import texts_of
+from overheard.matching.item.layout import all_texts_of, texts_of
 from overheard.matching.language import ParsedQuery
 from overheard.operations import query_preview
 from overheard.operations.query_preview import NarrowerQuery, PlaceHits, Preview, SampleHit
@@ -80,8 +80,8 @@ def _where(hit: SampleHit) -> str:
 
 
 def _what(hit: SampleHit) -> Text:
-    texts = {str(field): text for field, text in texts_of(hit.item).items()}
-    fields = dict.fromkeys(field for field, _, _ in hit.highlights) or dict.fromkeys(texts)
+    texts = {str(field): text for field, text in all_texts_of(hit.item).items()}
+    fields = dict.fromkeys(field for field, _, _ in hit.highlights) or dict.fromkeys(map(str, texts_of(hit.item)))
     excerpts = [highlighted_excerpt(texts[field], hit.highlights, field, EXCERPT_CHARS) for field in fields]
     return Text("\n" if output.console().is_terminal else " | ").join(excerpts)
 

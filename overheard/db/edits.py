@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,13 +11,15 @@ from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Mention, Query, StoredItem
 from overheard.db.storable_text import storable, texts_column
+from overheard.db.thread_titles import untitled, without_title
 from overheard.db.why_column import why_column
-from overheard.items import Item
+from overheard.items import SEARCHED_TEXTS, Item
 from overheard.messages import Key, MatchedItem, WorkspaceMatch
 
 TEXT_FIELDS = ("title", "body", "permalink", "url", "thread_title")
 
 _QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
+_TEXTS = msgspec.json.Decoder(dict[str, str])
 
 
 class StoredRow(NamedTuple):
@@ -45,11 +47,35 @@ def outdated(db: Db, items: Sequence[tuple[StoredRow, Item]]) -> set[Key]:
     }
     if not older:
         return set()
-    columns = (StoredItem.id, StoredItem.title, StoredItem.body)
+    columns = (StoredItem.id, StoredItem.title, StoredItem.body, StoredItem.texts)
     rows = StoredItem.select(*columns).where(StoredItem.id.in_(sorted(older))).tuples().execute(db.peewee)
     # A source may have told only once that an item was edited.
-    shown = {row: (storable(item.title), storable(item.body)) for row, item in older.items()}
-    return {older[row].key for row, *texts in rows if tuple(texts) != shown[row]}
+    shown = {
+        row: (storable(item.title), storable(item.body), _searched(texts_column(item))) for row, item in older.items()
+    }
+    return {older[row].key for row, title, body, texts in rows if (title, body, _searched(texts)) != shown[row]}
+
+
+def _searched(texts: str) -> dict[str, str]:
+    """Return what queries search of an item's further texts, from their column: a flair may change without an edit."""
+    return {name: text for name, text in _TEXTS.decode(texts).items() if name in SEARCHED_TEXTS}
+
+
+def untitled_still(db: Db, entries: Sequence[MatchedItem], rows: Mapping[Key, StoredRow]) -> Sequence[MatchedItem]:
+    """Return the entries, edited comments without the title of a post that was erased, however long ago.
+
+    The stored comment has no title then, nor its link the title's words; the post's tombstone may be gone by now.
+    """
+    comments = (each.item for each in entries if each.item.edited_at is not None and each.item.kind == "comment")
+    edited = {rows[item.key].id: item for item in comments if item.key in rows}
+    if not edited:
+        return entries  # as for nearly every message
+    links = StoredItem.select(StoredItem.id, StoredItem.permalink).where(
+        StoredItem.id.in_(sorted(edited)), StoredItem.thread_title == ""
+    )
+    found = links.tuples().execute(db.peewee)
+    bare = {edited[row].key for row, link in found if link == without_title(edited[row]).permalink}
+    return [untitled(each) if each.item.key in bare else each for each in entries]
 
 
 def update(db: Db, entries: Sequence[tuple[StoredRow, MatchedItem]]) -> list[tuple[FoundByEdit, MatchedItem]]:

@@ -57,9 +57,9 @@ def claim(db: Db, source: str, kind: FeedKind, poll: str, *, now: float, lease: 
     return True
 
 
-def extend(db: Db, poll: str, until: float) -> None:
-    """Extend the lease of the poll: what it has looked up is on its way to store."""
-    GapFilling.update(lease_until=until).where(GapFilling.poll == poll).execute(db.peewee)
+def extend(db: Db, poll: str, until: float) -> bool:
+    """Extend the lease of the poll; False if another poll has taken over."""
+    return bool(GapFilling.update(lease_until=until).where(GapFilling.poll == poll).execute(db.peewee))
 
 
 def release(db: Db, poll: str) -> None:
@@ -122,9 +122,8 @@ def advance(db: Db, poll: str, read: NumbersRead, now: float) -> int:
     _lock(db, read.source)
     filled = 0
     for first, last in read.ranges:
-        reached = (
-            (Gap.state == OPEN) & Gap.next_number.between(first, last) & Gap.feed.in_(_feeds(read.source, read.kind))
-        )
+        numbers = Gap.next_number.between(first, last)
+        reached = (Gap.state == OPEN) & numbers & Gap.feed.in_(_feeds(read.source, read.kind))
         done = {Gap.next_number: last + 1, Gap.state: FILLED, Gap.filled_at: now}
         filled += int(Gap.update(done).where(reached, Gap.last_number <= last).execute(db.peewee))
         Gap.update({Gap.next_number: last + 1}).where(reached).execute(db.peewee)

@@ -37,6 +37,7 @@ COLUMNS = (
     StoredItem.thread,
     StoredItem.url,
     Mention.why,
+    StoredItem.texts,
 )
 SLUG, CREATED_AT, STORED_AT = 1, 10, 11  # positions in COLUMNS
 REDDIT = "reddit"  # its places are subreddits, and receivers of its mentions get them under that key, too
@@ -44,6 +45,7 @@ EVERY_MENTION = MentionFilter()
 _HIGHLIGHTS = msgspec.json.Decoder(tuple[tuple[str, int, int], ...])
 _WHY = msgspec.json.Decoder(tuple[tuple[int, str, str, int, int], ...])
 _QUERY_IDS = msgspec.json.Decoder(tuple[int, ...])
+_TEXTS = msgspec.json.Decoder(dict[str, str])
 
 
 def rows() -> Any:
@@ -73,7 +75,7 @@ def query_names(db: Db, query_ids: Collection[int]) -> dict[int, str]:
 
 def _public(row: Sequence[Any]) -> PublicMention:
     key, slug, ref, kind, place, author, title, thread_title, body, permalink, created_at, stored_at, *others = row
-    query_ids, highlights, backfilled, source, thread, url, why = others
+    query_ids, highlights, backfilled, source, thread, url, why, texts = others
     return PublicMention(
         workspace=slug,
         item=ref,
@@ -96,6 +98,7 @@ def _public(row: Sequence[Any]) -> PublicMention:
         query_ids=_QUERY_IDS.decode(query_ids),
         backfilled=backfilled,
         why=tuple(MatchReason(*each) for each in _WHY.decode(why)),
+        texts=_TEXTS.decode(texts),
     )
 
 

@@ -96,7 +96,7 @@ def store(
             outdated = edits.outdated(
                 db, [(row, entry.item) for entry in accepted if (row := rows.get(entry.item.key))]
             )
-            current = [entry for entry in accepted if entry.item.key not in outdated]
+            current = edits.untitled_still(db, [each for each in accepted if each.item.key not in outdated], rows)
             more = edits.update(db, [(row, entry) for entry in current if (row := rows.get(entry.item.key))])
             found = [
                 _found_by_edit(mention, entry.item, rows[entry.item.key].id, now, news_for) for mention, entry in more

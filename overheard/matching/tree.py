@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-FieldName = Literal["title", "body", "url", "thread", "flair"]
+from overheard.items import SEARCHED_TEXTS
+
+FieldName = Literal["title", "body", "crosspost", "caption", "poll", "url", "thread", "flair"]
 Variation = Literal["accents", "hyphens", "dots", "apostrophes", "numbers", "possessives"]
 AttributeName = Literal["source", "place", "kind", "author", "lang", "is"]
 
-DEFAULT_FIELDS: tuple[FieldName, ...] = ("title", "body", "url")
+DEFAULT_FIELDS: tuple[FieldName, ...] = ("title", "body", *SEARCHED_TEXTS, "url")
 VARIATIONS: tuple[Variation, ...] = ("accents", "hyphens", "dots", "apostrophes", "numbers", "possessives")
 
 

@@ -93,9 +93,8 @@ def _matched(
     highlights = made.in_the_line(found)
     # What is always searched, and what else has a match.
     keys = dict.fromkeys((*made.keys("title", "body"), *(key for key, _, _ in highlights)))
-    return MatchedLine(
-        number, given, {key: getattr(line, key) for key in keys}, highlights, *line.where, line.subreddit
-    )
+    texts = {key: getattr(line, key, "") or made.item.texts[key] for key in keys}
+    return MatchedLine(number, given, texts, highlights, *line.where, line.subreddit)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -18,7 +18,8 @@ from overheard.sources.sanitize import language_tag
 PARAGRAPH = "\n\n"  # between selftext and body, of a line that has both
 THREAD_KEYS = ("thread_title", "link_title", "title")
 
-Part = tuple[int, int, str]  # start and end in a field of the item, and the key of the line whose text that is
+# Start and end in a field of the item, and the key of the line, or of its further texts, whose text that is.
+Part = tuple[int, int, str]
 
 
 class LineItem(msgspec.Struct):
@@ -51,7 +52,9 @@ def item_of(line: MatchableLine) -> LineItem:
     body, body_parts = _body(line)
     # Reddit gives a text post its own address, with the words of its title.
     url = "" if line.is_self else line.url or ""
-    flair = line.link_flair_text or ""
+    further = line.further_texts
+    flair_key = "link_flair_text" if line.link_flair_text else "flair"
+    flair = line.link_flair_text or further.get("flair", "")
     source, place = line.where
     item = Item(
         source=source,
@@ -63,17 +66,18 @@ def item_of(line: MatchableLine) -> LineItem:
         body=body,
         url=url,
         thread_title=thread_title if comment else "",
-        texts={"flair": flair} if flair else {},
+        texts=further | ({"flair": flair} if flair else {}),
         lang=language_tag(line.lang),
         nsfw=bool(line.nsfw or line.over_18),
         created_at=0.0,
     )
     parts = {
+        **{name: _whole(text, name) for name, text in further.items()},
         "title": _whole(title, "title"),
         "body": body_parts,
         "url": _whole(url, "url"),
         "thread": _whole(thread_title, thread_key),
-        "flair": _whole(flair, "link_flair_text"),
+        "flair": _whole(flair, flair_key),
     }
     return LineItem(item, parts)
 

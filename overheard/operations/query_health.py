@@ -141,7 +141,7 @@ def _is_in_links(query: ParsedQuery, item: Item) -> bool:
     hit = matches(query, item)
     if hit is None or not hit.highlights:
         return False  # the item was edited, or the query was
-    links = {field: flow(text).links for field, text in texts_of(item).items() if field in ("title", "body")}
+    links = {field: flow(text).links for field, text in texts_of(item).items() if field != "url"}
     return all(
         field == "url" or any(first <= start and end <= last for first, last in links.get(field, ()))  # type: ignore[call-overload]
         for field, start, end in hit.highlights

@@ -28,6 +28,9 @@ from overheard.matching.tree import (
 FIELD_NAMES = {
     "title": "the title",
     "body": "the body",
+    "crosspost": "the crossposted title",
+    "caption": "captions",
+    "poll": "a poll's options",
     "url": "addresses",
     "thread": "the thread's title",
     "flair": "the flair",

@@ -11,7 +11,7 @@ from overheard.db import sample, workspaces
 from overheard.db.database import Db
 from overheard.items import Item
 from overheard.matching.index.query_index import Hit, QueryIndex
-from overheard.matching.item.layout import texts_of
+from overheard.matching.item.layout import all_texts_of
 from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.language import ParsedQuery
 from overheard.operations.narrower_queries import is_plain, narrower, within_place, without_author
@@ -90,7 +90,7 @@ class _Tally:
             self._newest = list(self.newest)
 
     def _note_forms(self, item: Item, hit: Hit) -> None:
-        texts = {str(field): text for field, text in texts_of(item).items()}
+        texts = {str(field): text for field, text in all_texts_of(item).items()}
         for term, field, start, end in hit.why:
             written = texts[field][start:end]
             if is_plain(term) and written != written.lower() and '"' not in written:

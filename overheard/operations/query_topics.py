@@ -43,6 +43,9 @@ CHEAT_SHEET = (
     QueryForm(("=Rust", '="Rust Lang"'), "exactly as written: case, accents and signs count", "case"),
     QueryForm(("nodejs", "exact:dots nodejs"), "nodejs and node.js; nodejs only", "variants"),
     QueryForm(("title:acme", "body:acme", "thread:acme", "flair:question"), "in this field", "fields"),
+    QueryForm(
+        ("caption:acme", "poll:acme", "crosspost:acme"), "below a picture, in a poll, in a crossposted title", "fields"
+    ),
     QueryForm(("acme -author:acmebot", "acme -author:(bob, *bot)"), "not by them", "fields"),
     QueryForm(("acme place:python", "acme subreddit:(python, django)"), "in these places", "scope"),
     QueryForm(
@@ -152,6 +155,17 @@ TOPICS: dict[str, QueryTopic] = {
                 ("title: Acme; link_flair_text: Question",),
                 ("title: A question about Acme", "title: Acme; link_flair_text: News"),
             ),
+            (
+                "acme",
+                (
+                    "title: My desk; caption: Acme's own lamp",
+                    "title: Which one?; poll: Bolt⏎⏎Acme",
+                    "title: Look; crosspost: Acme is out",
+                ),
+                ("thread_title: Acme is out; body: so slow", "title: My desk; link_flair_text: Acme"),
+            ),
+            ("caption:acme", ("title: My desk; caption: Acme",), ("title: Acme; caption: My desk",)),
+            ('poll:"acme db"', ("title: Which one?; poll: Acme DB⏎⏎Bolt",), ("title: Which?; poll: Acme⏎⏎DB",)),
         ),
     ),
     "scope": QueryTopic(

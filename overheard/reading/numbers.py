@@ -13,8 +13,8 @@ NumberRange = tuple[int, int]  # the first and the last number, both included
 # Chosen, not measured: half a minute of Reddit's posts, four seconds of its comments.
 NEIGHBOURS_NUMBERS = 500
 # What was approved while nothing was read has an older number than all that was published then. The longer a gap, the
-# more of that; at most about ten minutes of Reddit's posts, so that it costs no more than a hundred requests.
-APPROVED_LATE_MAX_NUMBERS = 10_000
+# more of that; at most about eleven minutes of Reddit's posts, which cost 120 requests.
+APPROVED_LATE_MAX_NUMBERS = 12_000
 
 
 def with_margins(since: int, until: int) -> NumberRange:

@@ -12,6 +12,7 @@ import zstandard
 
 from overheard.errors import InvalidInput
 from overheard.items import ItemKind
+from overheard.sources.reddit.further_texts import further_texts
 from overheard.sources.reddit.names import kind_of
 
 LINE_MAX_BYTES = 4 << 20  # ten times the longest line of Reddit's dumps
@@ -31,7 +32,7 @@ class NotAnItemFile(InvalidInput):
 class MatchableLine(msgspec.Struct):
     """The fields of an input object that are matched: those of Reddit's dumps, and our own names for them.
 
-    Of a post ``title`` and ``selftext`` (or ``body``), of a comment ``body``.
+    Of a post ``title`` and ``selftext`` (or ``body``), of a comment ``body``. ``texts``: others by name.
     """
 
     title: str | None = None
@@ -52,6 +53,15 @@ class MatchableLine(msgspec.Struct):
     over_18: bool | None = None
     is_self: bool | None = None
     lang: str | None = None
+    texts: dict[str, str] | None = None
+    crosspost_parent_list: Any = None
+    gallery_data: Any = None
+    poll_data: Any = None
+
+    @property
+    def further_texts(self) -> dict[str, str]:
+        """The texts beside title, body and flair, from Reddit's fields and from ``texts``."""
+        return further_texts(self.crosspost_parent_list, self.gallery_data, self.poll_data) | (self.texts or {})
 
     @property
     def item_kind(self) -> ItemKind:

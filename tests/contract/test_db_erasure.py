@@ -12,7 +12,7 @@ import pytest
 from overheard.db import deliveries, digests, erasure, erasure_requests, rechecks, retention, storing
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
-from overheard.db.models import Delivery, Mention, StoredItem
+from overheard.db.models import Delivery, Erased, Mention, StoredItem
 from overheard.db.rechecks import RECHECK_LEASE_SECONDS, RecheckBatch
 from overheard.db.retention import DAY_SECONDS, RetentionAges
 from overheard.errors import NotFound
@@ -181,6 +181,27 @@ def test_a_recheck_does_not_restore_an_erased_title(
     [row] = world.rows(StoredItem)
     assert (row["body"], row["thread_title"]) == ("other words", "")
     assert row["permalink"] == "https://www.reddit.com/r/Python/comments/1/_/2/"
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_an_edit_does_not_restore_an_erased_title(world: World, db: Db, clock: Clock, days: int) -> None:
+    acme = world.workspace(kinds=("posts", "comments"))
+    query = world.query(acme)
+    comments = [below(world, 2, "1"), below(world, 3, "11", permalink="https://www.reddit.com/r/a/comments/11/_/3/")]
+    storing.store(db, world.matched(*[(each, (acme,)) for each in (world.item(1), *comments)], poll="c"), clock())
+    erasure.erase_items(db, ids(db, "t3_1"), clock())
+    clock.advance(days * DAY_SECONDS)
+    Erased.delete().where(Erased.at < clock() - erasure.TOMBSTONE_SECONDS).execute(db.peewee)
+    match = WorkspaceMatch(acme, (query,), highlights=(("body", 0, 1), ("thread", 4, 10)))
+    edited = [msgspec.structs.replace(each, body="new words", edited_at=clock()) for each in comments]
+    part = PollPart(poll="e", part=0, parts=1)
+    storing.store(db, ItemsMatched(part=part, items=tuple(MatchedItem(each, (match,)) for each in edited)), clock())
+    assert world.rows(StoredItem, "ref", "body", "thread_title") == [
+        ("t1_2", "new words", ""),
+        ("t1_3", "new words", "Her secret"),
+    ]
+    assert "her_secret" not in world.rows(StoredItem, "permalink")[0][0]
+    assert world.rows(Mention, "highlights") == [('[["body",0,1]]',), ('[["body",0,1],["thread",4,10]]',)]
 
 
 def test_comments_below_a_post_are_found_by_an_index(world: World, db: Db, clock: Clock) -> None:

@@ -754,6 +754,35 @@ def test_a_copy_from_before_an_edit_that_is_stored_matches_nothing(world: World,
     assert world.rows(Mention, "workspace") == [(acme,), (late,)], "its source told only once that it was edited"
 
 
+def test_an_edit_of_a_caption_alone_is_one(world: World, db: Db, clock: Clock) -> None:
+    acme, bolt = world.workspace(), world.workspace("bolt")
+    item = world.item(texts={"flair": "Help", "caption": "Acme"})
+    storing.store(db, found_in_caption(world.matched((item, (acme,))), 0), clock())
+    edited = msgspec.structs.replace(item, texts={"flair": "Help", "caption": "An Acme"}, edited_at=clock.advance(60))
+    storing.store(db, found_in_caption(world.matched((edited, (acme,)), poll="second"), 3), clock())
+    assert world.rows(StoredItem, "texts") == [('{"flair":"Help","caption":"An Acme"}',)]
+    assert world.rows(Mention, "highlights") == [('[["caption",3,7]]',)]
+    storing.store(db, found_in_caption(world.matched((item, (acme, bolt)), poll="late"), 0), clock())
+    assert world.rows(Mention, "workspace", "highlights") == [(acme, '[["caption",3,7]]')], "a copy from before it"
+    flair = msgspec.structs.replace(item, texts={"flair": "Solved", "caption": "An Acme"})
+    storing.store(db, found_in_caption(world.matched((flair, (bolt,)), poll="flair"), 3), clock())
+    assert world.rows(Mention, "workspace") == [(acme,), (bolt,)], "a flair changes without an edit"
+
+
+def found_in_caption(message: ItemsMatched, at: int) -> ItemsMatched:
+    """The message, with every match in the caption."""
+    items = tuple(
+        msgspec.structs.replace(
+            entry,
+            matches=tuple(
+                msgspec.structs.replace(each, highlights=(("caption", at, at + 4),)) for each in entry.matches
+            ),
+        )
+        for entry in message.items
+    )
+    return msgspec.structs.replace(message, items=items)
+
+
 def test_an_edit_of_an_erased_item_is_not_stored(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
     item = world.item()

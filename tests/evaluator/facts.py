@@ -36,7 +36,7 @@ def domain_places(domain: Domain, plain: list[Plain]) -> Covered | None:
     """Return the code points of the names of this host, or of one below it; None if there are none."""
     covered: Covered = set()
     for field, chars, _ in plain:
-        if field not in ("title", "body", "url"):
+        if field in ("thread", "flair"):
             continue
         text = "".join(char for char, _ in chars)
         for start, end, name in names_in(text):

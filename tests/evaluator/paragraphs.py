@@ -34,7 +34,7 @@ def texts_of(item: Item) -> dict[str, str]:
         "body": item.body,
         "url": item.url,
         "thread": item.title if item.kind == "post" else item.thread_title,
-        "flair": item.texts.get("flair", ""),
+        **{name: item.texts.get(name, "") for name in ("crosspost", "caption", "poll", "flair")},
     }
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 from tests.evaluator.texts import Vocabulary
 
-FIELDS = ("title", "body", "url", "thread", "flair")
+FIELDS = ("title", "body", "url", "thread", "flair", "crosspost", "caption", "poll")
 VARIATIONS = ("accents", "hyphens", "dots", "apostrophes", "numbers", "possessives", "all")
 WORD_PARTS = ("optimi*", "*sql", "~monitor", "mon*", "acm*", "*ode", "*ing")
 PATTERNS = ("acme", "wi.?fi", "^ ?rust", "c[+#]+", "v?\\d\\.\\d", "acme$", "(next|node)\\.js", "\\S+@acme\\.com")

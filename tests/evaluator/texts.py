@@ -139,6 +139,12 @@ def body(chance: Random, words: Vocabulary) -> str:
     return "\n\n".join(block(chance, words) for _ in range(chance.randint(0, 4)))
 
 
+def further_texts(chance: Random, words: Vocabulary) -> dict[str, str]:
+    """Return texts beside title and body, some of them not searched."""
+    names = chance.sample(("crosspost", "caption", "poll", "flair", "tags"), chance.randint(1, 3))
+    return {name: "\n\n".join(line(chance, words) for _ in range(chance.randint(1, 3))) for name in names}
+
+
 def item(chance: Random, words: Vocabulary) -> Item:
     """Return a post or a comment."""
     is_post = chance.choice((True, True, False))
@@ -152,7 +158,7 @@ def item(chance: Random, words: Vocabulary) -> Item:
         body=body(chance, words),
         url=chance.choice(("", "", *ADDRESSES)) if is_post else "",
         thread_title="" if is_post else line(chance, words),
-        texts=chance.choice(({}, {}, {"flair": "Rust"}, {"flair": "acme db"})),
+        texts=chance.choice(({}, {}, {"flair": "Rust"}, {"flair": "acme db"}, further_texts(chance, words))),
         nsfw=chance.choice((False, True)),
         lang=chance.choice(("", "en", "pt-br")),
         created_at=0.0,

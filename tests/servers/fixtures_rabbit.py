@@ -26,6 +26,6 @@ def rabbit_server() -> Iterator[RabbitServer]:
 
 
 @pytest.fixture
-def rabbit(rabbit_server: RabbitServer) -> str:
+def rabbit(rabbit_url: str) -> str:
     """The URL of a fresh vhost."""
-    return rabbit_server.vhost()
+    return rabbit_url

@@ -137,6 +137,10 @@ class RabbitServer:
         self.api("PUT", f"/permissions/{name}/guest", {"configure": ".*", "write": ".*", "read": ".*"})
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{name}"
 
+    def drop_vhost(self, url: str) -> None:
+        """Delete a vhost with all that is in it, even while something is connected to it."""
+        self.api("DELETE", f"/vhosts/{url.rsplit('/', 1)[1]}")
+
     def api(self, method: str, path: str, body: object = None) -> object:
         """Call the management API and return the decoded answer; None if it is empty."""
         request = urllib.request.Request(

@@ -314,6 +314,7 @@ SPECS = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 @settings(max_examples=120, deadline=None)
 @given(st.lists(SPECS, max_size=3, unique_by=lambda spec: spec.slug))
 def test_a_written_file_round_trips(specs: list[WorkspaceSpec]) -> None:
@@ -327,6 +328,7 @@ def test_a_written_file_round_trips(specs: list[WorkspaceSpec]) -> None:
     assert [validated(spec) for spec in tidy] == tidy
 
 
+@pytest.mark.thorough
 @settings(max_examples=120, deadline=None)
 @given(st.lists(SPECS, max_size=3))
 def test_every_key_of_a_written_file_is_found_in_its_line(specs: list[WorkspaceSpec]) -> None:

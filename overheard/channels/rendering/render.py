@@ -45,7 +45,7 @@ def count_text(notice: Notice) -> str:
 
 def _matched_words(mention: PublicMention) -> str:
     for field, start, end in mention.shown_highlights:
-        text: str = getattr(mention, field)
+        text = mention.text_of(field)
         # What a query found may have markup inside; an address that is a link's target is nothing but markup.
         words = visible(flow(text).masked[start:end]).replace(BREAK, " ").strip() or text[start:end]
         if words.strip():

@@ -138,9 +138,11 @@ def _title(mention: PublicMention) -> list[Fragment]:
 
 def _excerpt(mention: PublicMention, width: int) -> list[Fragment]:
     """Return the text around the hit; of the address, if nothing else says why it matched."""
-    body, spans = readable(mention.body, in_body := _spans(mention, "body"))
-    if in_body and not spans:  # only in a link's target, which is not shown: show the text as it is written there
-        return excerpt(mention.body, in_body, width)
-    if not spans and not _spans(mention, "title") and (in_url := _spans(mention, "url")):
-        return excerpt(mention.url, in_url, width)
-    return excerpt(body, spans, width)
+    field = mention.excerpt_field
+    text, spans = mention.text_of(field), _spans(mention, field)
+    if field == "url":
+        return excerpt(text, spans, width)
+    shown, placed = readable(text, spans)
+    if spans and not placed:  # only in a link's target, which is not shown: show the text as it is written there
+        return excerpt(text, spans, width)
+    return excerpt(shown, placed, width)

@@ -108,8 +108,7 @@ class LiveScreen:
         """Return one line around the first match, with every match highlighted."""
         spans = mention.shown_highlights
         field = spans[0][0] if spans else "title" if mention.title and mention.kind == "post" else "body"
-        text: str = getattr(mention, field)
-        return highlighted_excerpt(text, spans, field, max(self.console.width - INDENT - 3, 40))
+        return highlighted_excerpt(mention.text_of(field), spans, field, max(self.console.width - INDENT - 3, 40))
 
     def _status(self) -> Spinner:
         self._spinner.update(text=Text(f"{self.elapsed():.0f} s · {self.counters()}", style="dim"))

@@ -15,6 +15,7 @@ from overheard.matching.index.anchors import EVERY_ITEM, Anchor, Anchors
 from overheard.matching.index.fast_words import Pairs, forms, forms_of
 from overheard.matching.index.letter_anchors import LetterAnchors, count
 from overheard.matching.item.document import author_key, item_place_key, looks_further
+from overheard.matching.item.layout import searched_texts
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
 from overheard.matching.text.fast_reading import Readings, read_fast
 from overheard.matching.text.memory import REMEMBERED_CHARS
@@ -161,7 +162,7 @@ def words_in(item: Item) -> set[str]:
 
 def _text(item: Item, further: bool) -> str:
     """Return the texts in which queries look, as one: a pair of words of two fields does no harm."""
-    texts = [item.title, item.body]
+    texts = [item.title, item.body, *searched_texts(item).values()]
     if further:
         texts += [item.thread_title, item.texts.get("flair", "")]
     readable = [_readable(text) for text in texts if text]

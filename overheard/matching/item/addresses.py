@@ -11,9 +11,7 @@ import idna
 from overheard.matching.item.layout import Layout
 from overheard.matching.item.plain_texts import PlainText, plain_texts
 from overheard.matching.language.hosts import HOST_MAX_CHARS, decoded
-from overheard.matching.tree import FieldName
-
-FIELDS: tuple[FieldName, ...] = ("title", "body", "url")
+from overheard.matching.tree import DEFAULT_FIELDS
 
 # acme[.]com: how people write a host that must not become a link.
 _DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\]|\(dot\))"
@@ -33,7 +31,7 @@ class Host(NamedTuple):
 
 def hosts(layout: Layout) -> list[Host]:
     """Return the hosts that an item names, in order."""
-    return [host for plain in plain_texts(layout) if plain.field in FIELDS for host in _hosts(plain)]
+    return [host for plain in plain_texts(layout) if plain.field in DEFAULT_FIELDS for host in _hosts(plain)]
 
 
 def _hosts(plain: PlainText) -> Iterator[Host]:

@@ -14,7 +14,7 @@ from itertools import chain, pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from overheard.items import Item
+from overheard.items import SEARCHED_TEXTS, Item
 from overheard.matching.language.spelling import joined_by, literal
 from overheard.matching.markup import BREAK, address_mask, flow
 from overheard.matching.text.fast_reading import Readings, read_fast
@@ -337,14 +337,18 @@ class Layout:
     def _quick_span(self, section: Section, at: int) -> Span | None:
         """Return a word's span in the section's text, where a search for the word cannot be wrong; otherwise None."""
         if (text := self._lower.get(section.first)) is None:
-            text = self._lower[section.first] = section.masked.lower() if section.masked.isascii() else ""
+            text = self._lower[section.first] = section.masked.lower()
         word = self.words[at]
-        # In a text, "nt" may be written n't.
-        if not text or ("nt" in word and "n't" in text):
+        # In lower case, İ takes two characters.
+        if len(text) != len(section.masked) or not word.isascii():
+            return None
+        # The words of "don't" are neither don nor t, and dont may be written so.
+        if "n't" in text and ("nt" in word or word[0] == "t" or word[-1] == "n"):
             return None
         before = self.words[section.first : at].count(word)
-        # What markup divides is not found, and so would not be counted.
-        if before >= FEW_PLACES or (IGNORED in text and (before or word in self.words[at + 1 : self._end(section)])):
+        # What markup divides, or is written with accents, is not found, and so would not be counted.
+        is_hidden = IGNORED in text or not text.isascii()
+        if before >= FEW_PLACES or (is_hidden and (before or word in self.words[at + 1 : self._end(section)])):
             return None
         return _nth_place(text, word, before)
 
@@ -377,7 +381,7 @@ class Layout:
 
 
 def _nth_place(text: str, word: str, before: int) -> Span | None:
-    """Return the span of a word in a text of ASCII, lower case, after so many others of it; None if it is not near."""
+    """Return the span of a word of ASCII in a text, lower case, after so many others of it; None if it is not near."""
     end = 0
     for _ in range(FEW_TRIES):
         start = text.find(word, end)
@@ -386,7 +390,8 @@ def _nth_place(text: str, word: str, before: int) -> Span | None:
         right = text[end : end + FEW_MARKS].lstrip(IGNORED)
         if start < 0 or not (left or start == 0) or not (right or end == len(text)):
             return None
-        if not (left[-1:].isalnum() or right[:1].isalnum()):
+        # Beyond ASCII, a mark or an apostrophe may belong to the word.
+        if (left[-1:] + right[:1]).isascii() and not (left[-1:].isalnum() or right[:1].isalnum()):
             if not before:
                 return start, end
             before -= 1
@@ -405,8 +410,13 @@ def _places(words: list[str], word: str) -> list[int]:
 
 def texts_of(item: Item) -> Texts:
     """Return the texts of an item in which queries look that name no field; empty ones are left out."""
-    texts: Texts = {"title": item.title, "body": item.body, "url": item.url}
+    texts: Texts = {"title": item.title, "body": item.body, **searched_texts(item), "url": item.url}
     return {name: text for name, text in texts.items() if text}
+
+
+def searched_texts(item: Item) -> Texts:
+    """Return those of an item's further texts that are searched like its title and body; most items have none."""
+    return {name: item.texts[name] for name in SEARCHED_TEXTS if name in item.texts} if item.texts else {}
 
 
 def all_texts_of(item: Item) -> Texts:

@@ -12,7 +12,8 @@
     acme OR acmedb       one of them or both
     acme -jobs           without: the same as acme NOT jobs, or acme AND NOT jobs
     acme (db OR sql)     brackets; otherwise NOT binds before NEAR, NEAR before AND, AND before OR
-    title:acme           only there; so body: url: (any address) thread: flair:, with any term, or title:(a OR b -c)
+    title:acme           only there, with any term, or title:(a OR b -c); so body: crosspost: caption: poll: thread:
+                         flair: and url: (any address)
     domain:acme.com      an address, or a bare name, of that host or one below it
     place: subreddit: source: author: lang: is:post is:comment is:nsfw is:self is:link   facts of the item
     place:(a, b)         one of several; a comma, OR or a space between them
@@ -20,8 +21,9 @@
     wi-fi exact:hyphens  without this variation: accents hyphens dots apostrophes numbers possessives all
 
 Options (in: and exact:) are about the terms that AND joins to them, also those in brackets; in a OR b in:link, about b.
-Of nested ones the inner one counts, and a field counts as one. Words without a field are searched in title, body and
-url. In a field's brackets a comma is an OR. Invisible characters, such as marks of direction, are left out everywhere.
+Of nested ones the inner one counts, and a field counts as one. Words without a field are searched in title, body,
+crosspost, caption, poll and url. In a field's brackets a comma is an OR. Invisible characters, such as marks of
+direction, are left out everywhere.
 
 Every way to match must require a term, or a place: or an author:: NOT x and a OR NOT x would match nearly everything,
 and are refused. Syntax of other languages (and, or, not in lower case, other fields: foreign_syntax.py) is refused

@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 
+from overheard.items import SEARCHED_TEXTS
 from overheard.matching.language.errors import shortened
-from overheard.matching.tree import FieldName
+from overheard.matching.tree import DEFAULT_FIELDS, FieldName
 
 # Where words may be searched. `url` is the addresses of all of them: tree.Where has the rest.
 TEXT_FIELDS: dict[str, tuple[FieldName, ...]] = {
     "title": ("title",),
     "body": ("body",),
+    **{name: (name,) for name in SEARCHED_TEXTS},
     "thread": ("thread",),
     "flair": ("flair",),
-    "url": ("title", "body", "url"),
+    "url": DEFAULT_FIELDS,
 }
 VALUE_FIELDS = ("domain", "author", "place", "subreddit", "source", "is", "lang")
 OPTION_FIELDS = ("in", "exact")

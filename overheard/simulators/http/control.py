@@ -19,6 +19,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "number": (int, float),
     "count": (int,),
     "flag": (bool,),
+    "texts": (list,),
     "headers": (dict,),
 }
 

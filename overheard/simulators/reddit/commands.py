@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .simulator import RedditSimulator
 
 _POST = {"subreddit": "text*", "title": "text*", "selftext": "text", "url": "text", "over_18": "flag", "flair": "text"}
+_POST |= {"captions": "texts", "options": "texts", "crosspost": "text"}
 _COMMENT = {"link": "text*", "body": "text*", "parent": "text"}
 _NEW_ITEM = {"author": "text", "created": "number", "hold": "flag"}
 _FULLNAME = {"fullname": "text*"}

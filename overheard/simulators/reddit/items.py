@@ -63,7 +63,8 @@ class Subreddit:
 class Post:
     """A submission. `created` and `edited` are Unix seconds; `gone` is the actor that removed it, if any.
 
-    `orphaned`: its author has deleted the account; the text stays, without a name.
+    `orphaned`: its author has deleted the account; the text stays, without a name. `captions`: of the pictures of a
+    gallery; `options`: of a poll; `original`: the post that it crossposts.
     """
 
     number: int
@@ -78,6 +79,9 @@ class Post:
     gone: Gone | None = None
     comments: int = 0
     flair: str | None = None
+    captions: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    original: Post | None = None
     orphaned: bool = False
     released: Fraction | None = None  # its place, if a filter held it at first
 

@@ -66,15 +66,21 @@ def subreddit(home: Subreddit) -> str:
 
 
 def _post(post: Post) -> str:
-    home, is_self = post.subreddit, post.url is None
+    return _spliced("t3", _varying(post))
+
+
+def _varying(post: Post) -> dict[str, Any]:
+    home, url = post.subreddit, _url(post)
+    is_self = url is None
     text = _text(post)
-    varying = _shared(post) | {
+    return {
+        **_shared(post),
         "title": _title(post),
         "selftext": text,
         "selftext_html": _markdown(text) if text else None,
         "is_self": is_self,
-        "url": SITE + post.permalink if post.url is None else post.url,
-        "domain": f"self.{home.name}" if post.url is None else urlsplit(post.url).hostname,
+        "url": SITE + post.permalink if url is None else url,
+        "domain": f"self.{home.name}" if url is None else urlsplit(url).hostname or "",
         "thumbnail": "self" if is_self else "default",
         "over_18": post.over_18,
         "link_flair_text": post.flair,
@@ -82,8 +88,41 @@ def _post(post: Post) -> str:
         "removed_by_category": _REMOVED_BY.get(post.gone or ""),
         "is_robot_indexable": post.gone is None,
         "subreddit_subscribers": 1000,
+        **_further(post),
     }
-    return _spliced("t3", varying)
+
+
+def _url(post: Post) -> str | None:
+    """Return what a post links to; None for a text post."""
+    if post.original is not None:
+        return post.original.permalink
+    return f"{SITE}/gallery/{base36(post.number)}" if post.captions else post.url
+
+
+def _further(post: Post) -> dict[str, Any]:
+    """Return the fields of galleries, polls and crossposts, which other posts do not have."""
+    found: dict[str, Any] = {}
+    if post.captions:
+        pictures = [(f"picture{number}", caption) for number, caption in enumerate(post.captions)]
+        found |= {
+            "is_gallery": True,
+            "gallery_data": {
+                "items": [
+                    {"caption": caption, "media_id": media, "id": number}
+                    for number, (media, caption) in enumerate(pictures)
+                ]
+            },
+            "media_metadata": {
+                media: {"status": "valid", "e": "Image", "m": "image/jpg", "p": [], "s": {}, "id": media}
+                for media, _ in pictures
+            },
+        }
+    if post.options:
+        options = [{"id": str(number), "text": text} for number, text in enumerate(post.options)]
+        found["poll_data"] = {"options": options, "is_prediction": False, "total_vote_count": 0, "user_selection": None}
+    if post.original is not None:
+        found |= {"crosspost_parent": post.original.fullname, "crosspost_parent_list": [_varying(post.original)]}
+    return found
 
 
 def _comment(comment: Comment) -> str:
@@ -96,7 +135,7 @@ def _comment(comment: Comment) -> str:
         "link_title": _title(comment.link),
         "link_author": _author(comment.link),
         "link_permalink": SITE + comment.link.permalink,
-        "link_url": comment.link.url or SITE + comment.link.permalink,
+        "link_url": _url(comment.link) or SITE + comment.link.permalink,
         "num_comments": comment.link.comments,
         "over_18": comment.link.over_18,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from overheard.simulators.http.control import Command, Control
 from overheard.simulators.http.counters import Counts
@@ -94,11 +94,16 @@ class RedditSimulator(HttpSimulator):
         url: str | None = None,
         over_18: bool = False,
         flair: str | None = None,
+        captions: Iterable[str] = (),
+        options: Iterable[str] = (),
+        crosspost: str | None = None,
         hold: bool = False,
     ) -> str:
         """Add a post and return its fullname. A new subreddit is created, public.
 
-        `hold` hides it until it is approved. Listings are sorted by id: `created` (Unix seconds) is only displayed.
+        `captions` make it a gallery, with a picture each; `options`, a poll; `crosspost` (a fullname), a crosspost of
+        that post. `hold` hides it until it is approved. Listings are sorted by id: `created` (Unix seconds) is only
+        displayed.
         """
         return self.store.add_post(
             subreddit,
@@ -109,6 +114,9 @@ class RedditSimulator(HttpSimulator):
             url=url,
             over_18=over_18,
             flair=flair,
+            captions=captions,
+            options=options,
+            crosspost=crosspost,
             held=hold,
         )
 

@@ -15,7 +15,7 @@ import heapq
 import math
 import random
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from threading import RLock
@@ -90,13 +90,23 @@ class SimulatedContent:
         url: str | None,
         over_18: bool,
         flair: str | None = None,
+        captions: Iterable[str] = (),
+        options: Iterable[str] = (),
+        crosspost: str | None = None,
         held: bool,
     ) -> str:
-        """Add a post and return its fullname. A new subreddit is created, public."""
+        """Add a post and return its fullname. A new subreddit is created, public.
+
+        Raises KeyError without the post `crosspost`.
+        """
         with self.lock:
+            original = None if crosspost is None else self.get(crosspost)
+            if isinstance(original, Comment):
+                raise KeyError(f"{crosspost} is not a post")
             home = self.subreddit(subreddit)
             number = self._take_number("t3")
             post = Post(number, home, author, title, text, url, over_18, self._stamp(created), flair=flair)
+            post.captions, post.options, post.original = tuple(captions), tuple(options), original
             return self._add(post, held)
 
     def add_comment(

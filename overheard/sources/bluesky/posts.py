@@ -86,7 +86,7 @@ def _embedded(embed: object) -> tuple[str, dict[str, str]]:
     pictures = images[:ALT_TEXTS_MAX] if isinstance(images, list) else []
     texts = {
         "link": "\n".join(filter(None, (_text(external, "title"), _text(external, "description")))),
-        "caption": "\n".join(filter(None, (_text(picture, "alt") for picture in (*pictures, media)))),
+        "caption": "\n\n".join(filter(None, (_text(picture, "alt") for picture in (*pictures, media)))),
     }
     return link, {name: sanitized(text) for name, text in texts.items() if text}
 

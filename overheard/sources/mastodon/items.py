@@ -155,9 +155,10 @@ def _local_reply(status: _Status) -> str:
 
 
 def _texts(status: _Status) -> dict[str, str]:
-    media = "\n".join(filter(None, (each.description for each in status.media_attachments or [])))
-    options = "\n".join(option.title for option in (status.poll.options if status.poll else []))
-    return {name: sanitized(text) for name, text in (("media", media), ("poll", options)) if text}
+    # Paragraphs: a phrase does not run from one into the next.
+    captions = "\n\n".join(filter(None, (each.description for each in status.media_attachments or [])))
+    options = "\n\n".join(option.title for option in (status.poll.options if status.poll else []))
+    return {name: sanitized(text) for name, text in (("caption", captions), ("poll", options)) if text}
 
 
 def _id(uri: str) -> str:

@@ -13,22 +13,24 @@ import msgspec
 from overheard.decoding import converter
 from overheard.errors import RetryableError
 from overheard.items import Item, ItemKind
+from overheard.sources.reddit.further_texts import further_texts, is_original_gone
 from overheard.sources.reddit.names import (
     FULLNAME,
     PREFIX,
+    REMOVED_BODIES,
     SITE,
     SOURCE,
     flair_texts,
     kind_of,
     link_of,
     post_of_permalink,
+    without_title_slug,
 )
 from overheard.sources.sanitize import sanitized
 
 MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 # A ValidationError names fields and types, never values, so its text may be logged. A lone surrogate is a UnicodeError.
 UNREADABLE = (msgspec.ValidationError, UnicodeError)
-REMOVED_BODIES = ("[deleted]", "[removed]")
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
 
 
@@ -48,6 +50,10 @@ class _Post(_Data, kw_only=True):
     url: str | None = None
     link_flair_text: str | None = None
     removed_by_category: str | None = None
+    # Few posts have these, and a post is not skipped for them: further_texts.py looks into them.
+    crosspost_parent_list: Any = None
+    gallery_data: Any = None
+    poll_data: Any = None
 
 
 class _Comment(_Data, kw_only=True):
@@ -130,8 +136,9 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
         item = msgspec.structs.replace(
             _item(kind, post, post.name, body),
             title=sanitized(post.title),
-            url=link_of(post.url or "", post.name),
-            texts=flair_texts(post.link_flair_text),
+            url=_link_of(post),
+            texts=flair_texts(post.link_flair_text)
+            | further_texts(post.crosspost_parent_list, post.gallery_data, post.poll_data),
         )
         # Without an author, the placeholder is Reddit's own; with one, the author may have typed it.
         return ParsedChild(
@@ -148,6 +155,12 @@ def _parse(raw: object, wanted: ItemKind | None) -> ParsedChild:
         _item(kind, comment, thread, comment.body), thread_title=sanitized(comment.link_title or "")
     )
     return ParsedChild(item, gone=item.author is None and comment.body in REMOVED_BODIES)
+
+
+def _link_of(post: _Post) -> str:
+    """Return what a post links to: of a crosspost, the other post, without the words of its title if that is gone."""
+    link = link_of(post.url or "", post.name)
+    return without_title_slug(link) if is_original_gone(post.crosspost_parent_list) else link
 
 
 def is_text_removed(item: Item) -> bool:

@@ -11,6 +11,7 @@ from overheard.sources.sanitize import sanitized, web_address
 
 SOURCE = "reddit"
 SITE = "https://www.reddit.com"  # permalinks are for users: they point to Reddit itself, whichever host was read
+REMOVED_BODIES = ("[deleted]", "[removed]")
 MISSING_SETTING = "[sources.reddit] client_id and user_agent are not set"
 NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are known to work
 LOOKUP_ITEMS = 100  # the maximum of /api/info

@@ -39,7 +39,6 @@ class ReplayLine(MatchableLine):
     edited_at: float | None = None
     thread: str | None = None
     link_id: str | None = None
-    texts: dict[str, str] | None = None
 
     def to_item(self) -> Item:
         """Return the item, with time 0 if the line has none. Raises InvalidLine."""
@@ -49,7 +48,7 @@ class ReplayLine(MatchableLine):
         author = sanitized(self.author or "")[:NAME_MAX_CHARS]
         permalink = _link("permalink", self.permalink)
         url = _link("url", self.url)
-        texts = {sanitized(name): sanitized(text) for name, text in (self.texts or {}).items()}
+        texts = {sanitized(name): sanitized(text) for name, text in self.further_texts.items()}
         return Item(
             source=SOURCE,
             id=item_id,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from actors import fetch
 from actors.fetch.fetcher import Fetcher
-from actors.fetch.gap_filling import READ_LEASE_SECONDS, REQUESTS, STORE_LEASE_SECONDS
+from actors.fetch.gap_filling import READ_LEASE_SECONDS, REQUESTS, RETRY_MIN_SECONDS, STORE_LEASE_SECONDS
 from overheard.config import Config, FetchSettings
 from overheard.db import gap_filling, gaps, source_health, storing
 from overheard.db.database import Db
@@ -17,7 +20,9 @@ from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Un
 from overheard.items import FeedKind, Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
-from overheard.outcomes import Rejected
+from overheard.operations import other_work
+from overheard.operations.other_work import FILL_LEAST_SECONDS, FILL_SECONDS
+from overheard.outcomes import Later, Rejected
 from overheard.sources import NumberedPage
 from overheard.sources.reddit.names import numbered
 from producers.gap_filling import (
@@ -27,17 +32,19 @@ from producers.gap_filling import (
     REPORT_SECONDS,
     GapRequests,
 )
-from tests.fixtures import Metric, Sent, World
+from tests.fixtures import Clock, Metric, Sent, World
 
 REDDIT = {"client_id": "x", "user_agent": "x", "requests_per_minute": 60}
 
 
 class Numbered:
-    """Reddit's items by number. ``tokens``: how many requests have a spare one."""
+    """Reddit's items by number. ``tokens``: how many requests have a spare one; ``takes``: seconds of each."""
 
     name = "reddit"
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.takes = 0.0
         self.items: dict[tuple[FeedKind, int], Item] = {}
         self.asked: list[tuple[FeedKind, int, int]] = []
         self.tokens = 10_000
@@ -49,6 +56,7 @@ class Numbered:
         if not self.tokens:
             raise BudgetExhausted("reddit:x", delay=3.0, slot=None)
         self.tokens -= 1
+        self.clock.advance(self.takes)
         assert len(numbers) <= 100
         self.asked.append((kind, numbers[0], numbers[-1]))
         found = {number: self.items[kind, number] for number in numbers if (kind, number) in self.items}
@@ -60,7 +68,7 @@ class Pipeline:
 
     def __init__(self, world: World, metrics: ProcessMetrics) -> None:
         self.world, self.db, self.clock, self.metrics = world, world.db, world.clock, metrics
-        self.source = Numbered()
+        self.source = Numbered(world.clock)
         self.sent = Sent()
         self.asked: list[FetchWorkspace] = []
         self.lost = False
@@ -88,7 +96,11 @@ class Pipeline:
 
     def handle(self, message: FetchWorkspace) -> list[ItemsFetched]:
         self.sent.clear()
-        assert self.fetcher.fetch(message, None) is None  # type: ignore[arg-type]
+        while (later := self.fetcher.fetch(message, None)) is not None:  # type: ignore[arg-type]
+            assert isinstance(later, Later)
+            assert isinstance(later.message, FetchWorkspace)
+            self.clock.advance(later.delay)
+            message = later.message
         parts = [part for part in self.sent if isinstance(part, ItemsFetched)]
         for part in () if self.lost else parts:
             self.store(part)
@@ -266,7 +278,7 @@ def test_without_spare_tokens_the_gap_stays_open_until_it_is_too_old(
     pipeline.source.tokens = 2
     pipeline.run(3)
     assert (len(pipeline.source.asked), pipeline.states) == (2, {"open": 1})
-    assert metric("gap_numbers_left", source="reddit") == 8001
+    assert metric("gap_numbers_left", source="reddit") == 7801
     pipeline.clock.advance(LOST_AFTER_SECONDS)
     pipeline.run(1)
     assert gaps.listing(world.db, limit=1)[0].reason == "horizon, too old to fill"
@@ -350,5 +362,85 @@ def test_a_message_that_is_lost_before_fetch_is_sent_again(pipeline: Pipeline, w
 
 
 def test_a_source_whose_items_have_no_numbers_refuses(pipeline: Pipeline) -> None:
-    pipeline.fetcher.gaps.sources = {"hackernews": object()}  # type: ignore[dict-item]
-    assert isinstance(pipeline.fetcher.gaps.fill("hackernews", "items", None), Rejected)  # type: ignore[arg-type]
+    pipeline.fetcher.sources = pipeline.fetcher.gaps.sources = {"hackernews": object()}  # type: ignore[dict-item]
+    message = FetchWorkspace(source="hackernews", fill="items", reason="fill")
+    assert isinstance(pipeline.fetcher.fetch(message, None), Rejected)  # type: ignore[arg-type]
+
+
+def test_whatever_is_lost_repeated_or_late_every_item_of_a_gap_is_stored(pipeline: Pipeline, world: World) -> None:
+    chance = random.Random(7)
+    places = [f"sub{number}" for number in range(6)]
+    world.workspace(subreddits=places)
+    missed, late = set[str](), list[ItemsFetched]()
+    for _ in range(30):
+        for _ in range(chance.randrange(3)):
+            place, first = chance.choice(places), chance.randrange(1000, 12_000)
+            last = first + chance.randrange(2000)
+            pipeline.gap(first, last, place)
+            missed |= {pipeline.item(chance.randint(first, last), place) for _ in range(3)}
+        pipeline.lost, pipeline.source.tokens = True, chance.choice([0, 1, 3, 50])
+        pipeline.requests.step()
+        parts = pipeline.fill() * chance.choice([1, 1, 2])
+        chance.shuffle(parts)
+        fate = chance.random()
+        if fate < 0.2:  # killed before all was sent
+            parts = [part for part in parts if part.part.parts is None]
+        elif fate < 0.4:
+            late, parts = [*late, *parts], chance.sample(late, min(len(late), 3))
+        for part in parts:
+            pipeline.store(part)
+        pipeline.clock.advance(chance.choice([5, 5, 70, STORE_LEASE_SECONDS + 5]))
+    pipeline.lost, pipeline.source.tokens = False, 10_000
+    pipeline.clock.advance(STORE_LEASE_SECONDS + 5)
+    pipeline.run(20)
+    assert pipeline.states.keys() == {"filled"}
+    assert missed - pipeline.stored == set()
+    assert gap_filling.backlog(world.db, "reddit").numbers == 0
+
+
+def test_gaps_are_filled_with_spare_tokens_only() -> None:
+    context: Any = SimpleNamespace(
+        config=Config.model_validate({"sources": {"reddit": REDDIT}}), db=None, send=None, metrics=None, clock=None,
+        sources=dict,
+    )  # fmt: skip
+    need = fetch.work(context).need
+    assert need is not None
+    assert need(FetchWorkspace(source="reddit", fill="posts", reason="fill")).share is not None  # type: ignore[union-attr]
+    assert need(FetchWorkspace(source="reddit", group_id=1)).share is None  # type: ignore[union-attr]
+
+
+def test_the_plan_makes_room_for_gaps_and_more_when_they_wait_for_long(pipeline: Pipeline, world: World) -> None:
+    config = Config.model_validate({"sources": {"reddit": REDDIT}})
+    world.workspace()
+
+    def room() -> float:
+        return other_work.requests_per_second(world.db, "reddit", config, pipeline.clock())
+
+    without = room()  # its places are to be checked
+    pipeline.gap(1000, 1000 + 150_000 - 1)
+    assert room() - without == pytest.approx(1500 / FILL_SECONDS)
+    assert other_work.gap_requests(world.db) == 1500
+    pipeline.clock.advance(FILL_SECONDS - 2 * FILL_LEAST_SECONDS)
+    assert room() - without == pytest.approx(1500 / (2 * FILL_LEAST_SECONDS))
+    pipeline.clock.advance(86_400.0)
+    assert room() - without == pytest.approx(1500 / FILL_LEAST_SECONDS, rel=1e-3)
+
+
+def test_a_turn_ends_soon_and_what_it_has_found_is_not_looked_up_again(pipeline: Pipeline, world: World) -> None:
+    """What waits for spare tokens holds no thread, and what has many leaves its thread to others now and then."""
+    world.workspace()
+    pipeline.gap(1000, 1999)
+    pipeline.source.tokens = 3
+    fill = FetchWorkspace(source="reddit", fill="posts", reason="fill")
+    later = pipeline.fetcher.fetch(fill, None)  # type: ignore[arg-type]
+    assert isinstance(later, Later)
+    assert later.delay == 3.0
+    assert pipeline.fetcher.fetch(fill, None) is None, "a repeated message"  # type: ignore[arg-type]
+    pipeline.source.tokens, pipeline.source.takes = 10, 1.0
+    later = pipeline.fetcher.fetch(later.message, None)  # type: ignore[arg-type]
+    assert isinstance(later, Later)
+    assert later.delay == RETRY_MIN_SECONDS
+    pipeline.handle(later.message)  # type: ignore[arg-type]
+    assert [first for _, first, _ in pipeline.source.asked] == list(range(1000, 2000, 100))
+    assert pipeline.states == {"filled": 1}
+    assert pipeline.fetcher.fetch(later.message, None) is None, "it has ended"  # type: ignore[arg-type]

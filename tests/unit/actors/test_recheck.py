@@ -484,6 +484,25 @@ def test_what_was_removed_from_the_further_texts_is_removed_here(
     assert world.rows(Mention, "highlights") == [('[["body",21,25],["title",3,7]]',)] * 2
 
 
+def test_what_was_stored_before_captions_were_read_gets_them_with_its_recheck(
+    stored: Callable[..., Item], run: Callable[..., Any], passed_on: Callable[[], list[str]],
+    reddit: Reddit, db: Db, world: World, clock: Clock,
+) -> None:  # fmt: skip
+    first, second = stored(1, texts={"flair": "Help"}), stored(2, texts={"flair": "Help", "caption": "Acme"})
+    reddit.items["t3_1"] = msgspec.structs.replace(first, texts={"flair": "Help", "caption": "Acme"})
+    reddit.items["t3_2"] = msgspec.structs.replace(second, texts={"flair": "Help", "caption": "My cat"})
+    clock.advance(HOUR)
+    run()
+    passed_on()
+    assert world.rows(ItemTable, "texts") == [
+        ('{"flair":"Help","caption":"Acme"}',), ('{"flair":"Help","caption":"My cat"}',),
+    ]  # fmt: skip
+    assert world.rows(Mention, "highlights") == [
+        ('[["body",21,25],["caption",0,4],["title",3,7]]',), ('[["body",21,25],["title",3,7]]',),
+    ]  # fmt: skip
+    assert world.counts()["Mention"] == 2
+
+
 def test_items_without_mentions_are_erased_without_a_request(
     stored: Callable[..., Item],
     run: Callable[..., Any],

@@ -57,6 +57,7 @@ def test_a_mention_arrives_signed(http: HttpSink, options: ChannelOptions, notic
             "query_ids": [1],
             "backfilled": False,
             "why": [{"query_id": 1, "term": '"acme db"', "field": "body", "start": 23, "end": 30}],
+            "texts": {},
         },
     }
 

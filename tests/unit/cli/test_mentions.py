@@ -23,7 +23,7 @@ def test_json_keys_are_stable_and_csv_has_the_same_columns(run: Run, mention: Me
     assert list(found) == [
         "workspace", "item", "kind", "subreddit", "author", "title", "body", "permalink", "created_at", "stored_at",
         "queries", "highlights", "id", "source", "place", "thread", "thread_title", "url", "query_ids", "backfilled",
-        "why",
+        "why", "texts",
     ]  # fmt: skip
     because = {"query_id": found["query_ids"][0], "term": "python", "field": "title", "start": 6, "end": 12}
     assert found["why"] == [because]

@@ -44,6 +44,21 @@ COMMENT = {"kind": "comment", "body": "so slow", "place": "news.example.org", "t
         ("one two", {"title": "x", "selftext": "one", "body": "two"}, [["body", 0, 3], ["selftext", 0, 3]]),
         ("acme is:nsfw", {"title": "Acme", "over_18": True}, [["title", 0, 4]]),
         ("acme is:self", {"title": "Acme", "is_self": True, "url": "https://www.reddit.com/r/a/1"}, [["title", 0, 4]]),
+        ("acme", {"title": "My desk", "texts": {"caption": "Acme lamp"}}, [["caption", 0, 4]]),
+        (
+            "acme",
+            {"title": "x", "gallery_data": {"items": [{"caption": "a"}, {"caption": "Acme"}]}},
+            [["caption", 3, 7]],
+        ),
+        ("poll:acme", {"title": "x", "poll_data": {"options": [{"text": "Acme"}]}}, [["poll", 0, 4]]),
+        ("acme", {"title": "x", "crosspost_parent_list": [{"title": "Acme"}]}, [["crosspost", 0, 4]]),
+        ("flair:news x", {"title": "x", "texts": {"flair": "News"}}, [["flair", 0, 4], ["title", 0, 1]]),
+        (
+            "acme",
+            {"title": "acme", "gallery_data": [[["\u0000"]]], "poll_data": 5, "media_metadata": []},
+            [["title", 0, 4]],
+        ),
+        ("acme", {"title": "acme", "texts": {"title": "x", "body": "y", "url": "z"}}, [["title", 0, 4]]),
         ("acme", {"body": "acme", "author": None, "url": None, "lang": None, "over_18": None}, [["body", 0, 4]]),
     ],
 )

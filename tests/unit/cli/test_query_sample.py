@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from overheard.operations import flood_warnings
@@ -36,6 +37,27 @@ def test_a_query_is_tried_on_the_sample(run: Run, sampled: Callable[[int], None]
     assert found["by_place"] == [{"source": "reddit", "place": "python", "hits": 5, "per_day": found["per_day"]}]
     [place] = rows(run("query", "test", "snakes", "--sample", "-w", "acme", "--format", "csv").output)
     assert (place["place"], place["hits"]) == ("python", "5")
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("thread:acme", "Acme is out"),
+        ("flair:news", "Big News"),
+        ("acme cat", "Acme's cat"),
+        ("caption:acme", "Acme's cat"),
+    ],
+)
+def test_a_hit_in_any_text_is_shown_with_it(
+    run: Run, running: RunningProcess, acme: int, query: str, shown: str
+) -> None:
+    texts = {"flair": "Big News", "caption": "Acme's cat"}
+    item = World(running.db, running.clock).item(1, place="python", body="x", thread_title="Acme is out")  # type: ignore[arg-type]
+    World(running.db, running.clock).sample(msgspec.structs.replace(item, kind="comment", texts=texts))  # type: ignore[arg-type]
+    result = run("query", "test", query, "--sample", "-w", "acme")
+    assert result.exit_code == 0, result.output
+    assert shown in result.output
+    assert "1 hit among 1 sampled item" in result.output
 
 
 def test_changes_are_suggested(run: Run, sampled: Callable[[int], None], running: RunningProcess) -> None:

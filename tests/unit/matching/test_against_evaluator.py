@@ -47,6 +47,7 @@ chances = st.randoms(use_true_random=False)
 slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.thorough
 @given(chances)
 @slow
 def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> None:
@@ -55,6 +56,7 @@ def test_a_query_alone_finds_what_the_evaluator_finds(chance: random.Random) -> 
         assert difference(query, item, matches(query, item.item)) == "", f"{query} {item.item!r}"
 
 
+@pytest.mark.thorough
 @given(chances)
 @slow
 def test_the_index_finds_what_the_evaluator_finds(chance: random.Random) -> None:
@@ -97,6 +99,7 @@ def some_places(chance: random.Random, items: Sequence[Item]) -> list[WatchKey]:
     return sorted(places)
 
 
+@pytest.mark.thorough
 @given(chances, st.sets(st.sampled_from(VARIATIONS), max_size=2))
 @slow
 def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Variation]) -> None:
@@ -106,6 +109,7 @@ def test_spellings_find_what_the_rules_say(chance: random.Random, exact: set[Var
         assert difference_of_spelling(text, exact, item) == "", f"{text!r} {exact} {item.item!r}"
 
 
+@pytest.mark.thorough
 @given(chances)
 @slow
 def test_exact_spellings_find_what_is_written(chance: random.Random) -> None:

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 
+import msgspec
 import pytest
 
 from overheard.items import Item, WatchKey
@@ -31,6 +32,24 @@ def test_a_phrase_does_not_span_title_and_body() -> None:
         ("body", 0, 2),
         ("title", 5, 9),
     )
+
+
+def test_captions_polls_and_crossposted_titles_are_searched_without_being_named() -> None:
+    index = QueryIndex()
+    queries = ("acme", "caption:acme", "title:acme", "domain:acme.com", "flair:acme", '"acme bolt"')
+    for key, text in enumerate(queries):
+        index.add(key, parse(text))
+
+    def found(**texts: str) -> list[str]:
+        item = msgspec.structs.replace(item_with({"title": "x", "body": "y"}), texts=texts)
+        return [queries[hit.key] for hit in index.match(item)]
+
+    assert found(caption="Acme") == ["acme", "caption:acme"]
+    assert found(caption="see https://acme.com/x") == ["acme", "caption:acme", "domain:acme.com"]
+    assert found(poll="Acme\n\nBolt") == found(crosspost="acme") == ["acme"]
+    assert found(poll="Acme Bolt") == ["acme", '"acme bolt"']
+    assert found(flair="Acme") == ["flair:acme"]
+    assert found(tags="acme", media="acme") == found(title="acme") == []
 
 
 def test_highlights_are_positions_in_the_original_text() -> None:
@@ -260,6 +279,19 @@ def test_a_word_is_found_after_it_was_seen_without_a_query() -> None:
         ("acme", "[Acme](http://x.y/" + "z" * 50 + ")acme Acme", ["Acme"]),
         ("acme", "[Acme](http://x.y/" + "z" * 50 + ") acme", ["Acme", "acme"]),
         ("dont", "don't dont DON'T", ["don't", "dont", "DON'T"]),
+        ("don", "don't ask Don", ["Don"]),
+        ("t", "don't T", ["T"]),
+        ("tx", "don'tx tx", ["tx"]),
+        ("don", "don’t ask Don", ["Don"]),
+        ("t", "don’t T", ["T"]),
+        ("dont", "don’t dont", ["don’t", "dont"]),
+        ("acme", "“Acme” – acme", ["Acme", "acme"]),
+        ("acme", "é macme acme", ["acme"]),
+        ("acme", "\u0130 Acme", ["Acme"]),
+        ("cafe", "Café cafe", ["Café", "cafe"]),
+        ("cafe", "Cafe\u0301", ["Cafe\u0301"]),
+        ("acme", "é Ac**me**", ["Ac**me"]),
+        ("o", "o\u0308x o", ["o"]),
         ('"a b"', "a c a b\n\na\n\nb a b", ["a b", "a b"]),
         ("a", "aaa a " * 9, ["a"] * 9),
     ],

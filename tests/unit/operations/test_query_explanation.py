@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from overheard.matching.index.query_index import matches
 from overheard.matching.language import parse
-from overheard.matching.tree import And
+from overheard.matching.tree import DEFAULT_FIELDS, And
 from overheard.operations.query_explanation import QueryExplanation, explain
 from overheard.operations.query_outline import outline
 from tests.evaluator.comparison import case
@@ -88,7 +88,7 @@ def test_the_tree_as_objects() -> None:
                 "kind": "word",
                 "also": [],
                 "within": None,
-                "fields": ["title", "body", "url"],
+                "fields": list(DEFAULT_FIELDS),
                 "in_links": None,
                 "exact": [],
             },
@@ -100,7 +100,7 @@ def test_the_tree_as_objects() -> None:
                     "kind": "word",
                     "also": [],
                     "within": None,
-                    "fields": ["title", "body", "url"],
+                    "fields": list(DEFAULT_FIELDS),
                     "in_links": None,
                     "exact": [],
                 },
@@ -186,6 +186,7 @@ def test_nothing_is_said_about_a_sound_query(query: str) -> None:
     assert explained(query).warnings == ()
 
 
+@pytest.mark.thorough
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_query_is_explained_and_what_never_matches_does_not(chance: random.Random) -> None:

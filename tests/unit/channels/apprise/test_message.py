@@ -98,6 +98,7 @@ TEXTS = st.text(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("chat", URLS)
 @given(title=TEXTS, body=TEXTS, count=st.integers(1, 320), names=st.integers(1, 60))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

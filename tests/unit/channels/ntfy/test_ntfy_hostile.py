@@ -71,6 +71,7 @@ def test_every_message_of_bad_input_is_accepted() -> None:
         assert (len(ntfy.messages), ntfy.refusals) == (len(HOSTILE), [])
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None)
 @given(st.lists(mentions(), min_size=1, max_size=12), st.sampled_from(["single", "mentions.summary", "digest"]))
 def test_any_mentions_make_a_message_within_the_limits(several: list[PublicMention], kind: str) -> None:
@@ -79,6 +80,7 @@ def test_any_mentions_make_a_message_within_the_limits(several: list[PublicMenti
     assert kind == "single" or "more" in shown, "what is left out is counted"
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(st.lists(texts(), max_size=12), texts())
 def test_any_report_and_alert_are_within_the_limits(lines: list[str], name: str) -> None:

@@ -120,6 +120,7 @@ def test_strangers_text_is_shown_in_full(notice: MakeNotice) -> None:
     assert "{% raw %} @everyone <@123> <!channel> x" in fullest(notice(body=HOSTILE), "text").replace("\u200b", "")
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None)
 @given(st.lists(mentions(), min_size=1, max_size=8), st.sampled_from(["single", "mentions.summary", "digest"]))
 def test_no_stranger_writes_markdown(several: list[PublicMention], kind: str) -> None:
@@ -129,6 +130,7 @@ def test_no_stranger_writes_markdown(several: list[PublicMention], kind: str) ->
         assert kind == "single" or "more" in text, "what is left out is counted"
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(st.lists(texts(), max_size=12), texts())
 def test_no_report_or_alert_writes_markdown(lines: list[str], name: str) -> None:

@@ -43,3 +43,34 @@ def test_names_that_do_not_fit_are_counted(mention: Make) -> None:
 )
 def test_an_age_has_one_unit(seconds: float, text: str) -> None:
     assert age_text(seconds) == text
+
+
+TEXTS = {"caption": "Our cat\n\nThe **Acme** lamp https://x.org/", "poll": "Acme\n\nBolt", "crosspost": "Acme is out"}
+
+
+@pytest.mark.parametrize(
+    ("highlights", "shown"),
+    [
+        ((("caption", 13, 17),), "Our cat The Acme lamp https://x.org/"),
+        ((("poll", 0, 4),), "Acme Bolt"),
+        ((("crosspost", 0, 4), ("title", 0, 5)), "Acme is out"),
+        ((("body", 0, 4), ("caption", 13, 17)), "acme in the body"),
+        ((("caption", 13, 17), ("url", 0, 3)), "Our cat The Acme lamp https://x.org/"),
+        ((("title", 0, 5), ("url", 0, 3)), "acme in the body"),
+        ((("flair", 0, 4),), "acme in the body"),
+        ((), "acme in the body"),
+    ],
+)
+def test_a_hit_in_a_further_text_is_shown_with_it(
+    mention: Make, highlights: tuple[tuple[str, int, int], ...], shown: str
+) -> None:
+    found = mention(body="acme in the body", url="https://acme.com/", texts=TEXTS, highlights=highlights)
+    view = mention_view(found, "UTC", NOW)
+    assert "".join(part.text for part in view.excerpt) == shown
+    wanted = next((name for name, _, _ in highlights if name in ("body", *TEXTS)), None)
+    assert any(part.hit for part in view.excerpt) is (wanted is not None)
+
+
+def test_a_hit_in_a_text_that_is_gone_shows_the_body_s_place_empty(mention: Make) -> None:
+    found = mention(body="", texts={}, highlights=(("caption", 0, 4),))
+    assert mention_view(found, "UTC", NOW).excerpt == []

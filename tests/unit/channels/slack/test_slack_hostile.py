@@ -67,6 +67,7 @@ def test_every_message_of_bad_input_is_accepted() -> None:
         assert (len(slack.messages), slack.refusals) == (len(HOSTILE), [])
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(st.lists(mentions(), min_size=1, max_size=12), st.sampled_from(["single", "mentions.summary", "digest"]))
 def test_any_mentions_make_a_message_within_the_limits(several: list[Any], kind: str) -> None:
@@ -77,6 +78,7 @@ def test_any_mentions_make_a_message_within_the_limits(several: list[Any], kind:
     assert kind == "single" or "more" in shown
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(st.lists(texts(), max_size=15), texts())
 def test_any_report_or_alert_is_within_the_limits(lines: list[str], name: str) -> None:

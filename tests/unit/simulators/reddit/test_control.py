@@ -32,6 +32,16 @@ def test_content(simulator, bare, ask):
     assert (shown[1]["body"], shown[1]["author"]) == ("[removed]", "[deleted]")
 
 
+def test_galleries_and_crossposts(bare, ask):
+    gallery = ask("posts", subreddit="pics", title="Two", captions=["First"], options=["Yes"]).json()["fullname"]
+    ask("posts", subreddit="news", title="Look", crosspost=gallery)
+    [shown] = [child["data"] for child in bare.get("r/news/new").json()["data"]["children"]]
+    [original] = shown["crosspost_parent_list"]
+    assert original["gallery_data"]["items"][0]["caption"] == "First"
+    assert original["poll_data"]["options"][0]["text"] == "Yes"
+    assert ask("posts", subreddit="pics", title="Two", captions="First").status_code == 400
+
+
 def test_items_and_accounts_can_be_removed(bare, ask):
     def shown(*names):
         return [child["data"] for child in bare.get(f"api/info?id={','.join(names)}").json()["data"]["children"]]

@@ -172,3 +172,25 @@ def test_url_without_its_slash_works_too(simulator, make_reddit):
     bare_url = simulator.url.rstrip("/")
     reddit = make_reddit(simulator, reddit_url=bare_url, oauth_url=bare_url)
     assert isinstance(next(reddit.subreddit("python").new()), praw.models.Submission)
+
+
+def test_galleries_polls_and_crossposts(simulator, reddit):
+    simulator.add_post("pics", "Two", captions=["First", ""])
+    simulator.add_post("polls", "Which?", options=["Acme", "Bolt"])
+    original = simulator.add_post("linux", "Acme is out", "text", author="ada")
+    simulator.add_post("news", "Look", crosspost=original)
+    [gallery], [poll], [crosspost] = (list(reddit.subreddit(name).new()) for name in ("pics", "polls", "news"))
+    assert gallery.is_gallery
+    assert gallery.url == f"https://www.reddit.com/gallery/{gallery.id}"
+    captions = {each["media_id"]: each["caption"] for each in gallery.gallery_data["items"]}
+    assert list(captions.values()) == ["First", ""]
+    assert gallery.media_metadata.keys() == captions.keys()
+    assert [str(option) for option in poll.poll_data.options] == ["Acme", "Bolt"]
+    assert crosspost.crosspost_parent == original
+    assert crosspost.crosspost_parent_list[0]["title"] == "Acme is out"
+    assert crosspost.url == crosspost.crosspost_parent_list[0]["permalink"]
+    simulator.delete(original)
+    [crosspost] = reddit.subreddit("news").new()
+    assert crosspost.crosspost_parent_list[0]["removed_by_category"] == "deleted"
+    with pytest.raises(KeyError):
+        simulator.add_post("news", "Look", crosspost=simulator.add_comment(poll.fullname, "x"))

@@ -145,7 +145,7 @@ def test_links_and_descriptions_are_texts_of_their_own() -> None:
     quoting = {"$type": "app.bsky.embed.recordWithMedia", "record": {}, "media": images}
     shown = event(frame("v1", {**RECORD, "embed": quoting}), "v1").item
     assert shown is not None
-    assert (shown.url, shown.texts) == ("", {"caption": "A cat\nA dog"})
+    assert (shown.url, shown.texts) == ("", {"caption": "A cat\n\nA dog"})
     script = event(frame("v1", {**RECORD, "embed": {"external": {"uri": "javascript:alert(1)"}}}), "v1").item
     assert script is not None
     assert script.url == ""

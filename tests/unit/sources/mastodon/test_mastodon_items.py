@@ -72,7 +72,7 @@ def test_descriptions_of_media_and_options_of_polls_are_texts() -> None:
     media = [{"description": "A cat"}, {"description": None}, {"description": "A dog"}]
     item = parsed(media_attachments=media, poll={"options": [{"title": "Yes"}, {"title": "No"}]}).item
     assert item is not None
-    assert item.texts == {"media": "A cat\nA dog", "poll": "Yes\nNo"}
+    assert item.texts == {"caption": "A cat\n\nA dog", "poll": "Yes\n\nNo"}
 
 
 @pytest.mark.parametrize(
