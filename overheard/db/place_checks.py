@@ -86,16 +86,22 @@ def _watched() -> Any:
 
 def claim(db: Db, source: str, places: Sequence[str], now: float) -> list[str]:
     """Claim the places that were not asked for recently; return them in the same order."""
-    of_places = (Feed.source == source) & Feed.place.in_(list(places))
-    unasked = of_places & (Feed.place_checked_at < now - RECENT_SECONDS)
-    taken = Feed.update(place_checked_at=now).where(unasked).returning(Feed.place)
+    unasked = Feed.place_checked_at < now - RECENT_SECONDS
+    free = _in_order(db, source, places, unasked)
+    taken = Feed.update(place_checked_at=now).where(Feed.id.in_(free), unasked).returning(Feed.place)
     claimed = {place for (place,) in taken.tuples().execute(db.peewee)}
     return [place for place in places if place in claimed]
 
 
 def release(db: Db, source: str, places: Sequence[str]) -> None:
     """Give back what was claimed and not asked for."""
-    Feed.update(place_checked_at=0).where(Feed.source == source, Feed.place.in_(list(places))).execute(db.peewee)
+    Feed.update(place_checked_at=0).where(Feed.id.in_(_in_order(db, source, places))).execute(db.peewee)
+
+
+def _in_order(db: Db, source: str, places: Collection[str], *conditions: Any) -> Any:
+    """Return the feeds of these places, locked in the order of their ids: store locks them, too."""
+    rows: Any = Feed.select(Feed.id).where(Feed.source == source, Feed.place.in_(list(places)), *conditions)
+    return rows if db.sqlite else rows.order_by(Feed.id).for_update()
 
 
 def feeds_of(db: Db, source: str, places: Collection[str], now: float) -> list[PlaceFeed]:
@@ -120,7 +126,7 @@ def set_refs(db: Db, source: str, refs: Mapping[str, str | None]) -> None:
         return
     places = sorted(refs)
     ref = Case(Feed.place, [(place, refs[place]) for place in places], Feed.place_ref)
-    Feed.update(place_ref=ref).where(Feed.source == source, Feed.place.in_(places)).execute(db.peewee)
+    Feed.update(place_ref=ref).where(Feed.id.in_(_in_order(db, source, places))).execute(db.peewee)
 
 
 def suspect(db: Db, feed: PlaceFeed, reason: str, now: float) -> None:

@@ -287,6 +287,22 @@ def test_a_check_that_waits_for_the_budget_comes_first_when_the_slot_is_there(wo
     assert reddit.asked() == ["new", "info", "new"], "no slot is spent on being refused again"
 
 
+@pytest.mark.parametrize("multi", ["refuse"], indirect=True)
+def test_a_source_that_does_not_answer_about_places_is_not_asked_for_each_group(world: World, reddit: Reddit) -> None:
+    names = [f"place{number:03}" for number in range(200)]
+    reddit.make(*names)
+    acme = world.workspace(subreddits=names)
+    reddit.run(acme)
+    reddit.clock.advance(600)
+    for name in (names[7], names[177]):
+        reddit.simulator.set_subreddit(name, "private")
+    reddit.simulator.faults.fail(503, times=100, path="info")
+    reddit.asked()
+    reddit.run(acme)
+    assert reddit.asked().count("info") == 1
+    assert reddit.reasons() == {names[7]: "private", names[177]: "private"}
+
+
 def test_a_first_check_that_waits_for_the_budget_is_made_later(world: World, reddit: Reddit) -> None:
     reddit.make(*NAMES[:3])
     assert reddit.run(world.workspace(subreddits=NAMES[:3]), RecordingBudget(tokens=0)) == set(NAMES[:3])
