@@ -14,8 +14,8 @@ from overheard.reading.paging import pages
 from overheard.sources.registry import SOURCES, source_type
 
 # Within which an open gap should be filled, from when it was found; the last of it within the second. Chosen: half an
-# hour, less what the plan takes to make room.
-FILL_SECONDS, FILL_LEAST_SECONDS = 1500.0, 300.0
+# hour, less what the plan takes to make room, and the last polls to be stored.
+FILL_SECONDS, FILL_LEAST_SECONDS = 1200.0, 300.0
 
 
 def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
