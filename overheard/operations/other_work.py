@@ -14,8 +14,8 @@ from overheard.reading.paging import pages
 from overheard.sources.registry import SOURCES, source_type
 
 # Within which an open gap should be filled, from when it was found; the last of it within the second. Chosen: half an
-# hour, less what the plan takes to make room.
-FILL_SECONDS, FILL_LEAST_SECONDS = 1500.0, 300.0
+# hour, less what the plan takes to make room, and the last polls to be stored.
+FILL_SECONDS, FILL_LEAST_SECONDS = 1200.0, 300.0
 # Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take a fifth of it, and find
 # little of what is late, as such listings hold minutes; one item in twenty would be half a minute older. Calculated.
 LOOKS_MAX_FRACTION = 0.03

@@ -61,7 +61,7 @@ class TroubledReddit(InProcessReddit):
         self.in_place: set[str] = set()
         self.deleted: set[str] = set()
         self._trouble = random.Random(7)
-        self._kill_at = clock() + KILL_SECONDS
+        self._kill_at = self.clock() + KILL_SECONDS
 
     def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """As on other days, but for faults, deletions and kills."""
