@@ -339,8 +339,8 @@ class Layout:
         if (text := self._lower.get(section.first)) is None:
             text = self._lower[section.first] = section.masked.lower() if section.masked.isascii() else ""
         word = self.words[at]
-        # In a text, "nt" may be written n't.
-        if not text or ("nt" in word and "n't" in text):
+        # The words of "don't" are neither don nor t, and dont may be written so.
+        if not text or ("n't" in text and ("nt" in word or word[0] == "t" or word[-1] == "n")):
             return None
         before = self.words[section.first : at].count(word)
         # What markup divides is not found, and so would not be counted.
