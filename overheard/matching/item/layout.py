@@ -337,18 +337,14 @@ class Layout:
     def _quick_span(self, section: Section, at: int) -> Span | None:
         """Return a word's span in the section's text, where a search for the word cannot be wrong; otherwise None."""
         if (text := self._lower.get(section.first)) is None:
-            text = self._lower[section.first] = section.masked.lower()
+            text = self._lower[section.first] = section.masked.lower() if section.masked.isascii() else ""
         word = self.words[at]
-        # In lower case, İ takes two characters.
-        if len(text) != len(section.masked) or not word.isascii():
-            return None
         # The words of "don't" are neither don nor t, and dont may be written so.
-        if "n't" in text and ("nt" in word or word[0] == "t" or word[-1] == "n"):
+        if not text or ("n't" in text and ("nt" in word or word[0] == "t" or word[-1] == "n")):
             return None
         before = self.words[section.first : at].count(word)
-        # What markup divides, or is written with accents, is not found, and so would not be counted.
-        is_hidden = IGNORED in text or not text.isascii()
-        if before >= FEW_PLACES or (is_hidden and (before or word in self.words[at + 1 : self._end(section)])):
+        # What markup divides is not found, and so would not be counted.
+        if before >= FEW_PLACES or (IGNORED in text and (before or word in self.words[at + 1 : self._end(section)])):
             return None
         return _nth_place(text, word, before)
 
@@ -381,7 +377,7 @@ class Layout:
 
 
 def _nth_place(text: str, word: str, before: int) -> Span | None:
-    """Return the span of a word of ASCII in a text, lower case, after so many others of it; None if it is not near."""
+    """Return the span of a word in a text of ASCII, lower case, after so many others of it; None if it is not near."""
     end = 0
     for _ in range(FEW_TRIES):
         start = text.find(word, end)
@@ -390,8 +386,7 @@ def _nth_place(text: str, word: str, before: int) -> Span | None:
         right = text[end : end + FEW_MARKS].lstrip(IGNORED)
         if start < 0 or not (left or start == 0) or not (right or end == len(text)):
             return None
-        # Beyond ASCII, a mark or an apostrophe may belong to the word.
-        if (left[-1:] + right[:1]).isascii() and not (left[-1:].isalnum() or right[:1].isalnum()):
+        if not (left[-1:].isalnum() or right[:1].isalnum()):
             if not before:
                 return start, end
             before -= 1
