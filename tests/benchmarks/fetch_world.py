@@ -13,7 +13,7 @@ import math
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from types import SimpleNamespace
@@ -107,18 +107,6 @@ class VirtualClock:
         return False
 
 
-class ClockedDb(Db):
-    """A database whose clock is the virtual one."""
-
-    def __init__(self, db: Db, clock: VirtualClock) -> None:
-        super().__init__(db.peewee, sqlite=db.sqlite)
-        self._clock = clock
-
-    @property
-    def now(self) -> Any:
-        return peewee.Value(self._clock.now)
-
-
 class InProcessReddit:
     """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClients``."""
 
@@ -196,23 +184,33 @@ class InProcessReddit:
 class FetchWorld:
     """``workspaces`` of them, each on WATCHED subreddits; ``run`` lets ``cycles`` pass, and one more.
 
-    ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all.
+    ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all. ``every``: how
+    often. ``reddit``: what takes the place of Reddit's clients.
     """
 
     def __init__(
-        self, db: Db, workspaces: int, cycles: int, traffic: Traffic = SMALL, fetch: Mapping[str, Any] | None = None
+        self,
+        db: Db,
+        workspaces: int,
+        cycles: int,
+        traffic: Traffic = SMALL,
+        fetch: Mapping[str, Any] | None = None,
+        *,
+        every: str = "5m",
+        reddit: Callable[..., InProcessReddit] = InProcessReddit,
     ) -> None:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
         self.traffic = traffic
         self.watched = max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
-        self.reddit = InProcessReddit(self.clock, random.Random(11), self.ends, traffic)
+        self.every = every
+        self.reddit = reddit(self.clock, random.Random(11), self.ends, traffic)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
-        self.db = ClockedDb(db, self.clock)
+        self.db = Db(db.peewee, sqlite=db.sqlite, clock=self.clock)
         settings = {
             "fetch": {"spare": "save"} | dict(fetch or {}),
             "sources": {"reddit": {"client_id": "bench", "user_agent": "bench"}},
@@ -249,6 +247,10 @@ class FetchWorld:
         for parcel in parcels:
             self.send(parcel.message)
 
+    def send_at(self, at: float, message: Message) -> None:
+        """Let a stage have the message at that time."""
+        self._push(at, message, {})
+
     def _push(self, at: float, message: Message, options: dict[str, Any]) -> None:
         self._sent += 1
         heapq.heappush(self._heap, (at, self._sent, message, options))
@@ -279,10 +281,11 @@ class FetchWorld:
         with self.db.session(), self.db.transaction():
             distinct = min(DISTINCT, workspaces)
             for number in range(distinct):
-                spec = _spec(number, self.traffic.names, self.watched)
-                workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
+                first = number * self.watched
+                names = [self.traffic.names[(first + step) % len(self.traffic.names)] for step in range(self.watched)]
+                self.save(f"w{number}", names, every=self.every)
             raw = self.db.peewee
-            own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
+            own = {"name": "w", "every": self.every, "created_at": START, "next_due_at": START}
             slugs = [f"w{number}" for number in range(distinct, workspaces)]
             for some in batched(slugs):
                 Workspace.insert_many([{"slug": slug, **own} for slug in some]).execute(raw)
@@ -299,6 +302,22 @@ class FetchWorld:
                 Watch.insert_many(rows).execute(raw)
             for rows in batched([{"workspace": copy, "source": "reddit"} for copy in ids[distinct:]]):
                 RefreshDemand.insert_many(rows).execute(raw)
+
+    def save(self, slug: str, names: Sequence[str], *, every: str) -> int:
+        """Save a workspace that watches these subreddits, as an operator saves it; return its id."""
+        spec = WorkspaceSpec(
+            slug=slug,
+            name="w",
+            timezone="UTC",
+            every=every,
+            digest="0 9 * * *",
+            subreddits=tuple(names),
+            kinds=("posts", "comments"),
+            query=(QuerySpec("q", slug),),
+            channel=(),
+        )
+        workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
+        return int(Workspace.select(Workspace.id).where(Workspace.slug == slug).scalar(self.db.peewee))
 
     def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
@@ -338,21 +357,6 @@ class FetchWorld:
                 metrics=self.metrics,
             ),
         )
-
-
-def _spec(number: int, names: Sequence[str], watched: int) -> WorkspaceSpec:
-    first = number * watched
-    return WorkspaceSpec(
-        slug=f"w{number}",
-        name="w",
-        timezone="UTC",
-        every="5m",
-        digest="0 9 * * *",
-        subreddits=tuple(names[(first + step) % len(names)] for step in range(watched)),
-        kinds=("posts", "comments"),
-        query=(QuerySpec("q", f"w{number}"),),
-        channel=(),
-    )
 
 
 def _following(text: str, timezone: str) -> float:
