@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from tests.benchmarks import (
     bench_automata,
+    bench_budget,
     bench_channels,
     bench_delivery,
     bench_digest,
@@ -58,6 +59,7 @@ TABLES = {
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
     "fetch": BenchTable("Fetch, in virtual time", bench_fetch.run, 45),
+    "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 40),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 40),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),

@@ -20,7 +20,6 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
-import peewee
 from prometheus_client import CollectorRegistry
 
 from actors.wiring import Wiring, permits
