@@ -195,6 +195,8 @@ class Permit:
             delay, slot = reservation.delay, reservation.slot
         left = self._held.max_wait
         max_wait = MAX_THREAD_WAIT_SECONDS if left is None else left
+        if self._held.patient:
+            max_wait = 0.0  # its thread may be needed for a message that comes first
         if slot is None or delay > max_wait:
             self._on_wait(delay)
             raise BudgetExhausted(self.key, delay=delay, slot=slot)

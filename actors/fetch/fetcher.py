@@ -32,9 +32,8 @@ from overheard.sources.registry import public_place, source_type
 
 log = get_logger(__name__)
 
-# Of one message's work; chosen, not measured: far below the time limit of a message (stages.py), so that a reading that
-# has just begun can end.
-TURN_SECONDS = 60.0
+# Of one message's work: a run by hand waits for so long if all threads work on longer ones, and wait for tokens.
+TURN_SECONDS = 3.0
 # Until the next turn. Messages that found the source's share full come back at most 0.25 s apart (thread_shares), so
 # one of them gets the thread first.
 TURN_GAP_SECONDS = 0.5

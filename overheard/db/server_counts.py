@@ -17,7 +17,7 @@ from overheard.db.token_rates import Rate
 # Reddit allows a twentieth more than we take by default.
 OTHERS_FREE_FRACTION = 0.03
 # For one count of the server at most: a wrong one must not stop us. The rest is charged with the next one.
-OTHERS_DELAY_SECONDS = 30.0
+OTHERS_DELAY_SECONDS = 20.0
 SAME_WINDOW_SECONDS = 30.0  # the ends of one window, by two answers, differ by less
 BURST_FRACTION = 0.5  # of what the server has left: more than that must not come at once
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from tests.benchmarks import (
     bench_all,
     bench_automata,
+    bench_budget,
     bench_channels,
     bench_delivery,
     bench_digest,
@@ -68,6 +69,7 @@ TABLES = {
     "gaps": BenchTable(
         "Gaps and second looks, in virtual time", lambda: chain(bench_gaps.run(), bench_looks.run()), 20
     ),
+    "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 40),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),

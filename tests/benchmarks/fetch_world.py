@@ -13,14 +13,13 @@ import math
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
-import peewee
 from prometheus_client import CollectorRegistry
 
 from actors.wiring import Wiring, permits
@@ -117,18 +116,6 @@ class VirtualClock:
 
     def is_set(self) -> bool:
         return False
-
-
-class ClockedDb(Db):
-    """A database whose clock is the virtual one."""
-
-    def __init__(self, db: Db, clock: VirtualClock) -> None:
-        super().__init__(db.peewee, sqlite=db.sqlite)
-        self._clock = clock
-
-    @property
-    def now(self) -> Any:
-        return peewee.Value(self._clock.now)
 
 
 class InProcessReddit:
@@ -232,7 +219,8 @@ class FetchWorld:
     """``workspaces`` of them, each on WATCHED subreddits; ``run`` lets ``cycles`` pass, and one more.
 
     ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all; or each watches
-    these ``places``. ``drain``: the seconds for which it runs on when there is nothing new any more.
+    these ``places``. ``every``: how often. ``reddit``: what takes the place of Reddit's clients. ``drain``: the seconds
+    for which it runs on when there is nothing new any more.
     """
 
     def __init__(
@@ -245,26 +233,27 @@ class FetchWorld:
         *,
         places: Sequence[str] = (),
         kinds: tuple[WatchKind, ...] = ("posts", "comments"),
+        every: str = "5m",
         holes: NumberHoles = NO_HOLES,
         clients: Sequence[str] = ("bench",),
         drain: float = 1.5 * CYCLE,
-        reddit: type[InProcessReddit] | None = None,
+        reddit: Callable[..., InProcessReddit] = InProcessReddit,
     ) -> None:
         self.clock = VirtualClock()
         self.ends = START + cycles * CYCLE
         self.traffic = traffic
         self.kinds = kinds
+        self.every = every
         self.drain = drain
         self.places = places or traffic.names
         self.watched = len(places) or max(WATCHED, math.ceil(len(traffic.names) / min(DISTINCT, workspaces)))
-        site = reddit or InProcessReddit
-        self.reddit = site(self.clock, random.Random(11), self.ends, traffic, holes, clients)
+        self.reddit = reddit(self.clock, random.Random(11), self.ends, traffic, holes, clients)
         self.metrics = ProcessMetrics(CollectorRegistry())
         self.stored: dict[str, float] = {}  # item → when its part was stored
         self._parts: dict[tuple[str, int], tuple[Item, ...]] = {}
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
-        self.db = ClockedDb(db, self.clock)
+        self.db = Db(db.peewee, sqlite=db.sqlite, clock=self.clock)
         settings = {
             "fetch": {"spare": "save"} | dict(fetch or {}),
             "sources": {"reddit": {"client": [{"client_id": each} for each in clients], "user_agent": "bench"}},
@@ -306,6 +295,10 @@ class FetchWorld:
         for parcel in parcels:
             self.send(parcel.message)
 
+    def send_at(self, at: float, message: Message) -> None:
+        """Let a stage have the message at that time."""
+        self._push(at, message, {})
+
     def _push(self, at: float, message: Message, options: dict[str, Any]) -> None:
         self._sent += 1
         heapq.heappush(self._heap, (at, self._sent, message, options))
@@ -336,10 +329,11 @@ class FetchWorld:
         with self.db.session(), self.db.transaction():
             distinct = min(DISTINCT, workspaces)
             for number in range(distinct):
-                spec = _spec(number, self.places, self.watched, self.kinds)
-                workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
+                first = number * self.watched
+                names = [self.places[(first + step) % len(self.places)] for step in range(self.watched)]
+                self.save(f"w{number}", names, every=self.every)
             raw = self.db.peewee
-            own = {"name": "w", "every": "5m", "created_at": START, "next_due_at": START}
+            own = {"name": "w", "every": self.every, "created_at": START, "next_due_at": START}
             slugs = [f"w{number}" for number in range(distinct, workspaces)]
             for some in batched(slugs):
                 Workspace.insert_many([{"slug": slug, **own} for slug in some]).execute(raw)
@@ -356,6 +350,22 @@ class FetchWorld:
                 Watch.insert_many(rows).execute(raw)
             for rows in batched([{"workspace": copy, "source": "reddit"} for copy in ids[distinct:]]):
                 RefreshDemand.insert_many(rows).execute(raw)
+
+    def save(self, slug: str, names: Sequence[str], *, every: str) -> int:
+        """Save a workspace that watches these subreddits, as an operator saves it; return its id."""
+        spec = WorkspaceSpec(
+            slug=slug,
+            name="w",
+            timezone="UTC",
+            every=every,
+            digest="0 9 * * *",
+            subreddits=tuple(names),
+            kinds=self.kinds,
+            query=(QuerySpec("q", slug),),
+            channel=(),
+        )
+        workspace_specs.save(self.db, spec, START, following=_following, secret=lambda channel: None)
+        return int(Workspace.select(Workspace.id).where(Workspace.slug == slug).scalar(self.db.peewee))
 
     def _wire(self) -> dict[str, StageWork]:
         parts = SimpleNamespace(db=self.db, config=self.config, clock=self.clock, metrics=self.metrics, stop=self.clock)
@@ -393,21 +403,6 @@ class FetchWorld:
             gaps=GapRequests(**parts),
             places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
         )
-
-
-def _spec(number: int, names: Sequence[str], watched: int, kinds: tuple[WatchKind, ...]) -> WorkspaceSpec:
-    first = number * watched
-    return WorkspaceSpec(
-        slug=f"w{number}",
-        name="w",
-        timezone="UTC",
-        every="5m",
-        digest="0 9 1 1 *",  # never within a run
-        subreddits=tuple(names[(first + step) % len(names)] for step in range(watched)),
-        kinds=kinds,
-        query=(QuerySpec("q", f"w{number}"),),
-        channel=(),
-    )
 
 
 def _following(text: str, timezone: str) -> float:

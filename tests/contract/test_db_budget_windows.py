@@ -241,7 +241,7 @@ def test_others_that_take_a_lot_do_not_stop_us_for_long(traffic: Traffic) -> Non
     shared = SharedKey(traffic, 0.0)
     shared.run(230)
     shared.used += 250
-    assert shared.run(240) >= 4, "one in half a minute and its place among those that wait"
+    assert shared.run(240) >= 6, "one in twenty seconds, and its place among those that wait"
     shared.others = 31.0
     shared.run(600)
     shared.others = 0.0
@@ -256,7 +256,7 @@ def test_a_server_that_counts_nonsense_does_not_stop_us(traffic: Traffic, clock:
         clock.advance(one.reserve(KEY).delay)
         one.observe(KEY, chance.choice([2.0, 40.0, 999.0, 1e6]), chance.choice([0.0, 1.0, 600.0, 86400.0]))
         went += 1
-    assert went >= 1200 / 32
+    assert went >= 1200 / 22
 
 
 def test_a_count_that_falls_by_our_own_requests_charges_nothing(traffic: Traffic, at_clock: Db, clock: Clock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overheard.config import Config
+from overheard.db.token_rates import averaged
 from tests.benchmarks.figures import Figure
 from tests.soak.gauges import DELAYED
 from tests.soak.oracle import is_story
@@ -78,10 +79,11 @@ def _requests(result: Result) -> list[Figure]:
     plan, done, config = result.plan, result.reads, Config()
     minutes = result.elapsed / 60
     rate = float(plan.config["reddit.requests_per_minute"])
+    budget = averaged(rate, config.sources.reddit.burst)
     least = result.said / 100 + done.feeds / config.fetch.group_size
     cycles = done.feeds / (plan.subreddits * 2)
     return [
-        _most("requests in all", result.requests, "", rate * minutes + config.sources.reddit.burst),
+        _most("requests in all", result.requests, "", budget.per_minute * minutes + budget.burst),
         _most("requests in any ten minutes", result.window[0], "", result.window[1]),
         _info("requests in the busiest minute", result.gauges.busiest),
         _none("answers 429", result.statuses.get(429, 0)),
