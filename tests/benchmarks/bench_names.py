@@ -51,14 +51,16 @@ class NamedWorld(FetchWorld):
 
     def _get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         what = "names" if "sr_name" in params else path.rpartition("/")[2]
-        self.requests.append((self.clock.now, what))
         if what == "names" and not self._asks:
             raise RetryableError("names cannot be asked for")
+        before = len(self.reddit.requested_at)
         try:
             return self._answer(path, params, call)
         except BadRequest as error:
             reason = json.loads(error.answer.text).get("reason")
             raise FeedRefused(reason or ("refused" if error.answer.status == 403 else "missing"), call.names) from None
+        finally:  # not what found no token
+            self.requests += [(at, what) for at in self.reddit.requested_at[before:]]
 
     def found(self) -> set[str]:
         """Return the places that are known to be bad."""
