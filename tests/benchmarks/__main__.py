@@ -67,9 +67,9 @@ TABLES = {
         "Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run(), bench_all.run()), 45
     ),
     "gaps": BenchTable(
-        "Gaps and second looks, in virtual time", lambda: chain(bench_gaps.run(), bench_looks.run()), 20
+        "Gaps and second looks, in virtual time", lambda: chain(bench_gaps.run(), bench_looks.run()), 30
     ),
-    "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 40),
+    "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 20),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
@@ -77,7 +77,7 @@ TABLES = {
     "digest": BenchTable("A digest of 5,000 mentions, PostgreSQL", bench_digest.run, 12),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
-    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 120),
+    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 85),
     "costs": BenchTable("What sources cost", bench_source_costs.run, 48),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 12),
 }

@@ -57,10 +57,10 @@ SCENES = (
     Scene("one busy subreddit among 49 quiet ones", BUSY, cycles=6),
     Scene("200 mixed", mixed(200)),
     Scene("200 mixed, spare budget for freshness", mixed(200), spare="freshness"),
-    Scene("100 workspaces, 250 subreddits", SMALL, workspaces=100),
     Scene("2,000 mixed", mixed(2_000)),
 )
 FULL = (
+    Scene("100 workspaces, 250 subreddits", SMALL, workspaces=100),
     Scene("10,000 workspaces, the same 250 subreddits", SMALL, workspaces=10_000),
     Scene("the top 2,000", top(2_000)),
     Scene("the top 2,000, spare budget for freshness", top(2_000), spare="freshness"),

@@ -4,7 +4,7 @@ Run: python -m tests.benchmarks.bench_names [--full]; after the table of fetch i
 
 Reddit refuses a request that names a bad subreddit, or drops that name silently; both are tried. Beside it is the usual
 way, halving what is refused: it is what happens where names cannot be asked for. Where they are dropped silently, that
-finds none of them. Halving, and dropping, are shown for FEW names; ``--full`` does it for all.
+finds none of them. All are shown for FEW names, with ``--full`` for PLACES.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class NamedWorld(FetchWorld):
 def run(few: int = FEW) -> Iterator[Figure]:
     """Figures for each way in which Reddit treats bad names, and for halving."""
     log.configure("CRITICAL", style="text")
-    scenes: tuple[tuple[Multi, int], ...] = (("refuse", PLACES), ("drop", few))
+    scenes: tuple[tuple[Multi, int], ...] = (("refuse", few), ("drop", few))
     for multi, places in scenes:
         with database() as db:
             world = NamedWorld(db, multi, places)

@@ -158,16 +158,18 @@ def test_processes_that_start_before_rabbitmq_wait_for_it(tmp_path: Path, postgr
 
 
 def test_rate_limits_and_errors_of_a_source_cost_only_time(farm: Farm) -> None:
-    # A group for each fault of Reddit: one with several in a row would wait longer and longer.
+    # A group for each fault of Reddit: one with several in a row would wait longer and longer. And few faults in a row:
+    # a source that fails for ten seconds is asked only now and then.
     farm.settings["FETCH__GROUP_SIZE"] = "1"
     farm.workspace(subreddits=("python", "linux", "rust", "golang"), watch=(HACKER_NEWS,))
     farm.everything()
     farm.wait_for_items(say(farm, 4))
     farm.simulator.faults.fail(429, times=2, retry_after="1")
+    farm.wait_for_items(say(farm, 5, first=4), seconds=60)
     farm.simulator.faults.fail(503, times=3)
     farm.hackernews.faults.fail(429, retry_after="1")
     farm.hackernews.faults.reset()
-    farm.wait_for_items(say(farm, 10, first=4), seconds=60)
+    farm.wait_for_items(say(farm, 5, first=9), seconds=60)
     # Only now: Hacker News has one feed, which would wait longer and longer with all four in a row.
     for faults in (farm.simulator.faults, farm.hackernews.faults):
         faults.html(status=200, times=1)
