@@ -48,12 +48,12 @@ def work(context: Context) -> StageWork:
         # What nothing waits for takes only spare tokens; it is never urgent, so nothing is taken from the share itself.
         if message.places or message.back_to or message.fill is not None:
             return BudgetNeed(budget.key, share=budget.recheck_key)
-        return BudgetNeed(budget.key, patient=_is_patient(message))
+        return BudgetNeed(budget.key, patient=is_patient(message))
 
     return StageWork(fetcher.fetch, need)
 
 
-def _is_patient(message: FetchWorkspace) -> bool:
+def is_patient(message: FetchWorkspace) -> bool:
     """Return True if runs that are requested by hand come first: a reading that has not begun, planned or due."""
     by_hand = message.workspace_id is not None and message.reason not in ON_SCHEDULE
     return not by_hand and (message.resume is None or message.resume.pages == 0)

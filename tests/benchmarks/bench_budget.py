@@ -43,10 +43,10 @@ SUBREDDITS = 600
 WORKSPACES = 6
 GROUP_SIZE = 5  # so that few subreddits ask for many requests
 EVERY_SECONDS = 20
-WARM_SECONDS = 300.0
+WARM_SECONDS = 240.0
 SAVED_TOKENS = 475  # half of ten minutes' requests
 RUN_WORKSPACES, RUN_SUBREDDITS = 30, 2  # that are run by hand
-RUN_SECONDS = 12.0  # between two runs by hand, on average
+RUN_SECONDS = 8.0  # between two runs by hand, on average
 
 
 class ReadingStart(NamedTuple):
@@ -88,10 +88,10 @@ class CountingReddit(InProcessReddit):
 def run(*, full: bool = False) -> Iterator[Figure]:
     """Figures of a budget that is too small, of one that is shared, and of one that was not used."""
     log.configure("ERROR", style="text")
-    cycles = 24 if full else 2
+    cycles = 24 if full else 1
     yield from after_quiet_time()
     yield from overloaded("7 × the budget", cycles)
-    yield from overloaded("the same, others take 60 %", cycles if full else 1, others=60.0)
+    yield from overloaded("the same, others take 60 %", cycles + 1, others=60.0)
 
 
 def after_quiet_time() -> Iterator[Figure]:
@@ -126,7 +126,7 @@ def overloaded(name: str, cycles: int, others: float = 0.0) -> Iterator[Figure]:
             reddit=lambda *args: CountingReddit(*args, others=others),
         )
         begin, end = START + WARM_SECONDS, world.ends + CYCLE
-        runs = list(_by_hand(world, begin, end))
+        runs = list(_by_hand(world, begin, end, RUN_SECONDS * PER_MINUTE / (PER_MINUTE - others)))
         world.run()
     reddit = world.reddit
     assert isinstance(reddit, CountingReddit)
@@ -147,14 +147,14 @@ def overloaded(name: str, cycles: int, others: float = 0.0) -> Iterator[Figure]:
     yield Figure(f"{name}: the oldest, times the mean", max(ages) / mean, "×", None if others else 1.5, False)
 
 
-def _by_hand(world: FetchWorld, begin: float, end: float) -> Iterator[tuple[float, frozenset[str]]]:
-    """Save small workspaces, and request runs of them at random times; yield when, and their subreddits."""
+def _by_hand(world: FetchWorld, begin: float, end: float, seconds: float) -> Iterator[tuple[float, frozenset[str]]]:
+    """Save small workspaces, and request a run of one every ``seconds`` or so; yield when, and its subreddits."""
     chance = random.Random(3)
     with world.db.session(), world.db.transaction():
         places = [tuple(chance.sample(world.traffic.names, RUN_SUBREDDITS)) for _ in range(RUN_WORKSPACES)]
         ids = [world.save(f"hand{number}", each, every="1d") for number, each in enumerate(places)]
     at = begin
-    while (at := at + chance.expovariate(1.0 / RUN_SECONDS)) < end:
+    while (at := at + chance.expovariate(1.0 / seconds)) < end:
         number = chance.randrange(RUN_WORKSPACES)
         world.send_at(at, FetchWorkspace(workspace_id=ids[number], source="reddit", fresh_since=at, reason="trigger"))
         yield at, frozenset(places[number])

@@ -358,7 +358,7 @@ class FetchWorld:
             name="w",
             timezone="UTC",
             every=every,
-            digest="0 9 1 1 *",
+            digest="0 9 1 1 *",  # never within a run
             subreddits=tuple(names),
             kinds=self.kinds,
             query=(QuerySpec("q", slug),),

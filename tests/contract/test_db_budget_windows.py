@@ -108,6 +108,13 @@ def test_a_quiet_time_saves_a_burst_which_the_next_ten_minutes_lack(traffic: Tra
     assert fullest(traffic.sent) <= TOKENS
 
 
+def test_after_a_long_time_of_constant_demand_a_burst_is_saved_as_fast(traffic: Traffic, clock: Clock) -> None:
+    traffic.saturate(900)
+    clock.advance(620)
+    assert traffic.at_once() >= 149, "what was used before that is not owed"
+    assert fullest(traffic.sent) <= TOKENS
+
+
 def test_a_burst_before_and_one_after_a_window_s_end(traffic: Traffic, clock: Clock) -> None:
     traffic.reserve()
     clock.advance(1200)

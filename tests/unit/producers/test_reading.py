@@ -10,11 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from overheard.config import Config
 from overheard.db import feeds, groups, source_health
+from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work
+from overheard.operations.request_rates import rate_of
+from overheard.sources.registry import SOURCES
 from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
 from producers.reading import DOWN_SECONDS, LOST_SECONDS, PROBE_SECONDS, ReadingPlanner
 from producers.second_looks import LOOK_LOST_SECONDS
@@ -327,3 +330,24 @@ def test_what_second_looks_would_take_is_planned_for(world: World, db: Db, clock
     Feed.update(rate=9.0).execute(db.peewee)
     day = config(spare="freshness", look_back="1m")
     assert other_work.requests_per_second(db, "reddit", day, clock()) == pytest.approx(0.03), "of one a second"
+
+
+def test_readings_that_wait_for_their_slots_are_as_many_as_the_next_step_can_serve(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    world.workspace(subreddits=[f"sub{number}" for number in range(40)])
+    was_read(db, clock)
+    clock.advance(400)
+    own = planner(db, clock, asked, group_size=1)
+    budget = SOURCES["reddit"].budget(own.config)
+    assert budget is not None
+    limiter = DatabaseLimiter(db, {"reddit": rate_of(budget)})
+    while limiter.reserve(budget.key, patient=True).delay < 3.0:
+        pass
+    own.step()
+    assert 1 <= len(asked) <= 2, "of five seconds, three are taken"
+    asked.clear()
+    limiter.block(budget.key, 60)
+    clock.advance(LOST_SECONDS)
+    own.step()
+    assert asked == [], "nothing can be read before the end of the block"
