@@ -60,7 +60,6 @@ class PlanMaker:
         self._current: CurrentPlan | None = None
         self._made_at = self._repacked_at = -math.inf
         self._interests = -1
-        self._unread = False
         self._longest: Mapping[int, float] = {}
 
     def current(self, now: float) -> CurrentPlan:
@@ -73,15 +72,14 @@ class PlanMaker:
                 self._interests = interests
             made = self._make(now)
             self._show(made)
-            self._unread = made.unread
             self._current, self._made_at = CurrentPlan.of(made), now
         return self._current
 
     def _make(self, now: float) -> SourcePlan:
-        repack = self._unread or now - self._repacked_at >= REPACK_SECONDS
-        made = self._planned(now, repack=repack)
-        if repack:
-            self._repacked_at = now
+        made = self._planned(now, repack=False)
+        # Not while feeds are read for the first time: of the others alone, the best groups would soon change again.
+        if not made.unread and now - self._repacked_at >= REPACK_SECONDS:
+            made, self._repacked_at = self._planned(now, repack=True), now
         return self._planned(now, repack=False) if self._regroup(made, now) else made
 
     def _planned(self, now: float, *, repack: bool) -> SourcePlan:

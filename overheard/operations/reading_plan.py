@@ -37,7 +37,7 @@ class SourcePlan(msgspec.Struct, frozen=True):
     @property
     def unread(self) -> bool:
         """Return True if the rate of some feed is not known yet: it should not change its group by a guess."""
-        return any(feed.rate is None for feed in self.feeds.values())
+        return any(feed.rate is None and not feed.failures for feed in self.feeds.values())
 
     @property
     def overloaded(self) -> bool:
