@@ -136,12 +136,12 @@ class Fetcher:
                 return self.second_look.read(message, budget)
             if message.fill is not None:
                 return self.gaps.fill(message, message.fill, budget)
+            if message.places:
+                return self.reviews.review(message, budget)
             return self._fetch(FetchRun(message, budget, deque(), until=self.clock() + TURN_SECONDS))
 
     def _fetch(self, run: FetchRun) -> Outcome:
         began, workspace, source = self.clock(), run.message.workspace_id, run.message.source
-        if run.message.places:
-            return self.reviews.review(run.message, run.budget)
         if workspace is None:
             return self._fetch_group(run)
         later = self._resume(run) or self._refresh(run, workspace, began)
@@ -191,6 +191,8 @@ class Fetcher:
         """Read the queued groups, and what they are divided into, until one has to wait for the budget."""
         while run.queued:
             if self.clock() >= run.until:
+                if run.message.group_id is not None:
+                    return None  # the plan asks for what the group was divided into; the message names only one half
                 return Later(TURN_GAP_SECONDS, msgspec.structs.replace(run.message, resume=None))
             group_id, may_grow = run.queued.popleft()
             poll = self.leases.claim(group_id, may_grow=may_grow)

@@ -1,8 +1,8 @@
 """Second looks: read a group's listing again, past what is known, for what appeared there at its own old place.
 
 A comment that a moderator approves late, or a post that is restored, is listed below the cursor, where no poll reads.
-A second look reads from the newest page back to a date. It holds no lease and moves no
-cursor, so polls of the group go on meanwhile. It takes spare tokens only; while there are none, its message waits.
+A second look reads from the newest page back to a date. It holds no lease and moves no cursor, so polls of the group
+go on meanwhile. It takes spare tokens only; while there are none, its message waits.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 
 from overheard.config import Config
-from overheard.db import gap_filling, place_checks, reading
+from overheard.db import gap_filling, place_checks
 from overheard.db.database import Db
 from overheard.db.gap_filling import GapBacklog
+from overheard.db.reading import FeedState
 from overheard.items import ALL
 from overheard.reading.paging import pages
 from overheard.sources.registry import SOURCES, source_type
@@ -21,9 +23,12 @@ FILL_SECONDS, FILL_LEAST_SECONDS = 1200.0, 300.0
 LOOKS_MAX_FRACTION = 0.03
 
 
-def requests_per_second(db: Db, source: str, config: Config, now: float) -> float:
-    """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks."""
-    return _filling(db, source, now) + _second_looks(db, source, config) + _place_checks(db, source, now)
+def requests_per_second(db: Db, source: str, feeds: Iterable[FeedState], config: Config, now: float) -> float:
+    """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks.
+
+    ``feeds``: those that are watched.
+    """
+    return _filling(db, source, now) + _second_looks(source, feeds, config) + _place_checks(db, source, now)
 
 
 def gap_requests(db: Db) -> int:
@@ -41,13 +46,13 @@ def _filling(db: Db, source: str, now: float) -> float:
     return _requests(source, left) / max(left.found_at + FILL_SECONDS - now, FILL_LEAST_SECONDS)
 
 
-def _second_looks(db: Db, source: str, config: Config) -> float:
+def _second_looks(source: str, feeds: Iterable[FeedState], config: Config) -> float:
     """Return what it takes to read each listing back to the last look, and as far again, once every ``look_back``."""
     look_back, budget = config.fetch.look_back_seconds, source_type(source).budget(config)
     if not look_back or budget is None:
         return 0.0
     rates: dict[int, float] = defaultdict(float)
-    for feed in reading.watched_feeds(db, source):
+    for feed in feeds:
         if feed.place != ALL:
             rates[feed.group_id] += feed.rate or 0.0
     wanted = sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())

@@ -91,7 +91,7 @@ def source_plan(
         room=request_room(source, config),
         budget=budget,
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
-        other_work=other_work.requests_per_second(db, source, config, now),
+        other_work=other_work.requests_per_second(db, source, feeds.values(), config, now),
     )
     return SourcePlan(source, plan(_groups(source, feeds.values(), longest), rules, repack=repack), budget, feeds)
 

@@ -6,9 +6,9 @@ from overheard.operations.reading_plan import SourcePlan
 
 
 def relief_of_overload(made: SourcePlan) -> str:
-    """Return what would make an overloaded plan fit, with the costliest listing of everything if there is one."""
+    """Return what would make an overloaded plan fit: to leave out everything of a source, where that would do."""
     costliest = made.most_by_number
-    if costliest is None:
+    if costliest is None or costliest.requests < made.plan.demanded - made.budget:
         return "Watch fewer subreddits, raise `every`, or add a client."
     return (
         f"{costliest.group.kind.capitalize()} of all of {made.source.capitalize()} need about "

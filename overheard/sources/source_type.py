@@ -126,8 +126,12 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def capabilities(self) -> tuple[str, ...]:
         """Return what it can do, in fixed words."""
-        asks = self.places_size is not None
-        optional = {"lookup": self.lookup_size is not None, "search": self.searchable, "places": asks}
+        optional = {
+            "lookup": self.lookup_size is not None,
+            "search": self.searchable,
+            "places": self.places_size is not None,
+            "enumerate": self.numbered_size is not None,
+        }
         return ("stream" if self.streamed else "list", *(word for word, has in optional.items() if has))
 
     def place_label(self, place: str) -> str:

@@ -7,10 +7,9 @@ from overheard.matching.markup.blocks import Blocks
 from overheard.matching.markup.inline import Inline
 from overheard.matching.markup.mask import Mask, Span
 
-# A text without any of these, nor a link or an address, is its own mask.
-_ANY_MARK = re.compile(r"[\\`&<>*_~^|\n\r•]|\][(:]")
+# A text without any of these, nor an address, is its own mask.
+_ANY_MARK = re.compile(r"[\\`&<>\[*_~^|\n\r•]")
 _ITEM_OR_HEADING = re.compile(r"[ \t]*+(?:[-+#=]|\d++[.)])")
-_HIDING = b"*~`^\\<>_&%"  # the first characters of what _HIDES finds
 # Marks change the words, their neighbours or their joints only if they remove words (tags, entities, targets, what is
 # encoded), or if they are between letters or digits without white space: **Ac**me, **wi**-fi. Twenty signs in a row are
 # not counted.
@@ -60,11 +59,7 @@ def address_mask(text: str) -> str:
 
 def needs_mask(text: str) -> bool:
     """Return False only if the text itself contains all words, neighbours and joints that its mask contains."""
-    if "](" in text or "]:" in text:
-        return True
-    # Most texts have none of the signs, and this is several times as fast as the search for them.
-    data = text.encode("utf-8", "surrogatepass")
-    return len(data.translate(None, _HIDING)) < len(data) and _HIDES.search(text) is not None
+    return "](" in text or "]:" in text or _HIDES.search(text) is not None
 
 
 def _is_plain(text: str) -> bool:

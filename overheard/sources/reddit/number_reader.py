@@ -61,10 +61,10 @@ CLOCK_SECONDS = 60.0  # by which an item must be newer than the last one read to
 class NumberPosition(msgspec.Struct, omit_defaults=True):
     """The state of a reading between two pages.
 
-    ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``at_head``:
-    the head is reached, and numbers are left to be asked for again. ``head``: an item's
-    number near the head, 0 while unknown. ``step``: the distance of the numbers that are asked for. ``back``: by how
-    much a first reading begins earlier if it has to. ``count``: new items, the first of them created after ``from_at``.
+    ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``at_head``: the head is
+    reached, and numbers are left to be asked for again. ``head``: an item's number near the head, 0 while unknown.
+    ``step``: the distance of the numbers that are asked for. ``back``: by how much a first reading begins earlier if it
+    has to. ``count``: new items, the first of them created after ``from_at``.
     """
 
     cursor: NumberCursor

@@ -14,7 +14,7 @@ from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
 from overheard.chunking import CHUNK_MAX_BYTES
 from overheard.config import FetchSettings
-from overheard.db import canaries, feeds, groups, rechecks, refreshes, source_health, storing, workspaces
+from overheard.db import canaries, feeds, groups, reading, rechecks, refreshes, source_health, storing, workspaces
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, StoredItem
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
@@ -1090,6 +1090,26 @@ def test_a_busy_feed_joins_a_quiet_one_whose_items_the_listing_no_longer_shows(
     reddit.requests.clear()
     assert set(more) <= set(stage.run_group(world.group("quiet").id))
     assert len(reddit.requests) == 1, "from now on the names end it"
+
+
+def test_the_plan_asks_for_what_a_planned_group_was_divided_into_if_its_turn_is_over(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    post(5, "one")
+    post(5, "two")
+    stage.run(world.workspace(subreddits=["one", "two"]))
+    assert world.group("one").id == world.group("two").id
+    stage.clock.advance(300)
+    news = [*post(60, "one"), *post(60, "two")]
+    reddit.before = lambda: stage.clock.advance(TURN_SECONDS / 5)
+    message = FetchWorkspace(source="reddit", group_id=world.group("one").id, reason="planned")
+    assert stage.fetcher.fetch(message, Budget()) is None
+    stage.store(stage.sent.take())
+    halves = {world.group(name).id for name in ("one", "two")}
+    assert len(halves) == 2
+    assert {group.id for group in reading.free_groups(world.db, "reddit", stage.clock())} == halves
+    found = {name for group in sorted(halves) for name in stage.run_group(group)}
+    assert set(news) <= found
 
 
 def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(

@@ -13,7 +13,7 @@ from actors import fetch
 from actors.fetch.fetcher import Fetcher
 from actors.fetch.gap_filling import READ_LEASE_SECONDS, REQUESTS, RETRY_MIN_SECONDS, STORE_LEASE_SECONDS
 from overheard.config import Config, FetchSettings
-from overheard.db import gap_filling, gaps, source_health, storing
+from overheard.db import gap_filling, gaps, reading, source_health, storing
 from overheard.db.database import Db
 from overheard.db.models import Gap, GapFilling, Mention, Poll, StoredItem, Workspace
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError, Unavailable
@@ -414,7 +414,9 @@ def test_the_plan_makes_room_for_gaps_and_more_when_they_wait_for_long(pipeline:
     world.workspace()
 
     def room() -> float:
-        return other_work.requests_per_second(world.db, "reddit", config, pipeline.clock())
+        return other_work.requests_per_second(
+            world.db, "reddit", reading.watched_feeds(world.db, "reddit"), config, pipeline.clock()
+        )
 
     without = room()  # its places are to be checked
     pipeline.gap(1000, 1000 + 150_000 - 1)

@@ -10,7 +10,7 @@ import pytest
 
 from actors.fetch.fetcher import Fetcher
 from overheard.config import Config, FetchSettings
-from overheard.db import feeds, place_checks, place_renames, queries, source_health, storing, workspace_specs
+from overheard.db import feeds, place_checks, place_renames, queries, reading, source_health, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Incident, Poll, Watch
 from overheard.db.place_checks import ABSENT, CHECK_SECONDS
@@ -472,12 +472,18 @@ def test_the_plan_leaves_requests_for_what_is_due(world: World, reddit: Reddit) 
     reddit.make(*NAMES[:3])
     reddit.run(world.workspace(subreddits=NAMES[:3]))
     now, config = reddit.clock, Config.model_validate({"fetch": {"look_back": "0"}})
-    assert other_work.requests_per_second(reddit.db, "reddit", config, now()) == 0.0
+    assert (
+        other_work.requests_per_second(reddit.db, "reddit", reading.watched_feeds(reddit.db, "reddit"), config, now())
+        == 0.0
+    )
     now.advance(CHECK_SECONDS + 1)
-    due = other_work.requests_per_second(reddit.db, "reddit", config, now())
+    due = other_work.requests_per_second(reddit.db, "reddit", reading.watched_feeds(reddit.db, "reddit"), config, now())
     assert due == pytest.approx(3 / 100 / place_checks.RESOLVE_SECONDS)
     reddit.review()
-    assert other_work.requests_per_second(reddit.db, "reddit", config, now()) == 0.0
+    assert (
+        other_work.requests_per_second(reddit.db, "reddit", reading.watched_feeds(reddit.db, "reddit"), config, now())
+        == 0.0
+    )
 
 
 def test_without_spare_tokens_a_review_waits(world: World, reddit: Reddit) -> None:

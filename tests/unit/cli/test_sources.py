@@ -26,7 +26,7 @@ from overheard.simulators.feeds import FeedsSimulator
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.mastodon import MastodonSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator
-from overheard.sources import ItemLookup, ItemSearch, PlaceCheck, StreamedSource
+from overheard.sources import ItemLookup, ItemSearch, NumberedItems, PlaceCheck, StreamedSource
 from overheard.sources.registry import SOURCES, watchable
 
 from .conftest import Run, lines, rows
@@ -267,6 +267,7 @@ def test_capabilities_are_those_of_the_sources(reddit: None, folder: Path, monke
         opened = resolve_name(entry.factory)(config, ProcessMetrics(CollectorRegistry()), system_clock)
         assert ("lookup" in entry.capabilities) == isinstance(opened, ItemLookup), name
         assert ("places" in entry.capabilities) == isinstance(opened, PlaceCheck), name
+        assert ("enumerate" in entry.capabilities) == isinstance(opened, NumberedItems), name
         assert ("search" in entry.capabilities) == isinstance(opened, ItemSearch), name
         assert ("stream" in entry.capabilities) == isinstance(opened, StreamedSource), name
         opened.close()

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.config import Config
-from overheard.db import feeds, groups, source_health
+from overheard.db import feeds, groups, reading, source_health
 from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Workspace
@@ -324,12 +324,14 @@ def test_what_second_looks_would_take_is_planned_for(world: World, db: Db, clock
     world.workspace(subreddits=["a", "all"])
     was_read(db, clock, rate=0.05)
     spare, pages_of_an_hour = config(spare="freshness"), 2.3  # of 180 items
-    planned = other_work.requests_per_second(db, "reddit", spare, clock())
+    planned = other_work.requests_per_second(db, "reddit", reading.watched_feeds(db, "reddit"), spare, clock())
     assert planned == pytest.approx(pages_of_an_hour / 1800, rel=0.2)
-    assert other_work.requests_per_second(db, "reddit", config(), clock()) == 0.0
+    assert other_work.requests_per_second(db, "reddit", reading.watched_feeds(db, "reddit"), config(), clock()) == 0.0
     Feed.update(rate=9.0).execute(db.peewee)
     day = config(spare="freshness", look_back="1m")
-    assert other_work.requests_per_second(db, "reddit", day, clock()) == pytest.approx(0.03), "of one a second"
+    assert other_work.requests_per_second(
+        db, "reddit", reading.watched_feeds(db, "reddit"), day, clock()
+    ) == pytest.approx(0.03), "of one a second"
 
 
 def test_readings_that_wait_for_their_slots_are_as_many_as_the_next_step_can_serve(
