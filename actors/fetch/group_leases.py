@@ -53,7 +53,9 @@ class GroupLeases:
         limit = self._limit(group)
         room = planning.room_of(group, limit.places)
         now = self.clock()
-        if group.cursor is None:
+        if group.cursor is None and group.by_number:
+            others = []  # they join when all are read
+        elif group.cursor is None:
             others = feeds.never_read(self.db, group, now=now, room=room - len(group.feeds)) if room > 1 else []
         else:
             group, others = self._of_one_bin(group, now)

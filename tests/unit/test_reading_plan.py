@@ -137,7 +137,7 @@ def test_half_empty_groups_that_the_busiest_leave_join_others() -> None:
     quiet = [PackedFeed(100 + number, 1e-4, 300.0, 10) for number in range(9_040)]
     mixed = [GroupFeeds(0, "posts", (*busy[:45], *quiet[:5])), GroupFeeds(1, "posts", (*busy[45:], *quiet[5:40]))]
     others = [GroupFeeds(2 + start, "posts", tuple(quiet[start : start + 50])) for start in range(40, 9_040, 50)]
-    packing = plan([*mixed, *others], ReadingRules(RequestRoom(50, None), 1.0, 15.0)).packing["posts"]
+    packing = plan([*mixed, *others], ReadingRules(RequestRoom(50, None), 8.0, 15.0)).packing["posts"]
     assert set(packing[0]) == set(range(50))
     (joined,) = (group for group in packing if quiet[0].id in group)
     assert len(joined) == 40

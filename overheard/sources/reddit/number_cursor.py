@@ -9,7 +9,7 @@ import msgspec
 # After a number was first asked for without an item: most items appear within seconds of their number, and a moderator
 # takes minutes or hours to approve one that a filter holds. Chosen, not measured.
 ABSENT_SECONDS = (30.0, 120.0, 900.0)
-HELD_SECONDS = (120.0, 300.0, 900.0, 3600.0, 10_800.0)  # of watched places
+HELD_SECONDS = (120.0, 300.0, 600.0, 1200.0, 3600.0, 10_800.0)  # of watched places
 HELD_ANYWHERE_SECONDS = (900.0,)  # of all of Reddit: they are too many to be asked for more often
 BATCH_NUMBERS = 20  # of one entry, so that several fit into a page
 # More are given up, the oldest first: a cursor has to fit into a message. Those of all comments take about 6,000.
