@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from overheard.db import gaps
-from overheard.errors import RetryableError
 from overheard.messages import Message
 from overheard.observability import log
 from overheard.sources.reddit.requestor import RequestPurpose
@@ -66,8 +65,6 @@ class TroubledReddit(InProcessReddit):
     def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """As on other days, but for faults, deletions and kills."""
         answer = super().get(path, params, call)
-        if self._trouble.random() < FAULT_SHARE:
-            raise RetryableError("502")
         after = cast(dict[str, Any], answer)["data"]["after"]
         if after is not None and self._trouble.random() < FAULT_SHARE:
             self._store.take_away(after, "author")
@@ -76,6 +73,10 @@ class TroubledReddit(InProcessReddit):
             self._kill_at = self.clock() + KILL_SECONDS
             raise Killed
         return answer
+
+    def fails(self) -> bool:
+        """Return True if Reddit answers this request with an error."""
+        return self._trouble.random() < FAULT_SHARE
 
     def _show(self, name: str, at: float) -> None:
         if self._trouble.random() < LATE_SHARE:
