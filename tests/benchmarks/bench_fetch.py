@@ -5,8 +5,9 @@ Run: python -m tests.benchmarks.bench_fetch [--full]
 In virtual time, on SQLite: these are counts, not speeds. What is counted begins after WARM_CYCLES, when the rates of
 the feeds are known. The bound is what a client that knew everything would need: for posts and for comments, in each
 cycle, a request for each hundred new items, or for each group of feeds, whichever is more. Reading each feed of each
-workspace on its own is the usual way; its count is calculated. ``--full`` adds ten thousand workspaces
-and the busiest 2,000 subreddits of Reddit, which take minutes.
+workspace on its own is the usual way; its count is calculated. What ``arithmetic`` says of the
+same world is beside it, too. ``--full`` adds ten thousand workspaces and the busiest 2,000 subreddits of Reddit, which
+take minutes.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ from __future__ import annotations
 import random
 import sys
 import timeit
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from overheard.config import FetchSettings
 from overheard.observability import log
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced
 from overheard.reading.plan import GroupFeeds, ReadingRules, plan
-from tests.benchmarks.fetch_world import CYCLE, SMALL, START, FetchWorld, Traffic, database, of_site
+from tests.benchmarks.arithmetic import ArithmeticRules, expected
+from tests.benchmarks.fetch_world import CYCLE, LATENCY, SMALL, START, FetchWorld, Traffic, database, of_site
 from tests.benchmarks.figures import Figure, print_table
 
 ALLOWED = 1.15  # times the bound
 FRESH_SECONDS = (15.0, 60.0, 120.0)  # age when stored: p50, p95, p99
 WARM_CYCLES = 2
 BUDGET_PER_MINUTE = 95.0
+AGREED_PERCENT = 10.0
+MANY_AGES = 2_000
 
 
 class Scene(NamedTuple):
@@ -128,7 +133,27 @@ def measured(scene: Scene) -> list[Figure]:
         figures.append(
             Figure(f"{scene.name}: age when stored, p{part * 100:.0f}", age, "s", None if saves else most, False)
         )
-    return figures
+    return [*figures, *by_arithmetic(scene, world.config.fetch, asked, ages)]
+
+
+def by_arithmetic(scene: Scene, fetch: FetchSettings, asked: float, ages: Sequence[float]) -> Iterator[Figure]:
+    """Yield what arithmetic says, and how far what was measured is from it."""
+    traffic, per_second = scene.traffic, BUDGET_PER_MINUTE / 60.0
+    whole = sum(traffic.weights.values())
+    kinds = [
+        [rate * weight / whole for weight in traffic.weights.values()] for rate in (traffic.posts, traffic.comments)
+    ]
+    freshest = fetch.freshest if fetch.spare == "freshness" else None
+    rules = ArithmeticRules(fetch.group_size, CYCLE, LATENCY, per_second, freshest, fetch.look_back_seconds)
+    said = expected(kinds, rules)
+    difference = abs(asked / said.requests - 1.0) * 100.0
+    yield Figure(f"{scene.name}: by arithmetic, requests a minute", said.requests, "")
+    yield Figure(f"{scene.name}: … from which it differs by", difference, "%", AGREED_PERCENT, False)
+    # The median of a few hundred ages is that far from the true one by chance.
+    agreed = AGREED_PERCENT if len(ages) >= MANY_AGES else None
+    difference = abs(ages[len(ages) // 2] / said.age - 1.0) * 100.0
+    yield Figure(f"{scene.name}: by arithmetic, age when stored, p50", said.age, "s")
+    yield Figure(f"{scene.name}: … from which it differs by", difference, "%", agreed, False)
 
 
 def _gaps(world: FetchWorld) -> float:
