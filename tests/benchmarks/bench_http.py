@@ -35,8 +35,8 @@ EVERY_SECONDS = 4
 REQUESTS_PER_MINUTE = 600
 START_SECONDS = 60.0  # within which a process makes its first request
 JOIN_SECONDS = 3.0  # until another workspace comes: the plan is made again, with the rates of the first readings
-WARM_SECONDS = 6.0
-DRAIN_SECONDS = 8.0
+WARM_SECONDS = 5.0
+DRAIN_SECONDS = 6.0
 
 
 class RunResult(NamedTuple):
@@ -101,7 +101,7 @@ class LiveScene(NamedTuple):
     fetch: Mapping[str, Any]
     plain: type[InProcessReddit]
     http: type[HttpReddit]
-    seconds: float = 20.0
+    seconds: float = 16.0
 
 
 BAD_DAY = HttpScene(
