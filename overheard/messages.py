@@ -81,11 +81,11 @@ class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feeds: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
 
 
-NumberRanges = Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]  # in order, both ends included
+NumberRanges = Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]  # both ends included
 
 
 class FillProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to resume a poll that fills gaps: ``looked_up`` of the numbers in ``ranges`` are, the lowest ones.
+    """Where to resume a poll that fills gaps: the first ``looked_up`` of the numbers in ``ranges`` are, in their order.
 
     ``parts`` are sent; no request begins after ``until``.
     """
@@ -133,7 +133,7 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class NumbersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The numbers of a source's items that a poll has looked up: ranges, in order, both ends included."""
+    """The numbers of a source's items that a poll has looked up: ranges, both ends included."""
 
     source: Text
     kind: FeedKind

@@ -55,7 +55,7 @@ def _rows(source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now
     for gap in missed:
         from_item, from_at = gap.since or (None, None)
         to_item, to_at = gap.until or (None, None)
-        next_number, last_number = _numbers(source, from_item, to_item) or (None, None)
+        first_number, last_number = _numbers(source, from_item, to_item) or (None, None)
         row: dict[str, object] = {
             "from_item": from_item,
             "from_at": from_at,
@@ -63,7 +63,7 @@ def _rows(source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now
             "to_at": to_at,
             "reason": gap.reason,
             "found_at": now,
-            "next_number": next_number,
+            "first_number": first_number,
             "last_number": last_number,
         }
         yield from (row | {"feed": feed} for feed in feed_ids)
