@@ -87,7 +87,7 @@ NumberRanges = Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]  
 class FillProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to resume a poll that fills gaps: the first ``looked_up`` of the numbers in ``ranges`` are, in their order.
 
-    ``parts`` are sent; no request begins after ``until``.
+    ``parts`` are sent; no request begins after ``until``. ``empty``: the numbers of requests that found no item at all.
     """
 
     poll_id: Text
@@ -95,6 +95,7 @@ class FillProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: float
     looked_up: Count = 0
     parts: Count = 0
+    empty: NumberRanges = ()
 
 
 ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other is a request by hand
@@ -133,11 +134,15 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class NumbersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The numbers of a source's items that a poll has looked up: ranges, both ends included."""
+    """The numbers of a source's items that a poll has looked up: ranges, both ends included.
+
+    ``empty``: those of requests that found no item at all.
+    """
 
     source: Text
     kind: FeedKind
     ranges: NumberRanges
+    empty: NumberRanges = ()
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

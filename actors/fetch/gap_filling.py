@@ -96,7 +96,7 @@ class GapFiller:
         poll = uuid.uuid4().hex
         if not gap_filling.claim(self.db, message.source, kind, poll, now=now, lease=READ_LEASE_SECONDS):
             return None  # a repeated message
-        left = gap_filling.to_look_up(self.db, message.source, kind, REQUESTS * size)
+        left = gap_filling.to_look_up(self.db, message.source, kind, REQUESTS * size, now)
         if not left:
             gap_filling.release(self.db, poll)
             return None
@@ -134,6 +134,9 @@ class GapFiller:
                 self.health.record_clients(self.sources[source])
             self.health.record_success(source)
             parts = progress.parts + self._send(source, kind, page, progress)
+            if len(page.absent) == len(numbers):
+                empty = joined([*progress.empty, *((number, number) for number in numbers)])
+                progress = msgspec.structs.replace(progress, empty=tuple(empty))
             progress = msgspec.structs.replace(progress, looked_up=progress.looked_up + len(numbers), parts=parts)
         return progress, None
 
@@ -143,7 +146,8 @@ class GapFiller:
             gap_filling.release(self.db, poll)
             return
         gap_filling.extend(self.db, poll, self.clock() + STORE_LEASE_SECONDS)
-        read = NumbersRead(source, kind, tuple(joined(beginning(progress.ranges, progress.looked_up))))
+        ranges = joined(beginning(progress.ranges, progress.looked_up))
+        read = NumbersRead(source, kind, tuple(ranges), empty=progress.empty)
         self.send(ItemsFetched(part=PollPart(poll=poll, part=parts, parts=parts + 1, numbers=read), items=()))
         log.info("gaps read", poll=poll, source=source, kind=kind, numbers=progress.looked_up, parts=parts)
 

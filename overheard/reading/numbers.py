@@ -17,8 +17,23 @@ NEIGHBOURS_NUMBERS = 500
 APPROVED_LATE_MAX_NUMBERS = 12_000
 
 
+# Reasons of gaps between two numbers that were asked for themselves: these are exact. Some of a hole's numbers had no
+# item yet; those of a jump are far more than were published at the time, so it probably holds nothing.
+HOLE, JUMP = "hole", "jump"
+# Before such numbers are looked up again: a source that shows nothing for a while shows it later, and so does a filter.
+HOLE_SECONDS = 900.0
+# Of a jump, at a time, from its upper end: what was published just after it is there.
+JUMP_NUMBERS = 1000
+EMPTY_NUMBERS = 300  # in a row, without an item: the rest of the jump has none, either. Chosen, not measured
+
+
+def gap_range(reason: str, since: int, until: int) -> NumberRange:
+    """Return the numbers to look up for a gap between two items."""
+    return (min(since, until), max(since, until)) if reason in (HOLE, JUMP) else with_margins(since, until)
+
+
 def with_margins(since: int, until: int) -> NumberRange:
-    """Return the numbers to look up for a gap between two items that were read."""
+    """Return the numbers to look up for a gap between two items that a listing has shown."""
     first, last = min(since, until), max(since, until)
     approved_late = min(last - first, APPROVED_LATE_MAX_NUMBERS)
     return max(first - max(approved_late, NEIGHBOURS_NUMBERS), 0), last + NEIGHBOURS_NUMBERS

@@ -23,6 +23,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work
 from overheard.operations.other_work import FILL_LEAST_SECONDS, FILL_SECONDS
 from overheard.outcomes import Later, Rejected
+from overheard.reading.numbers import HOLE_SECONDS, JUMP_NUMBERS
 from overheard.sources import NumberedPage
 from overheard.sources.reddit.names import numbered
 from producers.gap_filling import (
@@ -300,13 +301,39 @@ def test_without_spare_tokens_the_gap_stays_open_until_it_is_too_old(
     assert world.rows(Poll) == [] or all(row["finished_at"] for row in world.rows(Poll))
 
 
-def test_a_gap_without_numbers_stays_open_until_it_is_too_old(pipeline: Pipeline, world: World) -> None:
+def test_a_gap_without_numbers_stays_open_until_it_is_too_old(pipeline: Pipeline, world: World, metric: Metric) -> None:
     world.workspace()
     pipeline.gap(0, 0, first_number=None, last_number=None)
     assert pipeline.tick() == 0
     pipeline.clock.advance(LOST_AFTER_SECONDS + REPORT_SECONDS)
     assert pipeline.tick() == 0
     assert pipeline.states == {"lost": 1}
+    assert gaps.listing(world.db, limit=1)[0].reason == "horizon, cannot be filled"
+    lost = {reason: metric("gaps_lost_total", source="reddit", reason=reason) for reason in ("age", "unnumbered")}
+    assert lost == {"age": 0, "unnumbered": 1}, "nothing alerts to it a second time"
+
+
+def test_a_jump_in_the_numbers_is_filled_by_few_requests(pipeline: Pipeline, world: World) -> None:
+    world.workspace(subreddits=["all"])
+    missed = pipeline.item(999_950)
+    pipeline.gap(1000, 1_000_000, "all", reason="jump")
+    pipeline.gap(1000, 100_000_000, "all", reason="jump", first_number=2_000_000)  # more than is affordable
+    pipeline.clock.advance(HOLE_SECONDS)
+    pipeline.run(3)
+    assert pipeline.states == {"filled": 2}
+    assert len(pipeline.source.asked) == 2 * JUMP_NUMBERS // 100
+    assert pipeline.stored == {missed}
+
+
+def test_a_jump_that_holds_items_after_all_is_looked_up(pipeline: Pipeline, world: World) -> None:
+    world.workspace(subreddits=["all"])
+    missed = {pipeline.item(number) for number in range(7000, 10_001, 50)}
+    pipeline.gap(1000, 10_000, "all", reason="jump")
+    pipeline.clock.advance(HOLE_SECONDS)
+    pipeline.run(10)
+    assert pipeline.stored == missed
+    assert pipeline.states == {"filled": 1}
+    assert len(pipeline.source.asked) == 4 * JUMP_NUMBERS // 100
 
 
 def test_a_gap_that_can_never_be_looked_up_is_lost_at_once(pipeline: Pipeline, world: World, metric: Metric) -> None:
