@@ -24,7 +24,8 @@ from overheard.sources import Page, ReadRequest
 from overheard.sources.reddit import names, number_reader
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.listing_reader import ListingCursor
-from overheard.sources.reddit.number_cursor import MISSING_MAX_NUMBERS, bounded, missing_of
+from overheard.sources.reddit.names import number_of
+from overheard.sources.reddit.number_cursor import MISSING_KEPT_NUMBERS, MISSING_MAX_NUMBERS, bounded, missing_of
 from overheard.sources.reddit.source import RedditSource
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
 
@@ -40,6 +41,7 @@ class NumberedReddit:
         self.content = SimulatedContent(lambda: self.now, seed=3, holes=holes)
         self.routes = Routes(self.content)
         self.refuses_listing = False
+        self.hidden: set[str] = set()  # what is not found by its number
         self.fails_in = math.inf  # requests until one fails
         self.requests: list[str] = []
         self.source = RedditSource(
@@ -64,7 +66,11 @@ class NumberedReddit:
         if self.refuses_listing and path.startswith("r/"):
             raise FeedRefused("refused", ("all",))
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
-        return json.loads(self.routes.read(request, Holder("c", None, math.inf)).text)
+        answer = json.loads(self.routes.read(request, Holder("c", None, math.inf)).text)
+        if not path.startswith("r/"):
+            children = answer["data"]["children"]
+            answer["data"]["children"] = [each for each in children if each["data"]["name"] not in self.hidden]
+        return answer
 
     def post(self, count: int = 1, *, held: bool = False) -> list[str]:
         made = []
@@ -206,7 +212,23 @@ def test_a_jump_in_the_numbers_does_not_stop_it(jump: int) -> None:
     world.now += 5.0
     world.read()
     assert not world.lost
-    assert len(world.gaps) == (1 if jump > number_reader.LAG_NUMBERS else 0), "what was only sampled is a gap"
+    expected = ["jump"] if jump > number_reader.LAG_NUMBERS else []
+    assert [gap.reason for gap in world.gaps] == expected, "what was only sampled is a gap"
+
+
+def test_a_source_that_shows_nothing_for_a_while_has_not_jumped() -> None:
+    world = NumberedReddit()
+    world.run(60.0, 10.0)
+    hidden = len(world.posted)
+    for _ in range(300):
+        world.now += 1.0
+        world.post(10)
+    world.hidden = set(world.posted[hidden:])
+    world.run(60.0, 10.0, chance=2)
+    (gap,) = world.gaps
+    assert gap.reason == "hole", "so many numbers may have been given in the time"
+    first, last = number_of(gap.since[0]) or 0, number_of(gap.until[0]) or 0
+    assert all(first <= (number_of(name) or 0) <= last for name in world.hidden)
 
 
 def test_numbers_that_fall_back_do_not_stop_it() -> None:
@@ -352,9 +374,27 @@ def test_a_cursor_stays_small_enough_for_a_message() -> None:
     missing = [
         entry for at in range(3000) for entry in missing_of(range(at * 100, at * 100 + 7), START + at, START + at)
     ]
-    kept = bounded(missing)
-    assert sum(len(entry.numbers) for entry in kept) <= MISSING_MAX_NUMBERS
-    assert kept[-1] == missing[-1], "the newest are kept"
+    kept, given_up = bounded(missing)
+    assert MISSING_KEPT_NUMBERS - 7 <= sum(len(entry.numbers) for entry in kept) <= MISSING_KEPT_NUMBERS
+    assert [*given_up, *kept] == missing, "the newest are kept"
+    assert bounded(kept) == (kept, [])
+
+
+def test_what_a_cursor_cannot_hold_becomes_gaps() -> None:
+    world = NumberedReddit()
+    world.post(10)
+    world.read()
+    held = world.post(MISSING_MAX_NUMBERS + 10, held=True)
+    world.post()
+    world.catch_up()
+    gaps = world.gaps
+    assert {gap.reason for gap in gaps} == {"hole"}
+    bounds = [[number_of(item) or 0 for item, _ in (gap.since, gap.until)] for gap in gaps]
+    cursor = json.loads(world.cursor or "")
+    in_cursor = {first + offset for first, offsets, *_ in cursor["missing"] for offset in offsets}
+    in_gaps = {number for first, last in bounds for number in range(first, last + 1)}
+    assert {number_of(name) for name in held} <= in_gaps | in_cursor
+    assert len(in_gaps) <= MISSING_MAX_NUMBERS - MISSING_KEPT_NUMBERS + 100
 
 
 def test_all_that_is_to_be_asked_again_is_asked_in_the_readings_of_a_site_that_is_quiet_now() -> None:
