@@ -28,6 +28,9 @@ class GroupPace(msgspec.Struct, frozen=True):
     rate: float
 
 
+UNPLANNED = GroupPace(PLAN_SECONDS, 0.0)  # what backs off, from the end of that until the next plan
+
+
 class CurrentPlan(msgspec.Struct, frozen=True):
     """The plan of one source that is followed now. ``budget``: the requests a second that it may use.
 
@@ -45,7 +48,7 @@ class CurrentPlan(msgspec.Struct, frozen=True):
         of_feed = {
             feed.id: GroupPace(each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds
         }
-        paces = {feed.group_id: of_feed[feed.id] for feed in made.feeds.values()}
+        paces = {feed.group_id: of_feed.get(feed.id, UNPLANNED) for feed in made.feeds.values()}
         return cls(made.budget, max(made.budget - made.plan.requests, 0.0), paces)
 
 
