@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from overheard.items import FeedKind, Item
+from overheard.reading.packing import BY_NUMBER_MAX_FEEDS
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -45,11 +46,12 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``behind``: the source has more, so that the feeds are not fresh; ``lag``: the seconds before the poll until which
     they are read nevertheless, if that is known. ``retry_at``: the source wants no earlier poll.
     ``new`` counts the new items of the last ``seconds``, for each of ``feed_ids`` in their order; () if unknown.
-    ``look``: the poll was a second look: it is recorded as one, and moves no cursor.
+    ``pace``: how many items a second the source numbers, if the poll shows it. ``look``: the poll was a second look: it
+    is recorded as one, and moves no cursor.
     """
 
     group_id: Id
-    feed_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
+    feed_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=BY_NUMBER_MAX_FEEDS)]
     cursor: Cursor
     read_at: float
     room: Count | None = None
@@ -58,8 +60,9 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     behind: bool = False
     lag: Annotated[float, Meta(ge=0)] | None = None
     retry_at: float = 0.0
-    new: Annotated[tuple[int, ...], Meta(max_length=1000)] = ()
+    new: Annotated[tuple[int, ...], Meta(max_length=BY_NUMBER_MAX_FEEDS)] = ()
     seconds: float = 0.0
+    pace: Annotated[float, Meta(ge=0)] | None = None
     look: bool = False
 
 

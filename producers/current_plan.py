@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 
 import msgspec
@@ -14,18 +15,24 @@ from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import reading_plan
 from overheard.operations.reading_plan import SourcePlan
+from overheard.reading.packing import BY_NUMBER_BIN
 
 log = get_logger(__name__)
 
 PLAN_SECONDS = 30.0  # between two plans: rates change slowly, and a burst fills no listing in that time
-REPACK_SECONDS = 600.0  # between two times that other groups are considered
+# Between two times that other groups are considered: soon at first, as the first readings show little of the rates.
+REPACK_FIRST_SECONDS, REPACK_SECONDS = 60.0, 600.0
 
 
 class GroupPace(msgspec.Struct, frozen=True):
-    """How often a group is to be read, in seconds, and its new items a second."""
+    """How often a group is to be read, in seconds, and its new items a second.
+
+    ``numbers``: that are looked up a second once it has joined those that are read by number; 0 for a listing.
+    """
 
     interval: float
     rate: float
+    numbers: float = 0.0
 
 
 UNPLANNED = GroupPace(PLAN_SECONDS, 0.0)  # what backs off, from the end of that until the next plan
@@ -44,11 +51,17 @@ class CurrentPlan(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, made: SourcePlan) -> CurrentPlan:
-        """Return what is followed of a plan. Feeds of one group have one pace."""
-        of_feed = {
-            feed.id: GroupPace(each.interval, each.rate) for each in made.plan.groups for feed in each.group.feeds
+        """Return what is followed of a plan. Feeds of one group have one pace; some may not have joined others yet."""
+        of_feed = {feed.id: each for each in made.plan.groups for feed in each.group.feeds}
+        rates: dict[int, float] = defaultdict(float)
+        for feed in made.feeds.values():
+            rates[feed.group_id] += feed.rate or 0.0
+        paces = {
+            feed.group_id: GroupPace(planned.interval, rates[feed.group_id], planned.group.numbers)
+            if (planned := of_feed.get(feed.id)) is not None
+            else UNPLANNED
+            for feed in made.feeds.values()
         }
-        paces = {feed.group_id: of_feed.get(feed.id, UNPLANNED) for feed in made.feeds.values()}
         return cls(made.budget, max(made.budget - made.plan.requests, 0.0), paces)
 
 
@@ -61,7 +74,8 @@ class PlanMaker:
         self.config = config
         self.metrics = metrics
         self._current: CurrentPlan | None = None
-        self._made_at = self._repacked_at = -math.inf
+        self._made_at = self._repack_at = -math.inf
+        self._repack_seconds = REPACK_FIRST_SECONDS
         self._interests = -1
         self._longest: Mapping[int, float] = {}
 
@@ -81,8 +95,10 @@ class PlanMaker:
     def _make(self, now: float) -> SourcePlan:
         made = self._planned(now, repack=False)
         # Not while feeds are read for the first time: of the others alone, the best groups would soon change again.
-        if not made.unread and now - self._repacked_at >= REPACK_SECONDS:
-            made, self._repacked_at = self._planned(now, repack=True), now
+        if not made.unread and now >= self._repack_at:
+            made = self._planned(now, repack=True)
+            self._repack_at = now + self._repack_seconds
+            self._repack_seconds = min(2.0 * self._repack_seconds, REPACK_SECONDS)
         return self._planned(now, repack=False) if self._regroup(made, now) else made
 
     def _planned(self, now: float, *, repack: bool) -> SourcePlan:
@@ -97,15 +113,20 @@ class PlanMaker:
     def _regroup(self, made: SourcePlan, now: float) -> bool:
         """Give feeds new bins where the plan wants it, and bins to feeds without one; return True if any changed."""
         packings = [feeds for packing in made.plan.packing.values() for feeds in packing]
+        by_number = made.plan.by_number
         # The old numbers are not used again: a group that still has one would join the wrong feeds.
-        first = 1 + max((feed.bin or 0 for feed in made.feeds.values()), default=0)
+        first = 1 + max((feed.bin or 0 for feed in made.feeds.values()), default=BY_NUMBER_BIN)
         bins = {feed: number for number, feeds in enumerate(packings, start=first) for feed in feeds}
+        bins |= dict.fromkeys(by_number, BY_NUMBER_BIN)
         if bins:
-            log.info("feeds regrouped", stage="tick", source=self.source, groups=len(packings), feeds=len(bins))
+            numbers = {"groups": len(packings), "feeds": len(bins), "by_number": len(by_number)}
+            log.info("feeds regrouped", stage="tick", source=self.source, **numbers)
         else:
             room = reading_plan.request_room(self.source, self.config)
             bins = reading_plan.placements(made.feeds.values(), self._longest, room)
         if bins:
             reading.set_bins(self.db, bins)
             groups.separate(self.db, self.source, now)
+        for kind in {feed.kind for feed in made.feeds.values() if bins.get(feed.id, feed.bin) == BY_NUMBER_BIN}:
+            groups.choose_by_number(self.db, self.source, kind)
         return bool(bins)

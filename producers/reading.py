@@ -19,7 +19,7 @@ from overheard.db.reading import GroupState
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import reading_plan, request_rates
-from overheard.reading.paging import pages
+from overheard.reading.paging import pages, pages_by_number
 from overheard.sources.registry import SOURCES
 from producers.current_plan import CurrentPlan, PlanMaker
 from producers.second_looks import SecondLooks
@@ -108,7 +108,7 @@ class ReadingPlanner:
             if pace is None or state.retry_at > now:
                 continue
             age = now - (state.fresh_at if state.behind else state.began_at)
-            needed = pages(pace.rate * age)
+            needed = pages_by_number(pace.numbers * age) if state.chosen else pages(pace.rate * age)
             if state.began_at < state.asked_at and now - state.asked_at < LOST_SECONDS:
                 waiting += needed
             elif state.behind or state.began_at + pace.interval <= now + self.config.tick.interval / 2.0:

@@ -18,6 +18,7 @@ from overheard.db.database import Db
 from overheard.db.groups import Group
 from overheard.errors import Unavailable
 from overheard.messages import PollProgress
+from overheard.reading.packing import BY_NUMBER_BIN, BY_NUMBER_MAX_FEEDS
 from overheard.sources import GroupLimit, Source
 
 
@@ -52,7 +53,9 @@ class GroupLeases:
         limit = self._limit(group)
         room = planning.room_of(group, limit.places)
         now = self.clock()
-        if group.cursor is None:
+        if group.cursor is None and group.by_number:
+            others = []  # they join when all are read
+        elif group.cursor is None:
             others = feeds.never_read(self.db, group, now=now, room=room - len(group.feeds)) if room > 1 else []
         else:
             group, others = self._of_one_bin(group, now)
@@ -71,8 +74,8 @@ class GroupLeases:
             groups.divide(self.db, group, [feed for feed, each in bins.items() if each == other])
         if others:
             group = groups.load(self.db, [group.id])[0]
-        if number is None:
-            return group, []
+        if number is None or (number == BY_NUMBER_BIN and not group.by_number):
+            return group, []  # of the latter, the chosen group of the bin takes in all others
         ids = reading.groups_of_bin(
             self.db, number, group.source, group.kind, besides=group.id, read_since=group.read_at, now=now
         )
@@ -80,6 +83,8 @@ class GroupLeases:
         return group, [each for each in groups.load(self.db, ids) if {feed.bin for feed in each.feeds} == {number}]
 
     def _limit(self, group: Group) -> GroupLimit:
+        if group.by_number:
+            return GroupLimit(BY_NUMBER_MAX_FEEDS)
         limit = self.sources[group.source].group_limit
         return msgspec.structs.replace(limit, places=min(limit.places, self.rules.group_size))
 

@@ -30,12 +30,13 @@ def fitting(group: Group, others: Sequence[Group], limit: GroupLimit) -> list[Gr
     """Return those of ``others``, in order, that fit into one request with the group."""
     # ``all`` covers every place anyway. A feed that was refused is retried alone: another refusal would cost requests
     # of all feeds that share its group.
-    if any(feed.place == ALL or feed.failures for feed in group.feeds):
+    if any((feed.place == ALL and not group.by_number) or feed.failures for feed in group.feeds):
         return []
     chosen: list[Group] = []
     count, length, room = len(group.feeds), _bytes(group), room_of(group, limit.places)
     for other in others:
-        room_then = min(room, room_of(other, limit.places))
+        # How many feeds fit into a listing does not matter to what is read by numbers.
+        room_then = room if group.by_number else min(room, room_of(other, limit.places))
         if count + len(other.feeds) <= room_then and _fits(length + _bytes(other), limit):
             chosen.append(other)
             count, length, room = count + len(other.feeds), length + _bytes(other), room_then

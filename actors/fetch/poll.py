@@ -53,6 +53,7 @@ class GroupPoll(msgspec.Struct):
             position=self.progress.position,
             since=group.began_at,
             back_to=self.back_to,
+            by_number=group.by_number,
         )
 
     def record_page(self, page: Page, now: float) -> None:
@@ -83,7 +84,7 @@ class GroupPoll(msgspec.Struct):
         """Return the state that store gives to the group when all parts are stored; ``page`` is the last one read."""
         feeds = tuple(feed.id for feed in self.group.feeds)
         target = PollTarget(self.group.id, feeds, page.cursor, self.progress.read_at, room, missed)
-        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds(page))
+        return msgspec.structs.replace(target, new=self._new(page), seconds=self._seconds(page), pace=page.pace)
 
     def look(self) -> PollTarget:
         """Return what store records of a second look when all parts are stored."""

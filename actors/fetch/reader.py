@@ -82,7 +82,7 @@ class Reader:
             poll.record_items(page.items)
             done = page.complete or page.position is None or poll.progress.pages >= self.rules.max_pages
             # A single feed cannot be divided: what its listing no longer holds is a gap, which the target records.
-            overflow = done and not page.complete and len(poll.group.feeds) > 1
+            overflow = done and page.unread is not None and len(poll.group.feeds) > 1
             self.send_page(poll, page, self._target(poll, page) if done and not overflow else None)
             if page.changed:
                 early = self.clock() - EARLY_FRACTION * self.recheck_within

@@ -74,7 +74,7 @@ class SecondLook:
         """Return the look as a poll of its feeds; None if they are gone."""
         progress = message.resume
         group = next(iter(groups.load(self.db, [message.group_id or 0])), None) if progress is None else None
-        if progress is None and group is not None:
+        if progress is None and group is not None and not group.by_number:  # it may have become so since
             feeds = tuple(feed.id for feed in group.feeds)
             progress = PollProgress(f"look-{uuid.uuid4().hex}", group.id, read_at=self.clock(), feeds=feeds)
             polls.begin(self.db, progress.poll_id, self.clock())

@@ -92,7 +92,7 @@ def _groups(made: SourcePlan) -> Iterator[PlannedGroup]:
             rate_per_minute=round(60.0 * each.rate, 3),
             interval_seconds=round(each.interval, 1),
             requests_per_minute=round(60.0 * each.requests, 3),
-            method="ids" if each.group.by_number else "list",
+            method="ids" if each.group.numbers else "list",
         )
 
 

@@ -9,6 +9,9 @@ machines, so their clocks have to agree to less than the time between two readin
 
 A group is divided when its source refuses it (one of the feeds is the reason) and when it has more new items than the
 source lists: both parts keep the cursor. Feeds that no active workspace watches are split off in the same way.
+
+Where a source's items have numbers, one group of a kind may be read by these. All feeds of BY_NUMBER_BIN join it, each
+group after its next reading, by the same rule.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ from overheard.db import gaps
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Poll, Watch, Workspace
-from overheard.items import FeedKind
+from overheard.items import ALL, FeedKind
 from overheard.messages import PollTarget
 from overheard.reading import rates
-from overheard.reading.rates import FeedRate
+from overheard.reading.packing import BY_NUMBER_BIN
+from overheard.reading.rates import MEMORY_SECONDS, FeedRate
+from overheard.sources.registry import source_type
 
 
 class FeedRow(msgspec.Struct, frozen=True):
@@ -42,7 +47,7 @@ class FeedRow(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group: the columns of ``FeedGroup``, and its feeds."""
+    """A group: the columns of ``FeedGroup``, and its feeds. ``chosen``: to be read by its items' numbers."""
 
     id: int
     source: str
@@ -52,6 +57,7 @@ class Group(msgspec.Struct, frozen=True):
     read_at: float
     room: int | None
     looked_at: float = 0.0
+    chosen: bool = False
     feeds: tuple[FeedRow, ...] = ()
 
     @property
@@ -59,13 +65,21 @@ class Group(msgspec.Struct, frozen=True):
         """The places to request from the source."""
         return tuple(feed.place for feed in self.feeds)
 
+    @property
+    def by_number(self) -> bool:
+        """Return True if its items are read by their numbers: it has everything of a source, or was chosen for that."""
+        if source_type(self.source).numbered_size is None:
+            return False
+        chosen = self.chosen and all(feed.bin == BY_NUMBER_BIN for feed in self.feeds)
+        return chosen or any(feed.place == ALL for feed in self.feeds)
+
 
 # In place of a poll's id: the group is free and its reading did not happen. The sweep must find it, and demand a
 # reading for the workspaces that waited for it. The stored text is older than the constant's name.
 FREE_UNREAD = "given up"
 
 FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin)
-COLUMNS = tuple(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-1])
+COLUMNS = (*(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-2]), FeedGroup.by_number)
 
 
 def make(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[int]:
@@ -104,7 +118,7 @@ def _watched_by_active(db: Db, group: Group) -> set[int]:
     query = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Watch.feed.in_([feed.id for feed in group.feeds]), Workspace.active)
+        .where(Watch.feed.in_(Feed.select(Feed.id).where(Feed.group == group.id)), Workspace.active)
         .distinct()
     )
     return {feed for (feed,) in query.tuples().execute(db.peewee)}
@@ -203,7 +217,13 @@ def divide(
 
 
 def separate(db: Db, source: str, now: float) -> None:
-    """Divide the groups that no poll holds and that have feeds of several bins, so that these can join their own."""
+    """Divide the groups that no poll holds and that have feeds of several bins, so that these can join their own.
+
+    A group that has lost all feeds of BY_NUMBER_BIN is a listing's again.
+    """
+    of_bin = Feed.select(Feed.id).where(Feed.group == FeedGroup.id, Feed.bin == BY_NUMBER_BIN)
+    left = (FeedGroup.source == source) & FeedGroup.by_number & ~fn.EXISTS(of_bin)
+    FeedGroup.update(by_number=False).where(left).execute(db.peewee)
     bins = fn.count(Feed.bin.distinct())
     mixed = (
         Feed.select(Feed.group)
@@ -221,6 +241,18 @@ def separate(db: Db, source: str, now: float) -> None:
             for other in others:
                 divide(db, group, [feed.id for feed in group.feeds if feed.bin == other], poll=None)
             FeedGroup.update(poll=None, lease_until=0).where(FeedGroup.id == group_id).execute(db.peewee)
+
+
+def choose_by_number(db: Db, source: str, kind: str) -> None:
+    """Choose the group that all others of BY_NUMBER_BIN are to join, unless there is one: the one read last."""
+    of_bin = Feed.select(Feed.id).where(Feed.group == FeedGroup.id, Feed.bin == BY_NUMBER_BIN)
+    of_kind = (FeedGroup.source == source) & (FeedGroup.kind == kind) & fn.EXISTS(of_bin)
+    everything = fn.EXISTS(Feed.select(Feed.id).where(Feed.group == FeedGroup.id, Feed.place == ALL))
+    if FeedGroup.select().where(of_kind, FeedGroup.by_number | everything).exists(db.peewee):
+        return
+    read = of_kind & FeedGroup.cursor.is_null(False)
+    last = FeedGroup.select(FeedGroup.id).where(read).order_by(FeedGroup.began_at.desc(), FeedGroup.id).limit(1)
+    FeedGroup.update(by_number=True, room=None).where(FeedGroup.id.in_(last)).execute(db.peewee)
 
 
 def extend(db: Db, poll: str, until: float) -> None:
@@ -288,7 +320,7 @@ def finish(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], 
             continue
         if stored[0][1] > started_at:
             continue
-        read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room}
+        read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room, "pace": target.pace}
         _move(db, group=target.group_id, began_at=started_at, **read)
         _update_rates(db, target)
         _refresh(db, group=target.group_id, at=_read_until(target, started_at), retry_at=target.retry_at)
@@ -314,8 +346,9 @@ def _locked(db: Db, group: Any) -> Any:
 
 
 @compiled
-def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: Any) -> Any:
-    read = FeedGroup.update(cursor=cursor, began_at=began_at, read_at=read_at, room=room)
+def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: Any, pace: Any) -> Any:
+    known = fn.coalesce(pace, FeedGroup.pace)
+    read = FeedGroup.update(cursor=cursor, began_at=began_at, read_at=read_at, room=room, pace=known)
     return read.where(FeedGroup.id == group)
 
 
@@ -333,13 +366,25 @@ def _refresh(db: Db, group: Any, at: Any, retry_at: Any) -> Any:
 def _update_rates(db: Db, target: PollTarget) -> None:
     if not target.new:
         return
-    before = {feed: FeedRate(*rate) for feed, *rate in _rates(db, feeds=list(target.feed_ids))}
-    found = zip(target.feed_ids, target.new, strict=True)
-    after = {feed: rates.updated(before[feed], new, target.seconds) for feed, new in found if feed in before}
-    Feed.update(
-        rate=Case(Feed.id, [(feed, rate.rate) for feed, rate in after.items()], Feed.rate),
-        rate_seconds=Case(Feed.id, [(feed, rate.seconds) for feed, rate in after.items()], Feed.rate_seconds),
-    ).where(Feed.id.in_(list(after))).execute(db.peewee)
+    found = {feed: new for feed, new in zip(target.feed_ids, target.new, strict=True) if new}
+    _quiet(db, group=target.group_id, seconds=max(target.seconds, 0.0), besides=[*found, 0])
+    before = {feed: FeedRate(*rate) for feed, *rate in _rates(db, feeds=[*found, 0])}
+    after = {feed: rates.updated(rate, found[feed], target.seconds) for feed, rate in before.items()}
+    if after:
+        Feed.update(
+            rate=Case(Feed.id, [(feed, rate.rate) for feed, rate in after.items()], Feed.rate),
+            rate_seconds=Case(Feed.id, [(feed, rate.seconds) for feed, rate in after.items()], Feed.rate_seconds),
+        ).where(Feed.id.in_(list(after))).execute(db.peewee)
+
+
+@compiled
+def _quiet(db: Db, group: Any, seconds: Any, besides: Any) -> Any:
+    """``rates.updated`` with no new items, for all feeds at once: hardly any of a large group has news."""
+    known = Case(None, [(Feed.rate.is_null(), 0.0)], db.least(Feed.rate_seconds, MEMORY_SECONDS))
+    rests_on = known + seconds
+    rate = Case(None, [(rests_on > 0.0, fn.coalesce(Feed.rate, 0.0) * known / rests_on)], fn.coalesce(Feed.rate, 0.0))
+    quiet = (Feed.group == group) & Feed.id.not_in(besides)
+    return Feed.update(rate=rate, rate_seconds=rests_on).where(quiet)
 
 
 @compiled

@@ -88,7 +88,8 @@ class RefreshDemand(Table):
 # divided for having more new items than the source lists; None: as many as is configured. ``poll``: the poll that holds
 # the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it.
 # ``looked_at``: when the latest second look began that is stored, and before the first one, when the group was made;
-# ``look_asked_at``: when the planner last asked for one.
+# ``look_asked_at``: when the planner last asked for one. ``by_number``: the plan wants it to be read by its items'
+# numbers; ``pace``: how many of them a second the source gave out lately, as its latest reading showed.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -102,6 +103,8 @@ class FeedGroup(Table):
     asked_at = DoubleField(default=0)
     looked_at = DoubleField(default=0)
     look_asked_at = DoubleField(default=0)
+    by_number = BooleanField(default=False)
+    pace = DoubleField(null=True)
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ class GroupState(msgspec.Struct, frozen=True):
     """``began_at``: of its latest reading; ``asked_at``: when the planner last asked for one.
 
     ``fresh_at``: the time until which everything is read, before ``began_at`` if that reading has left a backlog.
+    ``chosen``: for a reading by numbers.
     """
 
     id: int
@@ -39,6 +41,7 @@ class GroupState(msgspec.Struct, frozen=True):
     asked_at: float
     retry_at: float
     fresh_at: float
+    chosen: bool = False
 
     @property
     def behind(self) -> bool:
@@ -52,6 +55,15 @@ def watched_feeds(db: Db, source: str) -> list[FeedState]:
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
     rows = Feed.select(*columns).where(Feed.source == source, Feed.id.in_(watched), Feed.group.is_null(False))
     return [FeedState(*row) for row in rows.order_by(Feed.id).tuples().execute(db.peewee)]
+
+
+def paces(db: Db, source: str) -> dict[str, float]:
+    """Return by kind how many items a second the source numbers: the median of what its groups' readings showed."""
+    found: dict[str, list[float]] = {}
+    rows = FeedGroup.select(FeedGroup.kind, FeedGroup.pace).where(FeedGroup.source == source, FeedGroup.pace > 0.0)
+    for kind, pace in rows.tuples().execute(db.peewee):
+        found.setdefault(kind, []).append(pace)
+    return {kind: median(some) for kind, some in found.items()}
 
 
 def schedules(db: Db, source: str) -> list[tuple[int, str, str]]:
@@ -80,7 +92,8 @@ def free_groups(db: Db, source: str, now: float) -> list[GroupState]:
 def _free(db: Db, source: Any, now: Any) -> Any:
     of_group = Feed.select(Feed.retry_at).where(Feed.group == FeedGroup.id).order_by(Feed.retry_at.desc()).limit(1)
     fresh = Feed.select(fn.MIN(Feed.fresh_at)).where(Feed.group == FeedGroup.id)
-    return FeedGroup.select(FeedGroup.id, FeedGroup.began_at, FeedGroup.asked_at, of_group, fresh).where(
+    columns = (FeedGroup.id, FeedGroup.began_at, FeedGroup.asked_at, of_group, fresh, FeedGroup.by_number)
+    return FeedGroup.select(*columns).where(
         FeedGroup.source == source, FeedGroup.cursor.is_null(False), FeedGroup.lease_until < now
     )
 

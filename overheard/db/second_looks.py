@@ -21,7 +21,7 @@ def due(db: Db, source: str, *, looked_before: float, asked_before: float, now: 
     """Return the groups that were read, and had no second look since a time, the longest ago first.
 
     Left out are those for which one was asked since ``asked_before`` and is not stored yet, those with a feed that
-    backs off, and what holds everything of the source: it is not read as a listing.
+    backs off, and what is read by the items' numbers.
     """
     under_way = (FeedGroup.look_asked_at > FeedGroup.looked_at) & (FeedGroup.look_asked_at > asked_before)
     left_out = Feed.select(Feed.group).where(Feed.source == source, (Feed.retry_at > now) | (Feed.place == ALL))
@@ -31,6 +31,7 @@ def due(db: Db, source: str, *, looked_before: float, asked_before: float, now: 
             FeedGroup.source == source,
             FeedGroup.cursor.is_null(False),
             FeedGroup.looked_at <= looked_before,
+            ~FeedGroup.by_number,
             ~under_way,
             FeedGroup.id.not_in(left_out.where(Feed.group.is_null(False))),
         )

@@ -12,6 +12,7 @@ from overheard.db.database import Db
 from overheard.db.gap_filling import GapBacklog
 from overheard.db.reading import FeedState
 from overheard.items import ALL
+from overheard.reading.packing import BY_NUMBER_BIN
 from overheard.reading.paging import pages
 from overheard.sources.registry import SOURCES, source_type
 
@@ -53,7 +54,7 @@ def _second_looks(source: str, feeds: Iterable[FeedState], config: Config) -> fl
         return 0.0
     rates: dict[int, float] = defaultdict(float)
     for feed in feeds:
-        if feed.place != ALL:
+        if feed.place != ALL and feed.bin != BY_NUMBER_BIN:
             rates[feed.group_id] += feed.rate or 0.0
     wanted = sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())
     return min(wanted, LOOKS_MAX_FRACTION * budget.per_minute * len(budget.keys) / 60.0)

@@ -14,7 +14,7 @@ from overheard.db.reading import FeedState
 from overheard.errors import InvalidInput
 from overheard.items import ALL
 from overheard.operations import other_work
-from overheard.reading.packing import PackedFeed, RequestRoom, place
+from overheard.reading.packing import BY_NUMBER_BIN, BY_NUMBER_MAX_FEEDS, PackedFeed, RequestRoom, place
 from overheard.reading.plan import GroupFeeds, GroupPlan, ReadingPlan, ReadingRules, plan
 from overheard.schedule import spacing
 from overheard.sources.registry import SOURCES
@@ -45,9 +45,10 @@ class SourcePlan(msgspec.Struct, frozen=True):
         return self.plan.demanded > self.budget
 
     @property
-    def most_by_number(self) -> GroupPlan | None:
-        """Return which of the groups read by number takes most requests; None if there is none."""
-        groups = [each for each in self.plan.groups if each.group.by_number]
+    def costliest_of_all(self) -> GroupPlan | None:
+        """Return which of the groups with everything of the source takes most requests; None if there is none."""
+        everything = {feed.id for feed in self.feeds.values() if feed.place == ALL}
+        groups = [each for each in self.plan.groups if any(feed.id in everything for feed in each.group.feeds)]
         return max(groups, key=lambda each: each.requests, default=None)
 
 
@@ -94,8 +95,10 @@ def source_plan(
         budget=budget,
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
         other_work=other_work.requests_per_second(db, source, readable, config, now),
+        numbers=reading.paces(db, source) if SOURCES[source].numbered_size is not None else {},
     )
-    return SourcePlan(source, plan(_groups(source, readable, longest), rules, repack=repack), budget, feeds)
+    groups = _groups(source, readable, longest, rules.numbers)
+    return SourcePlan(source, plan(groups, rules, repack=repack), budget, feeds)
 
 
 def current(db: Db, source: str, config: Config, now: float) -> SourcePlan:
@@ -111,22 +114,32 @@ def request_room(source: str, config: Config) -> RequestRoom:
 def placements(feeds: Iterable[FeedState], longest: Mapping[int, float], room: RequestRoom) -> dict[int, int]:
     """Return bins for the feeds that were read and have none yet, where existing bins have room for them."""
     placed: dict[int, int] = {}
-    usable = [feed for feed in feeds if not _is_alone(feed)]
-    for kind in sorted({feed.kind for feed in usable}):
+    by_kind: dict[str, list[FeedState]] = {}
+    for feed in feeds:
+        if not feed.failures and (feed.bin is not None or feed.rate is not None):
+            by_kind.setdefault(feed.kind, []).append(feed)
+    for some in by_kind.values():
+        by_number = sum(feed.bin == BY_NUMBER_BIN for feed in some)
+        if by_number:
+            new = [feed.id for feed in some if feed.bin is None]
+            placed |= dict.fromkeys(new[: max(BY_NUMBER_MAX_FEEDS - by_number, 0)], BY_NUMBER_BIN)
+            continue
         bins: dict[int, list[PackedFeed]] = {}
-        new: list[PackedFeed] = []
-        for feed in usable:
-            if feed.kind == kind and (feed.bin is not None or feed.rate is not None):
-                (new if feed.bin is None else bins.setdefault(feed.bin, [])).append(_packed(feed, longest))
-        placed |= place(new, bins, room)
+        unplaced = [_packed(feed, longest) for feed in some if feed.bin is None and feed.place != ALL]
+        for feed in some:
+            if feed.bin is not None:
+                bins.setdefault(feed.bin, []).append(_packed(feed, longest))
+        placed |= place(unplaced, bins, room)
     return placed
 
 
-def _groups(source: str, feeds: Iterable[FeedState], longest: Mapping[int, float]) -> list[GroupFeeds]:
+def _groups(
+    source: str, feeds: Iterable[FeedState], longest: Mapping[int, float], paces: Mapping[str, float]
+) -> list[GroupFeeds]:
     """Return what is to be read together: the feeds of a bin, or of a group that has none yet."""
     together: dict[tuple[str, int, int], list[FeedState]] = {}
     for feed in feeds:
-        if feed.bin is not None and not _is_alone(feed):
+        if feed.bin is not None and (not _is_alone(feed) or feed.place == ALL):
             key = (feed.kind, 1, feed.bin)
         else:
             key = (feed.kind, 0, feed.group_id)
@@ -137,10 +150,18 @@ def _groups(source: str, feeds: Iterable[FeedState], longest: Mapping[int, float
             kind=kind,
             feeds=tuple(_packed(feed, longest) for feed in some),
             fixed=any(_is_alone(feed) or feed.rate is None for feed in some),
-            by_number=SOURCES[source].numbered_size is not None and any(feed.place == ALL for feed in some),
+            numbers=_numbers(source, kind, some, paces),
         )
         for number, ((kind, _, _), some) in enumerate(sorted(together.items()))
     ]
+
+
+def _numbers(source: str, kind: str, feeds: Iterable[FeedState], paces: Mapping[str, float]) -> float:
+    """Return how many numbers a second are looked up for these feeds; 0 if they are read as a listing."""
+    everything = [feed for feed in feeds if feed.place == ALL]
+    if SOURCES[source].numbered_size is None or not (everything or any(feed.bin == BY_NUMBER_BIN for feed in feeds)):
+        return 0.0
+    return paces.get(kind) or max((feed.rate or 0.0 for feed in everything), default=0.0) or NEW_FEED_RATE
 
 
 def _is_alone(feed: FeedState) -> bool:

@@ -7,7 +7,7 @@ from overheard.operations.reading_plan import SourcePlan
 
 def relief_of_overload(made: SourcePlan) -> str:
     """Return what would make an overloaded plan fit: to leave out everything of a source, where that would do."""
-    costliest = made.most_by_number
+    costliest = made.costliest_of_all
     if costliest is None or costliest.requests < made.plan.demanded - made.budget:
         return "Watch fewer subreddits, raise `every`, or add a client."
     return (

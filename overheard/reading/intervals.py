@@ -12,9 +12,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from overheard.reading.paging import efficient_seconds, horizon_seconds, requests_per_second
+from overheard.reading.paging import (
+    MOST_EXPECTED_BY_NUMBER,
+    efficient_seconds,
+    horizon_seconds,
+    requests_by_number,
+    requests_per_second,
+)
 
-SOLVE_STEPS = 20  # halvings: to a millionth of the range
+SOLVE_STEPS = 20  # halvings of a range of SOLVE_RANGE: to a hundred-thousandth
+ROUGH_SOLVE_STEPS = 10  # to a hundredth: enough to compare two ways of grouping
+SOLVE_RANGE = 1e4  # the longest parameter is so many times the shortest
 QUIET_RATE = 1e-6  # items a second; a feed without any would never be read for freshness
 # Items expected of one reading below which reading more often brings hardly an item sooner for each request.
 FULL_PAGE_ITEMS = 80.0
@@ -24,21 +32,30 @@ BY_NUMBER_LEAST_SECONDS = 5.0  # between two readings by numbers: what they wait
 class GroupLoad(NamedTuple):
     """A group: its new items a second, and the longest interval that its workspaces allow, in seconds.
 
-    ``by_number``: its items are looked up by their numbers, which has no horizon, and costs each of them.
+    ``numbers``: of items, that are looked up a second, whosever they are; 0 for a listing. There is no horizon then.
     """
 
     rate: float
     every: float
-    by_number: bool = False
+    numbers: float = 0.0
 
     def requests_per_second(self, interval: float) -> float:
         """Return what it costs to read it once every ``interval`` seconds."""
-        return requests_per_second(self.rate, interval, by_number=self.by_number)
+        if self.numbers:
+            return requests_by_number(self.numbers, interval)
+        return requests_per_second(self.rate, interval)
+
+    @property
+    def efficient_seconds(self) -> float:
+        """Return the interval at which each item costs least."""
+        if self.numbers:  # the rest of a longer reading would have to follow it
+            return min(self.every, MOST_EXPECTED_BY_NUMBER / self.numbers)
+        return efficient_seconds(self.rate, self.every)
 
 
 def fewest(groups: Sequence[GroupLoad]) -> list[float]:
     """Return the intervals that cost the fewest requests."""
-    return [efficient_seconds(group.rate, group.every, by_number=group.by_number) for group in groups]
+    return [group.efficient_seconds for group in groups]
 
 
 def cost(groups: Sequence[GroupLoad], intervals: Sequence[float]) -> float:
@@ -47,51 +64,64 @@ def cost(groups: Sequence[GroupLoad], intervals: Sequence[float]) -> float:
 
 
 def within(
-    groups: Sequence[GroupLoad], budget: float, *, freshest: float | None, other_work: float = 0.0
+    groups: Sequence[GroupLoad],
+    budget: float,
+    *,
+    freshest: float | None,
+    other_work: float = 0.0,
+    steps: int = SOLVE_STEPS,
 ) -> list[float]:
     """Return the intervals for ``budget`` requests a second, as full as it can be used.
 
     ``freshest``: no interval need be shorter, in seconds; None leaves unused what the fewest requests leave over.
-    ``other_work``: requests a second that come before freshness, up to half of what is spare.
+    ``other_work``: requests a second that come before freshness, up to half of what is spare. ``steps``: of the
+    approximation, which errs on the side of too few requests.
     """
     if not groups:
         return []
     seldom = fewest(groups)
     spare = budget - cost(groups, seldom)
     if spare < 0.0:
-        return _stretched(groups, seldom, budget)
+        return _stretched(groups, seldom, budget, steps)
     if freshest is None:
         return seldom
-    return _freshened(groups, seldom, budget - min(other_work, spare / 2.0), freshest)
+    return _freshened(groups, seldom, budget - min(other_work, spare / 2.0), freshest, steps)
 
 
-def _freshened(groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float, freshest: float) -> list[float]:
+def _freshened(
+    groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float, freshest: float, steps: int
+) -> list[float]:
+    roots = [math.sqrt(max(group.rate, QUIET_RATE)) for group in groups]
+    bounds = [
+        (root, min(freshest, _least_seconds(group)), most)
+        for root, group, most in zip(roots, groups, seldom, strict=True)
+    ]
+
     def intervals(scale: float) -> list[float]:
-        return [
-            min(most, max(scale / math.sqrt(max(group.rate, QUIET_RATE)), min(freshest, _least_seconds(group))))
-            for group, most in zip(groups, seldom, strict=True)
-        ]
+        return [min(most, max(scale / root, least)) for root, least, most in bounds]
 
-    longest = max(most * math.sqrt(max(group.rate, QUIET_RATE)) for group, most in zip(groups, seldom, strict=True))
-    return _solved(intervals, longest, lambda each: cost(groups, each) <= budget)
+    longest = max(most * root for root, _, most in bounds)
+    return _solved(intervals, longest, lambda each: cost(groups, each) <= budget, steps)
 
 
-def _stretched(groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float) -> list[float]:
+def _stretched(groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float, steps: int) -> list[float]:
     def intervals(least: float) -> list[float]:
-        return [min(max(each, least), horizon_seconds(group.rate)) for group, each in zip(groups, seldom, strict=True)]
+        return [min(max(each, least), _longest(group)) for group, each in zip(groups, seldom, strict=True)]
 
     # Enough for one request each: then only the busiest groups are read more often.
     longest = max(*seldom, 2.0 * len(groups) / budget)
-    return _solved(intervals, longest, lambda each: cost(groups, each) <= budget)
+    return _solved(intervals, longest, lambda each: cost(groups, each) <= budget, steps)
 
 
 def _solved(
-    intervals: Callable[[float], list[float]], longest: float, affordable: Callable[[list[float]], bool]
+    intervals: Callable[[float], list[float]], longest: float, affordable: Callable[[list[float]], bool], steps: int
 ) -> list[float]:
     """Return the shortest affordable intervals of a family that grows with its parameter, up to ``longest``."""
-    low, high = 0.0, longest
-    for _ in range(SOLVE_STEPS):
-        middle = (low + high) / 2.0
+    low, high = longest / SOLVE_RANGE, longest
+    if affordable(intervals(low)):
+        return intervals(low)
+    for _ in range(steps):
+        middle = math.sqrt(low * high)
         if affordable(intervals(middle)):
             high = middle
         else:
@@ -99,6 +129,11 @@ def _solved(
     return intervals(high)
 
 
+def _longest(group: GroupLoad) -> float:
+    return group.efficient_seconds if group.numbers else horizon_seconds(group.rate)
+
+
 def _least_seconds(group: GroupLoad) -> float:
-    seconds = FULL_PAGE_ITEMS / group.rate if group.rate > 0.0 else math.inf
-    return max(seconds, BY_NUMBER_LEAST_SECONDS) if group.by_number else seconds
+    if group.numbers:
+        return max(FULL_PAGE_ITEMS / group.numbers, BY_NUMBER_LEAST_SECONDS)
+    return FULL_PAGE_ITEMS / group.rate if group.rate > 0.0 else math.inf

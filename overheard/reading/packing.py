@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,12 @@ class PackedFeed(NamedTuple):
     name_bytes: int
 
 
+# The bin of the feeds that are read by their items' numbers, and how many of one kind may be read so: each reading
+# updates them all, and names them in its message.
+BY_NUMBER_BIN = 0
+BY_NUMBER_MAX_FEEDS = 5000
+
+
 class RequestRoom(NamedTuple):
     """How many feeds, and how many bytes of names, one request may have (None: any number)."""
 
@@ -29,6 +36,7 @@ class RequestRoom(NamedTuple):
     name_bytes: int | None
 
 
+ANY_ROOM = RequestRoom(sys.maxsize, None)
 Packing = list[list[PackedFeed]]
 
 

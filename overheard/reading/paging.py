@@ -16,9 +16,9 @@ LISTING_ITEMS = 1000  # how far back a listing goes
 # A reading must not expect more: four standard deviations above it, the listing still holds everything.
 MOST_EXPECTED_ITEMS = 880
 SMALL_MEAN = 20.0  # below it the normal law is too rough
-# Numbers that are asked for, for each item that they bring: some have none, and are asked for again.
-NUMBERS_PER_ITEM = 1.15
-MOST_EXPECTED_BY_NUMBER = 750  # items of a reading by numbers: it ends after ten pages, and the rest has to follow
+# How often each number is asked for: some have no item, and are asked for again.
+ASKED_PER_NUMBER = 1.1
+MOST_EXPECTED_BY_NUMBER = 790  # numbers of a reading: it ends after ten pages, and the rest has to follow
 HEAD_PAGE = 0.5  # of a request: what the last page of a reading by numbers asks for beyond the newest item
 
 
@@ -60,14 +60,19 @@ def pages(mean: float) -> float:
     return table[low] * (1.0 - part) + table[low + 1] * part
 
 
-def pages_by_number(mean: float) -> float:
-    """Return the expected requests of a reading by numbers that expects ``mean`` new items."""
-    return NUMBERS_PER_ITEM * mean / PAGE_ITEMS + HEAD_PAGE
+def requests_per_second(rate: float, interval: float) -> float:
+    """Return what reading a listing costs that has ``rate`` new items a second, once every ``interval`` seconds."""
+    return pages(rate * interval) / interval
 
 
-def requests_per_second(rate: float, interval: float, *, by_number: bool = False) -> float:
-    """Return what reading a group costs that has ``rate`` new items a second, once every ``interval`` seconds."""
-    return (pages_by_number if by_number else pages)(rate * interval) / interval
+def pages_by_number(numbers: float) -> float:
+    """Return the expected requests of a reading of so many numbers."""
+    return ASKED_PER_NUMBER * numbers / PAGE_ITEMS + HEAD_PAGE
+
+
+def requests_by_number(numbers: float, interval: float) -> float:
+    """Return what it costs to look up ``numbers`` a second, once every ``interval`` seconds."""
+    return pages_by_number(numbers * interval) / interval
 
 
 def horizon_seconds(rate: float) -> float:
@@ -75,14 +80,11 @@ def horizon_seconds(rate: float) -> float:
     return MOST_EXPECTED_ITEMS / rate if rate > 0.0 else math.inf
 
 
-def efficient_seconds(rate: float, longest: float, *, by_number: bool = False) -> float:
+def efficient_seconds(rate: float, longest: float) -> float:
     """Return the interval up to ``longest`` seconds at which each new item costs least.
 
-    The whole interval while it expects less than a page: each reading costs a request, so the fewer the better. By
-    numbers too, up to what one reading takes: there is no horizon, but the rest of a longer one has to follow.
+    The whole interval while it expects less than a page: each reading costs a request, so the fewer the better.
     """
-    if by_number:
-        return min(longest, MOST_EXPECTED_BY_NUMBER / rate) if rate > 0.0 else longest
     longest = min(longest, horizon_seconds(rate))
     expected = rate * longest
     if pages(expected) < 2.0 and expected < PAGE_ITEMS * 0.8:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from overheard.reading import intervals as solved
 from overheard.reading.intervals import GroupLoad
-from overheard.reading.packing import PackedFeed, Packing, RequestRoom, balanced, place, ranked
+from overheard.reading.packing import (
+    ANY_ROOM,
+    BY_NUMBER_MAX_FEEDS,
+    PackedFeed,
+    Packing,
+    RequestRoom,
+    balanced,
+    place,
+    ranked,
+)
 from overheard.reading.paging import fewest_bound
 
 # What a feed that changes its group costs, about a request until its new group is read as one, has to be gained within
@@ -24,34 +34,36 @@ Pack = Callable[[Sequence[PackedFeed], RequestRoom], Packing]
 
 
 class GroupFeeds(msgspec.Struct, frozen=True):
-    """The feeds that one request names together. ``fixed``: no other feed may join, such as everything of a source.
+    """The feeds that one request names together. ``fixed``: they stay together, such as everything of a source.
 
-    ``by_number``: they are read by the numbers of their items.
+    ``numbers``: of items, that have to be looked up a second if they are read by these, whosever they are; else 0.
     """
 
     id: int
     kind: str
     feeds: tuple[PackedFeed, ...]
     fixed: bool = False
-    by_number: bool = False
+    numbers: float = 0.0
 
     @property
     def load(self) -> GroupLoad:
         """Return its rate, and how long it may wait."""
-        return GroupLoad(sum(feed.rate for feed in self.feeds), min(feed.every for feed in self.feeds), self.by_number)
+        return _load(self.feeds, self.numbers)
 
 
 class ReadingRules(msgspec.Struct, frozen=True):
     """``budget``: requests a second. ``freshest``: no interval need be shorter; None: spare budget is saved.
 
     ``other_work``: the requests a second that work without a deadline would take, such as filling gaps. It gets them
-    before freshness does, but at most half of what is spare.
+    before freshness does, but at most half of what is spare. ``numbers``: by kind, of all of the source's items, how
+    many are given out a second, where feeds may be read by them.
     """
 
     room: RequestRoom
     budget: float
     freshest: float | None
     other_work: float = 0.0
+    numbers: Mapping[str, float] = {}
 
 
 class GroupPlan(msgspec.Struct, frozen=True):
@@ -64,7 +76,8 @@ class GroupPlan(msgspec.Struct, frozen=True):
 
 
 class ReadingPlan(msgspec.Struct, frozen=True):
-    """``packing``: by kind, the ids of the feeds that should be read together; empty if the groups may stay.
+    """``packing``: by kind, the ids of the feeds that should be read together; empty if the groups may stay. Those of
+    ``by_number``, should join what is read by numbers.
 
     ``bound``: the requests a second of a reader that knew all that comes; ``demanded``: the fewest with which each
     workspace gets what it asks for; ``requests``: those of this plan.
@@ -75,6 +88,18 @@ class ReadingPlan(msgspec.Struct, frozen=True):
     demanded: float
     requests: float
     packing: Mapping[str, tuple[tuple[int, ...], ...]] = {}
+    by_number: frozenset[int] = frozenset()
+
+
+class Regrouping(NamedTuple):
+    """A way to group feeds anew: by kind, what is read together as a listing, and what joins a reading by numbers.
+
+    ``loads``: of all groups after that.
+    """
+
+    packings: Mapping[str, Packing]
+    joining: Sequence[PackedFeed]
+    loads: Sequence[GroupLoad]
 
 
 def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = True) -> ReadingPlan:
@@ -89,13 +114,23 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
         GroupPlan(group, interval, load.rate, load.requests_per_second(interval))
         for group, load, interval in zip(groups, loads, chosen, strict=True)
     )
+    better = _better_grouping(groups, rules) if repack else None
     return ReadingPlan(
         groups=planned,
         bound=_bound(groups, rules.room),
         demanded=solved.cost(loads, solved.fewest(loads)),
         requests=sum(each.requests for each in planned),
-        packing=_better_packing(groups, rules) if repack else {},
+        packing={kind: _ids(packing) for kind, packing in better.packings.items()} if better else {},
+        by_number=frozenset(feed.id for feed in better.joining) if better else frozenset(),
     )
+
+
+def _ids(packing: Packing) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(feed.id for feed in packed) for packed in packing)
+
+
+def _load(feeds: Sequence[PackedFeed], numbers: float = 0.0) -> GroupLoad:
+    return GroupLoad(sum(feed.rate for feed in feeds), min(feed.every for feed in feeds), numbers)
 
 
 def _bound(groups: Sequence[GroupFeeds], room: RequestRoom) -> float:
@@ -113,23 +148,57 @@ def _by_kind(groups: Sequence[GroupFeeds]) -> dict[str, list[PackedFeed]]:
     return by_kind
 
 
-def _better_packing(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Mapping[str, tuple[tuple[int, ...], ...]]:
-    """Return another packing if it is so much better that the change pays; empty if not."""
-    movable = [group for group in groups if not group.fixed]
-    if not movable:
-        return {}
-    fixed = [group.load for group in groups if group.fixed]
-    group_of = {feed.id: group.id for group in movable for feed in group.feeds}
+def _better_grouping(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Regrouping | None:
+    """Return other groups if they are so much better that the change pays."""
+    listed = [group for group in groups if not group.fixed and not group.numbers]
+    others = [group for group in groups if group.fixed or group.numbers]
+    group_of = {feed.id: group.id for group in listed for feed in group.feeds}
     now = _score([group.load for group in groups], rules)
     best, best_gain = None, 0.0
-    for packings in _packings(movable, rules):
-        gain = 1.0 - _score([*_loads(packings), *fixed], rules) / now - REPACK_GAIN
-        gain -= _moved(packings, group_of) / (rules.budget * PAYBACK_SECONDS)
+    for regrouping in _regroupings(listed, others, rules):
+        gain = 1.0 - _score(regrouping.loads, rules) / now - REPACK_GAIN
+        gain -= _moved(regrouping.packings, group_of) / (rules.budget * PAYBACK_SECONDS)
         if gain > best_gain:
-            best, best_gain = packings, gain
-    if best is None:
-        return {}
-    return {kind: tuple(tuple(feed.id for feed in packed) for packed in packing) for kind, packing in best.items()}
+            best, best_gain = regrouping, gain
+    return best
+
+
+def _regroupings(
+    listed: Sequence[GroupFeeds], others: Sequence[GroupFeeds], rules: ReadingRules
+) -> Iterator[Regrouping]:
+    """Yield the ways to group feeds that are worth considering."""
+    fixed = [group.load for group in others]
+    for packings in _packings(listed, rules):
+        yield Regrouping(packings, (), [*_loads(packings), *fixed])
+    for kind in rules.numbers:
+        yield from _joining(kind, listed, others, rules)
+    for group in others:
+        if group.numbers and not group.fixed:
+            rest = [other.load for other in (*listed, *others) if other is not group]
+            for pack in _ways(rules):
+                packings = {group.kind: _packed(group.feeds, pack, rules.room)}
+                yield Regrouping(packings, (), [*_loads(packings), *rest])
+
+
+def _joining(
+    kind: str, listed: Sequence[GroupFeeds], others: Sequence[GroupFeeds], rules: ReadingRules
+) -> Iterator[Regrouping]:
+    """Yield how the feeds of a kind would be read by numbers, and those of other kinds as now, or packed anew."""
+    numbered = [group for group in others if group.kind == kind and group.numbers]
+    already = [feed for group in numbered for feed in group.feeds]
+    feeds = ranked([feed for group in listed if group.kind == kind for feed in group.feeds], ANY_ROOM)
+    joining = feeds[0][: max(BY_NUMBER_MAX_FEEDS - len(already), 0)] if feeds else []
+    if not joining:
+        return
+    left = feeds[0][len(joining) :]
+    packings = {kind: _packed(left, balanced, rules.room)} if left else {}
+    numbers = max([rules.numbers[kind], *(group.numbers for group in numbered)])
+    loads = [_load([*already, *joining], numbers), *_loads(packings)]
+    loads += [group.load for group in others if group not in numbered]
+    rest = [group for group in listed if group.kind != kind]
+    yield Regrouping(packings, joining, [*loads, *(group.load for group in rest)])
+    for anew in _all_anew(rest, rules):
+        yield Regrouping({**packings, **anew}, joining, [*loads, *_loads(anew)])
 
 
 def _packings(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Mapping[str, Packing]]:
@@ -140,11 +209,21 @@ def _packings(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Map
         for hot in HOT_GROUPS:
             if hot * rules.room.feeds < count:
                 yield _with_hot(groups, busiest[hot * rules.room.feeds], rules.room)
+    yield from _all_anew(groups, rules)
+
+
+def _all_anew(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Mapping[str, Packing]]:
     # Nearly all feeds change their groups then; half of them may stay by chance.
-    if count / 2.0 < rules.budget * PAYBACK_SECONDS:
-        by_kind = _by_kind(groups)
-        for pack in (balanced,) if rules.freshest is None else (balanced, ranked):
-            yield {kind: _packed(feeds, pack, rules.room) for kind, feeds in by_kind.items()}
+    count = sum(len(group.feeds) for group in groups)
+    if not count or count / 2.0 >= rules.budget * PAYBACK_SECONDS:
+        return
+    by_kind = _by_kind(groups)
+    for pack in _ways(rules):
+        yield {kind: _packed(feeds, pack, rules.room) for kind, feeds in by_kind.items()}
+
+
+def _ways(rules: ReadingRules) -> tuple[Pack, ...]:
+    return (balanced,) if rules.freshest is None else (balanced, ranked)
 
 
 def _with_hot(groups: Sequence[GroupFeeds], rate: float, room: RequestRoom) -> Mapping[str, Packing]:
@@ -177,11 +256,7 @@ def _with_hot(groups: Sequence[GroupFeeds], rate: float, room: RequestRoom) -> M
 
 
 def _loads(packings: Mapping[str, Packing]) -> list[GroupLoad]:
-    return [
-        GroupLoad(sum(feed.rate for feed in feeds), min(feed.every for feed in feeds))
-        for packing in packings.values()
-        for feeds in packing
-    ]
+    return [_load(feeds) for packing in packings.values() for feeds in packing]
 
 
 def _moved(packings: Mapping[str, Packing], group_of: Mapping[int, int]) -> int:
@@ -189,7 +264,8 @@ def _moved(packings: Mapping[str, Packing], group_of: Mapping[int, int]) -> int:
     moved = 0
     for packing in packings.values():
         for feeds in packing:
-            (_, kept), *_ = Counter(group_of[feed.id] for feed in feeds).most_common(1)
+            # What was read by numbers stays together as it is divided.
+            (_, kept), *_ = Counter(group_of.get(feed.id) for feed in feeds).most_common(1)
             moved += len(feeds) - kept
     return moved
 
@@ -206,8 +282,11 @@ def _score(loads: Sequence[GroupLoad], rules: ReadingRules) -> float:
     """Return what is to be small: the mean age of the items if the budget buys freshness, else the requests."""
     if rules.freshest is None:
         return solved.cost(loads, solved.fewest(loads))
-    chosen = solved.within(loads, rules.budget, freshest=rules.freshest)
+    chosen = solved.within(loads, rules.budget, freshest=rules.freshest, steps=solved.ROUGH_SOLVE_STEPS)
     rates = [max(load.rate, solved.QUIET_RATE) for load in loads]
-    age = sum(rate * interval for rate, interval in zip(rates, chosen, strict=True)) / sum(rates)
-    # Beyond the budget nothing is fresh: what cannot be afforded counts as waiting.
-    return age * max(1.0, solved.cost(loads, chosen) / rules.budget)
+    # Numbers fill pages, however often they are asked for: it is no gain that they are read more often than was wanted.
+    least = [rules.freshest if load.numbers else 0.0 for load in loads]
+    ages = (rate * max(interval, wanted) for rate, interval, wanted in zip(rates, chosen, least, strict=True))
+    # What cannot be afforded waits for longer and longer.
+    excess = max(solved.cost(loads, chosen) / rules.budget - 1.0, 0.0)
+    return sum(ages) / sum(rates) + excess * PAYBACK_SECONDS / 2.0

@@ -37,6 +37,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
     got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds). With
     ``back_to``, it is a page of a second look: read everything listed back to that time, whatever was read before.
+    ``by_number``: begin to read the items by their numbers instead of a listing; a reading goes on as it began.
     """
 
     kind: FeedKind
@@ -45,6 +46,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     position: str | None = None
     since: float = 0.0
     back_to: float = 0.0
+    by_number: bool = False
 
 
 class ListingGap(msgspec.Struct, frozen=True):
@@ -74,7 +76,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     that its cursor moves: the next reading has to follow at once. ``pause``: seconds for which the source wants no
     further reading of these feeds. ``lag``: of a reading that is ``behind``, the seconds before now until which
     everything has been read, if the source knows. ``load_seconds``: the time in which what ``load`` counts was
-    published, if that is not the time since the last reading.
+    published, if that is not the time since the last reading. ``pace``: how many items a second the source numbers, of
+    all its places, if the reading shows it.
     Cursors and positions are opaque to everything but the source.
     """
 
@@ -92,6 +95,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     pause: float = 0.0
     lag: float | None = None
     load_seconds: float | None = None
+    pace: float | None = None
 
 
 class LookupResult(msgspec.Struct, frozen=True):

@@ -74,8 +74,8 @@ LATENCY = 0.3  # seconds that a request takes
 class Traffic(NamedTuple):
     """Subreddits with their weights, and the posts and comments a second in all of them.
 
-    ``elsewhere``: posts a second in the rest of Reddit, which only take numbers. ``late``: the share of the posts that
-    is held by a filter, and appears 1 to 10 minutes later.
+    ``elsewhere`` and ``comments_elsewhere``: those in the rest of Reddit, which only take numbers. ``late``: the share
+    of the posts that is held by a filter, and appears 1 to 10 minutes later.
     """
 
     weights: Mapping[str, float]
@@ -83,6 +83,7 @@ class Traffic(NamedTuple):
     comments: float
     elsewhere: float = 0.0
     late: float = LATE_SHARE
+    comments_elsewhere: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +99,8 @@ def of_site(ranks: Sequence[int]) -> Traffic:
     names = random.Random(7).sample(range(SITE_SUBREDDITS), len(ranks))  # by name, busy ones are anywhere
     weights = {f"place{name:05}": 1.0 / (rank + 10) for name, rank in sorted(zip(names, ranks, strict=True))}
     share = sum(weights.values()) / sum(1.0 / (rank + 10) for rank in range(1, SITE_SUBREDDITS + 1))
-    return Traffic(weights, SITE_POSTS * share, SITE_COMMENTS * share)
+    posts, comments = SITE_POSTS * share, SITE_COMMENTS * share
+    return Traffic(weights, posts, comments, SITE_POSTS - posts, comments_elsewhere=SITE_COMMENTS - comments)
 
 
 class VirtualClock:
@@ -145,7 +147,7 @@ class InProcessReddit:
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
         self._next = {"posts": START - HISTORY_SECONDS, "comments": START - HISTORY_SECONDS}
-        self._last_post_at = START - HISTORY_SECONDS
+        self._last_at = dict(self._next)
         for name in self._names:
             self._posts[name] = self._store.add_post(
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
@@ -188,13 +190,14 @@ class InProcessReddit:
     def _say(self, kind: str, at: float) -> None:
         (subreddit,) = self.chance.choices(self._names, cum_weights=self._weights)
         text = f"something about w{self.chance.randrange(100_000)}"
+        elsewhere = self.traffic.elsewhere if kind == "posts" else self.traffic.comments_elsewhere
+        self._store.skip_numbers("t3" if kind == "posts" else "t1", round(elsewhere * (at - self._last_at[kind])))
+        self._last_at[kind] = at
         if kind == "comments":
             post = self._posts[subreddit]
             name = self._store.add_comment(post, text, author="somebody", parent=None, created=at, held=False)
             self._show(name, at)
             return
-        self._store._next["t3"] += round(self.traffic.elsewhere * (at - self._last_post_at))
-        self._last_post_at = at
         late = self.chance.random() < self.traffic.late
         name = self._store.add_post(subreddit, text, author="somebody", created=at, url=None, over_18=False, held=late)
         if late:

@@ -18,7 +18,8 @@ from overheard.reading.rates import FeedRate, updated
 
 ROOM = RequestRoom(50, 1500)
 FEEDS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from([60.0, 300.0, 3600.0]), st.integers(4, 22)), min_size=1)
-LOADS = st.lists(st.builds(GroupLoad, st.floats(0, 20), st.floats(10, 3600)), min_size=1, max_size=60)
+NUMBERS = st.sampled_from([0.0, 0.0, 0.0, 18.0])
+LOADS = st.lists(st.builds(GroupLoad, st.floats(0, 20), st.floats(10, 3600), NUMBERS), min_size=1, max_size=60)
 
 
 def feeds_of(drawn: list[tuple[float, float, int]]) -> list[PackedFeed]:
@@ -56,7 +57,7 @@ def test_intervals_keep_the_budget_the_listings_and_the_workspaces(loads: list[G
     chosen = within(loads, budget, freshest=15.0)
     overloaded = cost(loads, seldom) > budget
     for load, interval, most in zip(loads, chosen, seldom, strict=True):
-        assert 0.0 < interval <= horizon_seconds(load.rate) + 1e-6
+        assert 0.0 < interval <= (math.inf if load.numbers else horizon_seconds(load.rate)) + 1e-6
         assert overloaded or interval <= most + 1e-9
     if not overloaded:
         assert cost(loads, chosen) <= budget * (1 + 1e-6)
@@ -136,7 +137,7 @@ def test_half_empty_groups_that_the_busiest_leave_join_others() -> None:
     quiet = [PackedFeed(100 + number, 1e-4, 300.0, 10) for number in range(9_040)]
     mixed = [GroupFeeds(0, "posts", (*busy[:45], *quiet[:5])), GroupFeeds(1, "posts", (*busy[45:], *quiet[5:40]))]
     others = [GroupFeeds(2 + start, "posts", tuple(quiet[start : start + 50])) for start in range(40, 9_040, 50)]
-    packing = plan([*mixed, *others], ReadingRules(RequestRoom(50, None), 1.0, 15.0)).packing["posts"]
+    packing = plan([*mixed, *others], ReadingRules(RequestRoom(50, None), 8.0, 15.0)).packing["posts"]
     assert set(packing[0]) == set(range(50))
     (joined,) = (group for group in packing if quiet[0].id in group)
     assert len(joined) == 40
@@ -182,16 +183,16 @@ def test_nothing_is_solved_for_nothing() -> None:
 
 
 def test_reading_by_numbers_costs_each_item_and_half_a_page_and_has_no_worst_interval() -> None:
-    load = GroupLoad(17.0, 300.0, by_number=True)
+    load = GroupLoad(1.0, 300.0, numbers=18.0)
     prices = [load.requests_per_second(seconds) for seconds in range(5, 60)]
     assert prices == sorted(prices, reverse=True), "the longer the interval, the better"
-    assert load.requests_per_second(20.0) == pytest.approx((1.15 * 17 * 20 / 100 + 0.5) / 20)
+    assert load.requests_per_second(20.0) == pytest.approx((1.1 * 18 * 20 / 100 + 0.5) / 20)
     (seldom,) = fewest([load])
-    assert 17.0 * seldom * 1.15 + 100 <= 1000, "one reading takes it all"
-    assert fewest([GroupLoad(0.01, 300.0, by_number=True)]) == [300.0]
+    assert 18.0 * seldom * 1.1 + 100 <= 1000, "one reading takes it all"
+    assert fewest([GroupLoad(0.01, 300.0, numbers=0.01)]) == [300.0]
     assert 60 * load.requests_per_second(seldom) <= 13.0
 
 
 def test_what_is_read_by_numbers_is_asked_for_no_more_often_than_a_tick_comes() -> None:
-    assert within([GroupLoad(126.0, 300.0, by_number=True)], 10.0, freshest=15.0) == pytest.approx([5.0])
-    assert within([GroupLoad(0.01, 300.0, by_number=True)], 10.0, freshest=15.0) == pytest.approx([15.0], rel=0.01)
+    assert within([GroupLoad(126.0, 300.0, 130.0)], 10.0, freshest=15.0) == pytest.approx([5.0])
+    assert within([GroupLoad(0.01, 300.0, 0.01)], 10.0, freshest=15.0) == pytest.approx([15.0], rel=0.01)

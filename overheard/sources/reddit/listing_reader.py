@@ -40,6 +40,7 @@ import msgspec
 from overheard.items import Item
 from overheard.sources import ListingGap, Page, ReadRequest
 from overheard.sources.reddit.names import number_of
+from overheard.sources.reddit.number_cursor import decode_cursor
 
 SEEN_NAMES = 200  # two pages: a page of them may be deleted, and the others still end the reading
 NAMES_PER_FEED = 5  # enough for a run of STOP_RUN_ITEMS when two of them are deleted; 200 feeds still fit a cursor
@@ -53,6 +54,7 @@ LOOK_TAIL_FRACTION = 0.25  # of a page that has to be old enough to end a second
 # these were released late. Chosen, not measured.
 BOUND_ITEMS = 20
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
+PACE_LEAST_SECONDS = 20.0  # between two items that show how fast the numbers grow: times are whole seconds
 ORDER_MARGIN_SECONDS = 10.0  # by which items may be listed in another order than they were written; chosen
 
 Edge = tuple[str, float]
@@ -99,12 +101,15 @@ class ListingReader:
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
         self._places = frozenset(request.places)
-        self._previous = _CURSOR.decode(cursor) if cursor else ListingCursor()
+        self._previous = _decoded(cursor) if cursor else ListingCursor()
         self._at = _POSITION.decode(position) if position else ListingPosition()
         self._known = self._names_that_count()
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
+        numbers = decode_cursor(cursor) if cursor else None
+        if numbers is not None and numbers.last is not None:  # it may have been behind
+            self._since = min(self._since, numbers.last[1] - CLOCK_MARGIN_SECONDS)
         self._back_to = request.back_to
         self._joined = bool(self._previous.aside) and len(self._places) > 1
         edge = self._previous.edge
@@ -176,6 +181,7 @@ class ListingReader:
             cursor=self._cursor(complete),
             unread=unread,
             load=dict(at.load),
+            pace=_pace(self._previous.edge, at.edge),
         )
 
     def _names_that_count(self) -> set[str]:
@@ -254,21 +260,38 @@ class ListingReader:
 
 def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
     """Return ``older`` with the feeds of the groups that join it, all of which were read more recently."""
-    if older is None:
-        return None
+    if older is None or decode_cursor(older) is not None:
+        return older
     base = _CURSOR.decode(older)
     for cursor in newer:
         if cursor is not None:
-            other = _CURSOR.decode(cursor)
+            other = _decoded(cursor)
             base.aside |= other.aside | other.last
+            base.aside.setdefault("", [])  # those that were read by numbers bring no names, but have joined, too
     return msgspec.json.encode(base).decode()
 
 
-def names_in_cursor(text: str) -> tuple[list[str], Edge | None]:
-    """Return all names that a listing's cursor remembers, and its edge. Raises MsgspecError."""
-    cursor = _CURSOR.decode(text)
-    of_feeds = (*cursor.last.values(), *cursor.aside.values())
-    return [*(name for name, _ in cursor.seen), *(name for names in of_feeds for name in names)], cursor.edge
+def is_listing_cursor(text: str) -> bool:
+    """Return True for the cursor of a listing."""
+    try:
+        _CURSOR.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+    return True
+
+
+def _decoded(text: str) -> ListingCursor:
+    """Return a cursor; one of a reading by numbers remembers its newest item only. Raises MsgspecError."""
+    numbers = decode_cursor(text)
+    return _CURSOR.decode(text) if numbers is None else ListingCursor(edge=numbers.last)
+
+
+def _pace(earlier: Edge | None, later: Edge | None) -> float | None:
+    """Return how many numbers a second were given out between two items; None if they are too close together."""
+    if earlier is None or later is None or later[1] - earlier[1] < PACE_LEAST_SECONDS:
+        return None
+    first, last = number_of(earlier[0]), number_of(later[0])
+    return None if first is None or last is None else max(last - first, 0) / (later[1] - earlier[1])
 
 
 def _newest(items: Sequence[Item]) -> Edge | None:

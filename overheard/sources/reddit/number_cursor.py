@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from overheard.sources.reddit.listing_reader import names_in_cursor
-from overheard.sources.reddit.names import number_of
-
 # After a number was first asked for without an item: most items appear within seconds of their number, and a moderator
-# takes minutes to approve one that a filter holds. Chosen, not measured.
-AGAIN_SECONDS = (30.0, 120.0, 900.0)
-HELD_ASKED = 2  # what is removed is asked for again at the last of these times only
+# takes minutes or hours to approve one that a filter holds. Chosen, not measured.
+ABSENT_SECONDS = (30.0, 120.0, 900.0)
+HELD_SECONDS = (120.0, 300.0, 600.0, 1200.0, 3600.0, 10_800.0)  # of watched places
+HELD_ANYWHERE_SECONDS = (900.0,)  # of all of Reddit: they are too many to be asked for more often
 BATCH_NUMBERS = 20  # of one entry, so that several fit into a page
 # More are given up, the oldest first: a cursor has to fit into a message. Those of all comments take about 6,000.
 MISSING_MAX_NUMBERS = 12_000
@@ -22,25 +20,21 @@ Edge = tuple[str, float]  # an item, and when it was created
 
 
 class Missing(msgspec.Struct, frozen=True, array_like=True):
-    """Numbers without an item when they were first asked for at ``seen_at``; ``asked``: how often again since.
+    """Numbers without an item when they were first asked for at ``seen_at``; ``due_at``: when to ask again.
 
-    ``offsets``: from ``first``, which keeps the cursor short.
+    ``offsets``: from ``first``, which keeps the cursor short. ``held``: there are items, but removed ones.
     """
 
     first: int
     offsets: tuple[int, ...]
     seen_at: int
-    asked: int = 0
+    due_at: int
+    held: bool = False
 
     @property
     def numbers(self) -> list[int]:
         """Return the numbers."""
         return [self.first + offset for offset in self.offsets]
-
-    @property
-    def due_at(self) -> float:
-        """Return when they are to be asked for again."""
-        return self.seen_at + AGAIN_SECONDS[self.asked]
 
 
 class NumberCursor(msgspec.Struct, omit_defaults=True):
@@ -64,29 +58,23 @@ _CURSOR = msgspec.json.Decoder(NumberCursor)
 
 
 def decode_cursor(text: str) -> NumberCursor | None:
-    """Return a cursor; one of a listing is converted. None if it is neither."""
+    """Return a cursor; None if the text is none, such as one of a listing."""
     try:
         return _CURSOR.decode(text)
     except (msgspec.MsgspecError, UnicodeError):
-        pass
-    try:
-        names, edge = names_in_cursor(text)
-    except (msgspec.MsgspecError, UnicodeError):
         return None
-    # The highest: a post that was approved late has a low number.
-    newest = max((number for name in names if (number := number_of(name)) is not None), default=0)
-    return NumberCursor(max(newest + 1 - OVERLAP_NUMBERS, 1) if newest else 0, last=edge)
 
 
-def missing_of(numbers: Iterable[int], now: float, *, asked: int = 0) -> list[Missing]:
-    """Return entries for numbers that are missing now; ``asked``: how often they count as asked for again."""
-    return list(_entries(sorted(numbers), int(now), asked))
+def missing_of(
+    numbers: Iterable[int], seen_at: float, now: float, *, held: Sequence[float] | None = None
+) -> list[Missing]:
+    """Return entries for numbers that are missing now; none after the last time that they were to be asked for again.
 
-
-def again(entry: Missing, numbers: Sequence[int]) -> list[Missing]:
-    """Return what is left of an entry that was asked for once more; nothing after the last time."""
-    asked = entry.asked + 1
-    return _entries(sorted(numbers), entry.seen_at, asked) if asked < len(AGAIN_SECONDS) else []
+    ``held``: when to ask again for items that are removed, in seconds after they were first seen.
+    """
+    times = (seen_at + seconds for seconds in (ABSENT_SECONDS if held is None else held))
+    due_at = next((at for at in times if at > now), None)
+    return [] if due_at is None else _entries(sorted(numbers), int(seen_at), int(due_at), held is not None)
 
 
 def bounded(missing: Sequence[Missing]) -> list[Missing]:
@@ -100,6 +88,6 @@ def bounded(missing: Sequence[Missing]) -> list[Missing]:
     return kept[::-1]
 
 
-def _entries(numbers: Sequence[int], seen_at: int, asked: int) -> list[Missing]:
+def _entries(numbers: Sequence[int], seen_at: int, due_at: int, held: bool) -> list[Missing]:
     parts = [numbers[start : start + BATCH_NUMBERS] for start in range(0, len(numbers), BATCH_NUMBERS)]
-    return [Missing(part[0], tuple(number - part[0] for number in part), seen_at, asked) for part in parts]
+    return [Missing(part[0], tuple(number - part[0] for number in part), seen_at, due_at, held) for part in parts]

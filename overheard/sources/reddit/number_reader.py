@@ -1,11 +1,14 @@
 """Read all posts, or all comments, of Reddit by their numbers: forwards, a hundred to a request. Pure.
 
 A listing of all of Reddit holds what is posted in a minute, and its order proves nothing. Numbers are given without
-holes, or nearly, so counting reads everything, and after a stop it goes on where it was.
+holes, or nearly, so counting reads everything, and after a stop it goes on where it was. Of many busy subreddits, too:
+what is posted elsewhere is looked up with it, and left out. Groups that were read as listings before begin with what
+was posted since.
 
     next       every number below it has been read, or is missing
     missing    a number without an item, below one that has an item: it may appear, so it is asked for again, together
-               with new ones, and at last given up. So is what a filter holds: a moderator may approve it
+               with new ones, and at last given up. So is what a filter holds: a moderator may approve it. For hours in
+               places that are watched; of all of Reddit, once
     head       a page without items near its end has reached it. It is not asked for, with four exceptions, in which the
                newest page of r/all tells: at first; when a page has no item at all for longer than chance explains (the
                numbers may have jumped); when it has not been reached for LAG_SECONDS; after that with each reading
@@ -21,21 +24,22 @@ difference between Reddit's clock and ours is in both.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 import msgspec
 
-from overheard.items import ALL, Item
+from overheard.items import ALL, Item, place_key
 from overheard.sources import ListingGap, NumberedPage, Page, ReadRequest
+from overheard.sources.reddit.listing_reader import is_listing_cursor
 from overheard.sources.reddit.names import LOOKUP_ITEMS, number_of, numbered
 from overheard.sources.reddit.number_cursor import (
-    HELD_ASKED,
+    HELD_ANYWHERE_SECONDS,
+    HELD_SECONDS,
     OVERLAP_NUMBERS,
     Edge,
     Missing,
     NumberCursor,
-    again,
     bounded,
     decode_cursor,
     missing_of,
@@ -58,13 +62,13 @@ PACE_SECONDS = 300.0  # that the estimate of the pace rests on; chosen, not meas
 CLOCK_SECONDS = 60.0  # by which an item must be newer than the last one read to show that the numbers fell back
 
 
-class NumberPosition(msgspec.Struct, omit_defaults=True):
-    """The state of a reading between two pages.
+class NumberPosition(msgspec.Struct, omit_defaults=True, tag="numbers"):
+    """The state of a reading between two pages. Its tag tells it from that of a listing.
 
     ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``at_head``: the head is
     reached, and numbers are left to be asked for again. ``head``: an item's number near the head, 0 while unknown.
     ``step``: the distance of the numbers that are asked for. ``back``: by how much a first reading begins earlier if it
-    has to. ``count``: new items, the first of them created after ``from_at``.
+    has to. ``count``: new items, the first of them created after ``from_at``; ``load``: those of watched places.
     """
 
     cursor: NumberCursor
@@ -75,6 +79,7 @@ class NumberPosition(msgspec.Struct, omit_defaults=True):
     step: int = 1
     back: int = 0
     count: int = 0
+    load: dict[str, int] = {}
     from_at: float = 0.0
     gaps: list[tuple[str, Edge | None, Edge | None]] = []
 
@@ -82,11 +87,23 @@ class NumberPosition(msgspec.Struct, omit_defaults=True):
 _POSITION = msgspec.json.Decoder(NumberPosition)
 
 
+def is_number_position(text: str) -> bool:
+    """Return True if a reading by numbers has got there, not one of a listing."""
+    try:
+        _POSITION.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+    return True
+
+
 class NumberReader:
     """Reads one page: of the ``numbers`` or, if there are none, the newest page of r/all. ``now``: epoch seconds."""
 
     def __init__(self, request: ReadRequest, now: float) -> None:
-        self._request = request
+        self._places = frozenset(request.places)
+        self._everything = ALL in self._places
+        self._held_seconds = HELD_ANYWHERE_SECONDS if self._everything else HELD_SECONDS
+        self._since = request.since - CLOCK_SECONDS if request.cursor else request.since
         self._now = now
         self._at = _POSITION.decode(request.position) if request.position else self._begin(request.cursor)
         self._due: list[Missing] = [] if self._at.asks_head or self._at.step > 1 else self._due_now()
@@ -105,9 +122,11 @@ class NumberReader:
     def _begin(self, text: str | None) -> NumberPosition:
         cursor = decode_cursor(text) if text else None
         at = NumberPosition(cursor or NumberCursor(0))
+        # A listing's cursor is replaced: all that was posted before its reading has been read.
+        outdated = text is not None and cursor is None and not is_listing_cursor(text)
         at.asks_head = not at.cursor.next or self._now - at.cursor.level_at > LAG_SECONDS
         at.from_at = at.cursor.last[1] if at.cursor.last else 0.0
-        if text and cursor is None:
+        if outdated:
             at.gaps.append(("outdated", None, None))
         return at
 
@@ -132,7 +151,7 @@ class NumberReader:
         held = set(page.held)
         shown = items.keys() | held
         at = self._at
-        at.count += len(items)
+        self._count(page.items)
         if at.step > 1:
             self._narrow(items, shown)
             return self._page(page.items)
@@ -160,7 +179,7 @@ class NumberReader:
         at.head = listed[-min(TOP_ITEMS, len(listed))][0] if listed else 0
         if not cursor.next:
             older = self._begin_at(items, listed)
-            at.count += len(older)
+            self._count(older)
             return self._page(older)
         if self._numbers_fell_back(listed):
             return self._page(())
@@ -174,6 +193,13 @@ class NumberReader:
             at.step = self._step_to(at.head)
         return self._page(())
 
+    def _count(self, items: Sequence[Item]) -> None:
+        self._at.count += len(items)
+        for item in items:
+            for place in (place_key(item.place), ALL):
+                if place in self._places:
+                    self._at.load[place] = self._at.load.get(place, 0) + 1
+
     def _is_far_behind(self, newest: Item) -> bool:
         at = self._at
         return newest.created_at - self._last_at > LAG_SECONDS and at.head - at.cursor.next > LAG_NUMBERS
@@ -182,15 +208,18 @@ class NumberReader:
         missing = self._at.cursor.missing
         for entry in self._due:
             missing.remove(entry)
-            missing += again(entry, [number for number in entry.numbers if number not in shown])
-            if entry.asked < HELD_ASKED:
-                missing += missing_of(held.intersection(entry.numbers), entry.seen_at, asked=HELD_ASKED)
+            gone = [number for number in entry.numbers if number not in shown]
+            missing += missing_of(gone, entry.seen_at, self._now, held=self._held_seconds if entry.held else None)
+            missing += self._missing_held(held.intersection(entry.numbers), entry.seen_at)
+
+    def _missing_held(self, held: Iterable[int], seen_at: float) -> list[Missing]:
+        return missing_of(held, seen_at, self._now, held=self._held_seconds)
 
     def _advance(self, found: Sequence[int], shown: set[int], held: set[int]) -> None:
         cursor = self._at.cursor
         absent = [number for number in self._new if number < found[-1] and number not in shown]
-        cursor.missing += missing_of(absent, self._now)
-        cursor.missing += missing_of(held.intersection(self._new), self._now, asked=HELD_ASKED)
+        cursor.missing += missing_of(absent, self._now, self._now)
+        cursor.missing += self._missing_held(held.intersection(self._new), self._now)
         cursor.missing = bounded(cursor.missing)
         cursor.next, cursor.quiet_since = found[-1] + 1, self._now
 
@@ -200,7 +229,7 @@ class NumberReader:
             if at.head <= self._new[-1]:  # it has vanished since
                 at.head = 0
             elif at.head - cursor.next <= LAG_NUMBERS:
-                cursor.missing = bounded([*cursor.missing, *missing_of(self._new, self._now)])
+                cursor.missing = bounded([*cursor.missing, *missing_of(self._new, self._now, self._now)])
                 cursor.next = self._new[-1] + 1
             else:
                 at.step = self._step_to(at.head)
@@ -238,7 +267,7 @@ class NumberReader:
 
         The page shows how fast the numbers grow, in case it does not go back so far.
         """
-        cursor, since = self._at.cursor, float(int(self._request.since))  # times in listings are whole seconds
+        cursor, since = self._at.cursor, float(int(self._since))  # times in listings are whole seconds
         (low, middle), (high, newest) = listed[len(listed) // 2], listed[-1]
         seconds = newest.created_at - middle.created_at
         cursor.pace = (high - low) / seconds if seconds > 0.0 else 0.0
@@ -255,11 +284,12 @@ class NumberReader:
 
     def _begin_earlier(self, items: Sequence[Item]) -> bool:
         """Return True if a first reading has to begin earlier: its first numbers belong to the watch already."""
-        at, since = self._at, int(self._request.since)
+        at, since = self._at, int(self._since)
         if not items or min(item.created_at for item in items) < since or at.back > BACK_MAX_NUMBERS:
             at.back = 0
             return False
-        at.cursor.next, at.back, at.count = max(at.cursor.next - at.back, 1), 2 * at.back, at.count - len(items)
+        at.cursor.next, at.back = max(at.cursor.next - at.back, 1), 2 * at.back
+        at.count, at.load = 0, {}
         return at.cursor.next > 1
 
     def _leave_beginning(self, number: int, seconds: float, oldest: Item) -> None:
@@ -309,14 +339,16 @@ class NumberReader:
     def _page(self, items: tuple[Item, ...], *, complete: bool = False, ended: bool = False) -> Page:
         at = self._at
         seconds = self._last_at - at.from_at if at.from_at and at.count >= LOOKUP_ITEMS else 0.0
+        wanted = items if self._everything else (item for item in items if place_key(item.place) in self._places)
         return Page(
-            items=items,
+            items=tuple(wanted),
             position=None if complete or ended else msgspec.json.encode(at).decode(),
             complete=complete,
             cursor=msgspec.json.encode(at.cursor).decode(),
             gaps=tuple(ListingGap(reason, since, until) for reason, since, until in at.gaps),
-            load={ALL: at.count},
+            load=at.load,
             behind=not complete,
             lag=None if complete or at.cursor.last is None else self._lag(),
             load_seconds=seconds if seconds > 0.0 else None,
+            pace=at.cursor.pace or None,
         )

@@ -10,7 +10,7 @@ import msgspec
 
 from overheard.clock import Clock, system_clock
 from overheard.config import Config, RedditSettings
-from overheard.errors import ConfigError, FeedRefused
+from overheard.errors import ConfigError, FeedRefused, RetryableError
 from overheard.items import ALL, KINDS_IN, FeedKind, Item, ItemKind
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
@@ -30,7 +30,7 @@ from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, parse_children, parse_listing
 from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
 from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
-from overheard.sources.reddit.number_reader import NumberReader
+from overheard.sources.reddit.number_reader import NumberReader, is_number_position
 from overheard.sources.reddit.place_check import answers_by_name, answers_by_ref
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT
@@ -81,15 +81,19 @@ class RedditSource:
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Read a page of ``r/a+b/new`` or ``r/a+b/comments``; ``listing_reader`` decides where the reading ends.
 
-        All of Reddit is read by its items' numbers instead: ``number_reader``. What is removed already is left out:
-        should it be restored, a second look finds it.
+        All of Reddit is read by its items' numbers instead, and many subreddits may be: ``number_reader``. What is
+        removed already is left out: should it be restored, a second look finds it.
 
         FeedRefused for several places may also mean that their names together are too long for a URL.
         """
         kind, names = request.kind, request.places
         self._check_names(names)
-        if names == (ALL,):
-            return self._read_all(request, budget)
+        if request.position is None:
+            by_number = request.by_number or names == (ALL,)
+        else:
+            by_number = is_number_position(request.position)
+        if by_number:
+            return self._read_by_number(request, budget)
         reader = ListingReader(request, page_size=PAGE_ITEMS, depth=LISTING_ITEMS)
         path = f"r/{'+'.join(names)}/{ENDPOINT_OF_KIND[kind]}"
         params = {"limit": str(PAGE_ITEMS)} | ({"after": reader.after} if reader.after else {})
@@ -99,7 +103,7 @@ class RedditSource:
         page = reader.take(self._items(children, item_kind), listing.after)
         return msgspec.structs.replace(page, items=_without_removed(page.items, children))
 
-    def _read_all(self, request: ReadRequest, budget: RequestTokens) -> Page:
+    def _read_by_number(self, request: ReadRequest, budget: RequestTokens) -> Page:
         kind = request.kind
         reader = NumberReader(request, self._clock())
         if reader.numbers:
@@ -108,7 +112,10 @@ class RedditSource:
             return reader.take_newest(self._newest(kind, budget))
         except FeedRefused as refusal:
             if reader.must_ask_head:
-                raise
+                if request.places == (ALL,):
+                    raise
+                # Not the fault of one of the subreddits.
+                raise RetryableError(f"Reddit refuses r/{ALL} ({refusal.reason})") from refusal
             log.warning("the head of all of Reddit is unknown", kind=kind, reason=refusal.reason)
             return reader.take_newest(())
 

@@ -21,7 +21,7 @@ from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import NO_HOLES, NumberHoles, SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
 from overheard.sources import Page, ReadRequest
-from overheard.sources.reddit import number_cursor, number_reader
+from overheard.sources.reddit import names, number_reader
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.listing_reader import ListingCursor
 from overheard.sources.reddit.number_cursor import MISSING_MAX_NUMBERS, bounded, missing_of
@@ -297,16 +297,19 @@ def test_a_fault_between_pages_loses_nothing() -> None:
     assert not world.gaps
 
 
-def test_an_old_cursor_of_the_listing_goes_on_behind_its_newest_item() -> None:
+def test_what_was_read_as_a_listing_goes_on_with_what_was_posted_since() -> None:
     world = NumberedReddit()
     known = world.post(250)
+    world.now += 300.0
+    world.began_at = world.now
     listing = ListingCursor(seen=[(name, "") for name in known[:49:-1]], edge=(known[-2], world.now))
     world.cursor = msgspec.json.encode(listing).decode()
     new = world.post(30)
     world.read()
     assert set(new) <= set(world.stored)
     assert not world.gaps
-    assert len(set(world.stored) & set(known)) <= number_cursor.OVERLAP_NUMBERS
+    # The page of r/all that shows where they end is kept.
+    assert len(set(world.stored) & set(known)) <= names.LOOKUP_ITEMS
 
 
 def test_a_cursor_that_cannot_be_read_begins_again_and_says_so() -> None:
@@ -346,7 +349,9 @@ def test_a_clock_that_differs_from_reddits_costs_nothing(ahead: float) -> None:
 
 
 def test_a_cursor_stays_small_enough_for_a_message() -> None:
-    missing = [entry for at in range(3000) for entry in missing_of(range(at * 100, at * 100 + 7), START + at)]
+    missing = [
+        entry for at in range(3000) for entry in missing_of(range(at * 100, at * 100 + 7), START + at, START + at)
+    ]
     kept = bounded(missing)
     assert sum(len(entry.numbers) for entry in kept) <= MISSING_MAX_NUMBERS
     assert kept[-1] == missing[-1], "the newest are kept"
