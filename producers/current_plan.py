@@ -35,6 +35,9 @@ class GroupPace(msgspec.Struct, frozen=True):
     numbers: float = 0.0
 
 
+UNPLANNED = GroupPace(PLAN_SECONDS, 0.0)  # what backs off, from the end of that until the next plan
+
+
 class CurrentPlan(msgspec.Struct, frozen=True):
     """The plan of one source that is followed now. ``budget``: the requests a second that it may use.
 
@@ -54,7 +57,9 @@ class CurrentPlan(msgspec.Struct, frozen=True):
         for feed in made.feeds.values():
             rates[feed.group_id] += feed.rate or 0.0
         paces = {
-            feed.group_id: GroupPace(of_feed[feed.id].interval, rates[feed.group_id], of_feed[feed.id].group.numbers)
+            feed.group_id: GroupPace(planned.interval, rates[feed.group_id], planned.group.numbers)
+            if (planned := of_feed.get(feed.id)) is not None
+            else UNPLANNED
             for feed in made.feeds.values()
         }
         return cls(made.budget, max(made.budget - made.plan.requests, 0.0), paces)

@@ -26,6 +26,7 @@ class FeedState(msgspec.Struct, frozen=True):
     rate: float | None
     bin: int | None
     failures: int
+    retry_at: float
 
 
 class GroupState(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ class GroupState(msgspec.Struct, frozen=True):
 
 def watched_feeds(db: Db, source: str) -> list[FeedState]:
     """Return the feeds of the source that an active workspace watches."""
-    columns = (Feed.id, Feed.kind, Feed.place, Feed.group, Feed.rate, Feed.bin, Feed.failures)
+    columns = (Feed.id, Feed.kind, Feed.place, Feed.group, Feed.rate, Feed.bin, Feed.failures, Feed.retry_at)
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
     rows = Feed.select(*columns).where(Feed.source == source, Feed.id.in_(watched), Feed.group.is_null(False))
     return [FeedState(*row) for row in rows.order_by(Feed.id).tuples().execute(db.peewee)]

@@ -87,15 +87,17 @@ def source_plan(
 ) -> SourcePlan:
     """Return the plan of a source. ``longest``: from ``longest_intervals``; ``repack``: consider other groups."""
     feeds = {feed.id: feed for feed in reading.watched_feeds(db, source)}
+    # Many feeds that back off, each of them alone, would be planned for most of the budget, and take none of it.
+    readable = [feed for feed in feeds.values() if feed.retry_at <= now]
     budget = requests_per_second(source, config)
     rules = ReadingRules(
         room=request_room(source, config),
         budget=budget,
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
-        other_work=other_work.requests_per_second(db, source, feeds.values(), config, now),
+        other_work=other_work.requests_per_second(db, source, readable, config, now),
         numbers=reading.paces(db, source) if SOURCES[source].numbered_size is not None else {},
     )
-    groups = _groups(source, feeds.values(), longest, rules.numbers)
+    groups = _groups(source, readable, longest, rules.numbers)
     return SourcePlan(source, plan(groups, rules, repack=repack), budget, feeds)
 
 

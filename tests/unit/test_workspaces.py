@@ -617,6 +617,11 @@ def test_names_beside_all_are_fine_for_what_all_does_not_read() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["u_Some-body", "u/Some-body", "/u/Some-body/", "user/Some-body"])
+def test_a_profile_may_be_written_as_reddit_writes_it(text: str) -> None:
+    assert names.check_place(text) == "u_Some-body"
+
+
 @pytest.mark.parametrize("name", sorted(names.NOT_SUBREDDITS))
 def test_what_reddit_makes_for_each_account_is_not_a_subreddit(name: str) -> None:
     with pytest.raises(InvalidInput, match=f"r/{name} is not a subreddit: it shows .*; name subreddits, or all"):

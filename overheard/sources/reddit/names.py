@@ -108,8 +108,12 @@ def without_title_slug(permalink: str) -> str:
 
 
 def check_place(text: str) -> str:
-    """Return a subreddit's bare name from user input such as ``/r/Python/``. Raises InvalidInput."""
+    """Return a subreddit's bare name from user input such as ``/r/Python/``, or ``u/name`` for a profile.
+
+    Raises InvalidInput.
+    """
     bare = re.sub(r"^/?r/|/$", "", text[: SUBREDDIT_MAX_CHARS + 1].strip(), flags=re.IGNORECASE)
+    bare = re.sub(r"^/?u(?:ser)?/", "u_", bare, flags=re.IGNORECASE)
     if (shows := NOT_SUBREDDITS.get(bare.lower())) is not None:
         raise InvalidInput(f"r/{bare.lower()} is not a subreddit: it shows {shows}; name subreddits, or {ALL}")
     if bare.lower() != ALL and not SUBREDDIT.fullmatch(bare):

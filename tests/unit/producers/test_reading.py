@@ -15,7 +15,7 @@ from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
-from overheard.operations import other_work
+from overheard.operations import other_work, reading_plan
 from overheard.operations.request_rates import rate_of
 from overheard.sources.registry import SOURCES
 from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
@@ -132,6 +132,21 @@ def test_what_is_refused_paused_or_held_is_not_asked_for(world: World, db: Db, c
     world.db.peewee.execute_sql("UPDATE feed_group SET lease_until = 0")
     assert step() == [world.group("b").id]
     assert acme
+
+
+def test_what_backs_off_takes_nothing_from_the_freshness_of_others(world: World, db: Db, clock: Clock) -> None:
+    refused = [f"gone{number}" for number in range(60)]
+    world.workspace(subreddits=["fine", *refused], every="5m")
+    Feed.update(rate=0.001).execute(db.peewee)
+    back_at = clock() + 1800
+    Feed.update(retry_at=back_at, failures=1, rate=None).where(Feed.place.in_(refused)).execute(db.peewee)
+
+    def intervals(now: float) -> list[float]:
+        fresh = config(spare="freshness", freshest=15)
+        return [each.interval for each in reading_plan.current(db, "reddit", fresh, now).plan.groups]
+
+    assert intervals(clock()) == [pytest.approx(15.0, rel=0.01)]
+    assert len(intervals(back_at)) == 61, "then they are asked for again"
 
 
 def test_no_more_is_asked_for_than_the_budget_serves_the_most_overdue_first(
