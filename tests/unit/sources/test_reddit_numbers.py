@@ -409,3 +409,105 @@ def test_all_that_is_to_be_asked_again_is_asked_in_the_readings_of_a_site_that_i
     world.now += 1000.0
     world.read()
     assert not world.lost
+
+
+# -- many subreddits
+
+
+class NumberedSubreddits(NumberedReddit):
+    """A reader of some subreddits by number; ``python`` is one of them."""
+
+    places: tuple[str, ...] = ("python", "rust")
+    by_number = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content.add_post("rust", "t", author="a", created=None, url=None, over_18=False, held=False)
+
+    def page(self, position: str | None) -> Page:
+        request = ReadRequest(
+            kind=self.kind, places=self.places, cursor=self.cursor, position=position, since=self.began_at,
+            by_number=self.by_number,
+        )  # fmt: skip
+        return self.source.read(request, RecordingBudget())
+
+    def post_elsewhere(self, count: int) -> None:
+        for _ in range(count):
+            self.content.add_post("gardening", "t", author="a", created=None, url=None, over_18=False, held=False)
+
+
+def test_of_some_subreddits_only_their_own_posts_are_kept() -> None:
+    world = NumberedSubreddits()
+    world.read()
+    world.now += 60.0
+    world.post_elsewhere(150)
+    new = world.post(3)
+    world.post_elsewhere(20)
+    page = world.read()
+    assert [name for name in world.stored if name in new] == new
+    assert {item.place for item in page.items} == {"python"}
+    assert page.load == {"python": 3}
+    assert page.complete
+    world.now += 30.0
+    world.post_elsewhere(500)
+    later = world.post(1)
+    world.catch_up()
+    assert set(later) <= set(world.stored)
+
+
+def test_listings_that_go_on_by_numbers_and_back_miss_nothing() -> None:
+    world = NumberedSubreddits()
+    draw, world.by_number = random.Random(5), False
+    world.catch_up()
+    for step in range(60):
+        world.now += draw.uniform(5, 60)
+        world.post_elsewhere(draw.randrange(80))
+        world.post(draw.randrange(40))
+        world.by_number = step // 10 % 2 == 1
+        world.catch_up()
+    assert not world.lost
+    assert not world.gaps
+    assert sum("r/all/new" in request for request in world.requests) == 3, "once whenever numbers begin"
+
+
+def test_a_reading_goes_on_as_it_began() -> None:
+    world = NumberedSubreddits()
+    world.by_number = False
+    world.read()
+    world.now += 60.0
+    posted = world.post(250)
+    first = world.page(None)
+    world.by_number = True  # the plan has changed between two pages
+    second = world.page(first.position)
+    assert {item.id for item in (*first.items, *second.items)} == set(posted[50:])
+    world.by_number, world.cursor = True, None
+    begun = world.page(None)
+    world.by_number = False
+    assert begun.position is not None
+    world.page(begun.position)
+    assert world.requests[-1] == "api/info"
+
+
+def test_what_a_filter_holds_in_a_watched_subreddit_is_asked_for_for_hours() -> None:
+    world = NumberedSubreddits()
+    world.read()
+    (held,) = world.post(held=True)
+    world.post(2)
+    for seconds in (10.0, 110.0, 3000.0, 900.0):
+        world.now += seconds
+        world.post_elsewhere(3)
+        world.catch_up()
+    assert held not in world.stored
+    world.content.approve(held)
+    world.now += 7200.0
+    world.post_elsewhere(3)
+    world.catch_up()
+    assert held in world.stored
+    assert "missing" not in json.loads(world.cursor or ""), "and then no more"
+
+
+def test_a_refused_page_of_all_is_not_the_fault_of_a_subreddit() -> None:
+    world = NumberedSubreddits()
+    world.refuses_listing = True
+    with pytest.raises(RetryableError, match="r/all"):
+        world.read()
