@@ -16,6 +16,7 @@ from overheard.config import Config
 from overheard.db import reading, source_health
 from overheard.db.database import Db
 from overheard.db.reading import GroupState
+from overheard.db.source_health import SourceState
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import reading_plan, request_rates
@@ -50,23 +51,20 @@ class ReadingPlanner:
         """Ask for the groups that are due until the next step; return how many. Raises Unavailable."""
         return sum(self._follow(source) for source in self._plans)
 
-    def _most(self, source: str, now: float) -> int:
+    def _most(self, source: str, health: SourceState, now: float) -> int:
         """Return how many groups may be asked for now: one as a probe while the source is down."""
-        health = source_health.state(self.db, source)
         if health.failing_since is not None and (health.retry_at or 0.0) > now:
             return 0
         if health.failing_since is None:
             return sys.maxsize
         if health.failing_for(now) < DOWN_SECONDS:
             return 1  # its last answer was an error: a passing one, or the first of many
-        if 0.0 <= now - self._probed_at.get(source, -math.inf) < PROBE_SECONDS:
-            return 0
-        self._probed_at[source] = now
-        return 1
+        return 0 if 0.0 <= now - self._probed_at.get(source, -math.inf) < PROBE_SECONDS else 1
 
     def _follow(self, source: str) -> int:
         now = self.clock()
-        most = self._most(source, now)
+        health = source_health.state(self.db, source)
+        most = self._most(source, health, now)
         if not most:
             return 0
         plan = self._plans[source].current(now)
@@ -81,6 +79,8 @@ class ReadingPlanner:
             if reading.ask(self.db, state, now):
                 self.ask(FetchWorkspace(source=source, group_id=state.id, reason=PLANNED))
                 asked += 1
+        if asked and health.failing_for(now) >= DOWN_SECONDS:  # not if the budget is blocked, and none was asked for
+            self._probed_at[source] = now
         if most == sys.maxsize:
             asked += self._looks[source].step(plan, affordable, now)
         return asked

@@ -12,7 +12,7 @@ from overheard.config import Config
 from overheard.db import feeds, groups, reading, source_health
 from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Workspace
+from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work, reading_plan
@@ -208,6 +208,23 @@ def test_a_source_that_names_a_time_is_left_alone_until_then(world: World, db: D
     source_health.record_failure(db, "reddit", "429", clock(), clock() + 60)
     assert step() == []
     clock.advance(61)
+    assert len(step()) == 1
+
+
+def test_a_probe_that_the_budget_did_not_allow_is_made_as_soon_as_it_does(
+    world: World, db: Db, clock: Clock, step: Step
+) -> None:
+    world.workspace()
+    was_read(db, clock)
+    clock.advance(400)
+    source_health.record_failure(db, "reddit", "429", clock(), clock() + 60)
+    budget = SOURCES["reddit"].budget(config())
+    assert budget is not None
+    DatabaseLimiter(db, {"reddit": rate_of(budget)}).block(budget.key, 60)
+    clock.advance(61)
+    assert step() == []
+    clock.advance(PROBE_SECONDS / 2)
+    Budget.update(block_until=0).execute(db.peewee)
     assert len(step()) == 1
 
 
