@@ -67,7 +67,7 @@ class GapRequests:
     def _give_up(self, now: float) -> None:
         for source in SOURCES.values():
             lost = {"age": gap_filling.give_up(self.db, source.name, TOO_OLD, found_before=now - LOST_AFTER_SECONDS)}
-            if self._can_look_up(source) and (budget := requests_per_second(source.name, self.config)):
+            if self._can_look_up(source) and (budget := requests_per_second(self.db, source.name, self.config)):
                 most = int(AFFORDABLE_SECONDS * budget) * (source.numbered_size or 0)
                 lost["size"] = gap_filling.give_up(self.db, source.name, TOO_LONG, longer_than=most)
             for reason, count in lost.items():

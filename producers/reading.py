@@ -94,7 +94,8 @@ class ReadingPlanner:
         budget = SOURCES[source].budget(self.config)
         if budget is None:
             return math.inf
-        return min(request_rates.patient_requests(self.db, budget, ahead), planned * 2.0 * ahead)
+        requests = request_rates.patient_requests(self.db, request_rates.usable(self.db, budget), ahead)
+        return min(requests, planned * 2.0 * ahead)
 
     def _due(self, source: str, plan: CurrentPlan, now: float) -> tuple[list[tuple[GroupState, float]], float]:
         """Return the groups that are due until the next step and the pages that each needs, the most urgent first.

@@ -17,6 +17,7 @@ from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work, reading_plan
 from overheard.operations.request_rates import rate_of
+from overheard.sources.reddit.names import client_key
 from overheard.sources.registry import SOURCES
 from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
 from producers.reading import DOWN_SECONDS, LOST_SECONDS, PROBE_SECONDS, ReadingPlanner
@@ -226,6 +227,24 @@ def test_a_probe_that_the_budget_did_not_allow_is_made_as_soon_as_it_does(
     clock.advance(PROBE_SECONDS / 2)
     Budget.update(block_until=0).execute(db.peewee)
     assert len(step()) == 1
+
+
+def test_a_refused_client_has_no_part_in_the_budget_of_the_plan(world: World, db: Db, clock: Clock) -> None:
+    apps = [{"client_id": name, "client_secret": "x"} for name in ("one", "two")]
+    both = Config.model_validate({"sources": {"reddit": {"client": apps, "user_agent": "x"}}})
+    world.workspace()
+
+    def budget() -> float:
+        return reading_plan.current(db, "reddit", both, clock()).budget
+
+    whole = budget()
+    source_health.record_failure(db, client_key("two"), "refused", clock(), clock() + 300, revoked=True)
+    assert budget() == whole / 2
+    source_health.record_failure(db, client_key("one"), "refused", clock(), clock() + 300, revoked=True)
+    assert budget() == whole, "then it does not matter: the source is down"
+    source_health.record_read(db, client_key("one"), clock())
+    source_health.record_read(db, client_key("two"), clock())
+    assert budget() == whole
 
 
 def test_without_watched_feeds_there_is_nothing_to_plan(step: Step) -> None:
