@@ -256,6 +256,9 @@ class NumberReader:
         cursor.next, at.head = below + 1, found
         at.step = self._step_to(found)
         if at.step == 1:
+            # A number without an item may be between others that have one.
+            cursor.next = max(cursor.next - OVERLAP_NUMBERS, 1)
+            cursor.level = 0  # how far it has moved since says nothing about the pace
             item = items.get(found)
             at.gaps.append(("hole", cursor.last, (item.id, item.created_at) if item else None))
 
