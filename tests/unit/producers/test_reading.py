@@ -299,6 +299,9 @@ def test_a_second_look_is_asked_for_once_in_each_look_back_and_reads_as_far_agai
     clock.advance(LOOK_LOST_SECONDS)
     own.step()
     assert len(looks(asked)) == 2, "the message was lost"
+    groups.release_all(db)
+    planner(db, clock, asked, spare="freshness", look_back="30m").step()
+    assert len(looks(asked)) == 3, "and so it is when the process that had it in memory has ended"
     was_looked_at(db, clock)
     clock.advance(1800)
     own.step()
