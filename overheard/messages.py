@@ -84,13 +84,13 @@ class PollProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feeds: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
 
 
-NumberRanges = Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]  # in order, both ends included
+NumberRanges = Annotated[tuple[tuple[int, int], ...], Meta(max_length=10_000)]  # both ends included
 
 
 class FillProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to resume a poll that fills gaps: ``looked_up`` of the numbers in ``ranges`` are, the lowest ones.
+    """Where to resume a poll that fills gaps: the first ``looked_up`` of the numbers in ``ranges`` are, in their order.
 
-    ``parts`` are sent; no request begins after ``until``.
+    ``parts`` are sent; no request begins after ``until``. ``empty``: the numbers of requests that found no item at all.
     """
 
     poll_id: Text
@@ -98,6 +98,7 @@ class FillProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: float
     looked_up: Count = 0
     parts: Count = 0
+    empty: NumberRanges = ()
 
 
 ON_SCHEDULE = ("due", "sweep")  # reasons of the tick's own demands; any other is a request by hand
@@ -136,11 +137,15 @@ class FetchWorkspace(Message, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class NumbersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The numbers of a source's items that a poll has looked up: ranges, in order, both ends included."""
+    """The numbers of a source's items that a poll has looked up: ranges, both ends included.
+
+    ``empty``: those of requests that found no item at all.
+    """
 
     source: Text
     kind: FeedKind
     ranges: NumberRanges
+    empty: NumberRanges = ()
 
 
 class PollPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

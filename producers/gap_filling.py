@@ -26,7 +26,8 @@ REPORT_SECONDS = 60.0  # between two times that gaps are counted and given up: t
 LOST_AFTER_SECONDS = 2 * 86400.0  # without being filled: by then, what it held is old. Chosen, not measured
 # A gap that needs the whole budget for longer can never be filled beside the readings. Chosen, not measured.
 AFFORDABLE_SECONDS = 6 * 3600.0
-TOO_OLD, TOO_LONG = "too old to fill", "too long to fill"  # added to the reason of a lost gap
+# Added to the reason of a lost gap.
+TOO_OLD, TOO_LONG, UNNUMBERED = "too old to fill", "too long to fill", "cannot be filled"
 
 
 class GapRequests:
@@ -65,8 +66,12 @@ class GapRequests:
         return asked
 
     def _give_up(self, now: float) -> None:
+        old = now - LOST_AFTER_SECONDS
         for source in SOURCES.values():
-            lost = {"age": gap_filling.give_up(self.db, source.name, TOO_OLD, found_before=now - LOST_AFTER_SECONDS)}
+            lost = {
+                "age": gap_filling.give_up(self.db, source.name, TOO_OLD, found_before=old),
+                "unnumbered": gap_filling.give_up(self.db, source.name, UNNUMBERED, found_before=old, numbered=False),
+            }
             if self._can_look_up(source) and (budget := requests_per_second(self.db, source.name, self.config)):
                 most = int(AFFORDABLE_SECONDS * budget) * (source.numbered_size or 0)
                 lost["size"] = gap_filling.give_up(self.db, source.name, TOO_LONG, longer_than=most)

@@ -27,6 +27,7 @@ from tests.servers.reused_database import ReusedDatabase
 from tests.servers.sink import HttpSink, MailSink
 
 INTEGRATION = Path(__file__).parent / "integration"
+GARBAGE_THRESHOLDS = (20_000, 20, 50)  # objects, and rounds of the younger generations, before a collection
 SERVER_FIXTURES = {"rabbit_server", "postgres_server"}
 # Half a minute and more.
 LONGEST = {"test_secrets.py", "test_soak.py", "test_backup.py", "test_privileges.py", "test_supervised.py"}
@@ -47,8 +48,12 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take the tests and their modules out of garbage collection: they live to the end, and are very many."""
+    """Take the tests and their modules out of garbage collection: they live to the end, and are very many.
+
+    What the tests leave is looked for less often than usual: there is memory, and it takes a twentieth of the time.
+    """
     gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
 
 

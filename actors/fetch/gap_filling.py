@@ -1,7 +1,7 @@
 """Fill gaps: look up what their feeds' listings no longer show, by the items' numbers, with what the budget has spare.
 
 12:00:00  Reddit has not answered for two hours. 2,000 feeds leave gaps, all of them between about the same numbers.
-12:00:05  The tick asks for the gaps of all posts. The lowest numbers are looked up, a hundred a request, whenever the
+12:00:05  The tick asks for the gaps of all posts. The highest numbers are looked up, a hundred a request, whenever the
           budget has a spare token. What belongs to no watched feed is dropped; the rest goes on in parts.
 12:00:35  The last part says which numbers were looked up. With it, in one transaction, all 2,000 gaps move past them.
 12:00:40  The tick asks again.
@@ -26,7 +26,7 @@ from overheard.messages import FetchWorkspace, FillProgress, ItemsFetched, Numbe
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome, Rejected
-from overheard.reading.numbers import in_requests, lowest
+from overheard.reading.numbers import beginning, highest, in_requests, joined
 from overheard.sending import Send
 from overheard.sources import NumberedItems, NumberedPage, Page, RequestTokens, Source
 from overheard.sources.logged_items import log_read
@@ -65,7 +65,7 @@ class GapFiller:
         self.health = health
 
     def fill(self, message: FetchWorkspace, kind: FeedKind, budget: RequestTokens) -> Outcome:
-        """Look up the lowest numbers that the source's open gaps of this kind have left, and send what is found.
+        """Look up the highest numbers that the source's open gaps of this kind have left, and send what is found.
 
         The last part says which numbers were looked up; after an error of the source these are fewer, or none. Return
         Later between two turns, and while no token is spare. Raise Unavailable (bus or database).
@@ -74,7 +74,7 @@ class GapFiller:
         reader, size = self.sources[source], source_type(source).numbered_size
         if size is None or not isinstance(reader, NumberedItems):
             return Rejected(f"the items of {source} have no numbers")
-        progress = self._claim(message, kind, REQUESTS * size)
+        progress = self._claim(message, kind, size)
         if progress is None:
             return None
         try:
@@ -88,7 +88,7 @@ class GapFiller:
             raise
         return None
 
-    def _claim(self, message: FetchWorkspace, kind: FeedKind, count: int) -> FillProgress | None:
+    def _claim(self, message: FetchWorkspace, kind: FeedKind, size: int) -> FillProgress | None:
         """Return where the message goes on, or begins; None if another poll has the lease, or nothing is left."""
         now, progress = self.clock(), message.filling
         if progress is not None:
@@ -96,11 +96,11 @@ class GapFiller:
         poll = uuid.uuid4().hex
         if not gap_filling.claim(self.db, message.source, kind, poll, now=now, lease=READ_LEASE_SECONDS):
             return None  # a repeated message
-        ranges = gap_filling.to_look_up(self.db, message.source, kind, count)
-        if not ranges:
+        left = gap_filling.to_look_up(self.db, message.source, kind, REQUESTS * size, now)
+        if not left:
             gap_filling.release(self.db, poll)
             return None
-        return FillProgress(poll, tuple(ranges), now + POLL_SECONDS)
+        return FillProgress(poll, tuple(highest(left, REQUESTS * size, size)), now + POLL_SECONDS)
 
     def _look_up(
         self,
@@ -134,6 +134,9 @@ class GapFiller:
                 self.health.record_clients(self.sources[source])
             self.health.record_success(source)
             parts = progress.parts + self._send(source, kind, page, progress)
+            if len(page.absent) == len(numbers):
+                empty = joined([*progress.empty, *((number, number) for number in numbers)])
+                progress = msgspec.structs.replace(progress, empty=tuple(empty))
             progress = msgspec.structs.replace(progress, looked_up=progress.looked_up + len(numbers), parts=parts)
         return progress, None
 
@@ -143,7 +146,8 @@ class GapFiller:
             gap_filling.release(self.db, poll)
             return
         gap_filling.extend(self.db, poll, self.clock() + STORE_LEASE_SECONDS)
-        read = NumbersRead(source, kind, tuple(lowest(progress.ranges, progress.looked_up)))
+        ranges = joined(beginning(progress.ranges, progress.looked_up))
+        read = NumbersRead(source, kind, tuple(ranges), empty=progress.empty)
         self.send(ItemsFetched(part=PollPart(poll=poll, part=parts, parts=parts + 1, numbers=read), items=()))
         log.info("gaps read", poll=poll, source=source, kind=kind, numbers=progress.looked_up, parts=parts)
 

@@ -16,7 +16,8 @@ KEYS = (
     *("reason", "found_at", "filled_at", "state"),
 )
 REASON_LABELS = {
-    "hole": "a number that never got an item",
+    "hole": "numbers that had no item",
+    "jump": "a jump in the numbers, which probably holds none",
     "outdated": "the source no longer had it",
     "horizon": "more new items than the source lists",
     "anchor": "the item read last has disappeared from the listing",

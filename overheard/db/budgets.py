@@ -27,9 +27,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from peewee import Case, fn
 
 from overheard.db import server_counts
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.db.token_rates import WINDOW_SECONDS, Rate
@@ -63,44 +65,15 @@ class DatabaseLimiter:
         MAX_QUEUE_SECONDS, reserve nothing: ``slot`` is None, the delay MAX_QUEUE_SECONDS.
         """
         with self._db.session():
-            rate, now = Rate(*pace) if pace else self._rates[key.partition(":")[0]], self._db.now
+            rate = Rate(*pace) if pace else self._rates[key.partition(":")[0]]
             kept = rate.kept if patient else 0
-            start, saved_start = self._starts(rate)
-            slot = self._db.least(start + kept * rate.period, saved_start + kept * rate.saved_period)
-            charged = {
-                Budget.tat: start + rate.period,
-                # It owes nothing: it is as if it had allowed its next token with this one.
-                Budget.saved_tat: self._db.least(saved_start, self._db.greatest(start, now)) + rate.saved_period,
-            }
-            row = (
-                Budget.insert(self._new(key, rate))
-                .on_conflict(conflict_target=[Budget.key], update=charged, where=(slot < now + MAX_QUEUE_SECONDS))
-                .returning(Budget.tat, Budget.saved_tat, now.alias("now"))
-                .tuples()
-                .execute(self._db.peewee)
-            )
-            for tat, saved_tat, db_now in row:
+            ahead = {"kept": kept * rate.period, "saved_kept": kept * rate.saved_period}
+            spans = msgspec.structs.asdict(_Spans.of(rate))
+            for tat, saved_tat, db_now in _reserve(self._db, key=key, **ahead, **spans):
                 slot = min(tat + (kept - 1) * rate.period, saved_tat + (kept - 1) * rate.saved_period)
                 wait = max(float(slot - db_now), 0.0)
                 return Reservation(delay=wait, slot=float(db_now) + wait)
             return Reservation(delay=MAX_QUEUE_SECONDS, slot=None)
-
-    def _starts(self, rate: Rate) -> tuple[Any, Any]:
-        """Return when each of the two accounts allows the next token."""
-        now = self._db.now
-        full, saved_full = _full(rate, now)
-        start = self._db.greatest(Budget.tat, full, Budget.block_until)
-        return start, self._db.greatest(Budget.saved_tat, saved_full, Budget.block_until)
-
-    def _new(self, key: str, rate: Rate) -> dict[Any, Any]:
-        """Return a new row, from which one token was taken: it has the burst that is always there, and nothing saved.
-
-        Who knows what was used before, by another installation?
-        """
-        now = self._db.now
-        full, _ = _full(rate, now)
-        saved = now - (rate.burst - 2) * rate.saved_period
-        return {Budget.key: key, Budget.tat: full + rate.period, Budget.saved_tat: saved}
 
     def spare(self, key: str) -> float:
         """Take a token of ``key`` that would be lost otherwise; return 0 if it was taken, else seconds to wait.
@@ -112,13 +85,14 @@ class DatabaseLimiter:
         """
         with self._db.session():
             rate, now = self._rates[key.partition(":")[0]], self._db.now
-            full, saved_full = _full(rate, now)
+            spans = _Spans.of(rate)
+            full, saved_full = spans.full(now)
             unused = Budget.tat <= full - rate.period
             lost = unused & (Budget.block_until <= now) & ~_is_scarce(rate, now)
             saved_start = self._db.greatest(Budget.saved_tat, saved_full)
             charged = {Budget.tat: full, Budget.saved_tat: self._db.least(saved_start, now) + rate.saved_period}
             taken = (
-                Budget.insert(self._new(key, rate) | {Budget.tat: full})
+                Budget.insert(spans.new_row(key, now) | {Budget.tat: full})
                 .on_conflict(conflict_target=[Budget.key], update=charged, where=lost)
                 .returning(Budget.key)
                 .tuples()
@@ -138,7 +112,7 @@ class DatabaseLimiter:
         """
         with self._db.session():
             now, rate = self._db.now, self._rates[keys[0].partition(":")[0]]
-            free_at = self._db.greatest(now, self._db.least(*self._starts(rate)))
+            free_at = self._db.greatest(now, self._db.least(*_starts(self._db, _Spans.of(rate))))
             order = [_is_scarce(rate, now)] if spare else []
             rows = Budget.select(Budget.key).where(Budget.key.in_(list(keys))).order_by(*order, free_at, Budget.tat)
             used = [key for (key,) in rows.tuples().execute(self._db.peewee)]
@@ -187,9 +161,57 @@ class DatabaseLimiter:
             self.block(key, reset)
 
 
-def _full(rate: Rate, now: Any) -> tuple[Any, Any]:
-    """Return the arrival times of the two accounts when they are full."""
-    return now - (rate.burst - 1) * rate.period, now - (rate.saved_burst - 1) * rate.saved_period
+class _Spans(msgspec.Struct, frozen=True):
+    """A rate as seconds, or as their placeholders in a statement that is rendered once.
+
+    ``burst`` and ``saved_burst``: how far back the arrival times of the two accounts are when they are full;
+    ``unsaved``: when nothing is saved.
+    """
+
+    period: Any
+    saved_period: Any
+    burst: Any
+    saved_burst: Any
+    unsaved: Any
+
+    @classmethod
+    def of(cls, rate: Rate) -> _Spans:
+        burst, saved_burst = (rate.burst - 1) * rate.period, (rate.saved_burst - 1) * rate.saved_period
+        return cls(rate.period, rate.saved_period, burst, saved_burst, (rate.burst - 2) * rate.saved_period)
+
+    def full(self, now: Any) -> tuple[Any, Any]:
+        """Return the arrival times of the two accounts when they are full."""
+        return now - self.burst, now - self.saved_burst
+
+    def new_row(self, key: Any, now: Any) -> dict[Any, Any]:
+        """Return a new row, from which one token was taken: it has the burst that is always there, and nothing saved.
+
+        Who knows what was used before, by another installation?
+        """
+        full, _ = self.full(now)
+        return {Budget.key: key, Budget.tat: full + self.period, Budget.saved_tat: now - self.unsaved}
+
+
+@compiled
+def _reserve(db: Db, key: Any, kept: Any, saved_kept: Any, **rate: Any) -> Any:
+    spans, now = _Spans(**rate), db.now
+    start, saved_start = _starts(db, spans)
+    slot = db.least(start + kept, saved_start + saved_kept)
+    charged = {
+        Budget.tat: start + spans.period,
+        # It owes nothing: it is as if it had allowed its next token with this one.
+        Budget.saved_tat: db.least(saved_start, db.greatest(start, now)) + spans.saved_period,
+    }
+    row = Budget.insert(spans.new_row(key, now))
+    row = row.on_conflict(conflict_target=[Budget.key], update=charged, where=(slot < now + MAX_QUEUE_SECONDS))
+    return row.returning(Budget.tat, Budget.saved_tat, now.alias("now"))
+
+
+def _starts(db: Db, spans: _Spans) -> tuple[Any, Any]:
+    """Return when each of the two accounts allows the next token."""
+    full, saved_full = spans.full(db.now)
+    start = db.greatest(Budget.tat, full, Budget.block_until)
+    return start, db.greatest(Budget.saved_tat, saved_full, Budget.block_until)
 
 
 def _is_scarce(rate: Rate, now: Any) -> Any:
@@ -208,7 +230,7 @@ def patient_tokens(db: Db, keys: Sequence[str], rate: Rate, seconds: float) -> f
 
 
 def _tokens(rate: Rate, tat: float, saved_tat: float, block_until: float, now: float, *, seconds: float) -> float:
-    full, saved_full = _full(rate, now)
+    full, saved_full = _Spans.of(rate).full(now)
     steady = (now + seconds - max(tat, full, block_until)) / rate.period
     saved = (now + seconds - max(saved_tat, saved_full, block_until)) / rate.saved_period
     return float(max(steady, saved) + 1.0)

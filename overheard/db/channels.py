@@ -8,6 +8,7 @@ import msgspec
 from peewee import Case, fn
 
 from overheard.db import incidents, visibility
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import HELD, MENTION, PENDING, Channel, Delivery, Workspace
 from overheard.db.storable_text import storable
@@ -58,9 +59,14 @@ HEALTHY: dict[Any, Any] = {
 
 def get(db: Db, channel_id: int) -> ChannelRow | None:
     """Return the channel; None if it was removed."""
-    query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
-    rows = list(query.where(Channel.id == channel_id).tuples().execute(db.peewee))
+    rows = _by_id(db, channel_id=channel_id)
     return ChannelRow(*rows[0]) if rows else None
+
+
+@compiled
+def _by_id(db: Db, channel_id: Any) -> Any:
+    query = Channel.select(*COLUMNS).join(Workspace, on=(Channel.workspace == Workspace.id))
+    return query.where(Channel.id == channel_id)
 
 
 def listing(db: Db, workspace: str | None = None) -> list[ChannelRow]:

@@ -7,10 +7,10 @@
     for (name,) in _names(db, workspace=7, ids=[1, 2, 3]): …
 
 The function gets placeholders for the values, and is called once for each kind of database and each number of values in
-a list: what it returns must depend on nothing else. So the time is passed as a value, too: ``db.now`` would stand still
-where the clock is set. To keep the shapes few, a list for IN is padded to the next power of two with its last value. A
-list of dicts is for ``insert_many``. Values go to the driver unconverted, past the fields' conversions, and results
-come as the driver gives them: on SQLite a boolean is 0 or 1.
+a list: what it returns must depend on nothing else. ``db.now`` may stand in it, and is read at each call. To keep the
+shapes few, a list for IN is padded to the next power of two with its last value. A list of dicts is for
+``insert_many``. Values go to the driver unconverted, past the fields' conversions, and results come as the driver gives
+them: on SQLite a boolean is 0 or 1.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from overheard.db.database import Db
 MAX_CACHED_SHAPES = 64  # of one statement; an insert has a shape for each number of rows
 # Shared by all statements: without sharing, a hundred rows of twenty columns would take megabytes in each shape.
 MAX_SHARED_PATHS = 20_000
+NOW = "db.now"  # the value of a given clock; not the name of an argument
 
 
 class _ParameterPath(tuple[Any, ...]):
@@ -59,20 +60,27 @@ class CompiledStatement:
         self._lock = Lock()
 
     def __call__(self, db: Db, **values: Any) -> list[tuple[Any, ...]]:
-        shape = (db.sqlite, *map(_shape, values.values()))
+        shape = (db.sqlite, db.clock_is_given, *map(_shape, values.values()))
         sql, paths = self._rendered.get(shape) or self._render(db, values, shape)
+        if db.clock_is_given:
+            values[NOW] = db.clock()
         arguments = [_value(values, path) if type(path) is _ParameterPath else path for path in paths]
         cursor = db.peewee.execute_sql(sql, arguments)  # type: ignore[no-untyped-call]
         return list(cursor.fetchall()) if cursor.description else []
 
     def _render(self, db: Db, values: dict[str, Any], shape: Any) -> tuple[str, tuple[Any, ...]]:
-        query = self._build(db, **{name: _parameters(name, value) for name, value in values.items()})
+        builder = Db(db.peewee, sqlite=db.sqlite, clock=_given_now) if db.clock_is_given else db
+        query = self._build(builder, **{name: _parameters(name, value) for name, value in values.items()})
         sql, paths = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
         with self._lock:
             self._rendered[shape] = sql, paths
             if len(self._rendered) > MAX_CACHED_SHAPES:
                 del self._rendered[next(iter(self._rendered))]
         return sql, paths
+
+
+def _given_now() -> Any:
+    return _Parameter(NOW)
 
 
 def compiled(build: Callable[..., Any]) -> CompiledStatement:

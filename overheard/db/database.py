@@ -54,10 +54,15 @@ class Db:
         It stands still during a statement, so that all that one statement computes from it agrees.
         """
         if self._given is not None:
-            return peewee.Value(self._given())
+            return peewee.Value(self._given(), converter=False)  # ``compiled`` gives a placeholder
         if self.sqlite:
             return (peewee.fn.julianday("now") - 2440587.5) * 86400.0  # a Julian day number; the epoch's is subtracted
         return peewee.fn.date_part("epoch", peewee.fn.statement_timestamp())
+
+    @property
+    def clock_is_given(self) -> bool:
+        """Return True if ``now`` is a value, which a test sets, and not an expression of the database's own."""
+        return self._given is not None
 
     def greatest(self, *values: Any) -> Any:
         """Return an SQL expression for the greatest of ``values``."""

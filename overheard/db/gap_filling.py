@@ -1,8 +1,9 @@
 """Filling gaps: the numbers that are left to look up, which process does it, and what has been stored of them.
 
-All open gaps of a source's feeds of one kind are filled together, the lowest numbers first: feeds that stopped at the
-same time have the same numbers to look up, and these are looked up once. ``Gap.next_number`` moves in the transaction
-that stores the items (I2), so what is lost on the way is looked up again.
+All open gaps of a source's feeds of one kind are filled together, the highest numbers first: feeds that stopped at the
+same time have the same numbers to look up, and these are looked up once; and a gap of a minute ago does not wait for
+one of days. ``Gap.last_number`` moves down in the transaction that stores the items (I2), so what is lost on the way is
+looked up again.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from peewee import Window, fn
+from peewee import Case, Window, fn
 
 from overheard.db.database import Db
 from overheard.db.gaps import FILLED, LOST, OPEN
 from overheard.db.models import Feed, Gap, GapFilling, Poll, Watch, Workspace
 from overheard.items import ALL, FeedKind
 from overheard.messages import NumbersRead
-from overheard.reading.numbers import NumberRange, lowest
+from overheard.reading.numbers import EMPTY_NUMBERS, HOLE, HOLE_SECONDS, JUMP, JUMP_NUMBERS, NumberRange
 
 
 class GapBacklog(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ def ask(db: Db, source: str, kind: FeedKind, now: float, lost_after: float) -> b
 
     A message that no process has served for ``lost_after`` seconds counts as lost.
     """
-    if not _left(source, kind).select(Gap.id).limit(1).exists(db.peewee):
+    if not _left(source, kind, now).select(Gap.id).limit(1).exists(db.peewee):
         return False
     free = (GapFilling.lease_until < now) & ((GapFilling.asked_at < now - lost_after) | (GapFilling.asked_at > now))
     asked = GapFilling.insert(source=source, kind=kind, asked_at=now).on_conflict(
@@ -78,23 +79,33 @@ def _end(db: Db, poll: str) -> None:
     GapFilling.update(poll=None, lease_until=0, asked_at=0).where(GapFilling.poll == poll).execute(db.peewee)
 
 
-def to_look_up(db: Db, source: str, kind: FeedKind, count: int) -> list[NumberRange]:
-    """Return the lowest ``count`` numbers that watched feeds' open gaps have left, as ranges."""
+def to_look_up(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[NumberRange]:
+    """Return ranges with the highest ``count`` numbers that watched feeds' open gaps have left; they may overlap."""
     rows = (
-        _left(source, kind)
-        .select(Gap.next_number, fn.MAX(Gap.last_number))
-        .group_by(Gap.next_number)
-        .order_by(Gap.next_number)
-        .limit(count)  # each of them has at least one number, and the further ones only higher ones
+        _left(source, kind, now)
+        .select(fn.MIN(_first_of_these(db)), Gap.last_number)
+        .group_by(Gap.last_number)
+        .order_by(Gap.last_number.desc())
+        .limit(count)  # each of them has at least one number, and the further ones only lower ones
     )
-    return lowest(rows.tuples().execute(db.peewee), count)
+    return list(rows.tuples().execute(db.peewee))
 
 
-def _left(source: str, kind: FeedKind) -> Any:
+def _left(source: str, kind: FeedKind, now: float) -> Any:
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
-    return Gap.select(Gap.id).where(
-        Gap.state == OPEN, Gap.next_number.is_null(False), Gap.feed.in_(_feeds(source, kind)), Gap.feed.in_(watched)
-    )
+    gaps = _open(now) & Gap.last_number.is_null(False) & Gap.feed.in_(_feeds(source, kind)) & Gap.feed.in_(watched)
+    return Gap.select(Gap.id).where(gaps)
+
+
+def _open(now: float) -> Any:
+    """Return the condition of gaps whose numbers may be looked up now."""
+    return (Gap.state == OPEN) & (Gap.reason.not_in([HOLE, JUMP]) | (Gap.found_at <= now - HOLE_SECONDS))
+
+
+def _first_of_these(db: Db) -> Any:
+    """Return the lowest number of a gap that is to be looked up next: of a jump, a few at a time."""
+    of_jump = db.greatest(Gap.first_number, Gap.last_number + 1 - JUMP_NUMBERS)
+    return Case(None, [(Gap.reason == JUMP, of_jump)], Gap.first_number)
 
 
 def _feeds(source: str, kind: FeedKind) -> Any:
@@ -114,19 +125,24 @@ def watched_places(db: Db, source: str, kind: FeedKind, places: Collection[str])
 
 
 def advance(db: Db, poll: str, read: NumbersRead, now: float) -> int:
-    """Move the gaps past the numbers that were looked up; return how many are filled now.
+    """Move the gaps below the numbers that were looked up; return how many are filled now.
 
     Runs inside store's transaction, and ends the poll's lease. A gap that was found meanwhile moves only past numbers
-    that were looked up after all.
+    that were looked up after all. A jump that has enough numbers in a row without an item is filled.
     """
     _lock(db, read.source)
     filled = 0
     for first, last in read.ranges:
-        numbers = Gap.next_number.between(first, last)
-        reached = (Gap.state == OPEN) & numbers & Gap.feed.in_(_feeds(read.source, read.kind))
-        done = {Gap.next_number: last + 1, Gap.state: FILLED, Gap.filled_at: now}
-        filled += int(Gap.update(done).where(reached, Gap.last_number <= last).execute(db.peewee))
-        Gap.update({Gap.next_number: last + 1}).where(reached).execute(db.peewee)
+        numbers = Gap.last_number.between(first, last)
+        reached = _open(now) & numbers & Gap.feed.in_(_feeds(read.source, read.kind))
+        for begin, end in read.empty:
+            if first <= begin and end <= last and end + 1 - begin >= EMPTY_NUMBERS:
+                holds = (Gap.reason == JUMP) & (Gap.first_number <= begin) & (Gap.last_number >= end)
+                empty = Gap.update(state=FILLED, filled_at=now).where(reached, holds)
+                filled += int(empty.execute(db.peewee))
+        done = {Gap.last_number: first - 1, Gap.state: FILLED, Gap.filled_at: now}
+        filled += int(Gap.update(done).where(reached, Gap.first_number >= first).execute(db.peewee))
+        Gap.update({Gap.last_number: first - 1}).where(reached).execute(db.peewee)
     _end(db, poll)
     return filled
 
@@ -138,16 +154,25 @@ def _lock(db: Db, source: str) -> None:
         list(rows.execute(db.peewee))
 
 
-def give_up(db: Db, source: str, why: str, *, found_before: float | None = None, longer_than: int | None = None) -> int:
+def give_up(
+    db: Db,
+    source: str,
+    why: str,
+    *,
+    found_before: float | None = None,
+    longer_than: int | None = None,
+    numbered: bool = True,
+) -> int:
     """Mark open gaps as lost: those found before a time, or with more numbers left than ever can be looked up.
 
-    ``why`` is added to their reason. Return how many.
+    ``numbered``: only those with numbers, or only those without. ``why`` is added to their reason. Return how many.
     """
     lost = (Gap.state == OPEN) & Gap.feed.in_(Feed.select(Feed.id).where(Feed.source == source))
+    lost &= Gap.last_number.is_null(not numbered)
     if found_before is not None:
         lost &= Gap.found_at < found_before
     if longer_than is not None:
-        lost &= Gap.last_number - Gap.next_number >= longer_than
+        lost &= (Gap.last_number - Gap.first_number >= longer_than) & (Gap.reason != JUMP)
     with db.transaction():
         _lock(db, source)
         return int(Gap.update(state=LOST, reason=Gap.reason.concat(f", {why}")).where(lost).execute(db.peewee))
@@ -157,18 +182,23 @@ def backlog(db: Db, source: str) -> GapBacklog:
     """Return what the open gaps of the source have left, each number counted once."""
     earlier = fn.MAX(Gap.last_number).over(
         partition_by=[Feed.kind],
-        order_by=[Gap.next_number, Gap.id],
+        order_by=[_first_of_these(db), Gap.id],
         frame_type=Window.ROWS,
         start=Window.preceding(),
         end=Window.preceding(1),
     )
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
     gaps = (
-        Gap.select(Gap.next_number, Gap.last_number, Gap.found_at, fn.COALESCE(earlier, -1).alias("earlier"))
+        Gap.select(
+            _first_of_these(db).alias("first_number"),
+            Gap.last_number,
+            Gap.found_at,
+            fn.COALESCE(earlier, -1).alias("earlier"),
+        )
         .join(Feed, on=(Gap.feed == Feed.id))
-        .where(Gap.state == OPEN, Gap.next_number.is_null(False), Feed.source == source, Feed.id.in_(watched))
+        .where(Gap.state == OPEN, Gap.last_number.is_null(False), Feed.source == source, Feed.id.in_(watched))
         .alias("gaps")
     )
-    new = gaps.c.last_number + 1 - db.greatest(gaps.c.next_number, gaps.c.earlier + 1)
+    new = gaps.c.last_number + 1 - db.greatest(gaps.c.first_number, gaps.c.earlier + 1)
     row = Gap.select(fn.SUM(db.greatest(new, 0)), fn.MIN(gaps.c.found_at)).from_(gaps).tuples().first(db.peewee)
     return GapBacklog(int(row[0]), float(row[1])) if row and row[0] is not None else GapBacklog()

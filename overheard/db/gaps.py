@@ -13,7 +13,7 @@ from overheard.db.models import Feed, Gap
 from overheard.db.storable_text import storable
 from overheard.items import place_key
 from overheard.messages import GapBounds
-from overheard.reading.numbers import NumberRange, with_margins
+from overheard.reading.numbers import NumberRange, gap_range
 from overheard.sources.registry import public_place, source_type
 
 OPEN, FILLED, LOST = "open", "filled", "lost"  # the values of ``Gap.state``
@@ -21,7 +21,10 @@ INSERT_ROWS = 1000  # for each INSERT: well under every database's limit of para
 
 
 class GapRow(msgspec.Struct, frozen=True):
-    """A gap as ``gap list`` shows it. Times are seconds since the epoch; the two items themselves were read."""
+    """A gap as ``gap list`` shows it. Times are seconds since the epoch.
+
+    The two items themselves were read, except those of a hole of Reddit's, which had not appeared.
+    """
 
     source: str
     kind: str
@@ -55,7 +58,7 @@ def _rows(source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now
     for gap in missed:
         from_item, from_at = gap.since or (None, None)
         to_item, to_at = gap.until or (None, None)
-        next_number, last_number = _numbers(source, from_item, to_item) or (None, None)
+        first_number, last_number = _numbers(source, gap.reason, from_item, to_item) or (None, None)
         row: dict[str, object] = {
             "from_item": from_item,
             "from_at": from_at,
@@ -63,18 +66,18 @@ def _rows(source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now
             "to_at": to_at,
             "reason": gap.reason,
             "found_at": now,
-            "next_number": next_number,
+            "first_number": first_number,
             "last_number": last_number,
         }
         yield from (row | {"feed": feed} for feed in feed_ids)
 
 
-def _numbers(source: str, from_item: str | None, to_item: str | None) -> NumberRange | None:
+def _numbers(source: str, reason: str, from_item: str | None, to_item: str | None) -> NumberRange | None:
     """Return which numbers the gap's items may have; None if its bounds do not tell."""
     if from_item is None or to_item is None:
         return None
     since, until = (source_type(source).number_of(item) for item in (from_item, to_item))
-    return None if since is None or until is None else with_margins(since, until)
+    return None if since is None or until is None else gap_range(reason, since, until)
 
 
 def listing(db: Db, *, place: str | None = None, state: str | None = None, limit: int) -> list[GapRow]:

@@ -138,8 +138,8 @@ class Feed(Table):
 
 
 # Items that could not be read: those between ``from_item`` and ``to_item``, which were read themselves. ``state``:
-# open, filled or lost. In a source whose items have numbers, those from ``next_number`` to ``last_number`` are still to
-# be looked up.
+# open, filled or lost. In a source whose items have numbers, those from ``first_number`` to ``last_number`` are still
+# to be looked up, the last ones first.
 class Gap(Table):
     id = BigAutoField()
     feed = _of(Feed, "gaps", index=True)
@@ -151,11 +151,11 @@ class Gap(Table):
     found_at = DoubleField(index=True)
     state = TextField(default="open")
     filled_at = DoubleField(null=True)
-    next_number = BigIntegerField(null=True)
+    first_number = BigIntegerField(null=True, column_name="next_number")
     last_number = BigIntegerField(null=True)
 
     class Meta:
-        indexes = ((("state", "next_number"), False),)
+        indexes = ((("state", "first_number"), False),)
 
 
 # Which process fills the gaps of a source's feeds of one kind, all of them together: ``poll`` until ``lease_until``.

@@ -166,10 +166,11 @@ class ProcessMetrics(MetricCatalogue):
             "coverage_gaps_total",
             "Gaps between two polls of a feed; reason is horizon (more new items than a listing holds), anchor (the "
             "item at which the last poll ended has disappeared), pages ([fetch] max_pages), hole (a number without an "
-            "item) or outdated (the source no longer had what followed).",
+            "item), jump (of the numbers, which are looked up in part to see that they have no items) or outdated (the "
+            "source no longer had what followed).",
             "store",
             source=SOURCE_NAMES,
-            reason=("horizon", "anchor", "pages", "hole", "outdated"),
+            reason=("horizon", "anchor", "pages", "hole", "jump", "outdated"),
         )
         self.second_looks = counter(
             "second_looks_total",
@@ -184,10 +185,11 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.gaps_lost = counter(
             "gaps_lost_total",
-            "Gaps given up; reason is age (open for two days) or size (more items than the budget could look up).",
+            "Gaps given up; reason is age (open for two days), size (more items than the budget could look up) or "
+            "unnumbered (age, of items without numbers, which could not be looked up).",
             "tick",
             source=SOURCE_NAMES,
-            reason=("age", "size"),
+            reason=("age", "size", "unnumbered"),
         )
         self.gaps_open = gauge(
             "gaps_open", "Open gaps: to be filled, or not yet given up.", SET_BY_TICK, source=SOURCE_NAMES

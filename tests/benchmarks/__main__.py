@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from typing import NamedTuple
 
 from tests.benchmarks import (
@@ -28,6 +27,7 @@ from tests.benchmarks import (
     bench_expensive,
     bench_fetch,
     bench_gaps,
+    bench_http,
     bench_ingress,
     bench_looks,
     bench_match,
@@ -42,6 +42,7 @@ from tests.benchmarks import (
     texts,
 )
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import all_figures
 
 CUT_SHORT = 3  # exit code
 GRACE_SECONDS = 5.0  # for printing what there is and stopping servers, after the time is over
@@ -64,12 +65,15 @@ TABLES = {
     "store": BenchTable("The store stage, PostgreSQL", bench_store.run, 15),
     "expensive": BenchTable("The most expensive queries", bench_expensive.run, 20),
     "fetch": BenchTable(
-        "Fetch, in virtual time", lambda: chain(bench_fetch.run(), bench_names.run(), bench_all.run()), 45
+        "Fetch, in virtual time",
+        lambda: all_figures([*bench_fetch.jobs(), *bench_names.jobs(), *bench_all.jobs()]),
+        36,
     ),
     "gaps": BenchTable(
-        "Gaps and second looks, in virtual time", lambda: chain(bench_gaps.run(), bench_looks.run()), 30
+        "Gaps and second looks, in virtual time", lambda: all_figures([*bench_gaps.jobs(), *bench_looks.jobs()]), 22
     ),
-    "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 20),
+    "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 16),
+    "http": BenchTable("Virtual time beside HTTP and real time", bench_http.run, 34),
     "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
@@ -77,8 +81,8 @@ TABLES = {
     "digest": BenchTable("A digest of 5,000 mentions, PostgreSQL", bench_digest.run, 12),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
-    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 85),
-    "costs": BenchTable("What sources cost", bench_source_costs.run, 48),
+    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 73),
+    "costs": BenchTable("What sources cost", bench_source_costs.run, 42),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 12),
 }
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from overheard.observability import log
@@ -20,6 +21,7 @@ from overheard.simulators.reddit.store import NumberHoles
 from overheard.workspaces.spec import WatchKind
 from tests.benchmarks.fetch_world import CYCLE, SITE_COMMENTS, SITE_POSTS, START, FetchWorld, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import Job, all_figures
 
 POSTS_PER_MINUTE = 13.0  # requests
 BUDGET_PER_MINUTE = 95.0  # of a client
@@ -51,12 +53,20 @@ FULL = (
 def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
     log.configure("ERROR", style="text")
-    for scene in scenes:
-        yield from measured(scene)
+    yield from all_figures(jobs(scenes))
 
 
-def measured(scene: Scene) -> Iterator[Figure]:
+def jobs(scenes: Iterable[Scene] = SCENES) -> list[Job]:
+    """Return what makes the figures of each scene."""
+    return [partial(measured, scene) for scene in scenes]
+
+
+def measured(scene: Scene) -> list[Figure]:
     """Let a workspace follow all of Reddit, and count."""
+    return list(_measured(scene))
+
+
+def _measured(scene: Scene) -> Iterator[Figure]:
     comments = SITE_COMMENTS if "comments" in scene.kinds else 1e-9
     with database() as db:
         world = FetchWorld(

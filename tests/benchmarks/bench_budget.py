@@ -15,6 +15,7 @@ import random
 import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from overheard.db import migrate
@@ -37,6 +38,7 @@ from tests.benchmarks.fetch_world import (
     of_site,
 )
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import all_figures
 
 PER_MINUTE = 95.0
 SUBREDDITS = 600
@@ -89,12 +91,12 @@ def run(*, full: bool = False) -> Iterator[Figure]:
     """Figures of a budget that is too small, of one that is shared, and of one that was not used."""
     log.configure("ERROR", style="text")
     cycles = 24 if full else 1
-    yield from after_quiet_time()
-    yield from overloaded("7 × the budget", cycles)
-    yield from overloaded("the same, others take 60 %", cycles + 1, others=60.0)
+    alone = partial(overloaded, "7 × the budget", cycles)
+    shared = partial(overloaded, "the same, others take 60 %", cycles + 1, others=60.0)
+    yield from all_figures([after_quiet_time, alone, shared])
 
 
-def after_quiet_time() -> Iterator[Figure]:
+def after_quiet_time() -> list[Figure]:
     """Let a budget rest, and then ask for as much as it gives."""
     with database() as given:
         migrate.migrate(given)
@@ -109,12 +111,18 @@ def after_quiet_time() -> Iterator[Figure]:
         while slots[-1] < until:
             clock.now = max(clock.now, slots[-1] - 10.0)
             slots.append(limiter.reserve("reddit:x").slot or math.inf)
-    yield Figure("after ten quiet minutes: requests at once", at_once, "", SAVED_TOKENS)
-    yield Figure("after ten quiet minutes: most in any ten minutes", fullest(slots), "", PER_MINUTE * 10, False)
+    return [
+        Figure("after ten quiet minutes: requests at once", at_once, "", SAVED_TOKENS),
+        Figure("after ten quiet minutes: most in any ten minutes", fullest(slots), "", PER_MINUTE * 10, False),
+    ]
 
 
-def overloaded(name: str, cycles: int, others: float = 0.0) -> Iterator[Figure]:
+def overloaded(name: str, cycles: int, others: float = 0.0) -> list[Figure]:
     """Let workspaces ask for too much, and request runs by hand."""
+    return list(_overloaded(name, cycles, others))
+
+
+def _overloaded(name: str, cycles: int, others: float) -> Iterator[Figure]:
     with database() as db:
         world = FetchWorld(
             db,

@@ -5,8 +5,9 @@ Run: python -m tests.benchmarks.bench_fetch [--full]
 In virtual time, on SQLite: these are counts, not speeds. What is counted begins after WARM_CYCLES, when the rates of
 the feeds are known. The bound is what a client that knew everything would need: for posts and for comments, in each
 cycle, a request for each hundred new items, or for each group of feeds, whichever is more. Reading each feed of each
-workspace on its own is the usual way; its count is calculated. ``--full`` adds ten thousand workspaces
-and the busiest 2,000 subreddits of Reddit, which take minutes.
+workspace on its own is the usual way; its count is calculated. What ``arithmetic`` says of the
+same world is beside it, too. ``--full`` adds ten thousand workspaces and the busiest 2,000 subreddits of Reddit, which
+take minutes.
 """
 
 from __future__ import annotations
@@ -14,20 +15,28 @@ from __future__ import annotations
 import random
 import sys
 import timeit
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
+from overheard.config import FetchSettings
 from overheard.observability import log
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced
 from overheard.reading.plan import GroupFeeds, ReadingRules, plan
-from tests.benchmarks.fetch_world import CYCLE, SMALL, START, FetchWorld, Traffic, database, of_site
+from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
+from tests.benchmarks.arithmetic import ArithmeticRules, expected
+from tests.benchmarks.fetch_world import CYCLE, LATENCY, SMALL, START, FetchWorld, Traffic, database, of_site
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import Job, in_parallel
 
 ALLOWED = 1.15  # times the bound
 FRESH_SECONDS = (15.0, 60.0, 120.0)  # age when stored: p50, p95, p99
 WARM_CYCLES = 2
 BUDGET_PER_MINUTE = 95.0
+AGREED_PERCENT = 10.0
+MANY_AGES = 2_000
+SOON_SECONDS = 120.0  # after which everything is read where the budget buys freshness
 
 
 class Scene(NamedTuple):
@@ -38,6 +47,7 @@ class Scene(NamedTuple):
     workspaces: int = 10
     cycles: int = 2
     spare: str = "save"
+    drain: float = 1.5 * CYCLE
 
 
 def mixed(count: int) -> Traffic:
@@ -54,10 +64,10 @@ def top(count: int) -> Traffic:
 BUSY = Traffic({f"place{number:02}": 4900.0 if number == 25 else 1.0 for number in range(50)}, 5.05, 0.05)
 
 SCENES = (
-    Scene("one busy subreddit among 49 quiet ones", BUSY, cycles=6),
+    Scene("one busy subreddit among 49 quiet ones", BUSY, cycles=4),
     Scene("200 mixed", mixed(200)),
-    Scene("200 mixed, spare budget for freshness", mixed(200), spare="freshness"),
-    Scene("2,000 mixed", mixed(2_000)),
+    Scene("200 mixed, spare budget for freshness", mixed(200), cycles=1, spare="freshness", drain=SOON_SECONDS),
+    Scene("2,000 mixed", mixed(2_000), cycles=1),
 )
 FULL = (
     Scene("100 workspaces, 250 subreddits", SMALL, workspaces=100),
@@ -67,13 +77,18 @@ FULL = (
 )
 
 
-def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
+def jobs(scenes: Iterable[Scene] = SCENES) -> list[Job]:
+    """Return what makes the figures of the planner alone, and those of each scene."""
+    return [decisions, *(partial(measured, scene) for scene in scenes)]
+
+
+def run(scenes: Sequence[Scene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
     log.configure("ERROR", style="text")
-    yield from decisions()
+    planner, *made = in_parallel(jobs(scenes))
+    yield from planner
     of_small: list[float] = []
-    for scene in scenes:
-        figures = measured(scene)
+    for scene, figures in zip(scenes, made, strict=True):
         yield from figures
         if scene.traffic is SMALL:
             of_small.append(figures[0].value)
@@ -81,7 +96,7 @@ def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
             yield Figure(f"{scene.name}: requests, times those of 100 workspaces", growth, "×", 1.01, False)
 
 
-def decisions() -> Iterator[Figure]:
+def decisions() -> list[Figure]:
     """How long the planner thinks about 20,000 feeds: at each plan, and at the few that consider other groups."""
     traffic, room = top(10_000), RequestRoom(50, 1500)
     whole = sum(traffic.weights.values())
@@ -96,15 +111,22 @@ def decisions() -> Iterator[Figure]:
     packed += [("comments", each) for each in balanced(feeds[half:], room)]
     groups = [GroupFeeds(number, kind, tuple(each)) for number, (kind, each) in enumerate(packed)]
     rules = ReadingRules(room, BUDGET_PER_MINUTE / 60.0, FRESH_SECONDS[0])
-    for what, repack in (("intervals", False), ("intervals and groups, every ten minutes", True)):
-        best = min(timeit.repeat(lambda: plan(groups, rules, repack=repack), number=1, repeat=5))  # noqa: B023
-        yield Figure(f"the plan of 20,000 feeds: {what}", 1000.0 * best, "ms", 50, False)
+    often, seldom = (
+        min(timeit.repeat(partial(plan, groups, rules, repack=repack), number=1, repeat=5)) for repack in (False, True)
+    )
+    share = 100.0 * (often / PLAN_SECONDS + seldom / REPACK_SECONDS)
+    return [
+        Figure("the plan of 20,000 feeds: intervals", 1000.0 * often, "ms", 50, False),
+        Figure("the plan of 20,000 feeds: intervals and groups, every ten minutes", 1000.0 * seldom, "ms", 50, False),
+        Figure("the plan of 20,000 feeds: of a core", share, "%", 1, False),
+    ]
 
 
 def measured(scene: Scene) -> list[Figure]:
     """Let the scene's workspaces run, and count."""
     with database() as db:
-        world = FetchWorld(db, scene.workspaces, WARM_CYCLES + scene.cycles, scene.traffic, {"spare": scene.spare})
+        cycles, fetch = WARM_CYCLES + scene.cycles, {"spare": scene.spare}
+        world = FetchWorld(db, scene.workspaces, cycles, scene.traffic, fetch, drain=scene.drain)
         world.run()
     begin, end = START + WARM_CYCLES * CYCLE, world.ends
     minutes = (end - begin) / 60.0
@@ -128,7 +150,27 @@ def measured(scene: Scene) -> list[Figure]:
         figures.append(
             Figure(f"{scene.name}: age when stored, p{part * 100:.0f}", age, "s", None if saves else most, False)
         )
-    return figures
+    return [*figures, *by_arithmetic(scene, world.config.fetch, asked, ages)]
+
+
+def by_arithmetic(scene: Scene, fetch: FetchSettings, asked: float, ages: Sequence[float]) -> Iterator[Figure]:
+    """Yield what arithmetic says, and how far what was measured is from it."""
+    traffic, per_second = scene.traffic, BUDGET_PER_MINUTE / 60.0
+    whole = sum(traffic.weights.values())
+    kinds = [
+        [rate * weight / whole for weight in traffic.weights.values()] for rate in (traffic.posts, traffic.comments)
+    ]
+    freshest = fetch.freshest if fetch.spare == "freshness" else None
+    rules = ArithmeticRules(fetch.group_size, CYCLE, LATENCY, per_second, freshest, fetch.look_back_seconds)
+    said = expected(kinds, rules)
+    difference = abs(asked / said.requests - 1.0) * 100.0
+    yield Figure(f"{scene.name}: by arithmetic, requests a minute", said.requests, "")
+    yield Figure(f"{scene.name}: … from which it differs by", difference, "%", AGREED_PERCENT, False)
+    # The median of a few hundred ages is that far from the true one by chance.
+    agreed = AGREED_PERCENT if len(ages) >= MANY_AGES else None
+    difference = abs(ages[len(ages) // 2] / said.age - 1.0) * 100.0
+    yield Figure(f"{scene.name}: by arithmetic, age when stored, p50", said.age, "s")
+    yield Figure(f"{scene.name}: … from which it differs by", difference, "%", agreed, False)
 
 
 def _gaps(world: FetchWorld) -> float:

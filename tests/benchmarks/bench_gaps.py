@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from overheard.db import gaps
@@ -19,6 +20,7 @@ from overheard.db.models import Gap
 from overheard.observability import log
 from tests.benchmarks.fetch_world import CYCLE, SITE_POSTS, START, FetchWorld, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import Job, all_figures
 
 WARM_CYCLES = 3
 STOP_SECONDS = 7200.0
@@ -45,8 +47,12 @@ FULL = (
 def run(scenes: Iterable[StopScene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
     log.configure("ERROR", style="text")
-    for scene in scenes:
-        yield from measured(scene)
+    yield from all_figures(jobs(scenes))
+
+
+def jobs(scenes: Iterable[StopScene] = SCENES) -> list[Job]:
+    """Return what makes the figures of each scene."""
+    return [partial(measured, scene) for scene in scenes]
 
 
 def measured(scene: StopScene) -> list[Figure]:

@@ -14,15 +14,16 @@ import heapq
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from overheard.db import gaps
-from overheard.errors import RetryableError
 from overheard.messages import Message
 from overheard.observability import log
 from overheard.sources.reddit.requestor import RequestPurpose
 from tests.benchmarks.fetch_world import CYCLE, FetchWorld, InProcessReddit, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import Job, all_figures
 
 LATE_SHARE = FAULT_SHARE = 0.05
 KILL_SECONDS, RESTART_SECONDS = 60.0, 5.0
@@ -66,8 +67,6 @@ class TroubledReddit(InProcessReddit):
     def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """As on other days, but for faults, deletions and kills."""
         answer = super().get(path, params, call)
-        if self._trouble.random() < FAULT_SHARE:
-            raise RetryableError("502")
         after = cast(dict[str, Any], answer)["data"]["after"]
         if after is not None and self._trouble.random() < FAULT_SHARE:
             self._store.take_away(after, "author")
@@ -76,6 +75,10 @@ class TroubledReddit(InProcessReddit):
             self._kill_at = self.clock() + KILL_SECONDS
             raise Killed
         return answer
+
+    def fails(self) -> bool:
+        """Return True if Reddit answers this request with an error."""
+        return self._trouble.random() < FAULT_SHARE
 
     def _show(self, name: str, at: float) -> None:
         if self._trouble.random() < LATE_SHARE:
@@ -111,19 +114,30 @@ class Outcome(NamedTuple):
 
 def run(scenes: Iterable[LookScene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
+    yield from all_figures(jobs(scenes))
+
+
+def jobs(scenes: Iterable[LookScene] = SCENES) -> list[Job]:
+    """Return what makes the figures of each scene."""
+    return [partial(beside_usual, scene) for scene in scenes]
+
+
+def beside_usual(scene: LookScene) -> list[Figure]:
+    """Let a scene run with second looks, and without."""
     log.configure("CRITICAL", style="text")
-    for scene in scenes:
-        with_looks, usual = measured(scene, LOOK_BACK), measured(scene, "0")
-        yield Figure(f"{scene.name}: items in time or on top", with_looks.shown, "")
-        yield Figure(f"{scene.name}: lost", with_looks.lost, "", 0, False)
-        yield Figure(f"{scene.name}: items late in place", with_looks.in_place, "")
-        yield Figure(f"{scene.name}: lost", with_looks.in_place_lost, "", 0, False)
-        yield Figure(f"{scene.name}: lost the usual way, without looks", usual.in_place_lost, "")
-        yield Figure(f"{scene.name}: gaps, though no listing was too short", with_looks.gaps, "", 0, False)
-        yield Figure(f"{scene.name}: second looks", with_looks.done, "")
-        yield Figure(f"{scene.name}: skipped", with_looks.skipped, "", 0, False)
-        yield Figure(f"{scene.name}: requests a minute", with_looks.requests, "", 100, False)
-        yield Figure(f"{scene.name}: the usual way", usual.requests, "")
+    with_looks, usual = measured(scene, LOOK_BACK), measured(scene, "0")
+    return [
+        Figure(f"{scene.name}: items in time or on top", with_looks.shown, ""),
+        Figure(f"{scene.name}: lost", with_looks.lost, "", 0, False),
+        Figure(f"{scene.name}: items late in place", with_looks.in_place, ""),
+        Figure(f"{scene.name}: lost", with_looks.in_place_lost, "", 0, False),
+        Figure(f"{scene.name}: lost the usual way, without looks", usual.in_place_lost, ""),
+        Figure(f"{scene.name}: gaps, though no listing was too short", with_looks.gaps, "", 0, False),
+        Figure(f"{scene.name}: second looks", with_looks.done, ""),
+        Figure(f"{scene.name}: skipped", with_looks.skipped, "", 0, False),
+        Figure(f"{scene.name}: requests a minute", with_looks.requests, "", 100, False),
+        Figure(f"{scene.name}: the usual way", usual.requests, ""),
+    ]
 
 
 def measured(scene: LookScene, look_back: str) -> Outcome:

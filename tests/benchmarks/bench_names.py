@@ -13,6 +13,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from overheard.db.models import Feed
@@ -21,8 +22,9 @@ from overheard.observability import log
 from overheard.simulators.reddit.items import STATES
 from overheard.simulators.reddit.routes import BadRequest, Multi, Routes
 from overheard.sources.reddit.requestor import RequestPurpose
-from tests.benchmarks.fetch_world import FetchWorld, Traffic, database
+from tests.benchmarks.fetch_world import CYCLE, FetchWorld, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import Job, all_figures
 
 PLACES = 2_000
 FEW = 400
@@ -30,7 +32,7 @@ BAD_SHARE = 0.0355  # 71 of them
 CHECKS_ALLOWED = 21
 GROUP_SIZE = 50
 FEEDS = 2  # of each place: its posts and its comments
-SETTLED_SECONDS = 300.0  # after which everything was asked for and read
+NAMES_OF_WORKSPACE = 20
 
 
 class NamedWorld(FetchWorld):
@@ -38,8 +40,10 @@ class NamedWorld(FetchWorld):
 
     def __init__(self, db: Any, multi: Multi, places: int = PLACES, *, asks: bool = True) -> None:
         names = [f"place{number:05}" for number in range(places)]
-        super().__init__(db, 100, 1, Traffic(dict.fromkeys(names, 1.0), 2.0, 2.0))
+        workspaces = places // NAMES_OF_WORKSPACE
+        super().__init__(db, workspaces, 1, Traffic(dict.fromkeys(names, 1.0), 2.0, 2.0), drain=1.2 * CYCLE)
         self.requests: list[tuple[float, str]] = []
+        self.answered: dict[tuple[str, str], int] = {}  # endpoint and place → after how many requests it was read
         self.reddit._routes = Routes(self.reddit._store, multi)
         self._asks = asks
         self._answer, self.reddit.get = self.reddit.get, self._get  # type: ignore[method-assign]
@@ -55,12 +59,22 @@ class NamedWorld(FetchWorld):
             raise RetryableError("names cannot be asked for")
         before = len(self.reddit.requested_at)
         try:
-            return self._answer(path, params, call)
+            answer = self._answer(path, params, call)
+            for name in call.names:
+                self.answered.setdefault((what, name), len(self.requests) + 1)
+            return answer
         except BadRequest as error:
             reason = json.loads(error.answer.text).get("reason")
             raise FeedRefused(reason or ("refused" if error.answer.status == 403 else "missing"), call.names) from None
         finally:  # not what found no token
             self.requests += [(at, what) for at in self.reddit.requested_at[before:]]
+
+    @property
+    def settling(self) -> list[str]:
+        """Return what the requests were for until all that is good was read."""
+        good = self.traffic.weights.keys() - self.bad.keys()
+        last = max(after for (_, name), after in self.answered.items() if name in good)
+        return [what for _, what in self.requests[:last]]
 
     def found(self) -> set[str]:
         """Return the places that are known to be bad."""
@@ -70,25 +84,39 @@ class NamedWorld(FetchWorld):
 
 def run(few: int = FEW) -> Iterator[Figure]:
     """Figures for each way in which Reddit treats bad names, and for halving."""
+    yield from all_figures(jobs(few))
+
+
+def jobs(few: int = FEW) -> list[Job]:
+    """Return what makes the figures of each way, and of halving."""
+    return [*(partial(asked_for, multi, few) for multi in ("refuse", "drop")), partial(halved, few)]
+
+
+def asked_for(multi: Multi, places: int) -> list[Figure]:
+    """Import names that can be asked for."""
     log.configure("CRITICAL", style="text")
-    scenes: tuple[tuple[Multi, int], ...] = (("refuse", few), ("drop", few))
-    for multi, places in scenes:
-        with database() as db:
-            world = NamedWorld(db, multi, places)
-            world.run()
-            yield from _figures(world, f"{places:,} names, {len(world.bad)} bad, {multi}")
+    with database() as db:
+        world = NamedWorld(db, multi, places)
+        world.run()
+        return list(_figures(world, f"{places:,} names, {len(world.bad)} bad, {multi}"))
+
+
+def halved(few: int) -> list[Figure]:
+    """Import names where they cannot be asked for."""
+    log.configure("CRITICAL", style="text")
     with database() as db:
         world = NamedWorld(db, "refuse", few, asks=False)
         world.run()
-        readings = sum(what in ("new", "comments") for _, what in world.requests)
+        readings = sum(what in ("new", "comments") for what in world.settling)
     title = f"the usual way, halving: {few:,} names, {len(world.bad)} bad"
-    yield Figure(f"{title}: readings until all that is good is read", readings, "")
-    yield Figure(f"{title}: the fewest, without bad ones", FEEDS * few / GROUP_SIZE, "")
+    return [
+        Figure(f"{title}: readings until all that is good is read", readings, ""),
+        Figure(f"{title}: the fewest, without bad ones", FEEDS * few / GROUP_SIZE, ""),
+    ]
 
 
 def _figures(world: NamedWorld, title: str) -> Iterator[Figure]:
-    begin = world.requests[0][0]
-    early = [what for at, what in world.requests if at < begin + SETTLED_SECONDS]
+    early = world.settling
     places = len(world.traffic.names)
     least = FEEDS * places / GROUP_SIZE
     yield Figure(f"{title}: requests for names", early.count("names"), "", CHECKS_ALLOWED * places / PLACES, False)

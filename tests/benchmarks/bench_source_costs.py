@@ -44,7 +44,7 @@ from tests.servers.farm import Farm
 ITEMS = 1_000
 FEW_ITEMS = 200  # of sources that request each item by itself
 RATES = (36.0, 180.0)  # posts a second: Bluesky's busiest hour, and five times that
-STREAM_SECONDS = 15.0
+STREAM_SECONDS = 12.0
 QUERIES, WORKSPACES = 10_000, 1_000
 WORD = "needle"
 WORD_SHARE = 0.1  # of the posts are stored

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 from prometheus_client import CollectorRegistry
@@ -34,6 +34,7 @@ from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import RefreshDemand, Watch, Workspace
 from overheard.db.retention import RetentionAges
+from overheard.errors import RetryableError
 from overheard.items import Item
 from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.observability.metrics import ProcessMetrics
@@ -120,12 +121,23 @@ class VirtualClock:
         return False
 
 
+class WorldClock(Protocol):
+    """The time; ``wait`` lets some of it pass."""
+
+    def __call__(self) -> float: ...
+
+    def wait(self, seconds: float) -> object: ...
+
+
 class InProcessReddit:
     """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClients``."""
 
+    late_seconds = (60.0, 600.0)  # for which a filter holds a post
+    latency = LATENCY
+
     def __init__(
         self,
-        clock: VirtualClock,
+        clock: WorldClock,
         chance: random.Random,
         until: float,
         traffic: Traffic,
@@ -133,6 +145,7 @@ class InProcessReddit:
         clients: Sequence[str] = ("bench",),
     ) -> None:
         self.clock = clock
+        self.began = clock()
         self._clients = [client_name(client) for client in clients]
         self.chance = chance
         self.until = until
@@ -140,29 +153,45 @@ class InProcessReddit:
         self.requested_at: list[float] = []
         self.info_at: list[float] = []  # those of them that look items up
         self.shown: dict[str, float] = {}  # item → since when it is listed
-        self._store = SimulatedContent(clock, seed=1, holes=holes)
+        self._store = self._content(holes)
         self._routes = Routes(self._store)
         self._names = traffic.names
         self._weights = list(accumulate(traffic.weights.values()))
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
-        self._next = {"posts": START - HISTORY_SECONDS, "comments": START - HISTORY_SECONDS}
+        self._next = dict.fromkeys(("posts", "comments"), self.began - HISTORY_SECONDS)
         self._last_at = dict(self._next)
         for name in self._names:
             self._posts[name] = self._store.add_post(
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
             )
 
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Be there to be read from: in the same process, it always is."""
+        yield
+
     def get(self, path: str, params: Mapping[str, str], call: RequestPurpose) -> object:
         """One request: a token, and the page as it is when the answer comes."""
         call.budget.of(call.budget.soonest(self._clients)).acquire()
-        self.clock.wait(LATENCY)
-        self.arrive()
-        self.requested_at.append(self.clock.now)
-        if path == "api/info":
-            self.info_at.append(self.clock.now)
+        self.receive(path)
+        if self.fails():
+            raise RetryableError("502")
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
+
+    def receive(self, path: str) -> None:
+        """Let the time of a request pass, and what people do meanwhile; count it."""
+        self.clock.wait(self.latency)
+        self.arrive()
+        now = self.clock()
+        self.requested_at.append(now)
+        if path == "api/info":
+            self.info_at.append(now)
+
+    def fails(self) -> bool:
+        """Return True if Reddit answers this request with an error."""
+        return False
 
     def created(self, name: str) -> float:
         """Return when an item was written."""
@@ -175,7 +204,8 @@ class InProcessReddit:
 
     def arrive(self) -> None:
         """Let everything happen that people do until now."""
-        while (kind := min(self._next, key=lambda each: self._next[each])) and self._next[kind] <= self.clock.now:
+        now = self.clock()
+        while (kind := min(self._next, key=lambda each: self._next[each])) and self._next[kind] <= now:
             at = self._next[kind]
             self._release(at)
             if at > self.until:
@@ -185,7 +215,10 @@ class InProcessReddit:
             self._next[kind] = at + self.chance.expovariate(
                 self.traffic.posts if kind == "posts" else self.traffic.comments
             )
-        self._release(self.clock.now)
+        self._release(now)
+
+    def _content(self, holes: NumberHoles) -> SimulatedContent:
+        return SimulatedContent(self.clock, seed=1, holes=holes)
 
     def _say(self, kind: str, at: float) -> None:
         (subreddit,) = self.chance.choices(self._names, cum_weights=self._weights)
@@ -201,13 +234,13 @@ class InProcessReddit:
         late = self.chance.random() < self.traffic.late
         name = self._store.add_post(subreddit, text, author="somebody", created=at, url=None, over_18=False, held=late)
         if late:
-            heapq.heappush(self._held, (at + self.chance.uniform(60, 600), name))
+            heapq.heappush(self._held, (at + self.chance.uniform(*self.late_seconds), name))
         else:
             self._show(name, at)
             self._posts[subreddit] = name
 
     def _show(self, name: str, at: float) -> None:
-        if at >= START:
+        if at >= self.began:
             self.shown[name] = at
 
     def _release(self, until: float) -> None:
@@ -221,9 +254,10 @@ class InProcessReddit:
 class FetchWorld:
     """``workspaces`` of them, each on WATCHED subreddits; ``run`` lets ``cycles`` pass, and one more.
 
-    ``fetch``: keys of [fetch]. With few workspaces each watches more, so that together they watch all; or each watches
-    these ``places``. ``every``: how often. ``reddit``: what takes the place of Reddit's clients. ``drain``: the seconds
-    for which it runs on when there is nothing new any more.
+    ``fetch`` and ``tick``: keys of [fetch] and [tick]; ``per_minute``: the requests of each client. With few workspaces
+    each watches more, so that together they watch all; or each watches these ``places``. ``every``: how often.
+    ``reddit``: what takes the place of Reddit's clients. ``drain``: the seconds for which it runs on when there is
+    nothing new any more.
     """
 
     def __init__(
@@ -234,6 +268,8 @@ class FetchWorld:
         traffic: Traffic = SMALL,
         fetch: Mapping[str, Any] | None = None,
         *,
+        tick: Mapping[str, Any] | None = None,
+        per_minute: int = 95,
         places: Sequence[str] = (),
         kinds: tuple[WatchKind, ...] = ("posts", "comments"),
         every: str = "5m",
@@ -257,9 +293,15 @@ class FetchWorld:
         self._heap: list[tuple[float, int, Message, dict[str, Any]]] = []
         self._sent = 0
         self.db = Db(db.peewee, sqlite=db.sqlite, clock=self.clock)
+        reddit_settings: dict[str, Any] = {
+            "client": [{"client_id": each} for each in clients],
+            "user_agent": "bench",
+            "requests_per_minute": per_minute,
+        }
         settings = {
             "fetch": {"spare": "save"} | dict(fetch or {}),
-            "sources": {"reddit": {"client": [{"client_id": each} for each in clients], "user_agent": "bench"}},
+            "tick": dict(tick or {}),
+            "sources": {"reddit": reddit_settings},
         }
         self.config = Config.model_validate(settings)
         self._save(workspaces)

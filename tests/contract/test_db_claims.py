@@ -15,6 +15,9 @@ from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
 from overheard.errors import NotFound
 from overheard.items import FeedKind
+from overheard.messages import PollTarget
+from overheard.reading.packing import BY_NUMBER_BIN
+from overheard.reading.rates import FeedRate, updated
 from tests.fixtures import Clock, Race, World
 
 ROUNDS = 12
@@ -445,3 +448,52 @@ def test_an_unreadable_schedule_is_reported_with_its_reason(world: World, db: Db
     found = schedules.unreadable_schedules(db)
     assert [(each.workspace, each.key) for each in found] == [("acme", "every"), ("bolt", "every"), ("bolt", "digest")]
     assert "'0 22-4 * * *' is not a cron expression that is ever due: bad hour" in found[0].reason
+
+
+def test_one_group_is_chosen_to_read_by_numbers_and_takes_in_the_others(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["a", "b", "c"])
+    first, second, third = all_groups(db)
+    FeedGroup.update(cursor="x", began_at=5.0).where(FeedGroup.id != third).execute(db.peewee)
+    FeedGroup.update(began_at=9.0, room=3).where(FeedGroup.id == second).execute(db.peewee)
+    groups.choose_by_number(db, "reddit", "posts")
+    assert not FeedGroup.select().where(FeedGroup.by_number).exists(db.peewee), "no feed is of that bin"
+    reading.set_bins(db, {world.feed(place).id: BY_NUMBER_BIN for place in "abc"})
+    groups.choose_by_number(db, "reddit", "comments")
+    groups.choose_by_number(db, "reddit", "posts")
+    groups.choose_by_number(db, "reddit", "posts")
+    chosen = [group.id for group in groups.load(db, [first, second, third]) if group.by_number]
+    assert chosen == [second], "it was read last"
+    assert world.group("b").room is None
+    reading.set_bins(db, {world.feed("b").id: 7})
+    assert not groups.load(db, [second])[0].by_number
+    groups.separate(db, "reddit", clock())
+    groups.choose_by_number(db, "reddit", "posts")
+    assert [group.id for group in groups.load(db, [first, second, third]) if group.by_number] == [first]
+
+
+def test_what_has_everything_of_a_source_is_chosen_already(world: World, db: Db) -> None:
+    world.workspace(subreddits=["all"])
+    world.workspace("bolt", subreddits=["a"])
+    FeedGroup.update(cursor="x").execute(db.peewee)
+    reading.set_bins(db, {world.feed(place).id: BY_NUMBER_BIN for place in ("all", "a")})
+    groups.choose_by_number(db, "reddit", "posts")
+    assert [group.by_number for group in groups.load(db, [world.group("all").id, world.group("a").id])] == [True, False]
+
+
+@pytest.mark.parametrize("seconds", [60.0, 5000.0, 0.0, -3.0])
+def test_rates_of_quiet_feeds_fall_as_those_of_others_do(world: World, db: Db, clock: Clock, seconds: float) -> None:
+    before = [FeedRate(None, 0.0), FeedRate(0.5, 100.0), FeedRate(0.25, 2000.0), FeedRate(0.1, 50.0)]
+    places = ["new", "young", "old", "busy"]
+    world.workspace(subreddits=places)
+    for place, rate in zip(places, before, strict=True):
+        Feed.update(rate=rate.rate, rate_seconds=rate.seconds).where(Feed.place == place).execute(db.peewee)
+    Feed.update(group=world.group("new").id).execute(db.peewee)
+    ids = tuple(world.feed(place).id for place in places)
+    target = PollTarget(world.group("new").id, ids, "x", clock(), new=(0, 0, 0, 3), seconds=seconds)
+    with db.transaction():
+        groups.finish(db, "p", clock(), [target], clock())
+    for place, rate, new in zip(places, before, target.new, strict=True):
+        expected = updated(rate, new, seconds)
+        assert world.feed(place).rate == pytest.approx(expected.rate)
+        if seconds > 0.0:
+            assert world.feed(place).rate_seconds == pytest.approx(expected.seconds)

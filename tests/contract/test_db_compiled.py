@@ -10,7 +10,7 @@ from overheard.db import compiled as module
 from overheard.db.compiled import CompiledStatement, compiled
 from overheard.db.database import Db
 from overheard.db.models import Erased, Workspace
-from tests.fixtures import Race, World
+from tests.fixtures import Clock, Race, World
 
 
 @pytest.fixture
@@ -75,6 +75,19 @@ def test_constants_and_none_stand_beside_values(db: Db, world: World) -> None:
     world.workspace()
     assert put(db, slug="acme", since=None) == [("acme",)]
     assert put(db, slug="acme", since=1.0) == []
+
+
+def test_the_time_is_read_at_each_call(db: Db, clock: Clock, rendered: list[str]) -> None:
+    @compiled
+    def touch(db: Db, key: Any) -> Any:
+        rendered.append("touch")
+        return Erased.insert(key=key, at=db.now).returning(Erased.at, db.greatest(db.now + 1, Erased.at).alias("later"))
+
+    assert touch(Db(db.peewee, sqlite=db.sqlite, clock=clock), key="a") == [(clock.now, clock.now + 1)]
+    clock.advance(60)
+    assert touch(Db(db.peewee, sqlite=db.sqlite, clock=clock), key="b") == [(clock.now, clock.now + 1)]
+    assert touch(db, key="c")[0][0] != clock.now, "the database's own is in the statement"
+    assert len(rendered) == 2, "once for each kind of clock"
 
 
 def test_the_number_of_cached_shapes_is_bounded(

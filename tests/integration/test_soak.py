@@ -42,6 +42,9 @@ def test_a_short_soak_loses_nothing(
         hackernews_rate=5.0,
         kill_every=2.0,
         trigger_every=3.0,
+        late=0.0,
+        look_back="0",
+        burst=0,
         reddits_rate=7_000.0,
         settings=HURRIED,
     )

@@ -89,6 +89,9 @@ def _plan(options: argparse.Namespace) -> Plan:
         "digest_every",
         "kill_every",
         "trigger_every",
+        "late",
+        "look_back",
+        "burst",
     )
     chosen = {name: getattr(options, name) for name in (*names, "seed", "herd")}
     # The simulator's limit stays above a raised budget by the same margin, as if Reddit had granted it.
@@ -112,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     option("--digest-every", str, "how often digests are due")
     option("--kill-every", float, "seconds between two kills")
     option("--trigger-every", float, "seconds between two runs asked for by hand")
+    option("--late", float, "share of the items that appear late at their own old place")
+    option("--look-back", str, "[fetch] look_back, by which they are found")
+    option("--burst", int, "posts that come at once in one subreddit")
     option("--seed", int, "who listens to what, and what is said")
     parser.add_argument("--herd", action="store_true", help="all workspaces due at the same moment")
     parser.add_argument("--requests-per-minute", type=int, help="a larger budget than the shipped 95")

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,6 +41,14 @@ class Life:
         warm = next((sample for sample in self.samples if sample.at >= since), self.samples[-1])
         return warm, self.samples[-1]
 
+    def mb_per_hour(self) -> float:
+        """Return the slope of the memory in the second half of the samples, by least squares."""
+        half = self.samples[len(self.samples) // 2 :]
+        at = fmean(sample.at for sample in half)
+        mb = fmean(sample.mb for sample in half)
+        spread = sum((sample.at - at) ** 2 for sample in half)
+        return sum((sample.at - at) * (sample.mb - mb) for sample in half) / spread * 3600 if spread else 0.0
+
     @property
     def seconds(self) -> float:
         return self.samples[-1].at - self.samples[0].at
@@ -55,6 +64,7 @@ class Gauges:
         self.connections: list[tuple[int, int]] = []  # to RabbitMQ, to PostgreSQL
         self.busiest = 0  # requests to Reddit in any minute
         self.pause = 0.0  # longest time in seconds between two samples: long if the machine is busy or was suspended
+        self.database_sizes: list[float] = []  # MB, one for each time that all is looked at while people talk
         self.unanswered = 0  # samples of RabbitMQ without an answer
         self._looked = time.monotonic()
         self._farm = farm
@@ -70,6 +80,7 @@ class Gauges:
     def look(self) -> None:
         began = time.monotonic()
         self.pause, self._looked = max(self.pause, began - self._looked), began
+        self.database_sizes.append(self.database_mb())
         self._look_at_processes()
         self._look_at_requests(self._farm.simulator)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 HACKER_NEWS = "hackernews"  # in place of a subreddit
@@ -62,13 +63,17 @@ class Listener:
 
 @dataclass(frozen=True)
 class Said:
-    """An item of one of the simulators; ``at`` is the time at which it was added (epoch seconds)."""
+    """An item of one of the simulators; ``at`` is the time at which it appeared (epoch seconds).
+
+    ``late``: it was older then, and appeared at its own place, below newer ones.
+    """
 
     name: str
     kind: str  # posts, comments
     subreddit: str
     fields: tuple[str, ...]
     at: float
+    late: bool = False
 
 
 def is_story(pair: Pair) -> bool:
@@ -112,6 +117,7 @@ class Books:
     expected: Mapping[Pair, float]  # when the item was said
     arrivals: list[Arrival]
     stored: Counter[Pair]
+    late: AbstractSet[str] = frozenset()  # items that appeared late at their own place
     first: dict[Pair, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,9 +157,11 @@ class Books:
             had.add(arrival.id)
         return same, other
 
-    def ages(self, slugs: Iterable[str]) -> list[float]:
-        """Return the sorted seconds from an item's creation to its first arrival, for these workspaces' mentions."""
+    def ages(self, slugs: Iterable[str], *, late: bool = False) -> list[float]:
+        """Return the sorted seconds from an item's appearance to its first arrival, for these workspaces' mentions."""
         among = set(slugs)
         return sorted(
-            at - self.expected[pair] for pair, at in self.first.items() if pair in self.expected and pair[0] in among
+            at - self.expected[pair]
+            for pair, at in self.first.items()
+            if pair in self.expected and pair[0] in among and (pair[1] in self.late) is late
         )

@@ -49,6 +49,9 @@ class Plan:
     every: str = "5m"
     digest_every: str = "2m"
     digests: float = 0.05  # share of the workspaces whose channel gets digests
+    late: float = 0.02  # share of Reddit's items that are held, and appear later at their own old place
+    look_back: str = "2m"  # [fetch] look_back: what is late by less is found by a second look; "0": none
+    burst: int = 1_500  # posts that appear at once in one subreddit, more than a listing holds; 0: none
     hits: float = 0.5  # share of the items that match a query
     kill_every: float = 60.0
     trigger_every: float = 15.0
@@ -64,7 +67,7 @@ class Plan:
 
     @property
     def config(self) -> dict[str, Any]:
-        return shipped() | self.settings
+        return shipped() | {"fetch.look_back": self.look_back} | self.settings
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,14 +81,21 @@ class Plan:
         return schedule.next_due(self.every, "UTC", 0.0)
 
     @property
+    def late_seconds(self) -> tuple[float, float]:
+        """Return for how long an item is held, at least and at most."""
+        return 5.0, 0.75 * schedule.span_seconds(self.look_back)
+
+    @property
     def patience(self) -> float:
         """Return the seconds after the last item, after which a missing mention counts as lost.
 
-        The last kill may take a poll's lease, and then a delivery's, with it; each is found by a sweep.
+        The last kill may take a poll's lease, and then a delivery's, with it; each is found by a sweep. What was late
+        is found by one of the next two second looks, which wait for spare budget.
         """
         config = self.config
         leases = float(config["fetch.lease"]) + float(config["notify.lease"])
-        return 60 + self.interval + leases + 3 * float(config["tick.sweep_after"])
+        looks = 4 * schedule.span_seconds(self.look_back)
+        return 60 + self.interval + leases + 3 * float(config["tick.sweep_after"]) + looks
 
     @property
     def header(self) -> str:
@@ -102,6 +112,8 @@ class Plan:
             f"watched by {self.hackernews:.0%} of the workspaces, "
             f"kill -9 every {self.kill_every:g} s, a run by hand every {self.trigger_every:g} s, "
             f"for {self.minutes:g} minutes\n"
+            f"{self.late:.0%} of the items appear late at their own old place, where a second look finds them "
+            f"(look_back = {self.look_back}); {self.burst:,} posts come at once in one subreddit\n"
             f"[sources.reddit] requests_per_minute = {config['reddit.requests_per_minute']:g}; "
             f"the simulator refuses more than {self.reddits_rate:g} a minute, averaged over ten minutes\n"
             f"A cycle in which every feed is read once needs {groups:.0f} requests for its feeds and about "

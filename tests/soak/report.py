@@ -27,6 +27,7 @@ def tables(result: Result) -> list[Table]:
     return [
         ("Nothing lost, nothing twice", _books(result)),
         ("Requests to Reddit", _requests(result)),
+        ("Gaps, and what is late", _late(result)),
         ("Hacker News", _hackernews(result)),
         ("Time and room", _time(result)),
         ("Processes: the longest life of each", _processes(result)),
@@ -80,7 +81,8 @@ def _requests(result: Result) -> list[Figure]:
     minutes = result.elapsed / 60
     rate = float(plan.config["reddit.requests_per_minute"])
     budget = averaged(rate, config.sources.reddit.burst)
-    least = result.said / 100 + done.feeds / config.fetch.group_size
+    looks = result.looks  # each reads again, on purpose
+    least = result.said / 100 + done.feeds / config.fetch.group_size - looks.done
     cycles = done.feeds / (plan.subreddits * 2)
     return [
         _most("requests in all", result.requests, "", budget.per_minute * minutes + budget.burst),
@@ -91,8 +93,27 @@ def _requests(result: Result) -> list[Figure]:
         _info("feeds read", done.feeds),
         _info("feeds in a request's first page", done.feeds / (done.firsts or 1)),
         _info("further pages", done.pages - done.firsts),
-        _most("pages read, against items / 100 + feeds / 50", done.pages, "", EFFICIENCY * least),
+        _info("pages of second looks", looks.pages),
+        _most("pages read, against items / 100 + feeds / 50", done.pages - looks.pages, "", EFFICIENCY * least),
         _most("seconds between two readings of a feed", minutes * 60 / (cycles or 1e-9), "s", plan.interval),
+    ]
+
+
+def _late(result: Result) -> list[Figure]:
+    plan, books, looks = result.plan, result.books, result.looks
+    late = {pair for pair in books.expected if pair[1] in books.late}
+    ages = books.ages({slug for slug, _ in late} - result.digests, late=True)
+    missing = _none if result.complete else _info
+    open_or_lost = result.gaps.total() - result.gaps["filled"]
+    return [
+        _info("gaps recorded", result.gaps.total()),
+        missing("gaps not filled", open_or_lost),
+        _info("items that appeared late at their own place", len(books.late)),
+        _info("mentions of them to arrive", len(late)),
+        missing("mentions of them lost: never received", len(late & books.lost)),
+        _info("second looks", looks.done),
+        *([_info("age at delivery of what was late, p50", _quantile(ages, 0.5), "s")] if ages else []),
+        *([_most("age at delivery of what was late, p99", _quantile(ages, 0.99), "s", plan.patience)] if ages else []),
     ]
 
 
@@ -131,13 +152,26 @@ def _time(result: Result) -> list[Figure]:
         _info("last item → all delivered", result.drained if result.drained is not None else float("nan"), "s"),
         _info("longest time between two looks, 2 s apart", result.gauges.pause, "s"),
         _info("looks at RabbitMQ without an answer", result.gauges.unanswered),
-        _info("database", result.database_mb, "MB"),
+        *_database(result),
         _info(f"statements slower than {SLOW} ms", len(result.slow)),
     ]
     for name, most in sorted(result.gauges.deepest.items()):
         if most:
             figures.append(_info(f"queue {name}, most", most))
             figures.append(_at_the_end(result, name))
+    return figures
+
+
+def _database(result: Result) -> list[Figure]:
+    """Its size, and what it has grown by in each half of the time."""
+    sizes = result.gauges.database_sizes
+    figures = [_info("database", result.database_mb, "MB")]
+    if len(sizes) > 2:
+        halves = sizes[0], sizes[len(sizes) // 2], sizes[-1]
+        figures += [
+            _info(f"database: growth in the {which} half", after - before, "MB")
+            for which, before, after in (("first", *halves[:2]), ("second", *halves[1:]))
+        ]
     return figures
 
 
@@ -160,6 +194,7 @@ def _processes(result: Result) -> list[Figure]:
             _info(f"{kind}: memory when warm", warm.mb, "MB"),
             _most(f"{kind}: memory at the end", last.mb, "MB", MOST_MB + (more if kind == "match" else 0.0)),
             _most(f"{kind}: growth in {minutes:.1f} min", max(last.mb - warm.mb, 0.0), "MB", MOST_GROWTH),
+            _info(f"{kind}: growth an hour, in the second half of its life", life.mb_per_hour(), "MB"),
             _info(f"{kind}: open files when warm", warm.files),
             _most(f"{kind}: open files at the end", last.files, "", warm.files + MORE_FILES),
         ]

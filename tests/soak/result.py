@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -31,6 +32,14 @@ class Left:
     dead: int
     aside: int  # events that were rejected or have an unknown routing key
     undelivered: int
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Second looks that were made, and the pages that they read."""
+
+    done: int
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ class Result:
     database_mb: float
     slow: list[float]  # milliseconds
     errors: Counter[str]
+    looks: Looks = Looks(0, 0)
+    gaps: Counter[str] = field(default_factory=Counter)  # all that were recorded, by their state at the end
     hackernews: HackerNewsReading | None = None
     queries: int = 0
     imported: float = 0.0  # seconds
@@ -102,6 +113,21 @@ def left(farm: Farm, depth: dict[str, int]) -> Left:
         )
         farm.db.release()
     return found
+
+
+def gap_states(farm: Farm) -> Counter[str]:
+    """Return how many gaps were recorded, by their state."""
+    with farm.db.session():
+        found = Counter(row.state for row in gaps.listing(farm.db, limit=1_000_000))
+        farm.db.release()
+    return found
+
+
+def looks(folder: Path) -> Looks:
+    """Return the second looks that fetch has logged."""
+    lines = (folder / "fetch.log").read_text().splitlines()
+    pages = [json.loads(line)["pages"] for line in lines if '"second look read"' in line]
+    return Looks(len(pages), sum(pages))
 
 
 def errors(folder: Path) -> Counter[str]:

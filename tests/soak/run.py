@@ -26,11 +26,12 @@ from tests.soak.killer import Killer
 from tests.soak.oracle import Books, Oracle, Pair
 from tests.soak.plan import Plan
 from tests.soak.record import Record
-from tests.soak.result import HackerNewsReading, Result, errors, left, note_slow, slow, stored
+from tests.soak.result import HackerNewsReading, Result, errors, gap_states, left, looks, note_slow, slow, stored
 from tests.soak.scene import Clock
 
 LOOK_EVERY = 2.0
 TELL_EVERY = 10.0
+BURST_AFTER = 1 / 3  # of the time
 
 Say = Callable[[str], None]
 
@@ -72,6 +73,7 @@ class Soak:
             made = scene.make(plan)
             traffic = scene.history(simulator, clock, plan, made)
             self.stories = scene.stories(farm.hackernews, plan, made)
+            self.bursts = made.burst
             imported = self._import(farm, made)
             self.say(f"imported {plan.workspaces:,} workspaces in {imported:.1f} s")
             self.record = Record(farm.secret)
@@ -104,14 +106,17 @@ class Soak:
         if not self.plan.herd:
             scene.spread(farm, self.plan)
         self.killer.start_all()
+        traffic.holds = self.plan.late
         traffic.start()
         self.stories.start()
         began = time.monotonic()
         self._soak(farm, traffic, began)
         traffic.stop()
+        traffic.release()
         self.stories.stop()
         seconds, ended = time.monotonic() - began, time.monotonic()
         all_said = [*traffic.said, *self.stories.said]
+        self.late = {said.name for said in all_said if said.late}
         expected = {(slug, said.name): said.at for said in all_said for slug in oracle.audience(said)}
         self.say(f"{len(all_said):,} items said, {len(expected):,} mentions to arrive")
         drained = self._drain(expected, ended)
@@ -134,6 +139,10 @@ class Soak:
                 wish = now + plan.trigger_every
                 slug = f"ws{chance.randrange(plan.workspaces):05d}"
                 events.publish("workspace.due", {"workspace": slug, "reason": "trigger"})
+            if self.bursts and now >= plan.seconds * BURST_AFTER:
+                self.say(f"{now / 60:5.1f} min  {len(self.bursts):,} posts at once in {self.bursts[0].subreddit}")
+                traffic.burst(self.bursts)
+                self.bursts = []
             if now >= look:
                 look = now + LOOK_EVERY
                 self.gauges.look()
@@ -176,7 +185,7 @@ class Soak:
             plan=self.plan,
             complete=not self.stop.is_set(),
             said=len(traffic.said),
-            books=Books(expected, list(self.record.arrivals), stored(farm)),
+            books=Books(expected, list(self.record.arrivals), stored(farm), self.late),
             forged=self.record.forged,
             killer=self.killer,
             gauges=self.gauges,
@@ -191,4 +200,6 @@ class Soak:
             database_mb=self.gauges.database_mb(),
             slow=slow(self.postgres, farm),
             errors=errors(self.folder),
+            looks=looks(self.folder),
+            gaps=gap_states(farm),
         )

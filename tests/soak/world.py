@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, cast
@@ -17,6 +20,7 @@ from tests.soak.oracle import HACKER_NEWS, Listener, Said, Wish
 from tests.soak.plan import Plan
 
 UNWANTED = "qhiring"
+BURST_RANK = 5  # of the subreddit in which many posts come at once
 POSTS = 0.25  # share of the items; the rest are comments
 # Markers begin with a letter with which nothing else begins.
 SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va", "we", "zi"]
@@ -27,23 +31,53 @@ class World:
     listeners: list[Listener]
     texts: list[SampleText]
     stories: list[SampleText]  # of Hacker News, and comments
+    burst: list[SampleText]  # posts that come at once in one subreddit
 
 
 class Recorded(Traffic):
-    """Traffic that records the items that it adds."""
+    """Traffic that records the items that appear. It holds some back, which appear later at their own old place."""
 
     def __init__(self, simulator: RedditSimulator, plan: Plan, texts: list[SampleText]) -> None:
         super().__init__(simulator, plan.seed, plan.rate, texts=texts)
         self.said: list[Said] = []
+        self.holds = 0.0  # share of the items
+        self._late_seconds = plan.late_seconds
+        self._chance = random.Random(f"late {plan.seed}")
+        self._held: list[tuple[float, str]] = []
 
     def step(self) -> str:
         at = time.time()
-        name = super().step()
+        self.release(at)
+        held = self._chance.random() < self.holds
+        with self._simulator.store.lock:  # nobody sees it before it is held
+            name = super().step()
+            if held:
+                self._simulator.hold(name)
+        if held:
+            heapq.heappush(self._held, (at + self._chance.uniform(*self._late_seconds), name))
+        else:
+            self._record(name, at)
+        return name
+
+    def release(self, until: float = math.inf) -> None:
+        """Let what was held until then appear."""
+        while self._held and self._held[0][0] <= until:
+            _, name = heapq.heappop(self._held)
+            self._simulator.approve(name)
+            self._record(name, time.time(), late=True)
+
+    def burst(self, texts: Iterable[SampleText]) -> None:
+        """Add these posts at once."""
+        for text in texts:
+            at = time.time()
+            title = text.title or text.text[:80]
+            self._record(self._simulator.add_post(text.subreddit, title, text.text, text.author), at)
+
+    def _record(self, name: str, at: float, *, late: bool = False) -> None:
         item = self._simulator.store.get(name)
         post = isinstance(item, Post)
         fields = (item.title, item.text) if isinstance(item, Post) else (item.text,)
-        self.said.append(Said(name, "posts" if post else "comments", item.subreddit.name, fields, at))
-        return name
+        self.said.append(Said(name, "posts" if post else "comments", item.subreddit.name, fields, at, late))
 
 
 class RecordedStories(Traffic):
@@ -84,7 +118,9 @@ def make(plan: Plan, count: int, stories: int) -> World:
             watchers[name].append(listener)
     homes = chance.choices(names, cum_weights=weights, k=count)
     texts = [_text(plan, home, watchers[home], chance) for home in homes]
-    return World(listeners, texts, [_text(plan, HACKER_NEWS, watchers[HACKER_NEWS], chance) for _ in range(stories)])
+    told = [_text(plan, HACKER_NEWS, watchers[HACKER_NEWS], chance) for _ in range(stories)]
+    home = names[min(BURST_RANK, len(names) - 1)]
+    return World(listeners, texts, told, [_text(plan, home, watchers[home], chance) for _ in range(plan.burst)])
 
 
 def specs(listeners: list[Listener], plan: Plan, sink: str, secret: str) -> list[WorkspaceSpec]:

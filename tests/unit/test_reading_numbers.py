@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from overheard.reading.numbers import (
     APPROVED_LATE_MAX_NUMBERS,
     NEIGHBOURS_NUMBERS,
+    beginning,
+    highest,
     in_requests,
-    lowest,
+    joined,
     with_margins,
 )
 
@@ -22,18 +24,26 @@ def members(ranges: list[tuple[int, int]]) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
-@given(RANGES, st.integers(0, 100))
-def test_the_lowest_numbers_of_all_ranges_each_once(ranges: list[tuple[int, int]], count: int) -> None:
-    found = lowest(ranges, count)
-    assert sorted(members(ranges))[:count] == [number for numbers in in_requests(found, 7) for number in numbers]
-    assert all(before[1] + 1 < after[0] for before, after in itertools.pairwise(found)), "apart"
-    assert all(len(numbers) <= 7 for numbers in in_requests(found, 7))
+@given(RANGES, st.integers(0, 100), st.integers(0, 15))
+def test_the_highest_numbers_of_all_ranges_each_once_from_the_top_down(
+    ranges: list[tuple[int, int]], count: int, requests: int
+) -> None:
+    found = highest(ranges, count, 7)
+    asked = list(in_requests(found, 7))
+    assert [len(numbers) for numbers in asked[:-1]] == [7] * len(asked[:-1])
+    expected = sorted(members(ranges), reverse=True)[:count]
+    assert sum(map(len, asked)) == len(expected)
+    looked_up = joined(beginning(found, 7 * requests))
+    assert sorted(members(looked_up), reverse=True) == expected[: 7 * requests], "whatever it ends after"
+    assert members(looked_up) == {number for numbers in asked[:requests] for number in numbers}
 
 
-def test_a_gap_of_any_range_is_inside_one_of_them() -> None:
-    """Store moves a gap to the end of the range that its next number is in."""
-    assert lowest([(0, 9), (5, 20), (21, 30), (40, 41)], 100) == [(0, 30), (40, 41)]
-    assert lowest([(0, 9), (5, 20)], 15) == [(0, 14)]
+@given(RANGES)
+def test_joined_ranges_lie_apart(ranges: list[tuple[int, int]]) -> None:
+    """Store moves a gap below the range that its last number is in."""
+    found = joined(ranges)
+    assert members(found) == members(ranges)
+    assert all(before[1] + 1 < after[0] for before, after in itertools.pairwise(found))
 
 
 def test_the_margin_for_what_was_approved_late_grows_with_the_gap() -> None:

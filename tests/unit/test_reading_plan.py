@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from overheard.reading import intervals
 from overheard.reading.intervals import GroupLoad, cost, fewest, within
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced, place, ranked
 from overheard.reading.paging import MOST_EXPECTED_ITEMS, efficient_seconds, fewest_bound, horizon_seconds, pages
-from overheard.reading.plan import GroupFeeds, ReadingRules, plan
+from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
 from overheard.reading.rates import FeedRate, updated
 
 ROOM = RequestRoom(50, 1500)
@@ -196,3 +197,61 @@ def test_reading_by_numbers_costs_each_item_and_half_a_page_and_has_no_worst_int
 def test_what_is_read_by_numbers_is_asked_for_no_more_often_than_a_tick_comes() -> None:
     assert within([GroupLoad(126.0, 300.0, 130.0)], 10.0, freshest=15.0) == pytest.approx([5.0])
     assert within([GroupLoad(0.01, 300.0, 0.01)], 10.0, freshest=15.0) == pytest.approx([15.0], rel=0.01)
+
+
+def busy_groups(posts: float, comments: float, *, feeds: int = 400) -> list[GroupFeeds]:
+    """Return groups of 50 feeds, of both kinds; the rates are of all of a kind."""
+    made = []
+    for kind, rate in (("posts", posts), ("comments", comments)):
+        for first in range(0, feeds, 50):
+            ids = range(len(made) * 50, len(made) * 50 + 50)
+            made.append(GroupFeeds(first, kind, tuple(PackedFeed(each, rate / feeds, 300.0, 10) for each in ids)))
+    return [msgspec.structs.replace(group, id=number) for number, group in enumerate(made)]
+
+
+def test_posts_are_read_by_their_numbers_where_that_leaves_more_to_the_comments() -> None:
+    groups = busy_groups(12.0, 80.0)
+    numbers = {"posts": 17.0, "comments": 126.0}
+    rules = ReadingRules(ROOM, 1.3, 15.0, numbers=numbers)
+    made = plan(groups, rules)
+    assert made.by_number == {feed.id for group in groups if group.kind == "posts" for feed in group.feeds}
+    joined = [feed for group in groups if group.kind == "posts" for feed in group.feeds]
+    after = [GroupFeeds(99, "posts", tuple(joined), numbers=17.0), *(g for g in groups if g.kind == "comments")]
+    then = plan(after, rules)
+    assert not then.by_number
+    assert "posts" not in then.packing, "and they stay so"
+    assert _mean_age(then) < 0.8 * _mean_age(made)
+    assert plan(groups, msgspec.structs.replace(rules, numbers={})).by_number == frozenset()
+
+
+def _mean_age(made: ReadingPlan) -> float:
+    return sum(each.rate * each.interval for each in made.groups) / sum(each.rate for each in made.groups)
+
+
+def test_numbers_are_not_read_where_listings_are_as_fresh_as_was_asked_for() -> None:
+    rules = ReadingRules(ROOM, 1.5, 15.0, numbers={"posts": 17.0, "comments": 126.0})
+    assert not plan(busy_groups(1.0, 4.0, feeds=100), rules).by_number
+
+
+def test_to_save_requests_numbers_are_read_only_if_that_takes_fewer() -> None:
+    rules = ReadingRules(ROOM, 1.5, None, numbers={"posts": 5.0})
+    assert plan(busy_groups(4.9, 0.1, feeds=2000), rules).by_number, "a tenth of a request a second for groups of 50"
+    assert not plan(busy_groups(1.0, 0.1, feeds=400), rules).by_number
+
+
+def test_numbers_that_would_exceed_the_budget_are_not_read_and_no_longer_read() -> None:
+    groups = busy_groups(12.0, 80.0)
+    rules = ReadingRules(ROOM, 1.3, 15.0, numbers={"posts": 170.0, "comments": 126.0})
+    assert not plan(groups, rules).by_number
+    posts = [feed for group in groups if group.kind == "posts" for feed in group.feeds]
+    numbered = GroupFeeds(99, "posts", tuple(posts), numbers=170.0)
+    made = plan([numbered, *(group for group in groups if group.kind == "comments")], rules)
+    assert sorted(feed for group in made.packing["posts"] for feed in group) == sorted(feed.id for feed in posts)
+
+
+def test_subreddits_join_a_reading_of_all_that_takes_place_anyway() -> None:
+    groups = busy_groups(12.0, 60.0)
+    everything = GroupFeeds(98, "posts", (PackedFeed(5000, 17.0, 300.0, 4),), fixed=True, numbers=17.0)
+    made = plan([everything, *groups], ReadingRules(ROOM, 1.3, 15.0, numbers={"posts": 17.0}))
+    assert len(made.by_number) == 400
+    assert 5000 not in made.by_number, "it is there already"

@@ -360,8 +360,8 @@ def numbered(count: int, row: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("fields", "hint"),
     [
-        ({"name": "x" * 10_000_000}, "name: 10,000,000 characters, 100 are allowed"),
-        ({"slug": "x" * 10_000_000}, "lower-case letters, digits, - and _ only, at most 63"),
+        ({"name": "x" * 1_000_000}, "name: 1,000,000 characters, 100 are allowed"),
+        ({"slug": "x" * 1_000_000}, "lower-case letters, digits, - and _ only, at most 63"),
         ({"timezone": "x" * 1_000_000}, "timezone: 1,000,000 characters, 100 are allowed"),
         ({"every": "1," * 500_000 + "1 * * * *"}, "every: 1,000,009 characters"),
         ({"digest": "1" * 1_000_000}, "digest: 1,000,000 characters"),
@@ -397,10 +397,10 @@ def test_of_very_many_mistakes_the_first_are_reported() -> None:
 
 
 def test_a_workspace_beyond_a_limit_is_refused_before_its_parts_are_checked() -> None:
-    queries = numbered(150_000, {"text": "a b"})
+    queries = numbered(10_000, {"text": "NOT a"})
     with pytest.raises(InvalidInput) as refused:
         read(change(query=queries), "my.toml", check_limits=lambda spec: [f"queries: {len(spec.query)}"])
-    assert str(refused.value) == "my.toml: line 1: workspace acme: queries: 150000"
+    assert str(refused.value) == "my.toml: line 1: workspace acme: queries: 10000"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ ABSENT_SECONDS = (30.0, 120.0, 900.0)
 HELD_SECONDS = (120.0, 300.0, 600.0, 1200.0, 3600.0, 10_800.0)  # of watched places
 HELD_ANYWHERE_SECONDS = (900.0,)  # of all of Reddit: they are too many to be asked for more often
 BATCH_NUMBERS = 20  # of one entry, so that several fit into a page
-# More are given up, the oldest first: a cursor has to fit into a message. Those of all comments take about 6,000.
-MISSING_MAX_NUMBERS = 12_000
+# A cursor has to fit into a message; those of all comments take about 6,000. If there are more, the oldest are given
+# up, down to the second figure at once, because they become a gap, which is a row.
+MISSING_MAX_NUMBERS, MISSING_KEPT_NUMBERS = 12_000, 10_000
 OVERLAP_NUMBERS = 100  # below the newest item of a listing: what was beside it may not have been listed yet
 
 Edge = tuple[str, float]  # an item, and when it was created
@@ -77,15 +78,28 @@ def missing_of(
     return [] if due_at is None else _entries(sorted(numbers), int(seen_at), int(due_at), held is not None)
 
 
-def bounded(missing: Sequence[Missing]) -> list[Missing]:
-    """Return the newest entries that a cursor may have, in their order."""
-    left, kept = MISSING_MAX_NUMBERS, []
-    for entry in sorted(missing, key=lambda entry: -entry.seen_at):
-        left -= len(entry.offsets)
-        if left < 0:
-            break
-        kept.append(entry)
-    return kept[::-1]
+def bounded(missing: Sequence[Missing]) -> tuple[list[Missing], list[Missing]]:
+    """Return the entries that a cursor may have, and those that are too many, the oldest; both in their order."""
+    entries = sorted(missing, key=lambda entry: entry.seen_at)
+    excess = sum(len(entry.offsets) for entry in entries)
+    if excess <= MISSING_MAX_NUMBERS:
+        return entries, []
+    given_up = 0
+    while excess > MISSING_KEPT_NUMBERS:
+        excess -= len(entries[given_up].offsets)
+        given_up += 1
+    return entries[given_up:], entries[:given_up]
+
+
+def stretches(missing: Sequence[Missing], apart: int) -> list[tuple[Missing, Missing]]:
+    """Return the first and the last entry of each stretch of numbers that has no break longer than ``apart``."""
+    found: list[tuple[Missing, Missing]] = []
+    for entry in sorted(missing, key=lambda entry: entry.first):
+        if found and entry.first - found[-1][1].numbers[-1] <= apart:
+            found[-1] = (found[-1][0], entry)
+        else:
+            found.append((entry, entry))
+    return found
 
 
 def _entries(numbers: Sequence[int], seen_at: int, due_at: int, held: bool) -> list[Missing]:

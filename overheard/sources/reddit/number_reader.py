@@ -8,13 +8,15 @@ was posted since.
     next       every number below it has been read, or is missing
     missing    a number without an item, below one that has an item: it may appear, so it is asked for again, together
                with new ones, and at last given up. So is what a filter holds: a moderator may approve it. For hours in
-               places that are watched; of all of Reddit, once
+               places that are watched; of all of Reddit, once. If there are too many, the oldest become a gap, a hole,
+               to be looked up when there is budget
     head       a page without items near its end has reached it. It is not asked for, with four exceptions, in which the
                newest page of r/all tells: at first; when a page has no item at all for longer than chance explains (the
                numbers may have jumped); when it has not been reached for LAG_SECONDS; after that with each reading
 
 If the head is too far ahead, reading goes on there, and what is between is a gap, to be filled when there is budget.
 Across a jump in the numbers, a page of numbers that are far apart finds where they go on: a hundredth of the way each.
+What it has passed is a gap, too: a jump, or a hole if so many numbers may have been given in the time.
 
 Full pages cost least. So a reading that is nearly at the head leaves the rest of a full page's news to the next one.
 How near it is shows in its newest item's age, compared with the age that such items had when the head was reached: a
@@ -29,7 +31,8 @@ from statistics import median
 
 import msgspec
 
-from overheard.items import ALL, Item, place_key
+from overheard.items import ALL, KINDS_IN, Item, place_key
+from overheard.reading.numbers import HOLE, JUMP
 from overheard.sources import ListingGap, NumberedPage, Page, ReadRequest
 from overheard.sources.reddit.listing_reader import is_listing_cursor
 from overheard.sources.reddit.names import LOOKUP_ITEMS, number_of, numbered
@@ -43,6 +46,7 @@ from overheard.sources.reddit.number_cursor import (
     bounded,
     decode_cursor,
     missing_of,
+    stretches,
 )
 
 AGAIN_MAX_NUMBERS = 40  # of a page, so that a reading always gets on
@@ -59,6 +63,7 @@ REST_MAX_SECONDS = 60.0  # without reaching the head
 QUIET_NUMBERS = 8.0
 QUIET_MAX_SECONDS = 600.0
 PACE_SECONDS = 300.0  # that the estimate of the pace rests on; chosen, not measured
+JUMP_PACE_FACTOR = 4.0  # by which numbers must have been given faster than before to be a jump; chosen, not measured
 CLOCK_SECONDS = 60.0  # by which an item must be newer than the last one read to show that the numbers fell back
 
 
@@ -100,6 +105,7 @@ class NumberReader:
     """Reads one page: of the ``numbers`` or, if there are none, the newest page of r/all. ``now``: epoch seconds."""
 
     def __init__(self, request: ReadRequest, now: float) -> None:
+        self._kind = request.kind
         self._places = frozenset(request.places)
         self._everything = ALL in self._places
         self._held_seconds = HELD_ANYWHERE_SECONDS if self._everything else HELD_SECONDS
@@ -218,10 +224,21 @@ class NumberReader:
     def _advance(self, found: Sequence[int], shown: set[int], held: set[int]) -> None:
         cursor = self._at.cursor
         absent = [number for number in self._new if number < found[-1] and number not in shown]
-        cursor.missing += missing_of(absent, self._now, self._now)
-        cursor.missing += self._missing_held(held.intersection(self._new), self._now)
-        cursor.missing = bounded(cursor.missing)
+        self._miss(missing_of(absent, self._now, self._now))
+        self._miss(self._missing_held(held.intersection(self._new), self._now))
         cursor.next, cursor.quiet_since = found[-1] + 1, self._now
+
+    def _miss(self, entries: Sequence[Missing]) -> None:
+        """Have the numbers asked for again. What is too much for a cursor becomes a gap."""
+        at = self._at
+        at.cursor.missing, given_up = bounded([*at.cursor.missing, *entries])
+        for first, last in stretches(given_up, LAG_NUMBERS):
+            since, until = (self._unread(first.first), first.seen_at), (self._unread(last.numbers[-1]), last.seen_at)
+            at.gaps.append((HOLE, since, until))
+
+    def _unread(self, number: int) -> str:
+        (kind,) = KINDS_IN[self._kind]
+        return numbered(kind, number)
 
     def _nothing_new(self, items: tuple[Item, ...]) -> Page:
         at, cursor = self._at, self._at.cursor
@@ -229,7 +246,7 @@ class NumberReader:
             if at.head <= self._new[-1]:  # it has vanished since
                 at.head = 0
             elif at.head - cursor.next <= LAG_NUMBERS:
-                cursor.missing = bounded([*cursor.missing, *missing_of(self._new, self._now, self._now)])
+                self._miss(missing_of(self._new, self._now, self._now))
                 cursor.next = self._new[-1] + 1
             else:
                 at.step = self._step_to(at.head)
@@ -260,7 +277,16 @@ class NumberReader:
             cursor.next = max(cursor.next - OVERLAP_NUMBERS, 1)
             cursor.level = 0  # how far it has moved since says nothing about the pace
             item = items.get(found)
-            at.gaps.append(("hole", cursor.last, (item.id, item.created_at) if item else None))
+            until = (item.id, item.created_at) if item else (self._unread(found), self._now)
+            at.gaps.append((JUMP if self._has_jumped(found, until[1]) else HOLE, cursor.last, until))
+
+    def _has_jumped(self, number: int, at: float) -> bool:
+        """Return True if the numbers cannot have come so far in the time, at their pace."""
+        last, pace = self._at.cursor.last, self._at.cursor.pace
+        if last is None or not pace:
+            return False
+        count = number - (number_of(last[0]) or number)
+        return count > LAG_NUMBERS + JUMP_PACE_FACTOR * pace * max(at - last[1], 0.0)
 
     def _step_to(self, number: int) -> int:
         return max(math.ceil((number - self._at.cursor.next) / (LOOKUP_ITEMS - 1)), 1)

@@ -22,6 +22,7 @@ from overheard.items import Item
 from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
+from overheard.reading.packing import BY_NUMBER_BIN
 from overheard.sources import ClientOutcome, GroupLimit, ListingGap, Page, ReadRequest
 from overheard.sources.canary import CanarySource
 from overheard.sources.hackernews.reader import READING_NUMBERS
@@ -377,6 +378,26 @@ def test_names_that_are_too_long_for_one_url_take_several_requests(
     stage.run(world.workspace(subreddits=[f"{number:03d}{'x' * 17}" for number in range(150)]))
     assert len(reddit.requests) == 3
     assert max(len("+".join(names)) for _, names, _ in reddit.requests) <= 1500
+
+
+def test_groups_of_what_is_read_by_number_join_the_chosen_one_whatever_their_number(
+    world: World, stage: Stage, reddit: Reddit
+) -> None:
+    acme = world.workspace(subreddits=[f"sub{number}" for number in range(20)])
+    stage.run(acme)
+    first, second, third = (group.id for group in FeedGroup.select().order_by(FeedGroup.id).execute(world.db.peewee))
+    Feed.update(bin=BY_NUMBER_BIN).execute(world.db.peewee)
+    FeedGroup.update(by_number=True).where(FeedGroup.id == second).execute(world.db.peewee)
+    for group in (first, third):
+        stage.clock.advance(1)
+        stage.run_group(group)
+    assert FeedGroup.select().count(world.db.peewee) == 3, "a listing takes in none of them"
+    stage.clock.advance(1)
+    reddit.requests.clear()
+    stage.run_group(second)
+    ((_, names, _),) = reddit.requests
+    assert len(names) == 20, "more than one listing may have"
+    assert FeedGroup.select().count(world.db.peewee) == 1
 
 
 def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: World, stage: Stage, reddit: Reddit) -> None:

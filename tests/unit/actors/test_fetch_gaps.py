@@ -23,6 +23,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work
 from overheard.operations.other_work import FILL_LEAST_SECONDS, FILL_SECONDS
 from overheard.outcomes import Later, Rejected
+from overheard.reading.numbers import HOLE_SECONDS, JUMP_NUMBERS
 from overheard.sources import NumberedPage
 from overheard.sources.reddit.names import numbered
 from producers.gap_filling import (
@@ -58,7 +59,7 @@ class Numbered:
         self.tokens -= 1
         self.clock.advance(self.takes)
         assert len(numbers) <= 100
-        self.asked.append((kind, numbers[0], numbers[-1]))
+        self.asked.append((kind, min(numbers), max(numbers)))
         found = {number: self.items[kind, number] for number in numbers if (kind, number) in self.items}
         return NumberedPage(tuple(found.values()), tuple(number for number in numbers if number not in found))
 
@@ -83,7 +84,7 @@ class Pipeline:
 
     def gap(self, since: int, until: int, place: str = "python", kind: FeedKind = "posts", **fields: Any) -> None:
         """Record a gap without margins."""
-        values = {"reason": "horizon", "found_at": self.clock(), "next_number": since, "last_number": until}
+        values = {"reason": "horizon", "found_at": self.clock(), "first_number": since, "last_number": until}
         Gap.insert(feed=self.world.feed(place, kind).id, **(values | fields)).execute(self.db.peewee)
 
     def item(self, number: int, place: str = "Python") -> str:
@@ -152,7 +153,7 @@ def test_a_gap_is_looked_up_and_what_it_held_becomes_mentions(pipeline: Pipeline
     pipeline.gap(1000, 1499)
     pipeline.run(1)
     assert pipeline.stored == set(missed)
-    assert pipeline.source.asked == [("posts", first, first + 99) for first in range(1000, 1500, 100)]
+    assert pipeline.source.asked == [("posts", first, first + 99) for first in range(1400, 900, -100)]
     [gap] = gaps.listing(world.db, limit=2)
     assert (gap.state, gap.filled_at) == ("filled", pipeline.clock() - 5)
     assert [backfilled for (backfilled,) in world.rows(Mention, "backfilled")] == [False] * 3
@@ -170,6 +171,15 @@ def test_two_thousand_feeds_that_stopped_at_once_are_read_once(pipeline: Pipelin
     assert pipeline.states == {"filled": 200}
 
 
+def test_a_new_gap_does_not_wait_for_one_of_days(pipeline: Pipeline, world: World) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    pipeline.gap(0, 1_000_000)
+    pipeline.run(2)
+    pipeline.gap(995_000, 1_000_999, "rust")
+    pipeline.run(2)
+    assert pipeline.states == {"open": 1, "filled": 1}
+
+
 def test_gaps_apart_and_of_other_kinds_are_filled_without_what_lies_between(pipeline: Pipeline, world: World) -> None:
     world.workspace(kinds=["posts", "comments"], subreddits=["python", "rust"])
     pipeline.gap(1000, 1009), pipeline.gap(5000, 5009, "rust"), pipeline.gap(2000, 2004, kind="comments")
@@ -184,8 +194,9 @@ def test_a_long_gap_is_filled_in_turns_and_one_found_meanwhile_too(pipeline: Pip
     pipeline.gap(10_000, 10_000 + 2 * turn - 1)
     pipeline.run(1)
     assert pipeline.states == {"open": 1}
-    pipeline.gap(9_950, 10_049, "rust")  # half of it has been looked up; its feed had no gap then
-    missed = pipeline.item(10_020, "Rust")
+    # Half of it has been looked up; its feed had no gap then.
+    pipeline.gap(9_950 + 2 * turn, 10_049 + 2 * turn, "rust")
+    missed = pipeline.item(9_980 + 2 * turn, "Rust")
     pipeline.run(2)
     assert pipeline.states == {"filled": 2}
     assert missed in pipeline.stored
@@ -200,12 +211,12 @@ def test_a_gap_found_between_looking_up_and_storing_moves_only_past_what_was_loo
     pipeline.lost = True
     parts = pipeline.fill()
     pipeline.gap(1050, 1399, "rust")
-    pipeline.gap(900, 1099, "rust")
+    pipeline.gap(1050, 1149, "rust")
     for part in parts:
         pipeline.store(part)
     rows = world.rows(Gap)
     assert [row["state"] for row in rows] == ["filled", "filled", "open", "open"]
-    assert [row["next_number"] for row in rows[2:]] == [1100, 900]
+    assert [row["last_number"] for row in rows[2:]] == [1299, 1149]
 
 
 def test_what_is_lost_between_fetch_and_store_is_looked_up_again(pipeline: Pipeline, world: World) -> None:
@@ -290,13 +301,39 @@ def test_without_spare_tokens_the_gap_stays_open_until_it_is_too_old(
     assert world.rows(Poll) == [] or all(row["finished_at"] for row in world.rows(Poll))
 
 
-def test_a_gap_without_numbers_stays_open_until_it_is_too_old(pipeline: Pipeline, world: World) -> None:
+def test_a_gap_without_numbers_stays_open_until_it_is_too_old(pipeline: Pipeline, world: World, metric: Metric) -> None:
     world.workspace()
-    pipeline.gap(0, 0, next_number=None, last_number=None)
+    pipeline.gap(0, 0, first_number=None, last_number=None)
     assert pipeline.tick() == 0
     pipeline.clock.advance(LOST_AFTER_SECONDS + REPORT_SECONDS)
     assert pipeline.tick() == 0
     assert pipeline.states == {"lost": 1}
+    assert gaps.listing(world.db, limit=1)[0].reason == "horizon, cannot be filled"
+    lost = {reason: metric("gaps_lost_total", source="reddit", reason=reason) for reason in ("age", "unnumbered")}
+    assert lost == {"age": 0, "unnumbered": 1}, "nothing alerts to it a second time"
+
+
+def test_a_jump_in_the_numbers_is_filled_by_few_requests(pipeline: Pipeline, world: World) -> None:
+    world.workspace(subreddits=["all"])
+    missed = pipeline.item(999_950)
+    pipeline.gap(1000, 1_000_000, "all", reason="jump")
+    pipeline.gap(1000, 100_000_000, "all", reason="jump", first_number=2_000_000)  # more than is affordable
+    pipeline.clock.advance(HOLE_SECONDS)
+    pipeline.run(3)
+    assert pipeline.states == {"filled": 2}
+    assert len(pipeline.source.asked) == 2 * JUMP_NUMBERS // 100
+    assert pipeline.stored == {missed}
+
+
+def test_a_jump_that_holds_items_after_all_is_looked_up(pipeline: Pipeline, world: World) -> None:
+    world.workspace(subreddits=["all"])
+    missed = {pipeline.item(number) for number in range(7000, 10_001, 50)}
+    pipeline.gap(1000, 10_000, "all", reason="jump")
+    pipeline.clock.advance(HOLE_SECONDS)
+    pipeline.run(10)
+    assert pipeline.stored == missed
+    assert pipeline.states == {"filled": 1}
+    assert len(pipeline.source.asked) == 4 * JUMP_NUMBERS // 100
 
 
 def test_a_gap_that_can_never_be_looked_up_is_lost_at_once(pipeline: Pipeline, world: World, metric: Metric) -> None:
@@ -443,6 +480,6 @@ def test_a_turn_ends_soon_and_what_it_has_found_is_not_looked_up_again(pipeline:
     assert isinstance(later, Later)
     assert later.delay == RETRY_MIN_SECONDS
     pipeline.handle(later.message)  # type: ignore[arg-type]
-    assert [first for _, first, _ in pipeline.source.asked] == list(range(1000, 2000, 100))
+    assert [first for _, first, _ in pipeline.source.asked] == list(range(1900, 900, -100))
     assert pipeline.states == {"filled": 1}
     assert pipeline.fetcher.fetch(later.message, None) is None, "it has ended"  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from overheard.db.models import RefreshDemand
 from overheard.workspaces import QuerySpec
 from overheard.workspaces.parts import pattern_problems
 from tests.benchmarks import expensive, texts
-from tests.benchmarks.__main__ import CUT_SHORT, GRACE_SECONDS, TABLES, made
+from tests.benchmarks.__main__ import CUT_SHORT, GRACE_SECONDS, TABLES, made, main
 from tests.benchmarks.bench_fetch import bound
 from tests.benchmarks.fetch_world import DISTINCT, FetchWorld, database
 
@@ -64,11 +64,9 @@ def test_a_workspace_may_have_the_most_expensive_queries() -> None:
         assert list(pattern_problems(specs)) == []
 
 
-def test_the_command_lists_its_tables() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", "--list"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert [line.split()[0] for line in listed.splitlines()] == list(TABLES)
+def test_the_command_lists_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--list"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TABLES)
 
 
 def test_the_text_is_the_projects_own_unless_one_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_status_shows_what_is_left_to_fill_and_what_is_lost(
 ) -> None:
     now, raw = running.clock(), running.db.peewee
     heartbeats.record(running.db, "tick", now)
-    models.Gap.update(next_number=1000, last_number=1250).execute(raw)
+    models.Gap.update(first_number=1000, last_number=1250).execute(raw)
     lost = {"state": "lost", "reason": "horizon, too old to fill", "found_at": now - 200_000}
     feed = models.Gap.select(models.Gap.feed).scalar(raw)
     models.Gap.insert(feed=feed, **lost).execute(raw)

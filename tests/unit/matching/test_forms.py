@@ -116,7 +116,7 @@ def test_words_come_first_and_in_order(text: str) -> None:
 
 @pytest.mark.parametrize("piece", [*_CHAINS.split("|"), "a-", "a.", "n'", "1,000,", "é-", "a-b ", "v2.", "🇩", "\x00"])
 def test_the_number_of_forms_and_pairs_follows_the_length(piece: str) -> None:
-    text = piece * 40_000
+    text = piece * 10_000
     words, separators = read(text)
     assert len(separators) == len(words) + 1
     found, pairs = forms(text)

@@ -55,7 +55,7 @@ def result(**fields: Any) -> Result:
     sizes = [Sample(0.0, 80.0, 20), Sample(100.0, 81.0, 21)]
     gauges = SimpleNamespace(
         deepest=Counter(fetch=9), depth={"fetch": 0}, connections=[(9, 9)], busiest=10, pause=2.0, unanswered=0,
-        longest=lambda kind: Life(kind, sizes),
+        longest=lambda kind: Life(kind, sizes), database_sizes=[1.0, 2.0, 3.0],
     )  # fmt: skip
     fine = {
         "plan": Plan(), "complete": True, "said": 1, "books": books(arrival()), "forged": 0,

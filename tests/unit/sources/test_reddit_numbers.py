@@ -24,7 +24,8 @@ from overheard.sources import Page, ReadRequest
 from overheard.sources.reddit import names, number_reader
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.listing_reader import ListingCursor
-from overheard.sources.reddit.number_cursor import MISSING_MAX_NUMBERS, bounded, missing_of
+from overheard.sources.reddit.names import number_of
+from overheard.sources.reddit.number_cursor import MISSING_KEPT_NUMBERS, MISSING_MAX_NUMBERS, bounded, missing_of
 from overheard.sources.reddit.source import RedditSource
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
 
@@ -40,6 +41,7 @@ class NumberedReddit:
         self.content = SimulatedContent(lambda: self.now, seed=3, holes=holes)
         self.routes = Routes(self.content)
         self.refuses_listing = False
+        self.hidden: set[str] = set()  # what is not found by its number
         self.fails_in = math.inf  # requests until one fails
         self.requests: list[str] = []
         self.source = RedditSource(
@@ -64,7 +66,11 @@ class NumberedReddit:
         if self.refuses_listing and path.startswith("r/"):
             raise FeedRefused("refused", ("all",))
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
-        return json.loads(self.routes.read(request, Holder("c", None, math.inf)).text)
+        answer = json.loads(self.routes.read(request, Holder("c", None, math.inf)).text)
+        if not path.startswith("r/"):
+            children = answer["data"]["children"]
+            answer["data"]["children"] = [each for each in children if each["data"]["name"] not in self.hidden]
+        return answer
 
     def post(self, count: int = 1, *, held: bool = False) -> list[str]:
         made = []
@@ -206,7 +212,23 @@ def test_a_jump_in_the_numbers_does_not_stop_it(jump: int) -> None:
     world.now += 5.0
     world.read()
     assert not world.lost
-    assert len(world.gaps) == (1 if jump > number_reader.LAG_NUMBERS else 0), "what was only sampled is a gap"
+    expected = ["jump"] if jump > number_reader.LAG_NUMBERS else []
+    assert [gap.reason for gap in world.gaps] == expected, "what was only sampled is a gap"
+
+
+def test_a_source_that_shows_nothing_for_a_while_has_not_jumped() -> None:
+    world = NumberedReddit()
+    world.run(60.0, 10.0)
+    hidden = len(world.posted)
+    for _ in range(300):
+        world.now += 1.0
+        world.post(10)
+    world.hidden = set(world.posted[hidden:])
+    world.run(60.0, 10.0, chance=2)
+    (gap,) = world.gaps
+    assert gap.reason == "hole", "so many numbers may have been given in the time"
+    first, last = number_of(gap.since[0]) or 0, number_of(gap.until[0]) or 0
+    assert all(first <= (number_of(name) or 0) <= last for name in world.hidden)
 
 
 def test_numbers_that_fall_back_do_not_stop_it() -> None:
@@ -380,9 +402,27 @@ def test_a_cursor_stays_small_enough_for_a_message() -> None:
     missing = [
         entry for at in range(3000) for entry in missing_of(range(at * 100, at * 100 + 7), START + at, START + at)
     ]
-    kept = bounded(missing)
-    assert sum(len(entry.numbers) for entry in kept) <= MISSING_MAX_NUMBERS
-    assert kept[-1] == missing[-1], "the newest are kept"
+    kept, given_up = bounded(missing)
+    assert MISSING_KEPT_NUMBERS - 7 <= sum(len(entry.numbers) for entry in kept) <= MISSING_KEPT_NUMBERS
+    assert [*given_up, *kept] == missing, "the newest are kept"
+    assert bounded(kept) == (kept, [])
+
+
+def test_what_a_cursor_cannot_hold_becomes_gaps() -> None:
+    world = NumberedReddit()
+    world.post(10)
+    world.read()
+    held = world.post(MISSING_MAX_NUMBERS + 10, held=True)
+    world.post()
+    world.catch_up()
+    gaps = world.gaps
+    assert {gap.reason for gap in gaps} == {"hole"}
+    bounds = [[number_of(item) or 0 for item, _ in (gap.since, gap.until)] for gap in gaps]
+    cursor = json.loads(world.cursor or "")
+    in_cursor = {first + offset for first, offsets, *_ in cursor["missing"] for offset in offsets}
+    in_gaps = {number for first, last in bounds for number in range(first, last + 1)}
+    assert {number_of(name) for name in held} <= in_gaps | in_cursor
+    assert len(in_gaps) <= MISSING_MAX_NUMBERS - MISSING_KEPT_NUMBERS + 100
 
 
 def test_all_that_is_to_be_asked_again_is_asked_in_the_readings_of_a_site_that_is_quiet_now() -> None:
@@ -397,3 +437,105 @@ def test_all_that_is_to_be_asked_again_is_asked_in_the_readings_of_a_site_that_i
     world.now += 1000.0
     world.read()
     assert not world.lost
+
+
+# -- many subreddits
+
+
+class NumberedSubreddits(NumberedReddit):
+    """A reader of some subreddits by number; ``python`` is one of them."""
+
+    places: tuple[str, ...] = ("python", "rust")
+    by_number = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content.add_post("rust", "t", author="a", created=None, url=None, over_18=False, held=False)
+
+    def page(self, position: str | None) -> Page:
+        request = ReadRequest(
+            kind=self.kind, places=self.places, cursor=self.cursor, position=position, since=self.began_at,
+            by_number=self.by_number,
+        )  # fmt: skip
+        return self.source.read(request, RecordingBudget())
+
+    def post_elsewhere(self, count: int) -> None:
+        for _ in range(count):
+            self.content.add_post("gardening", "t", author="a", created=None, url=None, over_18=False, held=False)
+
+
+def test_of_some_subreddits_only_their_own_posts_are_kept() -> None:
+    world = NumberedSubreddits()
+    world.read()
+    world.now += 60.0
+    world.post_elsewhere(150)
+    new = world.post(3)
+    world.post_elsewhere(20)
+    page = world.read()
+    assert [name for name in world.stored if name in new] == new
+    assert {item.place for item in page.items} == {"python"}
+    assert page.load == {"python": 3}
+    assert page.complete
+    world.now += 30.0
+    world.post_elsewhere(500)
+    later = world.post(1)
+    world.catch_up()
+    assert set(later) <= set(world.stored)
+
+
+def test_listings_that_go_on_by_numbers_and_back_miss_nothing() -> None:
+    world = NumberedSubreddits()
+    draw, world.by_number = random.Random(5), False
+    world.catch_up()
+    for step in range(60):
+        world.now += draw.uniform(5, 60)
+        world.post_elsewhere(draw.randrange(80))
+        world.post(draw.randrange(40))
+        world.by_number = step // 10 % 2 == 1
+        world.catch_up()
+    assert not world.lost
+    assert not world.gaps
+    assert sum("r/all/new" in request for request in world.requests) == 3, "once whenever numbers begin"
+
+
+def test_a_reading_goes_on_as_it_began() -> None:
+    world = NumberedSubreddits()
+    world.by_number = False
+    world.read()
+    world.now += 60.0
+    posted = world.post(250)
+    first = world.page(None)
+    world.by_number = True  # the plan has changed between two pages
+    second = world.page(first.position)
+    assert {item.id for item in (*first.items, *second.items)} == set(posted[50:])
+    world.by_number, world.cursor = True, None
+    begun = world.page(None)
+    world.by_number = False
+    assert begun.position is not None
+    world.page(begun.position)
+    assert world.requests[-1] == "api/info"
+
+
+def test_what_a_filter_holds_in_a_watched_subreddit_is_asked_for_for_hours() -> None:
+    world = NumberedSubreddits()
+    world.read()
+    (held,) = world.post(held=True)
+    world.post(2)
+    for seconds in (10.0, 110.0, 3000.0, 900.0):
+        world.now += seconds
+        world.post_elsewhere(3)
+        world.catch_up()
+    assert held not in world.stored
+    world.content.approve(held)
+    world.now += 7200.0
+    world.post_elsewhere(3)
+    world.catch_up()
+    assert held in world.stored
+    assert "missing" not in json.loads(world.cursor or ""), "and then no more"
+
+
+def test_a_refused_page_of_all_is_not_the_fault_of_a_subreddit() -> None:
+    world = NumberedSubreddits()
+    world.refuses_listing = True
+    with pytest.raises(RetryableError, match="r/all"):
+        world.read()
