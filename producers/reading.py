@@ -46,6 +46,7 @@ class ReadingPlanner:
         self._plans = {name: PlanMaker(name, db=db, config=config, metrics=metrics) for name in sources}
         self._looks = {name: SecondLooks(name, db=db, config=config, ask=ask, metrics=metrics) for name in sources}
         self._probed_at: dict[str, float] = {}
+        self._tried: dict[str, set[int]] = {name: set() for name in sources}  # groups, since it was last readable
 
     def step(self) -> int:
         """Ask for the groups that are due until the next step; return how many. Raises Unavailable."""
@@ -69,6 +70,8 @@ class ReadingPlanner:
             return 0
         plan = self._plans[source].current(now)
         due, waiting = self._due(source, plan, now)
+        if most < sys.maxsize:
+            due = self._untried(source, due)
         affordable = self._affordable(source, self.config.tick.interval, plan.budget) - waiting
         asked = 0
         for state, needed in due:
@@ -79,11 +82,20 @@ class ReadingPlanner:
             if reading.ask(self.db, state, now):
                 self.ask(FetchWorkspace(source=source, group_id=state.id, reason=PLANNED))
                 asked += 1
+                self._tried[source].add(state.id)
         if asked and health.failing_for(now) >= DOWN_SECONDS:  # not if the budget is blocked, and none was asked for
             self._probed_at[source] = now
         if most == sys.maxsize:
+            self._tried[source].clear()
             asked += self._looks[source].step(plan, affordable, now)
         return asked
+
+    def _untried(self, source: str, due: list[tuple[GroupState, float]]) -> list[tuple[GroupState, float]]:
+        """Return what to try a source with that does not answer: in turn, as a single group may be all that fails."""
+        untried = [each for each in due if each[0].id not in self._tried[source]]
+        if not untried:
+            self._tried[source].clear()
+        return untried or due
 
     def _affordable(self, source: str, ahead: float, planned: float) -> float:
         """Return how many requests fetch could make until the next step, without those that wait for their slots.

@@ -202,6 +202,26 @@ def test_a_source_that_is_down_is_asked_for_one_group_now_and_then(
     assert len(asked) > 5
 
 
+def test_a_source_that_fails_is_tried_with_all_groups_in_turn(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    """One group may be all that fails: the others must not wait for it."""
+    world.workspace(subreddits=["bad", "worse", "fine"])
+    was_read(db, clock)
+    own = planner(db, clock, asked, group_size=1)
+    clock.advance(400)
+    bad = [world.group("bad").id, world.group("worse").id]
+    FeedGroup.update(began_at=clock() - 900).where(FeedGroup.id.in_(bad)).execute(db.peewee)
+    for _ in range(4):
+        source_health.record_failure(db, "reddit", "500", clock(), clock())
+        FeedGroup.update(asked_at=0).execute(db.peewee)  # the reading failed, and was given up
+        clock.advance(PROBE_SECONDS)
+        own.step()
+    groups_asked = [message.group_id for message in asked]
+    assert set(groups_asked[:3]) == {*bad, world.group("fine").id}
+    assert len(groups_asked) == 4
+
+
 def test_a_source_that_names_a_time_is_left_alone_until_then(world: World, db: Db, clock: Clock, step: Step) -> None:
     world.workspace()
     was_read(db, clock)
