@@ -72,7 +72,7 @@ class GapRequests:
                 "age": gap_filling.give_up(self.db, source.name, TOO_OLD, found_before=old),
                 "unnumbered": gap_filling.give_up(self.db, source.name, UNNUMBERED, found_before=old, numbered=False),
             }
-            if self._can_look_up(source) and (budget := requests_per_second(source.name, self.config)):
+            if self._can_look_up(source) and (budget := requests_per_second(self.db, source.name, self.config)):
                 most = int(AFFORDABLE_SECONDS * budget) * (source.numbered_size or 0)
                 lost["size"] = gap_filling.give_up(self.db, source.name, TOO_LONG, longer_than=most)
             for reason, count in lost.items():

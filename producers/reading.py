@@ -16,6 +16,7 @@ from overheard.config import Config
 from overheard.db import reading, source_health
 from overheard.db.database import Db
 from overheard.db.reading import GroupState
+from overheard.db.source_health import SourceState
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import reading_plan, request_rates
@@ -45,32 +46,32 @@ class ReadingPlanner:
         self._plans = {name: PlanMaker(name, db=db, config=config, metrics=metrics) for name in sources}
         self._looks = {name: SecondLooks(name, db=db, config=config, ask=ask, metrics=metrics) for name in sources}
         self._probed_at: dict[str, float] = {}
+        self._tried: dict[str, set[int]] = {name: set() for name in sources}  # groups, since it was last readable
 
     def step(self) -> int:
         """Ask for the groups that are due until the next step; return how many. Raises Unavailable."""
         return sum(self._follow(source) for source in self._plans)
 
-    def _most(self, source: str, now: float) -> int:
+    def _most(self, source: str, health: SourceState, now: float) -> int:
         """Return how many groups may be asked for now: one as a probe while the source is down."""
-        health = source_health.state(self.db, source)
         if health.failing_since is not None and (health.retry_at or 0.0) > now:
             return 0
         if health.failing_since is None:
             return sys.maxsize
         if health.failing_for(now) < DOWN_SECONDS:
             return 1  # its last answer was an error: a passing one, or the first of many
-        if 0.0 <= now - self._probed_at.get(source, -math.inf) < PROBE_SECONDS:
-            return 0
-        self._probed_at[source] = now
-        return 1
+        return 0 if 0.0 <= now - self._probed_at.get(source, -math.inf) < PROBE_SECONDS else 1
 
     def _follow(self, source: str) -> int:
         now = self.clock()
-        most = self._most(source, now)
+        health = source_health.state(self.db, source)
+        most = self._most(source, health, now)
         if not most:
             return 0
         plan = self._plans[source].current(now)
         due, waiting = self._due(source, plan, now)
+        if most < sys.maxsize:
+            due = self._untried(source, due)
         affordable = self._affordable(source, self.config.tick.interval, plan.budget) - waiting
         asked = 0
         for state, needed in due:
@@ -81,9 +82,20 @@ class ReadingPlanner:
             if reading.ask(self.db, state, now):
                 self.ask(FetchWorkspace(source=source, group_id=state.id, reason=PLANNED))
                 asked += 1
+                self._tried[source].add(state.id)
+        if asked and health.failing_for(now) >= DOWN_SECONDS:  # not if the budget is blocked, and none was asked for
+            self._probed_at[source] = now
         if most == sys.maxsize:
+            self._tried[source].clear()
             asked += self._looks[source].step(plan, affordable, now)
         return asked
+
+    def _untried(self, source: str, due: list[tuple[GroupState, float]]) -> list[tuple[GroupState, float]]:
+        """Return what to try a source with that does not answer: in turn, as a single group may be all that fails."""
+        untried = [each for each in due if each[0].id not in self._tried[source]]
+        if not untried:
+            self._tried[source].clear()
+        return untried or due
 
     def _affordable(self, source: str, ahead: float, planned: float) -> float:
         """Return how many requests fetch could make until the next step, without those that wait for their slots.
@@ -94,7 +106,8 @@ class ReadingPlanner:
         budget = SOURCES[source].budget(self.config)
         if budget is None:
             return math.inf
-        return min(request_rates.patient_requests(self.db, budget, ahead), planned * 2.0 * ahead)
+        requests = request_rates.patient_requests(self.db, request_rates.usable(self.db, budget), ahead)
+        return min(requests, planned * 2.0 * ahead)
 
     def _due(self, source: str, plan: CurrentPlan, now: float) -> tuple[list[tuple[GroupState, float]], float]:
         """Return the groups that are due until the next step and the pages that each needs, the most urgent first.

@@ -16,6 +16,7 @@ from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Backlog, ListingOverflow, Reader, ReadResult
 from actors.fetch.second_look import SecondLook
 from actors.fetch.source_health import PROBE_SECONDS, SourceHealth
+from actors.fetch.unreadable_groups import UNREADABLE, UnreadableGroups
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
 from overheard.config import FetchSettings
@@ -84,6 +85,7 @@ class Fetcher:
         self.clock = clock
         self.rules = rules
         self.health = SourceHealth(db, clock)
+        self.unreadable = UnreadableGroups(self.health, clock)
         self.leases = GroupLeases(db=db, sources=sources, clock=clock, rules=rules)
         self.places = PlaceChecks(
             db=db, sources=sources, clock=clock, health=self.health, longest_backoff=rules.longest_backoff
@@ -231,6 +233,8 @@ class Fetcher:
         return self.places.before_reading(poll, budget)
 
     def _handle(self, run: FetchRun, poll: GroupPoll, result: ReadResult) -> Later | None:
+        if result is None:
+            self.unreadable.record_success(poll.group.id)
         match result:
             case ListingOverflow(load):
                 log.info("more new items than the listing holds", **poll.log_fields)
@@ -247,6 +251,8 @@ class Fetcher:
             case BudgetExhausted():
                 resume = self.leases.extend(poll, result.delay)
                 return Later.for_slot(result, msgspec.structs.replace(run.message, resume=resume))
+            case RetryableError(delay=None) if self._is_to_blame(run, poll):
+                return self._handle_refusal(run, poll, FeedRefused(UNREADABLE, poll.group.places))
             case RetryableError() if run.message.group_id is not None:
                 # The plan asks again, and while the source is down only for a single group now and then.
                 log.warning("planned reading failed", **poll.log_fields, exc_info=result)
@@ -259,8 +265,16 @@ class Fetcher:
                 self._postpone(msgspec.structs.replace(run.message, attempt=attempt + 1), poll, delay)
         return None
 
+    def _is_to_blame(self, run: FetchRun, poll: GroupPoll) -> bool:
+        source = poll.group.source
+        # Elsewhere a request names one place only, whose server may be down.
+        return source_type(source).merged and self.unreadable.is_to_blame(
+            poll.group.id, source, lambda: self._probe(run, source)
+        )
+
     def _divide(self, run: FetchRun, poll: GroupPoll, load: Mapping[str, int] | None = None) -> None:
         first, second = self.leases.divide(poll, load)
+        self.unreadable.suspect(poll.group.id, (first, second))
         # No other group may join a half: it was divided to become smaller.
         run.queued.extendleft([(second, False), (first, False)])
 

@@ -286,7 +286,7 @@ def release_all(db: Db) -> None:
     If one of the polls is under way after all, its group is read twice, and the later reading counts.
     """
     with db.transaction():
-        FeedGroup.update(asked_at=0).execute(db.peewee)
+        FeedGroup.update(asked_at=0, look_asked_at=0).execute(db.peewee)
         FeedGroup.update(poll=FREE_UNREAD, lease_until=0).where(FeedGroup.poll.is_null(False)).execute(db.peewee)
 
 

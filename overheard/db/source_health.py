@@ -5,6 +5,8 @@ A refused feed is an answer; a source that answers no request is failing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from peewee import Case
 
@@ -54,6 +56,12 @@ def state(db: Db, name: str) -> SourceState:
     )
     row = SourceStatus.select(*columns).where(SourceStatus.name == name).tuples().first(db.peewee)
     return SourceState() if row is None else SourceState(*row)
+
+
+def revoked(db: Db, names: Collection[str]) -> set[str]:
+    """Return those of the sources, or clients of one, that were refused at their last login."""
+    rows = SourceStatus.select(SourceStatus.name).where(SourceStatus.name.in_(list(names)), SourceStatus.revoked)
+    return {name for (name,) in rows.tuples().execute(db.peewee)}
 
 
 def record_read(db: Db, name: str, now: float) -> None:

@@ -13,7 +13,7 @@ from overheard.db.database import Db
 from overheard.db.reading import FeedState
 from overheard.errors import InvalidInput
 from overheard.items import ALL
-from overheard.operations import other_work
+from overheard.operations import other_work, request_rates
 from overheard.reading.packing import BY_NUMBER_BIN, BY_NUMBER_MAX_FEEDS, PackedFeed, RequestRoom, place
 from overheard.reading.plan import GroupFeeds, GroupPlan, ReadingPlan, ReadingRules, plan
 from overheard.schedule import spacing
@@ -57,10 +57,12 @@ def planned_sources(config: Config) -> list[str]:
     return [each.name for each in SOURCES.values() if each.merged and each.missing_setting(config) is None]
 
 
-def requests_per_second(source: str, config: Config) -> float:
+def requests_per_second(db: Db, source: str, config: Config) -> float:
     """Return the requests a second that a source's plan may use."""
     budget = SOURCES[source].budget(config)
-    return PLANNED_FRACTION * budget.per_minute * len(budget.keys) / 60.0 if budget else 0.0
+    if budget is None:
+        return 0.0
+    return PLANNED_FRACTION * budget.per_minute * len(request_rates.usable(db, budget).keys) / 60.0
 
 
 def spacing_of(every: str, timezone: str, now: float) -> float:
@@ -89,7 +91,7 @@ def source_plan(
     feeds = {feed.id: feed for feed in reading.watched_feeds(db, source)}
     # Many feeds that back off, each of them alone, would be planned for most of the budget, and take none of it.
     readable = [feed for feed in feeds.values() if feed.retry_at <= now]
-    budget = requests_per_second(source, config)
+    budget = requests_per_second(db, source, config)
     rules = ReadingRules(
         room=request_room(source, config),
         budget=budget,

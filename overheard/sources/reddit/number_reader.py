@@ -280,6 +280,9 @@ class NumberReader:
         cursor.next, at.head = below + 1, found
         at.step = self._step_to(found)
         if at.step == 1:
+            # A number without an item may be between others that have one.
+            cursor.next = max(cursor.next - OVERLAP_NUMBERS, 1)
+            cursor.level = 0  # how far it has moved since says nothing about the pace
             item = items.get(found)
             until = (item.id, item.created_at) if item else (self._unread(found), self._now)
             at.gaps.append((JUMP if self._has_jumped(found, until[1]) else HOLE, cursor.last, until))
@@ -317,8 +320,8 @@ class NumberReader:
         return tuple(item for number, item in listed if number < cursor.next)
 
     def _begin_earlier(self, items: Sequence[Item]) -> bool:
-        """Return True if a first reading has to begin earlier: its first numbers belong to the watch already."""
-        at, since = self._at, int(self._since)
+        """Return True if reading has to begin earlier: its first numbers belong to the watch, and are not read yet."""
+        at, since = self._at, max(float(int(self._since)), self._last_at)
         if not items or min(item.created_at for item in items) < since or at.back > BACK_MAX_NUMBERS:
             at.back = 0
             return False
@@ -332,16 +335,24 @@ class NumberReader:
         self._at.gaps.append(("pages", since, (oldest.id, oldest.created_at)))
 
     def _numbers_fell_back(self, listed: Sequence[tuple[int, Item]]) -> bool:
-        """Return True, and go on there, if newer items have lower numbers, as after a repair of Reddit's database."""
-        cursor = self._at.cursor
+        """Return True, and go on there, if newer items have lower numbers, as after a repair of Reddit's database.
+
+        What was posted since is looked for as in a first reading: the page may not go back to where the numbers fell.
+        """
+        at, cursor = self._at, self._at.cursor
         newer = [
-            number
+            (number, item)
             for number, item in listed
             if number < cursor.next - LOOKUP_ITEMS and item.created_at > self._last_at + CLOCK_SECONDS
         ]
         if len(newer) < TOP_ITEMS:
             return False
-        cursor.next = newer[0]
+        first, oldest = newer[0]
+        if (oldest.created_at - self._last_at) * cursor.pace > BACK_MAX_NUMBERS:
+            at.gaps.append(("pages", cursor.last, (oldest.id, oldest.created_at)))
+        cursor.next = max(first - OVERLAP_NUMBERS, 1)
+        cursor.level = 0  # how far it has moved since says nothing about the pace
+        at.back, at.head = OVERLAP_NUMBERS, newer[-TOP_ITEMS][0]
         return True
 
     @property

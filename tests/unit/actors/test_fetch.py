@@ -439,6 +439,52 @@ def test_only_the_refused_feed_backs_off(
     assert all(name not in reddit.refused for _, names, _ in reddit.requests for name in names)
 
 
+def failing(reddit: Reddit, bad: str) -> None:
+    """Let Reddit answer with an error to each request that names a place; "": to all."""
+
+    def check() -> None:
+        if bad in ("", *reddit.requests[-1][1]):
+            raise RetryableError("Reddit answers 500 (new)")
+
+    reddit.before = check
+
+
+def test_a_place_at_which_the_source_fails_backs_off_alone(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    acme = world.workspace(subreddits=[f"sub_{suffix}" for suffix in "abcdefgh"])
+    stage.run(acme)
+    for suffix in "abcdefgh":
+        post(1, f"sub_{suffix}")
+    failing(reddit, "sub_c")
+    read: list[str] = []
+    for _ in range(4):
+        stage.clock.advance(30)
+        read += [
+            name
+            for group in sorted({world.group(f"sub_{suffix}").id for suffix in "abcdefgh"})
+            for name in stage.run_group(group)
+        ]
+    assert len(set(read)) == 7
+    assert (world.feed("sub_c").failures, world.feed("sub_c").reason) == (1, "errors")
+    assert {world.feed(f"sub_{suffix}").failures for suffix in "abdefgh"} == {0}
+
+
+def test_a_source_that_is_down_backs_off_none_of_its_feeds_and_is_seldom_probed(
+    world: World, stage: Stage, reddit: Reddit
+) -> None:
+    acme = world.workspace(subreddits=[f"sub_{suffix}" for suffix in "abcdefgh"])
+    stage.run(acme)
+    reddit.requests.clear()
+    failing(reddit, "")
+    for _ in range(20):
+        stage.clock.advance(30)
+        stage.run_group(world.group("sub_a").id)
+    assert len(reddit.requests) <= 25
+    assert {world.feed(f"sub_{suffix}").failures for suffix in "abcdefgh"} == {0}
+    assert len({world.group(f"sub_{suffix}").id for suffix in "abcdefgh"}) == 1
+
+
 def test_a_refused_feed_is_retried_alone_and_recovers(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:

@@ -12,11 +12,12 @@ from overheard.config import Config
 from overheard.db import feeds, groups, reading, source_health
 from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
-from overheard.db.models import Feed, FeedGroup, Workspace
+from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work, reading_plan
 from overheard.operations.request_rates import rate_of
+from overheard.sources.reddit.names import client_key
 from overheard.sources.registry import SOURCES
 from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
 from producers.reading import DOWN_SECONDS, LOST_SECONDS, PROBE_SECONDS, ReadingPlanner
@@ -201,6 +202,26 @@ def test_a_source_that_is_down_is_asked_for_one_group_now_and_then(
     assert len(asked) > 5
 
 
+def test_a_source_that_fails_is_tried_with_all_groups_in_turn(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    """One group may be all that fails: the others must not wait for it."""
+    world.workspace(subreddits=["bad", "worse", "fine"])
+    was_read(db, clock)
+    own = planner(db, clock, asked, group_size=1)
+    clock.advance(400)
+    bad = [world.group("bad").id, world.group("worse").id]
+    FeedGroup.update(began_at=clock() - 900).where(FeedGroup.id.in_(bad)).execute(db.peewee)
+    for _ in range(4):
+        source_health.record_failure(db, "reddit", "500", clock(), clock())
+        FeedGroup.update(asked_at=0).execute(db.peewee)  # the reading failed, and was given up
+        clock.advance(PROBE_SECONDS)
+        own.step()
+    groups_asked = [message.group_id for message in asked]
+    assert set(groups_asked[:3]) == {*bad, world.group("fine").id}
+    assert len(groups_asked) == 4
+
+
 def test_a_source_that_names_a_time_is_left_alone_until_then(world: World, db: Db, clock: Clock, step: Step) -> None:
     world.workspace()
     was_read(db, clock)
@@ -209,6 +230,41 @@ def test_a_source_that_names_a_time_is_left_alone_until_then(world: World, db: D
     assert step() == []
     clock.advance(61)
     assert len(step()) == 1
+
+
+def test_a_probe_that_the_budget_did_not_allow_is_made_as_soon_as_it_does(
+    world: World, db: Db, clock: Clock, step: Step
+) -> None:
+    world.workspace()
+    was_read(db, clock)
+    clock.advance(400)
+    source_health.record_failure(db, "reddit", "429", clock(), clock() + 60)
+    budget = SOURCES["reddit"].budget(config())
+    assert budget is not None
+    DatabaseLimiter(db, {"reddit": rate_of(budget)}).block(budget.key, 60)
+    clock.advance(61)
+    assert step() == []
+    clock.advance(PROBE_SECONDS / 2)
+    Budget.update(block_until=0).execute(db.peewee)
+    assert len(step()) == 1
+
+
+def test_a_refused_client_has_no_part_in_the_budget_of_the_plan(world: World, db: Db, clock: Clock) -> None:
+    apps = [{"client_id": name, "client_secret": "x"} for name in ("one", "two")]
+    both = Config.model_validate({"sources": {"reddit": {"client": apps, "user_agent": "x"}}})
+    world.workspace()
+
+    def budget() -> float:
+        return reading_plan.current(db, "reddit", both, clock()).budget
+
+    whole = budget()
+    source_health.record_failure(db, client_key("two"), "refused", clock(), clock() + 300, revoked=True)
+    assert budget() == whole / 2
+    source_health.record_failure(db, client_key("one"), "refused", clock(), clock() + 300, revoked=True)
+    assert budget() == whole, "then it does not matter: the source is down"
+    source_health.record_read(db, client_key("one"), clock())
+    source_health.record_read(db, client_key("two"), clock())
+    assert budget() == whole
 
 
 def test_without_watched_feeds_there_is_nothing_to_plan(step: Step) -> None:
@@ -263,6 +319,9 @@ def test_a_second_look_is_asked_for_once_in_each_look_back_and_reads_as_far_agai
     clock.advance(LOOK_LOST_SECONDS)
     own.step()
     assert len(looks(asked)) == 2, "the message was lost"
+    groups.release_all(db)
+    planner(db, clock, asked, spare="freshness", look_back="30m").step()
+    assert len(looks(asked)) == 3, "and so it is when the process that had it in memory has ended"
     was_looked_at(db, clock)
     clock.advance(1800)
     own.step()

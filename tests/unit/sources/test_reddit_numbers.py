@@ -241,6 +241,34 @@ def test_numbers_that_fall_back_do_not_stop_it() -> None:
     assert not {name for name in world.lost if name in world.posted[-500:]}
 
 
+@pytest.mark.parametrize("jump", [5000 + 17 * step for step in range(12)])
+def test_after_a_jump_the_first_numbers_are_read_though_some_have_no_item(jump: int) -> None:
+    world = NumberedReddit(NumberHoles(share=0.3))
+    world.run(60.0, 10.0)
+    world.jump(jump)
+    world.run(120.0, 10.0, chance=2)
+    assert world.cursor
+    assert 5.0 < json.loads(world.cursor)["pace"] < 40.0
+    world.now += 1000.0
+    world.catch_up()
+    assert not world.lost
+
+
+@pytest.mark.parametrize("quiet", [0.0, 100.0, 800.0])
+def test_nothing_is_lost_where_the_numbers_fall_back(quiet: float) -> None:
+    """They are noticed after a minute, when the newest page shows a part of what was posted meanwhile."""
+    world = NumberedReddit()
+    world.run(300.0, 5.0)
+    assert world.cursor
+    world.cursor = world.cursor.replace('"next":', '"next":9').replace('"level":', '"level":9')
+    world.now += quiet
+    world.run(300.0, 5.0, chance=2)
+    assert 2.0 < json.loads(world.cursor)["pace"] < 8.0
+    world.catch_up()
+    assert not world.lost
+    assert not world.gaps
+
+
 def test_a_page_of_nothing_but_removed_items_is_passed() -> None:
     world = NumberedReddit()
     world.post(10)

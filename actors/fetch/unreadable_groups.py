@@ -1,0 +1,61 @@
+"""Tell a group that its source cannot serve from a source that is down: both answer with the same errors.
+
+A single place may make the source answer with an error to every request that names it. Such a group is treated like a
+refused one: it is divided until the place stands alone, and backs off. Otherwise 49 others would not be read either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from actors.fetch.source_health import SourceHealth
+from overheard.clock import Clock
+
+FAILURES_IN_A_ROW = 3  # of one group, before it may be to blame; chosen, not measured
+UNREADABLE = "errors"  # the reason for which such a feed backs off
+
+
+class GroupFailures(msgspec.Struct):
+    """How often in a row a group's readings have failed, first at ``since``."""
+
+    since: float
+    count: int = 0
+
+    @property
+    def asks_source(self) -> bool:
+        """Return True after 3, 6, 12, 24 … failures: if the source is down, it must not be probed each time."""
+        times, rest = divmod(self.count, FAILURES_IN_A_ROW)
+        return rest == 0 and times & (times - 1) == 0
+
+
+class UnreadableGroups:
+    """The failures that this process has seen, of errors for which the source names no delay: others concern all."""
+
+    def __init__(self, health: SourceHealth, clock: Clock) -> None:
+        self._health = health
+        self._clock = clock
+        self._failures: dict[int, GroupFailures] = {}
+
+    def record_success(self, group: int) -> None:
+        """Forget the group's failures."""
+        self._failures.pop(group, None)
+
+    def is_to_blame(self, group: int, source: str, probe: Callable[[], bool]) -> bool:
+        """Record a failure of the group; return True if it keeps failing while the source serves others.
+
+        ``probe`` asks the source for something else.
+        """
+        failures = self._failures.setdefault(group, GroupFailures(self._clock()))
+        failures.count += 1
+        if failures.count < FAILURES_IN_A_ROW:
+            return False
+        return self._health.succeeded_since(source, failures.since) or (failures.asks_source and probe())
+
+    def suspect(self, group: int, parts: tuple[int, ...]) -> None:
+        """Let the parts into which a group was divided be to blame at their first failure."""
+        failures = self._failures.pop(group, None)
+        if failures is not None:
+            for part in parts:
+                self._failures[part] = GroupFailures(failures.since, FAILURES_IN_A_ROW - 1)
