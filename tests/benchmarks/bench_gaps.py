@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from overheard.db import gaps
 from overheard.db.models import Gap
-from overheard.observability import log
 from tests.benchmarks.fetch_world import CYCLE, SITE_POSTS, START, FetchWorld, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
 from tests.benchmarks.parallel import Job, all_figures
@@ -46,7 +45,6 @@ FULL = (
 
 def run(scenes: Iterable[StopScene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
-    log.configure("ERROR", style="text")
     yield from all_figures(jobs(scenes))
 
 

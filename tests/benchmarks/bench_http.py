@@ -31,11 +31,11 @@ from tests.servers.farm import Farm
 
 AGREED_PERCENT = 10.0
 FAULT_SHARE = 0.05
-EVERY_SECONDS = 4
+EVERY_SECONDS = 5
 REQUESTS_PER_MINUTE = 600
 START_SECONDS = 60.0  # within which a process makes its first request
 JOIN_SECONDS = 3.0  # until another workspace comes: the plan is made again, with the rates of the first readings
-WARM_SECONDS = 5.0
+WARM_SECONDS = 5.5
 DRAIN_SECONDS = 6.0
 
 
@@ -101,7 +101,7 @@ class LiveScene(NamedTuple):
     fetch: Mapping[str, Any]
     plain: type[InProcessReddit]
     http: type[HttpReddit]
-    seconds: float = 16.0
+    seconds: float = 15.0
 
 
 BAD_DAY = HttpScene(
@@ -119,8 +119,8 @@ FULL = tuple(scene._replace(cycles=4 * scene.cycles) for scene in SCENES)
 ZIPF = {f"place{rank:03}": 1.0 / rank for rank in range(1, 101)}
 LIVE = (
     LiveScene(
-        "one busy among 49 quiet, ten times as fast",
-        BUSY._replace(posts=50.5, comments=0.5),
+        "one busy among 49 quiet, five times as fast",
+        BUSY._replace(posts=25.25, comments=0.25),
         {"spare": "save", "group_size": 10},
         QuickReddit,
         QuickHttpReddit,
@@ -133,7 +133,7 @@ LIVE = (
         FaultyHttpReddit,
     ),
 )
-LIVE_FULL = tuple(scene._replace(seconds=120.0) for scene in LIVE)
+LIVE_FULL = tuple(scene._replace(seconds=100.0) for scene in LIVE)
 
 
 def run(*, full: bool = False) -> Iterator[Figure]:

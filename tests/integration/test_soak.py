@@ -60,4 +60,4 @@ def test_a_short_soak_loses_nothing(
 
 
 # How fast it is, is for the long run on a quiet machine to say.
-TIMED = ("age at delivery", "pages read", "seconds between", "queue ")
+TIMED = ("age at delivery", "further pages", "seconds between", "queue ")
