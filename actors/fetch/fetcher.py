@@ -20,7 +20,7 @@ from actors.fetch.unreadable_groups import UNREADABLE, UnreadableGroups
 from actors.thread_shares import ThreadShares
 from overheard.clock import Clock
 from overheard.config import FetchSettings
-from overheard.db import feeds, refreshes
+from overheard.db import feeds, reading, refreshes, source_health
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError
 from overheard.messages import ON_SCHEDULE, FetchWorkspace
@@ -38,6 +38,7 @@ TURN_SECONDS = 3.0
 # Until the next turn. Messages that found the source's share full come back at most 0.25 s apart (thread_shares), so
 # one of them gets the thread first.
 TURN_GAP_SECONDS = 0.5
+PASSING_FAULT_SECONDS = 1.0  # a source that has failed for longer is down
 
 
 class RefusedFeed(msgspec.Struct, frozen=True):
@@ -161,10 +162,22 @@ class Fetcher:
         """Read the group that the message names. If the message is lost, the next plan asks for it again."""
         message = run.message
         if message.resume is None and message.group_id is not None:
+            if self._is_withdrawn(message.source, message.group_id):
+                return None
             run.queued.append((message.group_id, True))
         later = self._resume(run) or self._read_queued(run)
         self._decide_refused(run, probe=later is None)
         return later
+
+    def _is_withdrawn(self, source: str, group_id: int) -> bool:
+        """Return True if the source went down after the reading was asked for.
+
+        From then on the tick asks for one group at a time, and for this one, too, as soon as the source answers.
+        """
+        state = source_health.state(self.db, source)
+        if state.failing_since is None or state.failing_for(self.clock()) < PASSING_FAULT_SECONDS:
+            return False
+        return reading.withdraw(self.db, group_id, asked_before=state.failing_since)
 
     def _resume(self, run: FetchRun) -> Later | None:
         progress = run.message.resume

@@ -243,6 +243,10 @@ class InProcessReddit:
         """Return when an item was written."""
         return self._store.get(name).created
 
+    def place(self, name: str) -> str:
+        """Return an item's subreddit."""
+        return self._store.get(name).subreddit.name.lower()
+
     def outcomes(self) -> list[ClientOutcome]:
         return []
 

@@ -1179,6 +1179,45 @@ def test_the_plan_asks_for_what_a_planned_group_was_divided_into_if_its_turn_is_
     assert set(news) <= found
 
 
+def test_what_was_asked_for_before_its_source_went_down_is_not_tried(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    post(1, "one")
+    stage.run(world.workspace(subreddits=["one"]))
+    stage.clock.advance(300)
+    news, group = post(1, "one"), world.group("one").id
+
+    def ask() -> None:
+        (state,) = reading.free_groups(world.db, "reddit", stage.clock())
+        assert reading.ask(world.db, state, stage.clock())
+
+    ask()
+    stage.clock.advance(0.1)
+    source_health.record_failure(world.db, "reddit", "503", stage.clock(), stage.clock(), revoked=False)
+    stage.clock.advance(2)
+    reddit.requests.clear()
+    assert stage.run_group(group) == []
+    assert reddit.requests == []
+    (state,) = reading.free_groups(world.db, "reddit", stage.clock())
+    assert state.asked_at == 0.0, "the tick need not wait for it"
+    ask()  # to see whether the source answers again
+    assert set(news) <= set(stage.run_group(group))
+
+
+def test_a_passing_fault_withdraws_nothing(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    post(1, "one")
+    stage.run(world.workspace(subreddits=["one"]))
+    stage.clock.advance(300)
+    news = post(1, "one")
+    (state,) = reading.free_groups(world.db, "reddit", stage.clock())
+    assert reading.ask(world.db, state, stage.clock())
+    stage.clock.advance(0.1)
+    source_health.record_failure(world.db, "reddit", "502", stage.clock(), stage.clock(), revoked=False)
+    assert set(news) <= set(stage.run_group(world.group("one").id))
+
+
 def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
