@@ -68,6 +68,7 @@ SOURCES: dict[str, SourceType] = {
             searchable=True,
             merged=True,
             name_bytes=reddit.NAMES_MAX_BYTES,
+            all_per_minute=reddit.ALL_PER_MINUTE,
             deletions="lookup",
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,

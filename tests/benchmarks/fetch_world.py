@@ -54,12 +54,16 @@ from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
 from overheard.workspaces.spec import WatchKind
+from producers.due_work import DueWork
 from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
 from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
+from producers.sweeps import Sweeps
 from producers.tick import Ticker
+from producers.tick_steps import TickStep, counted, uncounted
+from producers.tidying import Tidying
 
 T = TypeVar("T")
 
@@ -487,20 +491,40 @@ class FetchWorld:
         )
         parts: dict[str, Any] = {"db": self.db, "clock": self.clock, "config": self.config, "ask": self.send}
         parts["metrics"] = self.metrics
-        return Ticker(
+        due = DueWork(db=self.db, events=cast(Any, events), clock=self.clock, settings=self.config.tick)
+        sweeps = Sweeps(
             db=self.db,
             events=cast(Any, events),
             sender=cast(Any, SimpleNamespace(send=self.send)),
-            collect_dead_letters=lambda: 0,
             waiting=lambda: sum(at <= self.clock.now for at, *_ in self._heap[:1]),
             clock=self.clock,
             settings=self.config.tick,
+        )
+        places = PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send)
+        tidying = Tidying(
+            db=self.db,
+            clock=self.clock,
+            every=self.config.tick.sweep_after,
+            collect=lambda: 0,
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
+        )
+        steps = (
+            TickStep("check_queues", uncounted(sweeps.check_queues)),
+            TickStep("due", due.workspaces),
+            TickStep("read", counted("readings", ReadingPlanner(**parts).step)),
+            TickStep("sweep_demands", sweeps.demands),
+            TickStep("fill_gaps", counted("gaps", GapRequests(**parts).step)),
+            TickStep("check_places", counted("place_checks", places.step)),
+            TickStep("prune", counted("pruned", tidying.prune)),
+        )
+        return Ticker(
+            steps,
+            db=self.db,
+            clock=self.clock,
+            settings=self.config.tick,
+            metrics=self.metrics,
             gauges=cast(SystemGauges, None),
-            reading=ReadingPlanner(**parts),
-            gaps=GapRequests(**parts),
-            places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
         )
 
 

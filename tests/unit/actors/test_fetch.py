@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from actors.fetch import planning
-from actors.fetch.fetcher import TURN_GAP_SECONDS, TURN_SECONDS, Fetcher
+from actors.fetch.demand_reading import TURN_GAP_SECONDS, TURN_SECONDS
+from actors.fetch.fetcher import Fetcher
 from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
 from overheard.chunking import CHUNK_MAX_BYTES
