@@ -78,6 +78,10 @@ generate: $(VENV)/.dev ## Write the files generated from the tables of stages, m
 messages: $(VENV)/.dev ## Draw docs/messages.md from what the senders really send (needs chromium and pngquant)
 	@$(PYTHON) -m tests.messages
 
+.PHONY: day
+day: $(VENV)/.dev ## Deliver a day of OVERHEARD_CORPUS through every medium, to be read (ARGS='build/day --pictures')
+	@$(PYTHON) -m tests.messages.day $(ARGS)
+
 .PHONY: bench
 bench: servers $(VENV)/.dev ## Measure against the budgets
 	$(PYTHON) -m tests.benchmarks $(ARGS)

@@ -10,6 +10,7 @@
     │   ├── Unavailable        a server of ours (bus, database) cannot be reached
     │   ├── LoginRefused       a source refuses our credentials: only the operator can fix it
     │   └── DeliveryRefused    the receiver is up and refuses this delivery: it may accept others
+    │       └── PartlyRefused  some of a channel's recipients have it: it is retried for the others
     ├── BudgetExhausted        not a failure: a slot of the budget is reserved for later; handlers return ``Later``
     └── PermanentError         a retry cannot help; uncaught, a dead letter with its reason
         ├── FeedRefused        the source will not show this feed (private, banned, missing …): fetch backs it off
@@ -72,6 +73,10 @@ class LoginRefused(RetryableError):
 
 class DeliveryRefused(RetryableError):
     """The receiver answered and refused this delivery; it may accept others, and this one later."""
+
+
+class PartlyRefused(DeliveryRefused):
+    """Some of the channel's recipients have this delivery, so the channel works; it is retried for the others."""
 
 
 class BudgetExhausted(OverheardError):

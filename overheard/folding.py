@@ -1,14 +1,17 @@
 """Decide what becomes a message of its own, what is folded into a summary, and when. Pure.
 
-A channel gets a sixth of what it allows in an hour as single messages within ten minutes (ten of sixty); what is beyond
-that is folded into a summary, one every ``summary_every`` seconds, until ten minutes pass without one. A query that has
-not been heard of for ten minutes gets through as a single message even then, so that it does not wait behind another's
-flood. When half of the hour's messages are used, summaries come at the pace at which the rest lasts.
+A channel gets a sixth of what it allows in an hour as single messages within ten minutes (ten of sixty), and as many of
+one query in an hour; what is beyond that is folded into a summary, one every ``summary_every`` seconds, until ten
+minutes pass without one. After a few of them the next ones come ever later, up to ten times ``summary_every``: a flood
+that goes on is no longer news. A query that has not been heard of for ten minutes gets through as a single message even
+then, so that it does not wait behind another's flood. When half of the hour's messages are used, summaries come at the
+pace at which the rest lasts.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +19,10 @@ import msgspec
 WINDOW_SECONDS = 600.0
 HOUR_SECONDS = 3600.0
 SINGLES_PART = 6  # of max_per_hour: 1/6, as the window is of the hour
+# So many summaries in an hour come at ``summary_every``, enough for a spike of a minute or two. Each further one takes
+# twice as long, up to ten times: at 30 s, a dozen an hour, which is a pace that people leave switched on.
+PROMPT_SUMMARIES = 4
+LONGEST_SUMMARY_FACTOR = 10
 
 
 class FoldRules(msgspec.Struct, frozen=True):
@@ -68,7 +75,8 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
 
     1. nothing before the channel may get its next message at all;
     2. what was held until now (quiet hours, a disabled channel) in one summary;
-    3. single messages while there is room for them in the window, unless a summary was sent in it;
+    3. single messages while there is room for them in the window, unless a summary was sent in it; of a query no more
+       in an hour than in the window, or one that never stops would have all of the hour's messages;
     4. one single message of a query that was not heard of in the window;
     5. the rest as a summary when one is due, or kept for the digest.
     """
@@ -86,8 +94,13 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
     recent = [message for message in sent if message.at > now - WINDOW_SECONDS]
     singles = sum(not message.summary for message in recent)
     folds = any(message.summary for message in recent)
-    if not folds and singles < rules.singles:
-        return FoldPlan(singles=min(rules.singles - singles, left))
+    told = Counter(message.query for message in sent if not message.summary)
+    fresh = [group for group in waiting if told[group.query] < rules.singles]
+    if fresh and not folds and singles < rules.singles:
+        queries = None if len(fresh) == len(waiting) else frozenset(group.query for group in fresh)
+        return FoldPlan(
+            singles=min(rules.singles - singles, left, sum(group.count for group in fresh)), queries=queries
+        )
     heard_of = {message.query for message in recent}
     quiet = frozenset(group.query for group in waiting if group.query not in heard_of)
     if quiet and singles < 2 * rules.singles:
@@ -123,7 +136,10 @@ def messages_left(rules: FoldRules, sent: Sequence[SentMessage]) -> int:
 
 
 def _summary_due_at(rules: FoldRules, sent: Sequence[SentMessage], oldest_at: float) -> float:
-    every = rules.summary_every
+    summaries = sum(message.summary for message in sent)
+    every = rules.summary_every * min(1 << max(summaries + 1 - PROMPT_SUMMARIES, 0), LONGEST_SUMMARY_FACTOR)
+    # Later than that, the window would be over, and single messages would begin again.
+    every = max(min(every, WINDOW_SECONDS / 2), rules.summary_every)
     if 2 * len(sent) >= rules.max_per_hour:
         every = max(every, 2 * HOUR_SECONDS / rules.max_per_hour)
     last_at = next((message.at for message in sent if message.summary), 0.0)

@@ -1,6 +1,7 @@
 """The tick's step for reports: what a workspace should know about its queries and channels, each told once.
 
-A query that floods is reported once in seven days, to a channel that hears of it. A channel that has failed for six
+A query that floods is reported once in seven days, to a channel that hears of it: to one that gets only digests,
+together with the next. A channel that has failed for six
 hours, and again one that was disabled, is reported to another channel of its workspace, if one works, and to the
 operator as an incident. When it works again nothing is said: what waited for it arrives.
 """
@@ -82,6 +83,6 @@ class WorkspaceReports:
         with self.db.transaction():
             if not reports.claim_query(self.db, query.id, reported_before=before, now=now):
                 return False
-            reports.add(self.db, receiver, report, now)
+            reports.add(self.db, receiver, report, now, with_digest=True)
         log.info("flood reported", stage="tick", query=query.id, mentions=query.hits)
         return True

@@ -20,6 +20,7 @@ from overheard.stages import STAGES
 from producers.alerts import OperatorAlerts
 from producers.canary import Canary
 from producers.demands import Demands
+from producers.due_work import DueWork
 from producers.gap_filling import GapRequests
 from producers.gauges import InspectQueues, SystemGauges
 from producers.ingress import Ingress
@@ -29,7 +30,10 @@ from producers.rechecks import Rechecks
 from producers.reports import WorkspaceReports
 from producers.sample import SampleKeeper
 from producers.stream import StreamProducer
+from producers.sweeps import Sweeps
 from producers.tick import Ticker
+from producers.tick_steps import TickStep, counted, uncounted
+from producers.tidying import Tidying
 
 TICK_DOWN_SECONDS = 5.0  # of failing ticks before /healthz reports it: one may meet a server's restart
 # The queues of a demand, and then of the items polled for it.
@@ -75,38 +79,63 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
         collect_dead_letters = partial(collect, url, STAGES.values(), running.record_collected)
         count_waiting = partial(waiting, url)
         inspect_queues = partial(inspect, url)
-    rechecks = Rechecks(
-        db=running.db,
-        sender=Sender(broker),
-        waiting=partial(count_waiting, (STAGES["recheck"].queue,)),
-        clock=running.clock,
-        settings=running.config.recheck,
-        metrics=running.metrics,
-    )
+    db, clock, config, metrics = running.db, running.clock, running.config, running.metrics
     sender = Sender(broker)
-    return Ticker(
-        db=running.db,
-        events=events,
+    canary = Canary(db=db, clock=clock, interval=config.canary.interval, metrics=metrics)
+    due = DueWork(db=db, events=events, clock=clock, settings=config.tick)
+    # All of them: a demand may be waiting in any, and is not lost then.
+    in_demand_queues = partial(count_waiting, DEMAND_QUEUES)
+    sweeps = Sweeps(db=db, events=events, sender=sender, waiting=in_demand_queues, clock=clock, settings=config.tick)
+    reading = ReadingPlanner(db=db, clock=clock, config=config, ask=sender.send, metrics=metrics)
+    gaps = GapRequests(db=db, clock=clock, config=config, ask=sender.send, metrics=metrics)
+    places = PlaceChecker(db=db, clock=clock, config=config, ask=sender.send)
+    rechecks = Rechecks(
+        db=db,
         sender=sender,
-        collect_dead_letters=collect_dead_letters,
-        # All of them: a demand may be waiting in any, and is not lost then.
-        waiting=partial(count_waiting, DEMAND_QUEUES),
-        clock=running.clock,
-        settings=running.config.tick,
-        ages=configured_ages(running.config.retention),
-        metrics=running.metrics,
+        waiting=partial(count_waiting, (STAGES["recheck"].queue,)),
+        clock=clock,
+        settings=config.recheck,
+        metrics=metrics,
+    )
+    sample = SampleKeeper(db=db, clock=clock, settings=config.sample, metrics=metrics)
+    reports = WorkspaceReports(db=db, send=sender.send, clock=clock)
+    tidying = Tidying(
+        db=db,
+        clock=clock,
+        every=config.tick.sweep_after,
+        collect=collect_dead_letters,
+        ages=configured_ages(config.retention),
+        metrics=metrics,
+    )
+    steps = (
+        TickStep("canary", uncounted(canary.step)),
+        TickStep("check_queues", uncounted(sweeps.check_queues)),
+        TickStep("due", due.workspaces),
+        TickStep("read", counted("readings", reading.step)),
+        TickStep("digests", due.digests),
+        TickStep("sweep_demands", sweeps.demands),
+        TickStep("sweep_digests", counted("swept_digests", sweeps.digests)),
+        TickStep("sweep_channels", counted("swept_channels", sweeps.channels)),
+        TickStep("fill_gaps", counted("gaps", gaps.step)),
+        TickStep("check_places", counted("place_checks", places.step)),
+        TickStep("recheck", counted("rechecks", rechecks.send_due)),
+        TickStep("sample", uncounted(sample.step)),
+        TickStep("report", counted("reports", reports.step)),
+        # These come last: they scan whole tables, and no due work should wait for that.
+        TickStep("collect_dead_letters", counted("dead_letters", tidying.collect_dead_letters)),
+        TickStep("prune", counted("pruned", tidying.prune)),
+    )
+    return Ticker(
+        steps,
+        db=db,
+        clock=clock,
+        settings=config.tick,
+        metrics=metrics,
         gauges=SystemGauges(
             db=running.db,
             inspect_queues=inspect_queues,
             config=running.config,
             clock=running.clock,
-            metrics=running.metrics,
-        ),
-        recheck=rechecks.send_due,
-        canary=Canary(
-            db=running.db,
-            clock=running.clock,
-            interval=running.config.canary.interval,
             metrics=running.metrics,
         ),
         alerts=OperatorAlerts(
@@ -117,25 +146,6 @@ def ticker_of(running: RunningProcess, events: EventPublisher, broker: Broker) -
             open_transport=partial(alert_channel, running.config) if has_alerts else None,
             metrics=running.metrics,
         ),
-        sample=SampleKeeper(
-            db=running.db, clock=running.clock, settings=running.config.sample, metrics=running.metrics
-        ),
-        reading=ReadingPlanner(
-            db=running.db,
-            clock=running.clock,
-            config=running.config,
-            ask=sender.send,
-            metrics=running.metrics,
-        ),
-        places=PlaceChecker(db=running.db, clock=running.clock, config=running.config, ask=sender.send),
-        gaps=GapRequests(
-            db=running.db,
-            clock=running.clock,
-            config=running.config,
-            ask=sender.send,
-            metrics=running.metrics,
-        ),
-        reports=WorkspaceReports(db=running.db, send=Sender(broker).send, clock=running.clock),
     )
 
 

@@ -1,9 +1,9 @@
 """fetch: read groups of feeds of one source. One poll of a group serves every workspace that watches its feeds.
 
-``planning`` divides and joins groups, ``reader`` reads one, ``fetcher`` claims them and handles results,
-``second_look`` reads one again, further back, ``group_leases`` holds the leases, ``gap_filling`` fills gaps,
-``source_health`` tracks whether each source responds. ``place_checks`` asks a source which places can be read, and
-``place_reviews`` does so daily.
+``fetcher`` takes messages, ``demand_reading`` claims the groups that one needs, ``group_reading`` decides what happens
+to each, ``reader`` reads one, ``planning`` divides and joins groups, ``second_look`` reads one again, further back,
+``group_leases`` holds the leases, ``gap_filling`` fills gaps, ``source_health`` tracks whether each source responds.
+``place_checks`` asks a source which places can be read, and ``place_reviews`` does so daily.
 
 A message asks for a group because the plan of readings has come to it (``producers/reading.py``), or for the stale
 feeds of a workspace: those whose ``fresh_at``, the start of the latest stored poll, is before ``fresh_since``.

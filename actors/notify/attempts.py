@@ -15,7 +15,7 @@ from overheard.db.channels import ChannelRow
 from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
 from overheard.db.notice_contents import DeliveryContents
-from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
+from overheard.errors import ChannelGone, DeliveryRefused, PartlyRefused, PermanentError, RetryableError
 from overheard.observability.log import bind, get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.logged_items import logged_ids
@@ -101,7 +101,7 @@ class DeliveryAttempts:
 
         A failure of the receiver pauses the channel. A refusal (``DeliveryRefused``) delays only its own delivery, as
         the receiver may take others; refusals of one new delivery after the other pause the channel too, because such a
-        receiver takes nothing although it responds.
+        receiver takes nothing although it responds. Where some recipients have it, the channel works.
         """
         now = self.clock()
         self._record_try(delivery, error)
@@ -109,8 +109,11 @@ class DeliveryAttempts:
         # A delivery that is refused for the second time says nothing new about its channel: ten refusals of one poison
         # delivery are one failure, refusals of ten new deliveries are ten.
         fault = not refused or delivery.attempts == 1
-        since, failures = channels.record_failure(self.db, row.id, str(error), now, fault=fault)
-        batch.failing = True
+        if isinstance(error, PartlyRefused):
+            since, failures, fault = now, 0, False
+        else:
+            since, failures = channels.record_failure(self.db, row.id, str(error), now, fault=fault)
+            batch.failing = True
         # An error with a delay is a response (Retry-After): the receiver is up, and holds no threads.
         if not refused and error.delay is None:
             self.shares.record_failure(row)

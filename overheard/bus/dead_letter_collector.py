@@ -23,7 +23,7 @@ from overheard.observability.log import get_logger
 from overheard.stages import Stage
 
 COLLECT_SECONDS = 2.0  # per call: the tick has other steps, and the next tick continues
-# One transaction and one acknowledgement each. Chosen, not measured; producers.tick.MORE_DEAD_LETTERS is another limit.
+# One transaction and one acknowledgement each. Chosen, not measured; MORE_DEAD_LETTERS of the tick is another limit.
 BATCH_MESSAGES = 200
 BATCH_BYTES = 8 * 1024 * 1024
 ARRIVAL_TIMEOUT_SECONDS = 1.0  # for the next message of a queue that is not empty

@@ -15,15 +15,10 @@ from overheard.input_files import read_limited
 from overheard.operations import workspace_diff, workspaces
 from overheard.operations.channels import options
 from overheard.operations.flood_warnings import SavedQueries
+from overheard.operations.whole_source import INSTEAD_OF_ALL
 from overheard.operations.wording import counted
 from overheard.operations.workspace_diff import SpecChange
-from overheard.operations.workspaces import (
-    ALL_IS_COSTLY,
-    INSTEAD_OF_ALL,
-    SavedWorkspace,
-    channel_options,
-    limit_check,
-)
+from overheard.operations.workspaces import ALL_IS_COSTLY, SavedWorkspace, channel_options, limit_check
 from overheard.workspaces import FILE_MAX_BYTES, WorkspaceSpec, write
 
 REDACTED_HEADER = """\

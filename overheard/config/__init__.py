@@ -167,6 +167,7 @@ class LimitsSettings(SettingsSection):
     feeds: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     channels: Annotated[int, Field(ge=1, le=100_000)] = 500
     triggers_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 3600
+    budget_percent: Annotated[int, Field(ge=1, le=1000)] = 60
 
 
 class MetricsSettings(SettingsSection):

@@ -24,7 +24,7 @@ CONDITIONS = (Mute.query, Mute.author, Mute.place, Mute.thread)
 
 def save(db: Db, workspace_id: int, wanted: Sequence[MuteSpec], timezone: str) -> None:
     """Make these the workspace's mutes."""
-    Mute.delete().where(Mute.workspace == workspace_id).execute(db.peewee)
+    _remove_all(db, workspace=workspace_id)
     for spec in wanted:
         Mute.insert(
             workspace=workspace_id,
@@ -34,6 +34,11 @@ def save(db: Db, workspace_id: int, wanted: Sequence[MuteSpec], timezone: str) -
             thread=spec.thread,
             until=until_seconds(spec.until, timezone),
         ).execute(db.peewee)
+
+
+@compiled
+def _remove_all(db: Db, workspace: Any) -> Any:
+    return Mute.delete().where(Mute.workspace == workspace)
 
 
 def load(db: Db, workspace_id: int) -> tuple[MuteSpec, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
-from peewee import Case, Tuple
+from peewee import EXCLUDED, Case, Tuple
 
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, Query, Revision, Watch, WatchChange, Workspace
 from overheard.items import WatchKey
@@ -29,21 +31,27 @@ def revision(db: Db) -> int:
 
 def next_revision(db: Db) -> int:
     """Take the revision for what this transaction changes; others that need one wait until it ends."""
-    ((value,),) = (
-        Revision.insert(name="interests", value=1)
-        .on_conflict(conflict_target=[Revision.name], update={Revision.value: Revision.value + 1})
-        .returning(Revision.value)
-        .tuples()
-        .execute(db.peewee)
-    )
+    ((value,),) = _take_revision(db)
     return int(value)
+
+
+@compiled
+def _take_revision(db: Db) -> Any:
+    first = Revision.insert(name="interests", value=1)
+    following = first.on_conflict(conflict_target=[Revision.name], update={Revision.value: Revision.value + 1})
+    return following.returning(Revision.value)
 
 
 def watches_changed(db: Db, workspace_id: int, revision: int) -> None:
     """Record that a workspace's watches changed, or that it was removed."""
-    WatchChange.insert(workspace_id=workspace_id, revision=revision).on_conflict(
-        conflict_target=[WatchChange.workspace_id], update={WatchChange.revision: revision}
-    ).execute(db.peewee)
+    _record_watch_change(db, workspace=workspace_id, revision=revision)
+
+
+@compiled
+def _record_watch_change(db: Db, workspace: Any, revision: Any) -> Any:
+    changed = {WatchChange.revision: EXCLUDED.revision}
+    row = WatchChange.insert(workspace_id=workspace, revision=revision)
+    return row.on_conflict(conflict_target=[WatchChange.workspace_id], update=changed)
 
 
 def changed_since(db: Db, since: int) -> Iterator[tuple[int, int, str | None, QueryScope]]:

@@ -104,6 +104,12 @@ def ask(db: Db, group: GroupState, now: float) -> bool:
     return bool(FeedGroup.update(asked_at=now).where(same).execute(db.peewee))
 
 
+def withdraw(db: Db, group_id: int, asked_before: float) -> bool:
+    """Record that a reading of the group is no longer asked for; False if it was asked for later, or is not at all."""
+    asked = (FeedGroup.id == group_id) & (FeedGroup.asked_at > 0.0) & (FeedGroup.asked_at < asked_before)
+    return bool(FeedGroup.update(asked_at=0.0).where(asked).execute(db.peewee))
+
+
 def set_bins(db: Db, bins: Mapping[int, int]) -> None:
     """Store with which feeds each feed is to be read, by its id."""
     feeds = sorted(bins)

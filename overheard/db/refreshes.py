@@ -11,6 +11,7 @@ from typing import Any
 
 from peewee import Case, fn
 
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, RefreshDemand, Watch, Workspace
 
@@ -19,17 +20,27 @@ IS_WAITING = RefreshDemand.demanded_at > RefreshDemand.served_at
 
 def sync_sources(db: Db, workspace_id: int) -> None:
     """Give the workspace a row for each source that it watches, and delete others. Runs inside a transaction."""
-    sources = (
-        Watch.select(Watch.workspace, Feed.source)
-        .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace == workspace_id)
-        .distinct()
-    )
-    rows = [{"workspace": workspace, "source": source} for workspace, source in sources.tuples().execute(db.peewee)]
-    others = RefreshDemand.source.not_in([row["source"] for row in rows])
-    RefreshDemand.delete().where(RefreshDemand.workspace == workspace_id, others).execute(db.peewee)
+    rows = [{"workspace": workspace_id, "source": source} for (source,) in _sources(db, workspace=workspace_id)]
+    _delete_others(db, workspace=workspace_id, sources=[row["source"] for row in rows])
     if rows:
-        RefreshDemand.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+        _insert(db, rows=rows)
+
+
+@compiled
+def _sources(db: Db, workspace: Any) -> Any:
+    feeds = Watch.select(Feed.source).join(Feed, on=(Watch.feed == Feed.id))
+    return feeds.where(Watch.workspace == workspace).distinct()
+
+
+@compiled
+def _delete_others(db: Db, workspace: Any, sources: Any) -> Any:
+    others = RefreshDemand.source.not_in(sources)
+    return RefreshDemand.delete().where(RefreshDemand.workspace == workspace, others)
+
+
+@compiled
+def _insert(db: Db, rows: Any) -> Any:
+    return RefreshDemand.insert_many(rows).on_conflict_ignore()
 
 
 def demand(

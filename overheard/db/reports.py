@@ -113,11 +113,23 @@ def receiver(db: Db, workspace_id: int, query: str | None = None) -> int | None:
     return None
 
 
-def add(db: Db, channel_id: int, report: WorkspaceReport, now: float) -> None:
-    """Store the report's delivery; the caller's transaction has claimed what it is about."""
+def add(db: Db, channel_id: int, report: WorkspaceReport, now: float, *, with_digest: bool = False) -> None:
+    """Store the report's delivery; the caller's transaction has claimed what it is about.
+
+    ``with_digest``: a channel that gets only digests gets it when its next one is due.
+    """
     content = msgspec.json.encode(report).decode()
     row = {"id": new_delivery_id(), "kind": REPORT, "channel": channel_id, "state": PENDING, "content": content}
-    Delivery.insert(**row, due_at=now, created_at=now).execute(db.peewee)
+    due_at = (_next_digest_at(db, channel_id) if with_digest else None) or now
+    Delivery.insert(**row, due_at=due_at, created_at=now).execute(db.peewee)
+
+
+def _next_digest_at(db: Db, channel_id: int) -> float | None:
+    """Return when the channel's next digest is due; None if it is also sent messages at once."""
+    of_digests = (Channel.id == channel_id) & (Channel.mode == "digest")
+    rows = Workspace.select(Workspace.next_digest_at).join(Channel, on=(Channel.workspace == Workspace.id))
+    due_at: float | None = rows.where(of_digests).scalar(db.peewee)
+    return due_at
 
 
 def flooding(db: Db, *, since: float, least: int, reported_before: float, now: float) -> list[FloodingQuery]:

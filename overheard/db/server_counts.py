@@ -7,8 +7,11 @@ server refuses anything.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Budget
 from overheard.db.token_rates import Rate
@@ -50,10 +53,8 @@ def record(db: Db, key: str, rate: Rate, ours: int, remaining: float, reset: flo
     ``ours``: how many answers this process has had since it last called this.
     """
     with db.transaction():
-        Budget.insert(key=key, tat=0, saved_tat=db.now).on_conflict_ignore().execute(db.peewee)
-        columns = (Budget.tat, Budget.saved_tat, Budget.remaining, Budget.resets_at, Budget.expected, db.now)
-        rows = Budget.select(*columns).where(Budget.key == key)
-        tat, saved_tat, *before, now = (rows if db.sqlite else rows.for_update()).tuples().first(db.peewee)
+        _insert(db, key=key)
+        ((tat, saved_tat, *before, now),) = _locked(db, key=key)
         count = following(ServerCount(*before) if None not in before else None, ours, remaining, now + reset)
         start = max(tat, now - (rate.burst - 1) * rate.period)
         excess = max(count.expected - remaining - OTHERS_FREE_FRACTION * rate.window_tokens, 0.0)
@@ -63,11 +64,30 @@ def record(db: Db, key: str, rate: Rate, ours: int, remaining: float, reset: flo
             # Nothing is saved for a burst while others may use it.
             saved_tat = max(saved_tat, tat)
         saved_tat = max(saved_tat, now - BURST_FRACTION * remaining * rate.saved_period)
-        Budget.update(
+        _update(
+            db,
+            key=key,
             tat=tat,
             saved_tat=saved_tat,
             remaining=remaining,
             observed_at=now,
             resets_at=count.resets_at,
             expected=count.expected - charged,
-        ).where(Budget.key == key).execute(db.peewee)
+        )
+
+
+@compiled
+def _insert(db: Db, key: Any) -> Any:
+    return Budget.insert(key=key, tat=0, saved_tat=db.now).on_conflict_ignore()
+
+
+@compiled
+def _locked(db: Db, key: Any) -> Any:
+    columns = (Budget.tat, Budget.saved_tat, Budget.remaining, Budget.resets_at, Budget.expected, db.now)
+    rows = Budget.select(*columns).where(Budget.key == key)
+    return rows if db.sqlite else rows.for_update()
+
+
+@compiled
+def _update(db: Db, key: Any, **values: Any) -> Any:
+    return Budget.update(**values).where(Budget.key == key)

@@ -6,10 +6,12 @@ A refused feed is an answer; a source that answers no request is failing.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 from peewee import Case
 
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, SourceStatus, Watch, Workspace
 from overheard.db.storable_text import storable
@@ -47,6 +49,13 @@ class SourceState(msgspec.Struct, frozen=True):
 
 def state(db: Db, name: str) -> SourceState:
     """Return the source's state."""
+    for read_at, failing_since, retry_at, reason, revoked in _state(db, name=name):
+        return SourceState(read_at, failing_since, retry_at, reason, bool(revoked))
+    return SourceState()
+
+
+@compiled
+def _state(db: Db, name: Any) -> Any:
     columns = (
         SourceStatus.read_at,
         SourceStatus.failing_since,
@@ -54,8 +63,7 @@ def state(db: Db, name: str) -> SourceState:
         SourceStatus.reason,
         SourceStatus.revoked,
     )
-    row = SourceStatus.select(*columns).where(SourceStatus.name == name).tuples().first(db.peewee)
-    return SourceState() if row is None else SourceState(*row)
+    return SourceStatus.select(*columns).where(SourceStatus.name == name)
 
 
 def revoked(db: Db, names: Collection[str]) -> set[str]:
@@ -66,13 +74,18 @@ def revoked(db: Db, names: Collection[str]) -> set[str]:
 
 def record_read(db: Db, name: str, now: float) -> None:
     """Record that the source was read; at most once every RECORD_INTERVAL_SECONDS while it can be read."""
-    recorded = (SourceStatus.read_at >= now - RECORD_INTERVAL_SECONDS) & SourceStatus.failing_since.is_null()
-    if SourceStatus.select(SourceStatus.name).where(SourceStatus.name == name, recorded).exists(db.peewee):
+    if _recorded(db, name=name, since=now - RECORD_INTERVAL_SECONDS):
         return
     answering = {SourceStatus.read_at: now, **ANSWERING}
     SourceStatus.insert(name=name, read_at=now).on_conflict(
         conflict_target=[SourceStatus.name], update=answering
     ).execute(db.peewee)
+
+
+@compiled
+def _recorded(db: Db, name: Any, since: Any) -> Any:
+    recorded = (SourceStatus.read_at >= since) & SourceStatus.failing_since.is_null()
+    return SourceStatus.select(SourceStatus.name).where(SourceStatus.name == name, recorded)
 
 
 def record_answer(db: Db, name: str) -> None:

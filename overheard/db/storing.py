@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from peewee import fn
 
-from overheard.db import deliveries, edits, erasure, gap_filling, groups, sampling
+from overheard.db import deliveries, edits, erasure, new_mentions, poll_parts, sampling
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.edits import FoundByEdit, StoredRow
-from overheard.db.models import Feed, Mention, Poll, Query, StoredItem, StoredPart, Watch, Workspace
+from overheard.db.edits import StoredRow
+from overheard.db.models import StoredItem
+from overheard.db.row_batches import batches
 from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
-from overheard.db.why_column import why_column
-from overheard.items import KINDS_IN, Item, WatchKey, place_key
-from overheard.messages import ItemsMatched, Key, MatchedItem, NumbersRead, PollPart, PollTarget, SampleDraw
-from overheard.routing import NEWS_MAX_AGE_SECONDS, MuteRule, NewMention, is_backfilled, link_key
+from overheard.items import Item
+from overheard.messages import ItemsMatched, Key, MatchedItem, SampleDraw
+from overheard.routing import NEWS_MAX_AGE_SECONDS, MuteRule, NewMention
 from overheard.sources.registry import is_internal
-
-UNKNOWN_START = 0.0  # of a poll whose row is gone: it makes no feed fresh
-INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
-_TARGETS = msgspec.json.Decoder(list[PollTarget])
-_NUMBERS = msgspec.json.Decoder(NumbersRead | None)
-
 
 KeptFor = Callable[[str], float]  # of a source: the age in seconds from which its items are not stored
 
@@ -99,15 +91,16 @@ def store(
             current = edits.untitled_still(db, [each for each in accepted if each.item.key not in outdated], rows)
             more = edits.update(db, [(row, entry) for entry in current if (row := rows.get(entry.item.key))])
             found = [
-                _found_by_edit(mention, entry.item, rows[entry.item.key].id, now, news_for) for mention, entry in more
+                new_mentions.found_by_edit(mention, entry.item, rows[entry.item.key].id, now, news_for)
+                for mention, entry in more
             ]
             by_key = {entry.item.key: entry.item for entry in accepted}
             sampled = sampling.add(db, [(item_ids[key], by_key[key], draw) for key, draw in draws.items()], now)
-            read_at = poll_started_at(db, message.part.poll)
+            read_at = poll_parts.started_at(db, message.part.poll)
             entries = [entry for entry in current if entry.matches]
-            created = _mentions(db, entries, item_ids, now, news_for, read_at)
+            created = new_mentions.add(db, entries, item_ids, now, news_for, read_at)
         channels = deliveries.add(db, [*created, *found], now, operator_mutes)
-        gaps, filled = _record_part(db, message.part, now)
+        gaps, filled = poll_parts.record(db, message.part, now)
     public = [entry.item for entry in entries if not is_internal(entry.item.source)] if created else []
     born = {item_ids[item.key]: item.created_at for item in public}
     counted = [mention for mention in created if mention.item_id in born]
@@ -134,7 +127,7 @@ def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDra
     rows: dict[Key, StoredRow] = {}
     unchecked: list[int] = []
     while missing:  # again if retention has deleted one between the two statements
-        for keys in _batches(missing):
+        for keys in batches(missing):
             _add_items(db, rows=[_item_row(by_key[key], now, sampled_only=key not in matching) for key in keys])
             for key, row in _known_rows(db, keys):
                 rows[key] = row
@@ -147,7 +140,7 @@ def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDra
 
 def _known(db: Db, keys: Sequence[Key]) -> dict[Key, StoredRow]:
     """Return the rows of those of the items that are stored."""
-    return {key: row for some in _batches(sorted(keys)) for key, row in _known_rows(db, some)}
+    return {key: row for some in batches(sorted(keys)) for key, row in _known_rows(db, some)}
 
 
 def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, StoredRow]]:
@@ -169,10 +162,6 @@ def _known_items(db: Db, source: Any, refs: Any) -> Any:
     return db.locked_for_reference(known.order_by(StoredItem.ref))
 
 
-def _batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (rows[start : start + INSERT_ROWS] for start in range(0, len(rows), INSERT_ROWS))
-
-
 def _item_row(item: Item, now: float, *, sampled_only: bool) -> dict[str, object]:
     row = {
         key: storable(value) if isinstance(value, str) else value for key, value in msgspec.structs.asdict(item).items()
@@ -180,178 +169,3 @@ def _item_row(item: Item, now: float, *, sampled_only: bool) -> dict[str, object
     row |= {"ref": row.pop("id"), "texts": texts_column(item)}
     checked_at = now + sampling.NEVER_CHECKED_SECONDS if sampled_only else now
     return {**row, "stored_at": now, "checked_at": checked_at}
-
-
-def poll_started_at(db: Db, poll: str) -> float:
-    """Return when a poll began; 0 if its row is gone."""
-    row = list(_started(db, poll=poll))
-    return float(row[0][0]) if row else UNKNOWN_START
-
-
-@compiled
-def _started(db: Db, poll: Any) -> Any:
-    return Poll.select(Poll.started_at).where(Poll.id == poll)
-
-
-def _mentions(
-    db: Db, entries: Sequence[MatchedItem], item_ids: dict[Key, int], now: float, news_for: float, read_at: float
-) -> list[NewMention]:
-    """Insert the mentions that are new, and return them."""
-    matches = [match for entry in entries for match in entry.matches]
-    # Locked: the workspaces stay until the transaction ends.
-    present = {
-        workspace for (workspace,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))
-    }
-    wanted = sorted({query for match in matches for query in match.query_ids})
-    query_ids = {query for batch in _batches(wanted) for (query,) in _present_queries(db, ids=batch)}
-    since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
-    rows = []
-    found: dict[tuple[int, int], tuple[Item, tuple[int, ...]]] = {}  # by workspace and item
-    for entry in entries:
-        for match in entry.matches:
-            matched = [query for query in match.query_ids if query in query_ids]
-            watched = since[match.workspace_id]
-            starts = [watched[place] for place in entry.item.found_in if place in watched]
-            if not matched or not starts:
-                continue  # the query, the watch or the workspace was removed while the message was in flight
-            found[match.workspace_id, item_ids[entry.item.key]] = (entry.item, tuple(matched))
-            rows.append(
-                {
-                    "workspace": match.workspace_id,
-                    "item": item_ids[entry.item.key],
-                    "query_ids": msgspec.json.encode(matched).decode(),
-                    "highlights": msgspec.json.encode(match.highlights).decode(),
-                    "why": why_column(match.why, matched),
-                    "backfilled": is_backfilled(entry.item.created_at, min(starts), now, news_for),
-                    "stored_at": now,
-                    "read_at": read_at,
-                }
-            )
-    rows.sort(key=lambda row: (row["workspace"], row["item"]))
-    created = [row for batch in _batches(rows) for row in _add_mentions(db, rows=batch)]
-    return [
-        _new_mention(key, workspace_id, item_id, bool(backfilled), *found[workspace_id, item_id])
-        for key, workspace_id, item_id, backfilled in created
-    ]
-
-
-def _new_mention(
-    key: int, workspace_id: int, item_id: int, backfilled: bool, item: Item, queries: tuple[int, ...]
-) -> NewMention:
-    return NewMention(
-        id=key,
-        workspace_id=workspace_id,
-        item_id=item_id,
-        backfilled=backfilled,
-        queries=queries,
-        source=item.source,
-        place=place_key(item.place),
-        author=(item.author or "").lower(),
-        thread=item.thread or "",
-        link=link_key(item.url) if item.kind == "post" else None,
-    )
-
-
-def _found_by_edit(mention: FoundByEdit, item: Item, item_id: int, now: float, news_for: float) -> NewMention:
-    backfilled = mention.backfilled or is_backfilled(item.created_at, 0.0, now, news_for)
-    new = _new_mention(mention.id, mention.workspace_id, item_id, backfilled, item, mention.queries)
-    return msgspec.structs.replace(new, known_queries=mention.known)
-
-
-@compiled
-def _add_mentions(db: Db, rows: Any) -> Any:
-    added = Mention.insert_many(rows).on_conflict_ignore()
-    return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.backfilled)
-
-
-@compiled
-def _kept_workspaces(db: Db, ids: Any) -> Any:
-    return db.locked_for_reference(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
-
-
-@compiled
-def _present_queries(db: Db, ids: Any) -> Any:
-    return Query.select(Query.id).where(Query.id.in_(ids), Query.removed_at.is_null())
-
-
-def _watched_since(
-    db: Db, workspace_ids: Collection[int], places: Collection[WatchKey]
-) -> dict[int, dict[WatchKey, float]]:
-    """Return since when each workspace has watched these places; the result may have others of the same names."""
-    since: dict[int, dict[WatchKey, float]] = defaultdict(dict)
-    sources, keys = sorted({source for source, _, _ in places}), sorted({key for _, _, key in places})
-    found = _watches(db, workspaces=sorted(workspace_ids), sources=sources, keys=keys)
-    for workspace_id, source, kinds, place, created_at in found:
-        since[workspace_id].update({(source, kind, place): created_at for kind in kinds.split()})
-    return since
-
-
-@compiled
-def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
-    # All kinds, so that the index on (source, kind, place) is used.
-    of_places = Feed.source.in_(sources) & Feed.kind.in_(list(KINDS_IN)) & Feed.place.in_(keys)
-    return (
-        Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place, Watch.created_at)
-        .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace.in_(workspaces), of_places)
-    )
-
-
-def _record_part(db: Db, part: PollPart, now: float) -> tuple[list[tuple[str, str]], Mapping[str, int]]:
-    """Record the part. If it ends its poll, return the gaps (source, reason) that it leaves, and how many it fills."""
-    # Lock the poll's row first: two workers that store its last two parts at once would each see the other's part
-    # missing, and neither would finish the poll.
-    key = {"poll": part.poll, "unknown": UNKNOWN_START}
-    if part.parts is None:
-        [row] = _touch_poll(db, **key)
-    else:
-        targets, numbers = (msgspec.json.encode(each).decode() for each in (part.targets, part.numbers))
-        [row] = _end_poll(db, **key, parts=part.parts, targets=targets, numbers=numbers)
-    started_at, parts, targets, numbers, finished_at = row
-    _add_part(db, rows=[{"poll": part.poll, "part": part.part, "pieces": part.pieces, "piece": part.piece}])
-    if parts is None or finished_at is not None:
-        return [], {}
-    # A part that was matched twice may have been cut into different pieces each time.
-    if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
-        return [], {}
-    gaps = groups.finish(db, part.poll, started_at, _TARGETS.decode(targets), now)
-    read = _NUMBERS.decode(numbers) if numbers is not None else None  # a poll from before there was such a column
-    filled = {read.source: gap_filling.advance(db, part.poll, read, now)} if read is not None else {}
-    _finish_poll(db, poll=part.poll, now=now)
-    return gaps, filled
-
-
-POLL = (Poll.started_at, Poll.parts, Poll.targets, Poll.numbers, Poll.finished_at)
-
-
-@compiled
-def _touch_poll(db: Db, poll: Any, unknown: Any) -> Any:
-    same = {Poll.started_at: Poll.started_at}  # an update, for its lock; a poll that was released gets a new row
-    return Poll.insert(id=poll, started_at=unknown).on_conflict(conflict_target=[Poll.id], update=same).returning(*POLL)
-
-
-@compiled
-def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any, numbers: Any) -> Any:
-    last = {"parts": parts, "targets": targets, "numbers": numbers}
-    made = Poll.insert(id=poll, started_at=unknown, **last)
-    return made.on_conflict(conflict_target=[Poll.id], update=last).returning(*POLL)
-
-
-@compiled
-def _add_part(db: Db, rows: Any) -> Any:
-    return StoredPart.insert_many(rows).on_conflict_ignore()
-
-
-@compiled
-def _finish_poll(db: Db, poll: Any, now: Any) -> Any:
-    return Poll.update(finished_at=now).where(Poll.id == poll)
-
-
-@compiled
-def _whole_parts(db: Db, poll: Any, parts: Any) -> Any:
-    return (
-        StoredPart.select(StoredPart.part)
-        .where(StoredPart.poll == poll, StoredPart.part < parts, StoredPart.piece < StoredPart.pieces)
-        .group_by(StoredPart.part, StoredPart.pieces)
-        .having(fn.count(StoredPart.piece) == StoredPart.pieces)
-    )

@@ -10,6 +10,7 @@ import msgspec
 from peewee import EXCLUDED
 
 from overheard.db import channels, groups, mutes, queries, refreshes
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Channel, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -47,20 +48,21 @@ def save(
     workspace and its feeds are Overheard's own.
     """
     with db.transaction():
-        row = Workspace.select().where(Workspace.slug == spec.slug).first(db.peewee)
+        rows = _workspace_named(db, slug=spec.slug)
         values = {name: getattr(spec, name) for name in ("name", "timezone", "every", "digest", "quiet", "working")}
-        if row is None:
-            workspace_id = Workspace.insert(
+        if rows:
+            workspace_id, *former = rows[0]
+            _reschedule(db, workspace_id, former, spec, values, following)
+        else:
+            ((workspace_id,),) = _insert_workspace(
+                db,
                 slug=spec.slug,
                 internal=internal,
                 created_at=now,
                 next_due_at=now,  # a new user sees something happen at once
                 next_digest_at=following(spec.digest, spec.timezone),
                 **values,
-            ).execute(db.peewee)
-        else:
-            workspace_id = row.id
-            _reschedule(db, row, spec, values, following)
+            )
         # Channels before feeds: store locks them in this order.
         _save_channels(db, workspace_id, spec.channel, now, secret)
         mutes.save(db, workspace_id, spec.mute, spec.timezone)
@@ -70,18 +72,35 @@ def save(
         _save_queries(db, workspace_id, spec.query, now, revision)
         if watches_changed:
             queries.watches_changed(db, workspace_id, revision)
-    return row is None
+    return not rows
+
+
+@compiled
+def _workspace_named(db: Db, slug: Any) -> Any:
+    columns = (Workspace.id, Workspace.timezone, Workspace.every, Workspace.digest, Workspace.next_digest_at)
+    return Workspace.select(*columns).where(Workspace.slug == slug)
+
+
+@compiled
+def _insert_workspace(db: Db, **values: Any) -> Any:
+    return Workspace.insert(**values).returning(Workspace.id)
 
 
 def _reschedule(
-    db: Db, row: Workspace, spec: WorkspaceSpec, values: dict[str, str], following: Callable[[str, str], float]
+    db: Db,
+    workspace_id: int,
+    former: Sequence[Any],
+    spec: WorkspaceSpec,
+    values: dict[str, str],
+    following: Callable[[str, str], float],
 ) -> None:
+    timezone, every, digest, next_digest_at = former
     due: dict[str, float] = {}
-    if (row.every, row.timezone) != (spec.every, spec.timezone):
+    if (every, timezone) != (spec.every, spec.timezone):
         due["next_due_at"] = following(spec.every, spec.timezone)
-    if (row.digest, row.timezone) != (spec.digest, spec.timezone) or row.next_digest_at is None:
+    if (digest, timezone) != (spec.digest, spec.timezone) or next_digest_at is None:
         due["next_digest_at"] = following(spec.digest, spec.timezone)
-    Workspace.update(**values, **due).where(Workspace.id == row.id).execute(db.peewee)
+    Workspace.update(**values, **due).where(Workspace.id == workspace_id).execute(db.peewee)
 
 
 def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> bool:
@@ -92,7 +111,7 @@ def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: 
         for start in range(0, len(of_source), STATEMENT_ROWS):
             kinds |= _feeds(db, source, of_source[start : start + STATEMENT_ROWS], now, internal)
     of_workspace = Watch.workspace == workspace_id
-    had = dict(Watch.select(Watch.feed, Watch.kinds).where(of_workspace).tuples().execute(db.peewee))
+    had = dict(_watches(db, workspace=workspace_id))
     Watch.delete().where(of_workspace, Watch.feed.in_(had.keys() - kinds.keys())).execute(db.peewee)
     changed = {feed for feed in had.keys() & kinds.keys() if had[feed] != kinds[feed]}
     for new_kinds in sorted({kinds[feed] for feed in changed}):
@@ -104,19 +123,28 @@ def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: 
             {"workspace": workspace_id, "feed": feed, "created_at": now, "kinds": kinds[feed]}
             for feed in new[start : start + STATEMENT_ROWS]
         ]
-        Watch.insert_many(watches).execute(db.peewee)
+        _insert_watches(db, rows=watches)
     # A feed that other workspaces watch already is read again soon, so that this one gets its latest page, too.
     Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
     return had != kinds
+
+
+@compiled
+def _watches(db: Db, workspace: Any) -> Any:
+    return Watch.select(Watch.feed, Watch.kinds).where(Watch.workspace == workspace)
+
+
+@compiled
+def _insert_watches(db: Db, rows: Any) -> Any:
+    return Watch.insert_many(rows)
 
 
 def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> dict[int, str]:
     """Return the ids of a source's feeds, creating missing ones, each with the kinds that are watched."""
     wanted = {(feed.kind, feed.place): " ".join(feed.kinds) for feed in feeds}
     places = sorted({feed.place for feed in feeds})
-    known = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
     while True:  # again if retention has deleted some between the two statements
-        kept = db.locked_for_reference(known.order_by(Feed.id)).tuples().execute(db.peewee)
+        kept = _feeds_of(db, source=source, places=places)
         found = {(kind, place): feed for feed, kind, place in kept if (kind, place) in wanted}
         missing = sorted(wanted.keys() - found.keys())
         if not missing:
@@ -128,7 +156,18 @@ def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, intern
                 | {"internal": internal}
                 for place, group in zip(new, groups.make(db, source, kind, len(new), now), strict=True)
             ]
-            Feed.insert_many(rows).on_conflict_ignore().execute(db.peewee)
+            _insert_feeds(db, rows=rows)
+
+
+@compiled
+def _feeds_of(db: Db, source: Any, places: Any) -> Any:
+    feeds = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
+    return db.locked_for_reference(feeds.order_by(Feed.id))
+
+
+@compiled
+def _insert_feeds(db: Db, rows: Any) -> Any:
+    return Feed.insert_many(rows).on_conflict_ignore()
 
 
 def save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float) -> None:
@@ -139,25 +178,33 @@ def save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: fl
 
 def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float, revision: int) -> None:
     names = [query.name for query in wanted]
-    gone = (Query.workspace == workspace_id) & Query.name.not_in(names) & Query.removed_at.is_null()
-    Query.update(removed_at=now, revision=revision).where(gone).execute(db.peewee)
+    _remove_other_queries(db, workspace=workspace_id, names=names, at=now, revision=revision)
     own = {"workspace": workspace_id, "revision": revision}
     rows = [
         {"name": query.name, "text": query.text, "scope": queries.scope_column(query.scope), **own} for query in wanted
     ]
+    for start in range(0, len(rows), STATEMENT_ROWS):
+        _upsert_queries(db, rows=rows[start : start + STATEMENT_ROWS])
+
+
+@compiled
+def _remove_other_queries(db: Db, workspace: Any, names: Any, at: Any, revision: Any) -> Any:
+    gone = (Query.workspace == workspace) & Query.name.not_in(names) & Query.removed_at.is_null()
+    return Query.update(removed_at=at, revision=revision).where(gone)
+
+
+@compiled
+def _upsert_queries(db: Db, rows: Any) -> Any:
     # An unchanged query keeps its revision: the matching index does not reload it.
     changed = (Query.text != EXCLUDED.text) | (Query.scope != EXCLUDED.scope) | Query.removed_at.is_null(False)
-    for start in range(0, len(rows), STATEMENT_ROWS):
-        Query.insert_many(rows[start : start + STATEMENT_ROWS]).on_conflict(
-            conflict_target=[Query.workspace, Query.name],
-            update={
-                Query.text: EXCLUDED.text,
-                Query.scope: EXCLUDED.scope,
-                Query.removed_at: None,
-                Query.revision: revision,
-            },
-            where=changed,
-        ).execute(db.peewee)
+    update = {
+        Query.text: EXCLUDED.text,
+        Query.scope: EXCLUDED.scope,
+        Query.removed_at: None,
+        Query.revision: EXCLUDED.revision,
+    }
+    target = [Query.workspace, Query.name]
+    return Query.insert_many(rows).on_conflict(conflict_target=target, update=update, where=changed)
 
 
 def rename_query(db: Db, workspace_id: int, name: str, new_name: str) -> bool:
@@ -206,10 +253,14 @@ def _save_channels(
     now: float,
     secret: Callable[[ChannelSpec], str | None],
 ) -> None:
-    names = [channel.name for channel in wanted]
-    Channel.delete().where(Channel.workspace == workspace_id, Channel.name.not_in(names)).execute(db.peewee)
+    _remove_other_channels(db, workspace=workspace_id, names=[channel.name for channel in wanted])
     for channel in wanted:
         save_channel(db, workspace_id, channel, now, secret)
+
+
+@compiled
+def _remove_other_channels(db: Db, workspace: Any, names: Any) -> Any:
+    return Channel.delete().where(Channel.workspace == workspace, Channel.name.not_in(names))
 
 
 def save_channel(
@@ -217,7 +268,7 @@ def save_channel(
 ) -> None:
     """Add a channel to the workspace, or change the one of its name, which enables it."""
     same = (Channel.workspace == workspace_id) & (Channel.name == channel.name)
-    row = Channel.select(Channel.secret, Channel.id, Channel.disabled_at).where(same).tuples().first(db.peewee)
+    row = next(iter(_channel_named(db, workspace=workspace_id, name=channel.name)), None)
     values = {
         "url": channel.url,
         "mode": channel.mode,
@@ -227,9 +278,7 @@ def save_channel(
         "queries": msgspec.json.encode(channel.queries).decode(),
     }
     if row is None:
-        Channel.insert(
-            workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values
-        ).execute(db.peewee)
+        _insert_channel(db, workspace=workspace_id, name=channel.name, created_at=now, secret=secret(channel), **values)
     else:
         generated = secret(channel)  # None: this kind of channel signs nothing, and has no secret
         kept = channel.secret or (generated and (row[0] or generated))
@@ -238,6 +287,17 @@ def save_channel(
         Channel.update(changes, secret=kept, **values).where(same).execute(db.peewee)
         if row[2] is not None:
             channels.enable(db, row[1], now)
+
+
+@compiled
+def _channel_named(db: Db, workspace: Any, name: Any) -> Any:
+    columns = (Channel.secret, Channel.id, Channel.disabled_at)
+    return Channel.select(*columns).where(Channel.workspace == workspace, Channel.name == name)
+
+
+@compiled
+def _insert_channel(db: Db, **values: Any) -> Any:
+    return Channel.insert(**values)
 
 
 def remove_channel(db: Db, workspace_id: int, name: str) -> bool:

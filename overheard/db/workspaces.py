@@ -11,9 +11,10 @@ from peewee import fn
 
 from overheard.db import refreshes, visibility
 from overheard.db.database import Db
-from overheard.db.models import Channel, Mention, Query, Watch, Workspace
+from overheard.db.models import Channel, Feed, Mention, Query, Watch, Workspace
 from overheard.db.storable_text import storable
 from overheard.errors import NotFound
+from overheard.items import ALL, FeedKind
 
 SHOWN_CHARS = 100  # of a name that does not exist; it may be anything that was typed
 
@@ -123,6 +124,17 @@ def limited_counts(db: Db, slug: str) -> dict[str, int]:
     """Return how much the workspace has of what [limits] bounds; empty if no workspace has this slug."""
     row = Workspace.select(Workspace.id).where(Workspace.slug == storable(slug)).scalar(db.peewee)
     return {} if row is None else {part: _counted(db, table, row).get(row, 0) for part, table in LIMITED_PARTS.items()}
+
+
+def kinds_of_all(db: Db, slug: str, source: str) -> set[FeedKind]:
+    """Return of which kinds the workspace watches everything of a source; empty if no workspace has this slug."""
+    rows = (
+        Feed.select(Feed.kind)
+        .join(Watch, on=(Watch.feed == Feed.id))
+        .join(Workspace, on=(Watch.workspace == Workspace.id))
+        .where(Workspace.slug == storable(slug), Feed.source == source, Feed.place == ALL)
+    )
+    return {kind for (kind,) in rows.tuples().execute(db.peewee)}
 
 
 def over_limits(db: Db, limits: Mapping[str, int]) -> list[tuple[str, str, int]]:

@@ -22,6 +22,7 @@ from overheard.db.models import Workspace
 from overheard.errors import Conflict, InvalidInput, NotFound
 from overheard.items import ALL
 from overheard.matching.language import problem_with
+from overheard.operations import whole_source
 from overheard.operations.channels import options
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
@@ -32,7 +33,6 @@ from overheard.workspaces.mutes import public_mute
 ALL_IS_COSTLY = (
     'the comments of subreddits = ["all"] take about 90 of the 100 requests a minute that Reddit allows a client'
 )
-INSTEAD_OF_ALL = 'follow only its posts (kinds = ["posts"]: 13 requests a minute), name the subreddits, or add a client'
 
 
 class SavedWorkspace(msgspec.Struct, frozen=True):
@@ -189,6 +189,7 @@ def limit_check(running: RunningProcess) -> LimitCheck:
     def excesses(spec: WorkspaceSpec) -> Iterator[str]:
         wanted = {"queries": len(spec.query), "feeds": len(spec.feeds), "channels": len(spec.channel)}
         allowed = {part: int(getattr(limits, part)) for part in wanted}
+        yield from whole_source.excesses(spec, running.config, running.db)
         # Nearly always: what the workspace has already need not be counted then.
         if all(wanted[part] <= allowed[part] for part in wanted):
             return

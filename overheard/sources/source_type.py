@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import msgspec
@@ -87,7 +87,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ``number_of`` returns an item's number from its id. ``places_size``: how many places one request asks for
     (``PlaceCheck``), None if it cannot.
     ``merged``: one request reads several feeds, whose names may have ``name_bytes`` together (None: any number); its
-    readings are planned. ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``:
+    readings are planned. ``all_per_minute``: about how many requests a minute it takes to read everything of a kind.
+    ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``:
     seconds for which a poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard
     learns of them; items of a source with ``none`` have a retention of their own.
     """
@@ -104,6 +105,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool = False
     merged: bool = False
     name_bytes: int | None = None
+    all_per_minute: Mapping[FeedKind, float] = {}
     fresh_for: float = math.inf
     deletions: Deletions = "none"
     budget: Callable[[Config], RequestBudget | None] = lambda config: None

@@ -33,6 +33,7 @@ from tests.benchmarks import (
     bench_match,
     bench_match_stage,
     bench_names,
+    bench_outage,
     bench_pipeline,
     bench_retention,
     bench_source_costs,
@@ -70,7 +71,9 @@ TABLES = {
         36,
     ),
     "gaps": BenchTable(
-        "Gaps and second looks, in virtual time", lambda: all_figures([*bench_gaps.jobs(), *bench_looks.jobs()]), 22
+        "Gaps, second looks and an outage, in virtual time",
+        lambda: all_figures([*bench_gaps.jobs(), *bench_looks.jobs(), *bench_outage.jobs()]),
+        24,
     ),
     "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 16),
     "http": BenchTable("Virtual time beside HTTP and real time", bench_http.run, 34),
@@ -81,7 +84,7 @@ TABLES = {
     "digest": BenchTable("A digest of 5,000 mentions, PostgreSQL", bench_digest.run, 12),
     "demo": BenchTable("The demo", bench_pipeline.demo, 10),
     "status": BenchTable("overheard status", lambda: bench_status.run(share=10), 17),
-    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 73),
+    "sources": BenchTable("Every source, with faults and kills", bench_sources.run, 71),
     "costs": BenchTable("What sources cost", bench_source_costs.run, 42),
     "retention": BenchTable("The slowest statement, PostgreSQL", lambda: bench_retention.run(100_000), 12),
 }

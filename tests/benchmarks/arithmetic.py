@@ -17,6 +17,7 @@ LISTING_ITEMS = 1000
 DEVIATIONS = 4.0  # by which the listing must be longer than what is expected of a reading
 STEPS = 60  # in which intervals are tried, and ages are counted
 NEGLIGIBLE = 1e-9
+ALIKE_FACTOR = 1.01
 PART_OF_BUDGET = 0.95  # that is planned
 FULL_PAGE = 80.0  # items of a reading beyond which reading more often brings few of them sooner
 QUIET = 1e-6  # items a second
@@ -108,8 +109,10 @@ def cheapest(rate: float, every: float) -> float:
     """Return the interval at which an item costs least, of those at which the listing surely holds what is new."""
     most = (math.sqrt(LISTING_ITEMS + DEVIATIONS**2 / 4.0) - DEVIATIONS / 2.0) ** 2  # m + 4 sqrt(m) = LISTING_ITEMS
     longest = min(every, most / rate)
-    tried = [longest * step / STEPS for step in range(1, STEPS + 1)]
-    return min(tried, key=lambda interval: (ArithmeticGroup(rate, interval).requests, -interval))
+    tried = [ArithmeticGroup(rate, longest * step / STEPS) for step in range(1, STEPS + 1)]
+    least = min(group.requests for group in tried)
+    # Of those that cost nearly the same, the longest.
+    return max(group.interval for group in tried if group.requests <= ALIKE_FACTOR * least)
 
 
 def fresh(seldom: Sequence[ArithmeticGroup], scale: float, freshest: float) -> list[ArithmeticGroup]:

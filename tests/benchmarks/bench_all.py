@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from overheard.observability import log
 from overheard.simulators.reddit.store import NumberHoles
 from overheard.workspaces.spec import WatchKind
 from tests.benchmarks.fetch_world import CYCLE, SITE_COMMENTS, SITE_POSTS, START, FetchWorld, Traffic, database
@@ -52,7 +51,6 @@ FULL = (
 
 def run(scenes: Iterable[Scene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
-    log.configure("ERROR", style="text")
     yield from all_figures(jobs(scenes))
 
 

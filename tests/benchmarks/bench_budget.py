@@ -23,7 +23,6 @@ from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
 from overheard.db.token_rates import WINDOW_SECONDS, averaged
 from overheard.messages import FetchWorkspace
-from overheard.observability import log
 from overheard.simulators.reddit.limits import SimulatedRateLimit
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TooManyRequests
@@ -89,7 +88,6 @@ class CountingReddit(InProcessReddit):
 
 def run(*, full: bool = False) -> Iterator[Figure]:
     """Figures of a budget that is too small, of one that is shared, and of one that was not used."""
-    log.configure("ERROR", style="text")
     cycles = 24 if full else 1
     alone = partial(overloaded, "7 × the budget", cycles)
     shared = partial(overloaded, "the same, others take 60 %", cycles + 1, others=60.0)

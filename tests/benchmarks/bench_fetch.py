@@ -21,7 +21,6 @@ from itertools import product
 from typing import NamedTuple
 
 from overheard.config import FetchSettings
-from overheard.observability import log
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced
 from overheard.reading.plan import GroupFeeds, ReadingRules, plan
 from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
@@ -84,7 +83,6 @@ def jobs(scenes: Iterable[Scene] = SCENES) -> list[Job]:
 
 def run(scenes: Sequence[Scene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
-    log.configure("ERROR", style="text")
     planner, *made = in_parallel(jobs(scenes))
     yield from planner
     of_small: list[float] = []

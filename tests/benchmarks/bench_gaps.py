@@ -16,8 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from overheard.db import gaps
-from overheard.db.models import Gap
-from overheard.observability import log
+from overheard.db.models import Feed, Gap
 from tests.benchmarks.fetch_world import CYCLE, SITE_POSTS, START, FetchWorld, Traffic, database
 from tests.benchmarks.figures import Figure, print_table
 from tests.benchmarks.parallel import Job, all_figures
@@ -46,7 +45,6 @@ FULL = (
 
 def run(scenes: Iterable[StopScene] = SCENES) -> Iterator[Figure]:
     """Figures for each scene."""
-    log.configure("ERROR", style="text")
     yield from all_figures(jobs(scenes))
 
 
@@ -73,18 +71,30 @@ def measured(scene: StopScene) -> list[Figure]:
         shown_until = world.clock.now
         world.run_until(shown_until + 1.5 * CYCLE)
         rows = gaps.listing(world.db, limit=100_000)
-        naive = sum(
-            last - first
-            for first, last in Gap.select(Gap.from_at, Gap.to_at).tuples().execute(world.db.peewee)
+        bounds = [
+            (str(place), first, last)
+            for place, first, last in Gap.select(Feed.place, Gap.from_at, Gap.to_at)
+            .join(Feed, on=(Gap.feed == Feed.id))
+            .tuples()
+            .execute(world.db.peewee)
             if first is not None
-        )
+        ]
+        naive = sum(last - first for _, first, last in bounds)
     filled_at = [row.filled_at for row in rows if row.filled_at is not None]
     info = [at for at in world.reddit.info_at if at >= again_at]
     minutes = (max(filled_at, default=again_at) - again_at) / 60.0
     shown = {name for name, at in world.reddit.shown.items() if at <= shown_until}
     posts = {name for name in shown if name.startswith("t3_")}
+    in_gaps = sum(
+        any(
+            place == world.reddit.place(name) and first < world.reddit.created(name) < last
+            for place, first, last in bounds
+        )
+        for name in posts
+    )
     return [
         Figure(f"{scene.name}: posts", len(posts), ""),
+        Figure(f"{scene.name}: posts in gaps", in_gaps, ""),
         Figure(f"{scene.name}: posts lost", len(posts - world.stored.keys()), "", 0, False),
         Figure(f"{scene.name}: comments lost", len(shown - posts - world.stored.keys()), "", 0, False),
         Figure(f"{scene.name}: gaps recorded", len(rows), ""),

@@ -24,7 +24,7 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.source_rigs import RIGS, SourceRig
 from tests.servers.farm import Farm
 
-SECONDS = 33.0
+SECONDS = 31.0
 DRAIN_SECONDS = 40.0
 LONG_DRAIN_SECONDS = 150.0  # a server that has failed is left alone for two minutes
 WORD = "needle"

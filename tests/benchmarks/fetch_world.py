@@ -12,6 +12,7 @@ import json
 import math
 import random
 import tempfile
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Rejected
 from overheard.process import RunningProcess
 from overheard.simulators.http.exchange import SimulatedRequest
+from overheard.simulators.reddit.items import Kind
 from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import NO_HOLES, NumberHoles, SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
@@ -52,12 +54,16 @@ from overheard.sources.reddit.source import RedditSource
 from overheard.stages import STAGES, recipient
 from overheard.workspaces import QuerySpec, WorkspaceSpec
 from overheard.workspaces.spec import WatchKind
+from producers.due_work import DueWork
 from producers.gap_filling import GapRequests
 from producers.gauges import SystemGauges
 from producers.ingress import Ingress
 from producers.place_checks import PlaceChecker
 from producers.reading import ReadingPlanner
+from producers.sweeps import Sweeps
 from producers.tick import Ticker
+from producers.tick_steps import TickStep, counted, uncounted
+from producers.tidying import Tidying
 
 T = TypeVar("T")
 
@@ -129,6 +135,44 @@ class WorldClock(Protocol):
     def wait(self, seconds: float) -> object: ...
 
 
+class Elsewhere:
+    """What people say in the rest of Reddit: stretches of numbers, whose items are made up when they are looked up."""
+
+    hole_every = 20  # of so many numbers, one has no item
+
+    def __init__(self, began: float) -> None:
+        self.last_at: dict[Kind, float] = {"t3": began, "t1": began}
+        self._stretches: dict[Kind, list[tuple[int, int, float]]] = {"t3": [], "t1": []}  # first, last, when
+        self._template: dict[str, Any] = {}
+
+    def add(self, kind: Kind, first: int, count: int, at: float) -> None:
+        """Take the numbers that were given out until ``at``."""
+        self._stretches[kind].append((first, first + count - 1, at))
+        self.last_at[kind] = at
+
+    def children(self, names: Sequence[str], answer: Callable[[str, Mapping[str, str]], Any]) -> list[Any]:
+        """Return the items of these names; like one that is really there, which ``answer`` shows."""
+        found = []
+        for name in names:
+            kind, number = cast(Kind, name[:2]), int(name[3:], 36)
+            at = self._said_at(kind, number)
+            if at is None or number % self.hole_every == 0:
+                continue
+            if kind not in self._template:
+                path = "r/all/new" if kind == "t3" else "r/all/comments"
+                self._template[kind] = answer(path, {"limit": "1"})["data"]["children"][0]["data"]
+            own = {"id": name[3:], "name": name, "subreddit": "elsewhere", "created": at, "created_utc": at}
+            found.append({"kind": kind, "data": self._template[kind] | own})
+        return found
+
+    def _said_at(self, kind: Kind, number: int) -> float | None:
+        stretches = self._stretches[kind]
+        after = bisect_right(stretches, (number, math.inf, math.inf))
+        if not after or not stretches[after - 1][0] <= number <= stretches[after - 1][1]:
+            return None
+        return stretches[after - 1][2]
+
+
 class InProcessReddit:
     """What people say, at Poisson times and at Zipf's rates, and how it is listed. In place of ``RedditClients``."""
 
@@ -160,7 +204,7 @@ class InProcessReddit:
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
         self._next = dict.fromkeys(("posts", "comments"), self.began - HISTORY_SECONDS)
-        self._last_at = dict(self._next)
+        self._elsewhere = Elsewhere(self.began - HISTORY_SECONDS)
         for name in self._names:
             self._posts[name] = self._store.add_post(
                 name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
@@ -177,6 +221,12 @@ class InProcessReddit:
         self.receive(path)
         if self.fails():
             raise RetryableError("502")
+        answer = self._answer(path, params)
+        if path == "api/info" and "id" in params:
+            answer["data"]["children"] += self._elsewhere.children(params["id"].split(","), self._answer)
+        return answer
+
+    def _answer(self, path: str, params: Mapping[str, str]) -> Any:
         request = SimulatedRequest("GET", f"/{path}?{urlencode({**params, 'raw_json': '1'})}", {})
         return json.loads(self._routes.read(request, Holder("bench", None, math.inf)).text)
 
@@ -196,6 +246,10 @@ class InProcessReddit:
     def created(self, name: str) -> float:
         """Return when an item was written."""
         return self._store.get(name).created
+
+    def place(self, name: str) -> str:
+        """Return an item's subreddit."""
+        return self._store.get(name).subreddit.name.lower()
 
     def outcomes(self) -> list[ClientOutcome]:
         return []
@@ -223,9 +277,7 @@ class InProcessReddit:
     def _say(self, kind: str, at: float) -> None:
         (subreddit,) = self.chance.choices(self._names, cum_weights=self._weights)
         text = f"something about w{self.chance.randrange(100_000)}"
-        elsewhere = self.traffic.elsewhere if kind == "posts" else self.traffic.comments_elsewhere
-        self._store.skip_numbers("t3" if kind == "posts" else "t1", round(elsewhere * (at - self._last_at[kind])))
-        self._last_at[kind] = at
+        self._say_elsewhere("t3" if kind == "posts" else "t1", at)
         if kind == "comments":
             post = self._posts[subreddit]
             name = self._store.add_comment(post, text, author="somebody", parent=None, created=at, held=False)
@@ -238,6 +290,12 @@ class InProcessReddit:
         else:
             self._show(name, at)
             self._posts[subreddit] = name
+
+    def _say_elsewhere(self, kind: Kind, at: float) -> None:
+        rate = self.traffic.elsewhere if kind == "t3" else self.traffic.comments_elsewhere
+        count = int(rate * (at - self._elsewhere.last_at[kind]))
+        if count:
+            self._elsewhere.add(kind, self._store.skip_numbers(kind, count), count, at)
 
     def _show(self, name: str, at: float) -> None:
         if at >= self.began:
@@ -433,20 +491,40 @@ class FetchWorld:
         )
         parts: dict[str, Any] = {"db": self.db, "clock": self.clock, "config": self.config, "ask": self.send}
         parts["metrics"] = self.metrics
-        return Ticker(
+        due = DueWork(db=self.db, events=cast(Any, events), clock=self.clock, settings=self.config.tick)
+        sweeps = Sweeps(
             db=self.db,
             events=cast(Any, events),
             sender=cast(Any, SimpleNamespace(send=self.send)),
-            collect_dead_letters=lambda: 0,
             waiting=lambda: sum(at <= self.clock.now for at, *_ in self._heap[:1]),
             clock=self.clock,
             settings=self.config.tick,
+        )
+        places = PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send)
+        tidying = Tidying(
+            db=self.db,
+            clock=self.clock,
+            every=self.config.tick.sweep_after,
+            collect=lambda: 0,
             ages=RetentionAges(0, 0, 0),
             metrics=self.metrics,
+        )
+        steps = (
+            TickStep("check_queues", uncounted(sweeps.check_queues)),
+            TickStep("due", due.workspaces),
+            TickStep("read", counted("readings", ReadingPlanner(**parts).step)),
+            TickStep("sweep_demands", sweeps.demands),
+            TickStep("fill_gaps", counted("gaps", GapRequests(**parts).step)),
+            TickStep("check_places", counted("place_checks", places.step)),
+            TickStep("prune", counted("pruned", tidying.prune)),
+        )
+        return Ticker(
+            steps,
+            db=self.db,
+            clock=self.clock,
+            settings=self.config.tick,
+            metrics=self.metrics,
             gauges=cast(SystemGauges, None),
-            reading=ReadingPlanner(**parts),
-            gaps=GapRequests(**parts),
-            places=PlaceChecker(db=self.db, clock=self.clock, config=self.config, ask=self.send),
         )
 
 

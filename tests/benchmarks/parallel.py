@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
+from overheard.observability import log
 from tests.benchmarks.figures import Figure
 
 Job = Callable[[], Sequence[Figure]]  # picklable: a module's function, or a partial of one
@@ -12,7 +14,7 @@ Job = Callable[[], Sequence[Figure]]  # picklable: a module's function, or a par
 
 def in_parallel(jobs: Sequence[Job]) -> Iterator[Sequence[Figure]]:
     """Yield what each job returns, in their order; as many run at once as there are cores."""
-    pool = ProcessPoolExecutor()
+    pool = ProcessPoolExecutor(initializer=partial(log.configure, "ERROR", style="text"))
     try:
         for future in [pool.submit(job) for job in jobs]:
             yield future.result()

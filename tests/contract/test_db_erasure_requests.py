@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.db import dead_letters, digests, erasure_requests, queries, storing
+from overheard.db import dead_letters, digests, erasure_requests, new_mentions, queries, storing
 from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db
 from overheard.db.erasure import ErasedCounts
@@ -123,14 +123,14 @@ def test_postgresql_erasing_an_author_waits_for_a_store_under_way(
         return  # SQLite has one writer at a time: this moment does not occur
     acme = world.workspace()
     looked, forgotten = threading.Event(), threading.Event()
-    mentions = storing._mentions
+    mentions = new_mentions.add
 
     def slowly(*args: Any) -> Any:
         looked.set()
         forgotten.wait(0.3)  # it cannot signal that it waits: it waits in the server
         return mentions(*args)
 
-    monkeypatch.setattr(storing, "_mentions", slowly)
+    monkeypatch.setattr(new_mentions, "add", slowly)
 
     def forget() -> ErasedCounts:
         assert looked.wait(10)

@@ -161,6 +161,20 @@ def test_a_flood_is_told_to_a_channel_that_works_hears_of_it_and_is_sent_at_once
     assert world.rows(Query, "flood_reported_at") == [(None,), (None,)], "it is told when a channel works"
 
 
+def test_a_digest_channel_gets_a_report_of_a_flood_with_its_digest_and_one_of_a_failing_channel_at_once(
+    world: World, db: Db, clock: Clock, step: Callable[[], int], flood: Callable[..., None]
+) -> None:
+    acme = world.workspace(channels={"daily": "digest", "other": "instant"})
+    channels.record_failure(db, world.channel(acme, "other"), "500", clock() - FAILING_SECONDS)
+    flood(acme, FLOOD_PER_DAY + 1)
+    assert step() == 2
+    next_digest_at = Workspace.select(Workspace.next_digest_at).scalar(db.peewee)
+    assert next_digest_at > clock()
+    rows = Delivery.select(Delivery.content, Delivery.due_at).where(Delivery.kind == "report").tuples()
+    due = {msgspec.json.decode(content)["kind"]: due_at for content, due_at in rows.execute(db.peewee)}
+    assert due == {"channel failing": clock(), "query flooding": next_digest_at}
+
+
 def test_what_is_muted_paused_removed_or_backfilled_does_not_flood(
     world: World, db: Db, clock: Clock, step: Callable[[], int], flood: Callable[..., None]
 ) -> None:

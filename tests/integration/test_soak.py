@@ -43,7 +43,7 @@ def test_a_short_soak_loses_nothing(
         kill_every=2.0,
         trigger_every=3.0,
         late=0.0,
-        look_back="0",
+        look_back="0s",
         burst=0,
         reddits_rate=7_000.0,
         settings=HURRIED,
@@ -60,4 +60,4 @@ def test_a_short_soak_loses_nothing(
 
 
 # How fast it is, is for the long run on a quiet machine to say.
-TIMED = ("age at delivery", "pages read", "seconds between", "queue ")
+TIMED = ("age at delivery", "further pages", "seconds between", "queue ")

@@ -50,7 +50,7 @@ class Plan:
     digest_every: str = "2m"
     digests: float = 0.05  # share of the workspaces whose channel gets digests
     late: float = 0.02  # share of Reddit's items that are held, and appear later at their own old place
-    look_back: str = "2m"  # [fetch] look_back: what is late by less is found by a second look; "0": none
+    look_back: str = "2m"  # [fetch] look_back: what is late by less is found by a second look; "0s": none
     burst: int = 1_500  # posts that appear at once in one subreddit, more than a listing holds; 0: none
     hits: float = 0.5  # share of the items that match a query
     kill_every: float = 60.0

@@ -17,7 +17,8 @@ MOST_GROWTH = 10.0  # MB that a process may grow by once it is warm
 # Each of eight threads opens five at its first message: a socket to RabbitMQ, its poll and the pair that wakes it, and
 # one to PostgreSQL. A leak of ten minutes under this load would be of hundreds.
 MORE_FILES = 45
-EFFICIENCY = 1.1  # requests ≤ this × (new items / 100 + groups of feeds)
+EFFICIENCY = 1.1  # further pages ≤ this × (new items / 100 + those of second looks)
+FULL_FRACTION = 0.6  # of a request's names: groups of busy feeds leave others less than full
 
 Table = tuple[str, list[Figure]]
 
@@ -82,7 +83,7 @@ def _requests(result: Result) -> list[Figure]:
     rate = float(plan.config["reddit.requests_per_minute"])
     budget = averaged(rate, config.sources.reddit.burst)
     looks = result.looks  # each reads again, on purpose
-    least = result.said / 100 + done.feeds / config.fetch.group_size - looks.done
+    names, more = done.feeds / (done.firsts or 1), result.said / 100 + max(looks.pages - looks.done, 0)
     cycles = done.feeds / (plan.subreddits * 2)
     return [
         _most("requests in all", result.requests, "", budget.per_minute * minutes + budget.burst),
@@ -91,10 +92,11 @@ def _requests(result: Result) -> list[Figure]:
         _none("answers 429", result.statuses.get(429, 0)),
         _none("other answers than 200", sum(n for status, n in result.statuses.items() if status not in (200, 429))),
         _info("feeds read", done.feeds),
-        _info("feeds in a request's first page", done.feeds / (done.firsts or 1)),
-        _info("further pages", done.pages - done.firsts),
+        Figure(
+            "feeds in a request's first page", names, "", FULL_FRACTION * min(config.fetch.group_size, plan.subreddits)
+        ),
         _info("pages of second looks", looks.pages),
-        _most("pages read, against items / 100 + feeds / 50", done.pages - looks.pages, "", EFFICIENCY * least),
+        _most("further pages, against items / 100 and those of looks", done.pages - done.firsts, "", EFFICIENCY * more),
         _most("seconds between two readings of a feed", minutes * 60 / (cycles or 1e-9), "s", plan.interval),
     ]
 

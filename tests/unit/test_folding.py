@@ -52,7 +52,9 @@ FULL = sent(*((700.0 + number, BRAND) for number in range(60)))
         (USUAL, sent((700, BRAND, "summary")), waiting((BRAND, 5)), FoldPlan(singles=5)),
         (USUAL, HALF_USED, waiting((BRAND, 5, 39)), FoldPlan(wake_at=NOW + 80)),
         (USUAL, FULL, waiting((BRAND, 5)), FoldPlan(wake_at=FULL[59].at + HOUR_SECONDS)),
-        (USUAL, FULL[:57], waiting((BRAND, 5)), FoldPlan(singles=3)),
+        (USUAL, FULL[:57], waiting((RIVAL, 5)), FoldPlan(singles=3)),
+        (USUAL, FULL[:10], waiting((BRAND, 5), (RIVAL, 2)), FoldPlan(singles=2, queries=frozenset({RIVAL}))),
+        (USUAL, FULL[:10], waiting((BRAND, 5)), FoldPlan(singles=1, queries=frozenset({BRAND}))),
         (USUAL, [], HELD, FoldPlan(summary=True)),
         (USUAL, [], [WaitingMentions(BRAND, 1, NOW, held=1)], FoldPlan(singles=1)),
         (FoldRules(min_gap=60), [], waiting((BRAND, 5)), FoldPlan(singles=1)),
@@ -162,6 +164,30 @@ def test_a_quiet_query_does_not_wait_for_a_flood(flood: int, for_seconds: float,
     messages = FOLDING if folds else TEN
     groups = waiting((BRAND, flood, for_seconds), (RIVAL, 1))
     assert plan(USUAL, messages, groups, NOW) == FoldPlan(singles=1, queries=frozenset({RIVAL}))
+
+
+def test_summaries_of_a_flood_that_goes_on_come_ever_later() -> None:
+    channel = Channel(USUAL)
+    for second in range(0, 7200, 10):
+        at = NOW + second
+        while channel.wake_at is not None and channel.wake_at <= at:
+            channel.decide(channel.wake_at)
+        channel.waiting.append((at, BRAND))
+        channel.decide(at)
+    summaries = [message.at for message in channel.messages if message.summary]
+    gaps = [round(later - earlier) for earlier, later in itertools.pairwise(summaries)]
+    assert gaps[:8] == [30, 30, 30, 60, 120, 240, 300, 300]
+    assert set(gaps[6:]) == {300}
+    assert len(channel.messages) - len(summaries) == 10, "single messages do not begin again"
+
+
+def test_beside_a_digest_a_query_that_never_stops_has_a_few_messages_an_hour() -> None:
+    channel = Channel(msgspec.structs.replace(USUAL, digest=True))
+    for second in range(0, 4 * 3600, 10):
+        channel.waiting.append((NOW + second, BRAND))
+        if channel.decide(NOW + second).overflow:
+            channel.waiting.clear()
+    assert 40 <= len(channel.messages) <= 4 * 16
 
 
 @pytest.mark.parametrize("digest", [True, False])

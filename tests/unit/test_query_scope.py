@@ -73,7 +73,7 @@ def test_a_scope_is_written_as_the_sources_write_it(given: dict[str, Any], expec
             "query 'brand': places: the workspace does not watch r/golang; it watches r/python, ",
         ),
         ({"places": ("a b",)}, "places: 'a b' is not a place of reddit or hackernews or mastodon or feeds; it watches"),
-        ({"places": ("mastodon.social",)}, "does not watch mastodon:mastodon.social; it watches"),
+        ({"places": ("mastodon.social",)}, "does not watch Mastodon mastodon.social; it watches"),
         ({"places": ("https://example.org/other",)}, "does not watch https://example.org/other"),
         (
             {"sources": ("hackernews",), "places": ("python",)},

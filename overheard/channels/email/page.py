@@ -13,18 +13,19 @@ from overheard.channels.email.wire_size import wire_size
 from overheard.channels.rendering import render
 from overheard.channels.rendering.digest_view import digest_versions
 from overheard.channels.rendering.fragments import plain
+from overheard.channels.rendering.places import shown_place
 from overheard.channels.rendering.safe_templates import LINK, SafeText, environment
 from overheard.channels.rendering.sanitize import one_line
 from overheard.channels.rendering.summary_words import (
     COUNTS_MAX_NAMES,
     SUMMARY_MAX_MENTIONS,
     counts_text,
+    counts_texts,
     summary_heading,
     total_of,
 )
 from overheard.channels.rendering.view import MentionView, views_of
 from overheard.notices import Notice, NoticeLinks
-from overheard.sources.registry import place_label
 
 MAIL_MAX_BYTES = 90_000  # as sent, both parts and their encoding
 HEADERS_MAX_BYTES = 6_000  # and the lines between the parts
@@ -103,8 +104,9 @@ def _page(notice: Notice, template: str, subject: str, preheader: str, **values:
 
 def _summary(notice: Notice, now: float, width: int) -> MailPage:
     totals = notice.totals
-    places = [(place_label(place.source, place.place), place.count) for place in (totals.by_place if totals else ())]
-    shown, others = places[:COUNTS_MAX_NAMES], places[COUNTS_MAX_NAMES:]
+    places = [(shown_place(place.source, place.place), place.count) for place in (totals.by_place if totals else ())]
+    counted = places if counts_texts(notice) else []
+    shown, others = counted[:COUNTS_MAX_NAMES], counted[COUNTS_MAX_NAMES:]
     views = views_of(notice, now, most=SUMMARY_MAX_MENTIONS, width=width)
     title = summary_heading(notice)
     where = counts_text(places[:SUBJECT_MAX_PLACES])
@@ -114,7 +116,7 @@ def _summary(notice: Notice, now: float, width: int) -> MailPage:
         f"{_name(notice)}: {title}{f' ({where})' if where else ''}",
         "; ".join(plain(view.title or view.excerpt) for view in views),
         title=title,
-        queries=list((totals.by_query if totals else {}).items())[:COUNTS_MAX_NAMES],
+        queries=list((totals.by_query if totals and counted else {}).items())[:COUNTS_MAX_NAMES],
         places=shown,
         largest=max((count for _, count in shown), default=1),
         other_places=(len(others), sum(count for _, count in others)),

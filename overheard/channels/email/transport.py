@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.email.message import write_mail
 from overheard.channels.email.page import mail_page
-from overheard.channels.email.recipients import RecipientMemory
 from overheard.channels.email.session import MailReply, MailSession, answered, open_session
 from overheard.channels.email.settings import Mailbox, is_readable, read_settings
 from overheard.channels.preview import MessagePreview
-from overheard.errors import DeliveryRefused, RetryableError
+from overheard.channels.recipient_memory import RecipientMemory
+from overheard.errors import DeliveryRefused, PartlyRefused, RetryableError
 from overheard.net import egress
 from overheard.net.deadline import Deadline
 from overheard.net.http_pool import system_tls
@@ -114,7 +114,9 @@ class EmailTransport:
             f"{self._settings.host}: {answered(reply)} for {len(waiting) or len(refused)} of {self._count} recipients"
         )
         # The channel as a whole pauses only if the server took the mail for none of them and may take it later.
-        raise (DeliveryRefused if some or not reply.temporary else RetryableError)(reason)
+        if some:
+            raise PartlyRefused(reason)
+        raise (RetryableError if reply.temporary else DeliveryRefused)(reason)
 
     @property
     def _count(self) -> int:

@@ -12,6 +12,7 @@ from overheard.channels.http import HttpAnswer, post, post_to_service
 from overheard.channels.ntfy.address import CLOUD, ntfy_address
 from overheard.channels.ntfy.message import ntfy_message
 from overheard.channels.preview import MessagePreview
+from overheard.channels.recipient_memory import RecipientMemory
 from overheard.channels.recipients import send_to_each
 from overheard.channels.redact import fingerprint
 from overheard.channels.rendering.sanitize import ZERO_WIDTH
@@ -23,6 +24,7 @@ from overheard.notices import Notice
 # https://docs.ntfy.sh/publish/#limitations: 60 at once, then one every five seconds. A server of one's own has the same
 # limits unless its operator changes them.
 PER_MINUTE, BURST = 12.0, 60
+_memory = RecipientMemory()  # of the process: a transport lives for one round only
 
 
 class NtfyTransport:
@@ -34,12 +36,15 @@ class NtfyTransport:
     kind = "ntfy"
     signed = False
 
-    def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
+    def __init__(
+        self, url: str, secret: str | None, options: ChannelOptions, *, memory: RecipientMemory = _memory
+    ) -> None:
         address = ntfy_address(url)
         if address is None:
             raise InvalidInput("url: not a topic; write https://ntfy.sh/TOPIC or ntfys://HOST/TOPIC")
         self._address = address
         self._options = options
+        self._memory = memory
         self._target: HttpTarget | None = None
         if address.server is not None:
             self._target = parse_target(address.server, allow_private=options.allow_private)
@@ -65,7 +70,13 @@ class NtfyTransport:
         message["tags"] += self._address.tags
         if self._address.priority:
             message["priority"] = self._address.priority
-        send_to_each(self._address.topics, lambda topic: self._send(msgspec.json.encode({"topic": topic, **message})))
+        send_to_each(
+            {fingerprint(f"{self._address.server} {topic}"): topic for topic in self._address.topics},
+            lambda topic: self._send(msgspec.json.encode({"topic": topic, **message})),
+            delivery=notice.id,
+            memory=self._memory,
+            now=self._options.clock(),
+        )
 
     def _send(self, body: bytes) -> None:
         answer, now = self._post(body), self._options.clock()

@@ -16,10 +16,10 @@ from overheard.channels.rendering.day_bars import DayBar, day_bars
 from overheard.channels.rendering.digest_words import notes, period_text, summary_text
 from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.near_hit import near_hit
+from overheard.channels.rendering.places import shown_place
 from overheard.channels.rendering.view import EXCERPT_CHARS, MentionView, mention_view
 from overheard.fair_order import fair_order, group_query
 from overheard.notices import Notice, Totals
-from overheard.sources.registry import place_label
 
 FULL_MAX_ROWS = 10  # with excerpts; the others are one line each
 COMPACT_CHARS = 90  # of a compact row's title or text
@@ -196,7 +196,7 @@ class _Versions:
             by_place.setdefault((mention.source, mention.place), []).append(row)
         counts = {(place.source, place.place): place.count for place in self._totals.places_of.get(query, ())}
         places = [
-            PlaceGroup(place_label(*place), max(counts.get(place, 0), len(rows)), tuple(rows))
+            PlaceGroup(shown_place(*place), max(counts.get(place, 0), len(rows)), tuple(rows))
             for place, rows in by_place.items()
         ]
         count = max(self._totals.by_query.get(query, 0), shown)

@@ -11,9 +11,8 @@ from overheard.channels.rendering.fragments import fitted, utf16_length, written
 from overheard.channels.rendering.sanitize import one_line
 from overheard.channels.rendering.summary_words import (
     SUMMARY_MAX_MENTIONS,
+    counts_texts,
     more_text,
-    places_text,
-    queries_text,
     total_of,
 )
 from overheard.channels.rendering.view import MentionView, views_of
@@ -95,7 +94,7 @@ def also_line(view: MentionView, markup: Markup) -> str:
 
 def summary_paragraphs(notice: Notice, now: float, markup: Markup) -> Iterator[list[Paragraph]]:
     """Yield the summary with ever fewer of its mentions, down to none; the numbers are always those of all."""
-    counts = [Paragraph(markup.fitted(text)) for text in (places_text(notice), queries_text(notice)) if text]
+    counts = [Paragraph(markup.fitted(text)) for text in counts_texts(notice)]
     views = views_of(notice, now, most=SUMMARY_MAX_MENTIONS, width=SUMMARY_EXCERPT_CHARS)
     for shown in range(len(views), -1, -1):
         rows = [mention_paragraph(view, markup) for view in views[:shown]]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from overheard.channels.rendering.places import shown_place
 from overheard.channels.rendering.sanitize import defuse, one_line
 from overheard.channels.rendering.summary_words import summary_heading, total_of
 from overheard.matching.markup import BREAK, flow
 from overheard.matching.text.scripts import visible
 from overheard.notices import Notice, PublicMention
-from overheard.sources.registry import place_label
 
 SUBJECT_MAX_CHARS = 160
 MATCH_MAX_CHARS = 40  # of the matched words, in a subject
@@ -29,7 +29,7 @@ def _subject(notice: Notice) -> str:
         return f"{name} · {notice.report.title}"
     if notice.type == "mention.created":
         mention = notice.mentions[0]
-        place, matched = place_label(mention.source, mention.place), one_line(_matched_words(mention), MATCH_MAX_CHARS)
+        place, matched = shown_place(mention.source, mention.place), one_line(_matched_words(mention), MATCH_MAX_CHARS)
         return f"{place} · “{matched}” mentioned"
     if notice.type == "mentions.summary":
         return f"{name} · {summary_heading(notice)}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overheard.channels.rendering.places import shown_place
 from overheard.channels.rendering.sanitize import one_line
 from overheard.notices import Notice
-from overheard.sources.registry import place_label
 
 COUNTS_MAX_NAMES = 6  # of places and of queries, the largest first
 SUMMARY_MAX_MENTIONS = 5
@@ -24,10 +24,17 @@ def summary_heading(notice: Notice) -> str:
     return f"{total:,} more mention{'' if total == 1 else 's'}"
 
 
+def counts_texts(notice: Notice) -> list[str]:
+    """Return how many mentions each place, and each query, has; nothing if all of them are shown, with both."""
+    if total_of(notice) <= min(len(notice.mentions), SUMMARY_MAX_MENTIONS):
+        return []
+    return list(filter(None, (places_text(notice), queries_text(notice))))
+
+
 def places_text(notice: Notice) -> str:
     """Return how many mentions each place has; empty if that is not known."""
     places = notice.totals.by_place if notice.totals is not None else ()
-    return counts_text([(place_label(each.source, each.place), each.count) for each in places])
+    return counts_text([(shown_place(each.source, each.place), each.count) for each in places])
 
 
 def queries_text(notice: Notice) -> str:

@@ -5,6 +5,7 @@ Every text here is a stranger's or may contain one's words: each medium escapes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -13,15 +14,19 @@ import msgspec
 
 from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.newest import newest_of_each_query
+from overheard.channels.rendering.places import shown_place
 from overheard.channels.rendering.readable import readable
 from overheard.channels.rendering.sanitize import one_line
 from overheard.channels.rendering.web_links import web_link
 from overheard.notices import Notice, PublicMention
-from overheard.sources.registry import byline, place_label
+from overheard.sources.registry import byline
 
+ADDRESS = re.compile(r"[^\s()<>\[\]\"']+")
+SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 REDDIT = "https://www.reddit.com"  # whose permalinks are paths
 TITLE_MAX_CHARS = 200
 EXCERPT_CHARS = 320  # chosen by eye, not measured
+ADDRESS_MAX_CHARS = 80  # of an address in which a hit is
 NAME_MAX_CHARS = 80  # of a place or an author
 QUERIES_MAX_CHARS = 120  # of the names of all queries together
 
@@ -129,7 +134,7 @@ def _spans(mention: PublicMention, field: str) -> list[tuple[int, int]]:
 
 
 def _place(mention: PublicMention) -> str:
-    return one_line(place_label(mention.source, mention.place), NAME_MAX_CHARS)
+    return one_line(shown_place(mention.source, mention.place), NAME_MAX_CHARS)
 
 
 def _title(mention: PublicMention) -> list[Fragment]:
@@ -141,8 +146,35 @@ def _excerpt(mention: PublicMention, width: int) -> list[Fragment]:
     field = mention.excerpt_field
     text, spans = mention.text_of(field), _spans(mention, field)
     if field == "url":
-        return excerpt(text, spans, width)
+        return _address(text, spans, width)
     shown, placed = readable(text, spans)
-    if spans and not placed:  # only in a link's target, which is not shown: show the text as it is written there
-        return excerpt(text, spans, width)
+    if spans and not placed:
+        return _excerpt_at_link(text, spans, width)
     return excerpt(shown, placed, width)
+
+
+def _excerpt_at_link(text: str, spans: list[tuple[int, int]], width: int) -> list[Fragment]:
+    """Return the text around a link's words, and the link's target, for a hit that is only in the target.
+
+    A target that is not a link's of Markdown is shown as it is written there.
+    """
+    start, end = spans[0]
+    target = next((each for each in ADDRESS.finditer(text) if each.start() <= start and end <= each.end()), None)
+    words_end = target.start() - len("](") if target is not None else -1
+    words = text.rfind("[", 0, max(words_end, 0)) + 1
+    if target is None or not words or text[words_end : target.start()] != "](":
+        return excerpt(text, spans, width)
+    shown, placed = readable(text, [(words, words_end)])
+    if not placed:
+        return excerpt(text, spans, width)
+    inside = [(left - target.start(), right - target.start()) for left, right in spans if left >= target.start()]
+    address = _address(target.group(), inside, width // 2)
+    around = excerpt(shown, placed, width - sum(len(fragment.text) for fragment in address))
+    return [*around, Fragment(" (", False), *address, Fragment(")", False)]
+
+
+def _address(text: str, spans: list[tuple[int, int]], width: int) -> list[Fragment]:
+    """Return an address around the hit, without the scheme, which says nothing."""
+    scheme = SCHEME.match(text)
+    at = scheme.end() if scheme is not None and all(start >= scheme.end() for start, _ in spans) else 0
+    return excerpt(text[at:], [(start - at, end - at) for start, end in spans], min(width, ADDRESS_MAX_CHARS))

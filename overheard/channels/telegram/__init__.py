@@ -9,6 +9,7 @@ import msgspec
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.http import HttpAnswer, post_to_service
 from overheard.channels.preview import MessagePreview
+from overheard.channels.recipient_memory import RecipientMemory
 from overheard.channels.recipients import send_to_each
 from overheard.channels.redact import fingerprint
 from overheard.channels.telegram.address import TelegramAddress, TelegramChat, telegram_address
@@ -23,6 +24,8 @@ GROUP_PACE = (16.0, 4)
 PERSON_PACE = (55.0, 5)
 BUTTONS = {"open": "Open", "useful": "Useful", "noise": "Noise", "mute": "Mute"}
 
+_memory = RecipientMemory()  # of the process: a transport lives for one round only
+
 
 class TelegramTransport:
     """Sends as one bot to one or several chats. Raises InvalidInput for a URL that is not its own."""
@@ -30,12 +33,15 @@ class TelegramTransport:
     kind = "telegram"
     signed = False
 
-    def __init__(self, url: str, secret: str | None, options: ChannelOptions) -> None:
+    def __init__(
+        self, url: str, secret: str | None, options: ChannelOptions, *, memory: RecipientMemory = _memory
+    ) -> None:
         address = telegram_address(url)
         if address is None:
             raise InvalidInput("url: not a bot and its chats; write tgram://BOT_TOKEN/CHAT_ID")
         self._address = address
         self._options = options
+        self._memory = memory
         self.pace: Pace | None = _pace(address)
 
     @staticmethod
@@ -56,7 +62,13 @@ class TelegramTransport:
             "disable_notification": self._address.silent,
             **_buttons(notice.links),
         }
-        send_to_each(self._address.chats, lambda chat: self._send(chat, message, notice.id))
+        send_to_each(
+            {fingerprint(f"{self._address.token} {chat.id} {chat.topic}"): chat for chat in self._address.chats},
+            lambda chat: self._send(chat, message, notice.id),
+            delivery=notice.id,
+            memory=self._memory,
+            now=self._options.clock(),
+        )
 
     def _send(self, chat: TelegramChat, message: dict[str, Any], id: str) -> None:
         answer = self._post(chat, message, id)

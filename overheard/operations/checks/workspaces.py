@@ -9,8 +9,9 @@ from overheard.db import schedules, source_health, workspaces
 from overheard.db.database import Db
 from overheard.matching.language import problem_with
 from overheard.operations.checks.outcome import CheckOutcome
+from overheard.operations.whole_source import INSTEAD_OF_ALL
 from overheard.operations.wording import counted, first_names
-from overheard.operations.workspaces import ALL_IS_COSTLY, INSTEAD_OF_ALL
+from overheard.operations.workspaces import ALL_IS_COSTLY
 from overheard.process import RunningProcess
 from overheard.sources.reddit.names import SOURCE
 from overheard.sources.registry import SOURCES
@@ -41,7 +42,10 @@ def limits(running: RunningProcess, db: Db | None) -> CheckOutcome:
     rules = running.config.limits
     allowed = {part: int(getattr(rules, part)) for part in workspaces.LIMITED_PARTS}
     parts = ", ".join(f"{number:,} {part}" for part, number in allowed.items())
-    message = f"per workspace: {parts}, {rules.triggers_per_hour:,} triggers per hour"
+    message = (
+        f"per workspace: {parts}, {rules.triggers_per_hour:,} triggers per hour, "
+        f"{rules.budget_percent} % of a source's requests"
+    )
     beyond = workspaces.over_limits(db, allowed) if db is not None else []
     if not beyond:
         return CheckOutcome("ok", message)

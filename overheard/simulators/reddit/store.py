@@ -273,10 +273,12 @@ class SimulatedContent:
                 for column in self._columns(item):
                     insort(column, item.place)
 
-    def skip_numbers(self, kind: Kind, count: int) -> None:
-        """Let the numbers of new items jump."""
+    def skip_numbers(self, kind: Kind, count: int) -> int:
+        """Let the numbers of new items jump; return the first that is left out."""
         with self.lock:
+            first = self._next[kind]
             self._next[kind] += count
+            return first
 
     def _take_number(self, kind: Kind) -> int:
         while self._holes.share and self._chance.random() < self._holes.share:

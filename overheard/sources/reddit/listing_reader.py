@@ -40,7 +40,7 @@ import msgspec
 from overheard.items import Item
 from overheard.sources import ListingGap, Page, ReadRequest
 from overheard.sources.reddit.names import number_of
-from overheard.sources.reddit.number_cursor import decode_cursor
+from overheard.sources.reddit.number_cursor import LATE_SECONDS, decode_cursor
 
 SEEN_NAMES = 200  # two pages: a page of them may be deleted, and the others still end the reading
 NAMES_PER_FEED = 5  # enough for a run of STOP_RUN_ITEMS when two of them are deleted; 200 feeds still fit a cursor
@@ -108,8 +108,8 @@ class ListingReader:
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
         numbers = decode_cursor(cursor) if cursor else None
-        if numbers is not None and numbers.last is not None:  # it may have been behind
-            self._since = min(self._since, numbers.last[1] - CLOCK_MARGIN_SECONDS)
+        if numbers is not None:
+            self._since = min(since, numbers.last[1] if numbers.last else since) - LATE_SECONDS  # it may be behind
         self._back_to = request.back_to
         self._joined = bool(self._previous.aside) and len(self._places) > 1
         edge = self._previous.edge

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from overheard.errors import InvalidInput
-from overheard.items import ALL, ItemKind
+from overheard.items import ALL, FeedKind, ItemKind
 from overheard.sources.sanitize import sanitized, web_address
 
 SOURCE = "reddit"
@@ -15,6 +15,7 @@ REMOVED_BODIES = ("[deleted]", "[removed]")
 MISSING_SETTING = "[sources.reddit] client_id and user_agent are not set"
 NAMES_MAX_BYTES = 1500  # of the names in a URL: URLs below 2,000 bytes are known to work
 LOOKUP_ITEMS = 100  # the maximum of /api/info
+ALL_PER_MINUTE: dict[FeedKind, float] = {"posts": 13.0, "comments": 90.0}  # requests, with 5 % of the numbers empty
 BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 PREFIX: dict[ItemKind, str] = {"comment": "t1", "post": "t3"}
 FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,12}")

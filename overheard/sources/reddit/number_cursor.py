@@ -11,6 +11,9 @@ import msgspec
 ABSENT_SECONDS = (30.0, 120.0, 900.0)
 HELD_SECONDS = (120.0, 300.0, 600.0, 1200.0, 3600.0, 10_800.0)  # of watched places
 HELD_ANYWHERE_SECONDS = (900.0,)  # of all of Reddit: they are too many to be asked for more often
+# How far a listing goes back that was read by numbers before, and numbers after a listing: what a filter held at the
+# change, and was approved by the next reading, would be missed by both. Later approvals are rare; chosen, not measured.
+LATE_SECONDS = 600.0
 BATCH_NUMBERS = 20  # of one entry, so that several fit into a page
 # A cursor has to fit into a message; those of all comments take about 6,000. If there are more, the oldest are given
 # up, down to the second figure at once, because they become a gap, which is a row.

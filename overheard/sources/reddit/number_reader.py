@@ -39,6 +39,7 @@ from overheard.sources.reddit.names import LOOKUP_ITEMS, number_of, numbered
 from overheard.sources.reddit.number_cursor import (
     HELD_ANYWHERE_SECONDS,
     HELD_SECONDS,
+    LATE_SECONDS,
     OVERLAP_NUMBERS,
     Edge,
     Missing,
@@ -62,6 +63,7 @@ REST_MAX_SECONDS = 60.0  # without reaching the head
 # News that should have come while none came: less than once in 3,000 times that is chance.
 QUIET_NUMBERS = 8.0
 QUIET_MAX_SECONDS = 600.0
+PACE_LEAST_SECONDS = 4.0  # between two items that show it: times are whole seconds
 PACE_SECONDS = 300.0  # that the estimate of the pace rests on; chosen, not measured
 JUMP_PACE_FACTOR = 4.0  # by which numbers must have been given faster than before to be a jump; chosen, not measured
 CLOCK_SECONDS = 60.0  # by which an item must be newer than the last one read to show that the numbers fell back
@@ -73,7 +75,8 @@ class NumberPosition(msgspec.Struct, omit_defaults=True, tag="numbers"):
     ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``at_head``: the head is
     reached, and numbers are left to be asked for again. ``head``: an item's number near the head, 0 while unknown.
     ``step``: the distance of the numbers that are asked for. ``back``: by how much a first reading begins earlier if it
-    has to. ``count``: new items, the first of them created after ``from_at``; ``load``: those of watched places.
+    has to. ``count``: new items, the first of them created after ``from_at``, with ``from_number`` or a higher one;
+    ``load``: those of watched places.
     """
 
     cursor: NumberCursor
@@ -86,6 +89,7 @@ class NumberPosition(msgspec.Struct, omit_defaults=True, tag="numbers"):
     count: int = 0
     load: dict[str, int] = {}
     from_at: float = 0.0
+    from_number: int = 0
     gaps: list[tuple[str, Edge | None, Edge | None]] = []
 
 
@@ -109,7 +113,9 @@ class NumberReader:
         self._places = frozenset(request.places)
         self._everything = ALL in self._places
         self._held_seconds = HELD_ANYWHERE_SECONDS if self._everything else HELD_SECONDS
-        self._since = request.since - CLOCK_SECONDS if request.cursor else request.since
+        # A post that was held at the last reading of its listing, and is approved now, is listed there, not here.
+        self._late_seconds = LATE_SECONDS if request.cursor else 0.0
+        self._since = request.since - self._late_seconds
         self._now = now
         self._at = _POSITION.decode(request.position) if request.position else self._begin(request.cursor)
         self._due: list[Missing] = [] if self._at.asks_head or self._at.step > 1 else self._due_now()
@@ -132,6 +138,7 @@ class NumberReader:
         outdated = text is not None and cursor is None and not is_listing_cursor(text)
         at.asks_head = not at.cursor.next or self._now - at.cursor.level_at > LAG_SECONDS
         at.from_at = at.cursor.last[1] if at.cursor.last else 0.0
+        at.from_number = at.cursor.next
         if outdated:
             at.gaps.append(("outdated", None, None))
         return at
@@ -304,11 +311,12 @@ class NumberReader:
         goes_back = len(items) < LOOKUP_ITEMS or median(item.created_at for item in items[-9:]) < since
         if not goes_back:
             seconds = oldest.created_at - since
-            if seconds > LAG_SECONDS:
+            most = LAG_SECONDS + self._late_seconds
+            if seconds > most:
                 self._leave_beginning(first, seconds, oldest)
-            first -= OVERLAP_NUMBERS + int(cursor.pace * min(seconds, LAG_SECONDS))
+            first -= OVERLAP_NUMBERS + int(cursor.pace * min(seconds, most))
             self._at.back = OVERLAP_NUMBERS
-        cursor.next = max(first, 1)
+        cursor.next, cursor.level_at = max(first, 1), self._now
         return tuple(item for number, item in listed if number < cursor.next)
 
     def _begin_earlier(self, items: Sequence[Item]) -> bool:
@@ -368,10 +376,20 @@ class NumberReader:
             cursor.delay = self._now - cursor.last[1]
 
     def _is_nearly_level(self) -> bool:
-        return 0.0 <= self._now - self._at.cursor.level_at < REST_MAX_SECONDS and self._lag() < REST_SECONDS
+        cursor = self._at.cursor
+        recently = 0.0 <= self._now - cursor.level_at < REST_MAX_SECONDS
+        return bool(cursor.level) and recently and self._lag() < REST_SECONDS
 
     def _lag(self) -> float:
         return max(self._now - self._last_at - self._at.cursor.delay, 0.0)
+
+    def _pace(self, *, behind: bool) -> float | None:
+        """Return how many numbers a second are given out; the cursor learns that only while the head is reached."""
+        at = self._at
+        seconds = self._last_at - at.from_at if at.from_at else 0.0
+        if behind and at.from_number and PACE_LEAST_SECONDS <= seconds < LAG_SECONDS:
+            return (at.cursor.next - at.from_number) / seconds
+        return at.cursor.pace or None
 
     def _page(self, items: tuple[Item, ...], *, complete: bool = False, ended: bool = False) -> Page:
         at = self._at
@@ -387,5 +405,5 @@ class NumberReader:
             behind=not complete,
             lag=None if complete or at.cursor.last is None else self._lag(),
             load_seconds=seconds if seconds > 0.0 else None,
-            pace=at.cursor.pace or None,
+            pace=self._pace(behind=not complete and not ended),
         )

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from actors.fetch import planning
-from actors.fetch.fetcher import TURN_GAP_SECONDS, TURN_SECONDS, Fetcher
+from actors.fetch.demand_reading import TURN_GAP_SECONDS, TURN_SECONDS
+from actors.fetch.fetcher import Fetcher
 from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
 from overheard.chunking import CHUNK_MAX_BYTES
@@ -1177,6 +1178,45 @@ def test_the_plan_asks_for_what_a_planned_group_was_divided_into_if_its_turn_is_
     assert {group.id for group in reading.free_groups(world.db, "reddit", stage.clock())} == halves
     found = {name for group in sorted(halves) for name in stage.run_group(group)}
     assert set(news) <= found
+
+
+def test_what_was_asked_for_before_its_source_went_down_is_not_tried(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    post(1, "one")
+    stage.run(world.workspace(subreddits=["one"]))
+    stage.clock.advance(300)
+    news, group = post(1, "one"), world.group("one").id
+
+    def ask() -> None:
+        (state,) = reading.free_groups(world.db, "reddit", stage.clock())
+        assert reading.ask(world.db, state, stage.clock())
+
+    ask()
+    stage.clock.advance(0.1)
+    source_health.record_failure(world.db, "reddit", "503", stage.clock(), stage.clock(), revoked=False)
+    stage.clock.advance(2)
+    reddit.requests.clear()
+    assert stage.run_group(group) == []
+    assert reddit.requests == []
+    (state,) = reading.free_groups(world.db, "reddit", stage.clock())
+    assert state.asked_at == 0.0, "the tick need not wait for it"
+    ask()  # to see whether the source answers again
+    assert set(news) <= set(stage.run_group(group))
+
+
+def test_a_passing_fault_withdraws_nothing(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    post(1, "one")
+    stage.run(world.workspace(subreddits=["one"]))
+    stage.clock.advance(300)
+    news = post(1, "one")
+    (state,) = reading.free_groups(world.db, "reddit", stage.clock())
+    assert reading.ask(world.db, state, stage.clock())
+    stage.clock.advance(0.1)
+    source_health.record_failure(world.db, "reddit", "502", stage.clock(), stage.clock(), revoked=False)
+    assert set(news) <= set(stage.run_group(world.group("one").id))
 
 
 def test_a_quiet_feed_that_leaves_its_group_keeps_its_cursor(

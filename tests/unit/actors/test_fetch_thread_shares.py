@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.fetch import fetcher as fetcher_module
+from actors.fetch import demand_reading
 from actors.fetch.fetcher import Fetcher
 from overheard.config import FetchSettings
 from overheard.db.database import Db
@@ -178,7 +178,7 @@ def test_servers_that_hang_leave_others_of_their_source_a_turn(
     world: World, sqlite_db: Db, sent: Sent, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two workspaces watch only servers that hang, and hold all threads of the source, turn by turn."""
-    monkeypatch.setattr(fetcher_module, "TURN_SECONDS", 1.0)
+    monkeypatch.setattr(demand_reading, "TURN_SECONDS", 1.0)
     source = MemorySource("memory")
     source.gate.set()
     source.refused = "hung"

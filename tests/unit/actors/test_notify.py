@@ -19,7 +19,15 @@ from overheard.config import NotifySettings
 from overheard.db import canaries, channels, deliveries, delivery_backlog, digests, storing, workspaces
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, FailedTry, StoredItem
-from overheard.errors import BudgetExhausted, ChannelGone, DeliveryRefused, InvalidInput, PermanentError, RetryableError
+from overheard.errors import (
+    BudgetExhausted,
+    ChannelGone,
+    DeliveryRefused,
+    InvalidInput,
+    PartlyRefused,
+    PermanentError,
+    RetryableError,
+)
 from overheard.messages import ItemsMatched, MatchedItem, NotifyChannel, PollPart, WorkspaceMatch
 from overheard.notices import Notice
 from overheard.observability.metrics import ProcessMetrics
@@ -368,6 +376,23 @@ def test_a_refused_delivery_delays_no_other(
     row = channels.get(db, channel)
     assert row is not None
     assert row.not_before <= clock(), "a second refusal of one delivery says nothing about the channel"
+
+
+def test_a_channel_of_which_some_recipients_refuse_works_and_the_delivery_is_tried_again(
+    told: Callable[[int], int], notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
+) -> None:
+    channel = told(3)
+    receiver.always = PartlyRefused("2 of 3 recipients have it")
+    [(_, pause)] = notify(channel)
+    assert len(receiver.tried) == 3, "the others do not wait"
+    assert pause == pytest.approx(FIRST_RETRY_SECONDS, rel=0.21)
+    row = channels.get(db, channel)
+    assert row is not None
+    assert (row.failing_since, row.failures, row.not_before) == (None, 0, 0.0)
+    receiver.always = None
+    clock.advance(2 * FIRST_RETRY_SECONDS)
+    notify(channel)
+    assert states(db) == ["sent"] * 3
 
 
 def test_a_receiver_that_refuses_everything_is_attempted_ever_less_often(

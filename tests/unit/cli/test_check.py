@@ -139,6 +139,27 @@ def test_watching_all_comments_of_reddit_with_one_client_is_a_warning(run: Run, 
     assert "coverage" not in results(run, **reddit)
 
 
+def test_everything_of_reddit_is_refused_to_one_workspace_if_it_takes_most_of_the_budget(
+    run: Run, reddit: dict[str, str], folder: Path
+) -> None:
+    everything = ("workspace", "add", "big", "--query", "x", "--subreddit", "ALL")
+    refused = run(*everything, **reddit)
+    assert refused.exit_code == 2
+    assert "comments and posts of all of Reddit take about 103 requests a minute" in refused.stderr
+    assert "[limits] budget_percent allows one workspace 60 %" in refused.stderr
+    assert 'follow only its posts (kinds = ["posts"]' in refused.stderr
+    assert run("workspace", "add", "posts", *everything[3:], "--kinds", "posts", **reddit).exit_code == 0
+    file = '[[workspace]]\nslug = "posts"\nsubreddits = ["all"]\n[[workspace.query]]\nname = "a"\ntext = "x"\n'
+    grown = run("import", "-", input=file, **reddit)
+    assert (grown.exit_code, "budget_percent" in grown.stderr) == (2, True)
+    raised = {"OVERHEARD_LIMITS__BUDGET_PERCENT": "110"}
+    assert "take about 90 of the 100 requests" in run(*everything, **reddit, **raised).output
+    kept = run("query", "add", "big", "also", "y", **reddit)
+    assert kept.exit_code == 0, "what it watches already it may keep"
+    (folder / "pipeline.toml").write_text('[[sources.reddit.client]]\nclient_id = "another"\nclient_secret = "x"\n')
+    assert run("workspace", "add", "two", *everything[3:], **reddit).exit_code == 0, "two clients are enough"
+
+
 def test_an_unreachable_reddit_fails_with_a_remedy(run: Run, reddit: dict[str, str]) -> None:
     away = {**reddit, "OVERHEARD_REDDIT__REDDIT_URL": "http://127.0.0.1:1"}
     found = results(run, **away)["Reddit"]

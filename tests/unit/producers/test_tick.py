@@ -21,9 +21,14 @@ from overheard.db.retention import RetentionAges
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
 from overheard.observability.metrics import ProcessMetrics
-from producers import tick as tick_module
+from producers import due_work
+from producers import sweeps as sweeps_module
+from producers.due_work import DueWork
 from producers.gauges import SystemGauges
-from producers.tick import Ticker, TickReport, run
+from producers.sweeps import Sweeps
+from producers.tick import Ticker, run
+from producers.tick_steps import TickReport, TickStep, counted, uncounted
+from producers.tidying import Tidying
 from producers.wiring import tick_problems
 from tests.fixtures import Clock, Metric, Sent, World
 
@@ -70,22 +75,44 @@ def gauges(db: Db, clock: Clock, metrics: ProcessMetrics) -> SystemGauges:
 
 
 @pytest.fixture
+def bus() -> SimpleNamespace:
+    """What the tick's steps ask of the bus, and of parts of their own."""
+    return SimpleNamespace(waiting=lambda: 0, collect=lambda: 0, recheck=lambda: 0, canary=lambda: None)
+
+
+@pytest.fixture
 def make(
-    db: Db, events: Events, sent: Sent, clock: Clock, metrics: ProcessMetrics, gauges: SystemGauges
+    db: Db,
+    events: Events,
+    sent: Sent,
+    clock: Clock,
+    metrics: ProcessMetrics,
+    gauges: SystemGauges,
+    bus: SimpleNamespace,
 ) -> Callable[..., Ticker]:
     def ticker(**settings: Any) -> Ticker:
-        return Ticker(
-            db=db,
-            events=events,
-            sender=sent,
-            collect_dead_letters=lambda: 0,
-            waiting=lambda: 0,
-            clock=clock,
-            settings=TickSettings(**settings),
-            ages=RetentionAges(90, 30, 90),
-            metrics=metrics,
-            gauges=gauges,
+        tick_settings = TickSettings(**settings)
+        due = DueWork(db=db, events=events, clock=clock, settings=tick_settings)  # type: ignore[arg-type]
+        sweeps = Sweeps(
+            db=db, events=events, sender=sent, waiting=lambda: bus.waiting(), clock=clock, settings=tick_settings
+        )  # type: ignore[arg-type]  # fmt: skip
+        tidying = Tidying(
+            db=db, clock=clock, every=tick_settings.sweep_after, collect=lambda: bus.collect(),
+            ages=RetentionAges(90, 30, 90), metrics=metrics,
+        )  # fmt: skip
+        steps = (
+            TickStep("canary", uncounted(lambda: bus.canary())),
+            TickStep("check_queues", uncounted(sweeps.check_queues)),
+            TickStep("due", due.workspaces),
+            TickStep("digests", due.digests),
+            TickStep("sweep_demands", sweeps.demands),
+            TickStep("sweep_digests", counted("swept_digests", sweeps.digests)),
+            TickStep("sweep_channels", counted("swept_channels", sweeps.channels)),
+            TickStep("recheck", counted("rechecks", lambda: bus.recheck())),
+            TickStep("collect_dead_letters", counted("dead_letters", tidying.collect_dead_letters)),
+            TickStep("prune", counted("pruned", tidying.prune)),
         )
+        return Ticker(steps, db=db, clock=clock, settings=tick_settings, metrics=metrics, gauges=gauges)
 
     return ticker
 
@@ -120,7 +147,7 @@ def test_two_ticks_side_by_side_share_the_work(world: World, make: Callable[...,
 def test_a_tick_stops_at_its_batch(
     world: World, make: Callable[..., Ticker], events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tick_module, "CLAIM_WORKSPACES", 4)
+    monkeypatch.setattr(due_work, "CLAIM_WORKSPACES", 4)
     ids = [world.workspace(f"w{number:02}", channels={}) for number in range(10)]
     ticker = make(batch=8)
     assert [ticker.tick().due for _ in range(3)] == [8, 2, 0]
@@ -206,10 +233,10 @@ def test_a_due_digest_is_published_with_its_period(
 
 
 def test_all_due_digests_are_published_in_one_tick(world: World, make: Callable[..., Ticker], clock: Clock) -> None:
-    for number in range(tick_module.CLAIM_WORKSPACES + 1):
+    for number in range(due_work.CLAIM_WORKSPACES + 1):
         world.workspace(f"ws{number}")
     clock.advance(86_400 + 3)
-    assert make().tick().digests == tick_module.CLAIM_WORKSPACES + 1
+    assert make().tick().digests == due_work.CLAIM_WORKSPACES + 1
 
 
 def test_a_digest_that_was_not_composed_is_published_again(
@@ -279,18 +306,19 @@ def spoil_workspace(ticker: Ticker) -> None:
     Workspace.update(timezone=SQL("x'ff'")).where(Workspace.slug == "spoilt").execute(ticker.db.peewee)
 
 
-FAULTS: dict[str, Callable[[Ticker], None]] = {
-    "a row that cannot be read": spoil_workspace,
-    "collect_dead_letters": lambda ticker: setattr(ticker, "collect_dead_letters", broken),
-    "waiting": lambda ticker: setattr(ticker, "waiting", broken),
-    "recheck": lambda ticker: setattr(ticker, "recheck", broken),
-    "canary": lambda ticker: setattr(ticker, "canary", SimpleNamespace(step=broken)),
-}
+FAULTS = ("a row that cannot be read", "collect", "waiting", "recheck", "canary")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_failing_step_stops_no_other(
-    world: World, make: Callable[..., Ticker], events: Events, sent: Sent, clock: Clock, db: Db, fault: str
+    world: World,
+    make: Callable[..., Ticker],
+    events: Events,
+    sent: Sent,
+    clock: Clock,
+    db: Db,
+    bus: SimpleNamespace,
+    fault: str,
 ) -> None:
     """Due, lost and old rows are all handled, except by the failing step."""
     world.workspace("spoilt", channels={})
@@ -302,12 +330,15 @@ def test_a_failing_step_stops_no_other(
     dead_letters.record(db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0)
     ticker = make()
     rechecked: list[int] = []
-    ticker.collect_dead_letters, ticker.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
-    FAULTS[fault](ticker)
+    bus.collect, bus.recheck = (lambda: 3), (lambda: rechecked.append(1) or 1)
+    if hasattr(bus, fault):
+        setattr(bus, fault, broken)
+    else:
+        spoil_workspace(ticker)
     report = ticker.tick()
     done = {
         "a row that cannot be read": report.due == 2,
-        "collect_dead_letters": report.dead_letters == 3,
+        "collect": report.dead_letters == 3,
         "recheck": report.rechecks == 1,
         "digests": report.swept_digests == 1,
         "channels": sent.take() == [NotifyChannel(channel_id=world.channel(acme))],
@@ -317,11 +348,13 @@ def test_a_failing_step_stops_no_other(
     assert (report.broken, ticker.last_success, heartbeats.last_at(db, "tick")) == (1, None, None)
 
 
-def test_a_failed_step_is_retried_by_the_next_tick(make: Callable[..., Ticker], db: Db, clock: Clock) -> None:
+def test_a_failed_step_is_retried_by_the_next_tick(
+    make: Callable[..., Ticker], db: Db, clock: Clock, bus: SimpleNamespace
+) -> None:
     ticker = make(sweep_after=600)
-    ticker.collect_dead_letters = broken
+    bus.collect = broken
     assert [ticker.tick().broken for _ in range(2)] == [1, 1]
-    ticker.collect_dead_letters = lambda: 3
+    bus.collect = lambda: 3
     assert ticker.tick() == TickReport(dead_letters=3)
     assert heartbeats.last_at(db, "tick") == clock()
 
@@ -386,22 +419,22 @@ def test_overdue_deliveries_prompt_their_channel(
 
 
 def test_demands_in_a_long_queue_are_not_swept(
-    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock, bus: SimpleNamespace
 ) -> None:
     acme = world.workspace()
     ticker = make(sweep_after=60)
     ticker.tick()
     events.take()
     clock.advance(61)
-    ticker.waiting = lambda: 1
+    bus.waiting = lambda: 1
     assert ticker.tick() == TickReport()
-    ticker.waiting = lambda: 0
+    bus.waiting = lambda: 0
     assert ticker.tick().swept_workspaces == 1
     assert events.take() == [due(acme, "sweep")]
 
 
 def test_a_ticks_own_demands_do_not_stop_its_sweep(
-    world: World, make: Callable[..., Ticker], events: Events, clock: Clock
+    world: World, make: Callable[..., Ticker], events: Events, clock: Clock, bus: SimpleNamespace
 ) -> None:
     lost = world.workspace("lost", every="1d")
     ticker = make(sweep_after=60)
@@ -409,15 +442,20 @@ def test_a_ticks_own_demands_do_not_stop_its_sweep(
     events.take()
     clock.advance(61)
     busy = world.workspace("busy")
-    ticker.waiting = lambda: len(events.published)
+    bus.waiting = lambda: len(events.published)
     assert ticker.tick().swept_workspaces == 1
     assert events.take() == [due(busy), due(lost, "sweep")]
 
 
 def test_while_queues_are_busy_a_few_long_lost_demands_are_swept(
-    world: World, make: Callable[..., Ticker], events: Events, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    make: Callable[..., Ticker],
+    events: Events,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    bus: SimpleNamespace,
 ) -> None:
-    monkeypatch.setattr(tick_module, "BUSY_SWEEP_MAX", 2)
+    monkeypatch.setattr(sweeps_module, "BUSY_SWEEP_MAX", 2)
     for number in range(5):
         world.workspace(f"w{number}", every="1d", subreddits=[f"sub{number}"], channels={})
     ticker = make(sweep_after=60)
@@ -426,7 +464,7 @@ def test_while_queues_are_busy_a_few_long_lost_demands_are_swept(
         world.claim(f"p{each}", f"sub{each - 1}", lease=60 + each)
         refreshes.mark_served(world.db, each, "reddit", clock() + 1)
     events.take()
-    ticker.waiting = lambda: 1
+    bus.waiting = lambda: 1
     clock.advance(299)
     assert ticker.tick() == TickReport()
     clock.advance(1)
@@ -466,10 +504,10 @@ def test_a_successful_tick_records_its_heartbeat(
 
 
 def test_collected_dead_letters_and_pruned_rows_are_reported(
-    world: World, make: Callable[..., Ticker], clock: Clock
+    world: World, make: Callable[..., Ticker], clock: Clock, bus: SimpleNamespace
 ) -> None:
     ticker = make()
-    ticker.collect_dead_letters = lambda: 3
+    bus.collect = lambda: 3
     dead_letters.record(
         world.db, message_id="m", stage="fetch", origin="nack", reason="", traceback=None, body="", now=0.0
     )

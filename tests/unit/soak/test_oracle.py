@@ -50,6 +50,10 @@ def books(*arrivals: Arrival, stored: Counter[Any] | None = None) -> Books:
     return Books({PAIR: 1.0}, list(arrivals), Counter([PAIR]) if stored is None else stored)
 
 
+# Of what appeared at an old place, only a second look would have told.
+LATE_AND_LOST = Books({PAIR: 1.0, LATER: 1.0}, [arrival()], Counter([PAIR, LATER]), {LATER[1]})
+
+
 def result(**fields: Any) -> Result:
     """Of a soak in which all went well, but for ``fields``."""
     sizes = [Sample(0.0, 80.0, 20), Sample(100.0, 81.0, 21)]
@@ -88,7 +92,9 @@ def test_all_bounds_are_kept_when_all_went_well() -> None:
         ("dead letters", {"left": Left(0, 1, 0, 0)}),
         ("answers 429", {"statuses": {200: 2, 429: 1}}),
         ("requests in all", {"requests": 1000}),
-        ("pages read, against items / 100 + feeds / 50", {"reads": Reads(pages=89, firsts=80, feeds=4000)}),
+        ("further pages, against items / 100 and those of looks", {"reads": Reads(pages=9, firsts=8, feeds=4000)}),
+        ("feeds in a request's first page", {"reads": Reads(pages=160, firsts=160, feeds=4000)}),
+        ("gaps not filled", {"gaps": Counter(filled=1, lost=1)}),
         ("seconds between two readings of a feed", {"elapsed": 301.0}),
         ("age at delivery, p99", {"books": books(arrival(at=302.0))}),
         ("errors in the logs", {"errors": Counter(["fetch: broke"])}),
@@ -98,6 +104,17 @@ def test_what_goes_wrong_is_seen(row: str, fields: dict[str, Any]) -> None:
     wrong = result(**fields)
     assert [figure.name for figure in broken(tables(wrong))] == [row]
     assert tell(wrong) == 1
+
+
+def test_what_is_late_and_lost_is_seen_by_itself() -> None:
+    names = [figure.name for figure in broken(tables(result(books=LATE_AND_LOST)))]
+    assert names == ["lost: never received", "mentions of them lost: never received"]
+
+
+def test_what_is_late_has_ages_of_its_own() -> None:
+    books = Books({PAIR: 1.0, LATER: 1.0}, [arrival(), arrival(item="t3_2", at=9.0)], Counter([PAIR, LATER]), {"t3_2"})
+    assert books.ages(["acme"]) == [4.0]
+    assert books.ages(["acme"], late=True) == [8.0]
 
 
 def reading(**fields: Any) -> HackerNewsReading:

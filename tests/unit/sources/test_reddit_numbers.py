@@ -21,7 +21,7 @@ from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import NO_HOLES, NumberHoles, SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
 from overheard.sources import Page, ReadRequest
-from overheard.sources.reddit import names, number_reader
+from overheard.sources.reddit import names, number_cursor, number_reader
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.listing_reader import ListingCursor
 from overheard.sources.reddit.names import number_of
@@ -350,7 +350,7 @@ def test_a_fault_between_pages_loses_nothing() -> None:
 def test_what_was_read_as_a_listing_goes_on_with_what_was_posted_since() -> None:
     world = NumberedReddit()
     known = world.post(250)
-    world.now += 300.0
+    world.now += 300.0 + number_cursor.LATE_SECONDS
     world.began_at = world.now
     listing = ListingCursor(seen=[(name, "") for name in known[:49:-1]], edge=(known[-2], world.now))
     world.cursor = msgspec.json.encode(listing).decode()

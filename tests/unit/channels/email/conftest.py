@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from overheard.channels import ChannelOptions
-from overheard.channels.email.recipients import RecipientMemory
 from overheard.channels.email.transport import EmailTransport
+from overheard.channels.recipient_memory import RecipientMemory
 from tests.hostile import NOW
 from tests.servers.mail_server import MailServer
 

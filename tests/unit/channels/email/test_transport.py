@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise.transport import AppriseTransport
-from overheard.channels.email.recipients import GREYLIST_SECONDS, RecipientMemory
 from overheard.channels.email.transport import EmailTransport
+from overheard.channels.recipient_memory import GREYLIST_SECONDS, RecipientMemory
 from overheard.channels.registry import open_transport
 from overheard.errors import DeliveryRefused, InvalidInput, PermanentError, RetryableError
 from tests.hostile import HOSTILE, NOW, counted, hostile_mention, single

@@ -12,8 +12,9 @@ from overheard.channels import ChannelOptions
 from overheard.channels.apprise.transport import AppriseTransport
 from overheard.channels.ntfy import NtfyTransport
 from overheard.channels.ntfy.address import ntfy_address
+from overheard.channels.recipient_memory import RecipientMemory
 from overheard.channels.registry import open_transport, validate_url
-from overheard.errors import DeliveryRefused, InvalidInput, PermanentError, RetryableError
+from overheard.errors import DeliveryRefused, InvalidInput, PartlyRefused, RetryableError
 from overheard.notices import Notice, NoticeLinks
 from overheard.simulators.chats.ntfy import NtfySimulator
 
@@ -161,12 +162,14 @@ def test_the_limit_is_waited_for(ntfy: NtfySimulator, options: ChannelOptions, n
     assert transport.pace.burst <= 60
 
 
-def test_several_topics_get_the_message_and_one_that_refuses_causes_no_repeats(
+def test_of_several_topics_only_one_that_refused_is_tried_again(
     ntfy: NtfySimulator, options: ChannelOptions, notice: MakeNotice
 ) -> None:
     ntfy.protect("b", token="other")
-    with pytest.raises(PermanentError, match=r"^2 of 3 recipients have it: ntfy\.sh answered 403"):
-        NtfyTransport("ntfys://ntfy.sh/a/b/c", None, options).send(notice())
+    transport = NtfyTransport("ntfys://ntfy.sh/a/b/c", None, options, memory=RecipientMemory())
+    for _ in range(2):
+        with pytest.raises(PartlyRefused, match=r"^2 of 3 recipients have it: ntfy\.sh answered 403"):
+            transport.send(notice())
     assert [message.to for message in ntfy.messages] == ["a", "c"]
 
 

@@ -32,6 +32,45 @@ def test_further_mentions_are_other_places_of_the_same_link(mention: Make) -> No
     assert view.also == (("r/rust", "https://www.reddit.com/r/rust/comments/a/b/"),)
 
 
+def shown(fragments: list[Fragment]) -> str:
+    """Return the fragments as one text, the hits in stars."""
+    return "".join(f"*{part.text}*" if part.hit else part.text for part in fragments)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            "I tried [Dropsync](https://play.acme.com/store?id=1) and **others**, what next?",
+            "I tried *Dropsync* and others, what next? (play.*acme*.com/store?id=1)",
+        ),
+        (f"[x](https://acme.com/{'y' * 300})", f"*x* (*acme*.com/{'y' * 71}…)"),
+        ("[](https://acme.com/a)", "[](https://*acme*.com/a)"),
+        ("<https://acme.com/a>", "https://*acme*.com/a"),
+        ("see https://acme.com/a", "see https://*acme*.com/a"),
+    ],
+)
+def test_a_hit_in_a_link_s_target_shows_the_link_s_words_and_the_target(mention: Make, body: str, text: str) -> None:
+    at = body.index("acme")
+    view = mention_view(mention(body=body, highlights=(("body", at, at + 4),)), "UTC", NOW)
+    assert shown(view.excerpt) == text
+
+
+def test_an_address_with_a_hit_is_shown_without_its_scheme_and_is_short(mention: Make) -> None:
+    url = f"https://www.translate.acme.com/translate?sl=auto&{'u=http%3A%2F%2F' * 20}"
+    view = mention_view(mention(body="", url=url, highlights=(("url", 22, 26),)), "UTC", NOW)
+    text = shown(view.excerpt)
+    assert text.startswith("translate.*acme*.com/translate?sl=auto&u=http")
+    assert text.endswith("…")
+    assert len(text) <= 85
+
+
+def test_a_feed_is_named_without_its_scheme(mention: Make) -> None:
+    view = mention_view(mention(source="feeds", place="https://planet.example/feed.xml"), "UTC", NOW)
+    assert view.place == "planet.example/feed.xml"
+    assert mention_view(mention(source="mastodon", place="fosstodon.org"), "UTC", NOW).place == "Mastodon fosstodon.org"
+
+
 def test_names_that_do_not_fit_are_counted(mention: Make) -> None:
     assert names_text(("a", "b"), 10) == "a, b"
     assert names_text(("first", "second", "third"), 14) == "first, second and 1 more"

@@ -9,10 +9,11 @@ import pytest
 
 from overheard.channels import ChannelOptions
 from overheard.channels.apprise.transport import AppriseTransport
+from overheard.channels.recipient_memory import GREYLIST_SECONDS, RecipientMemory
 from overheard.channels.registry import open_transport, validate_url
 from overheard.channels.telegram import TelegramTransport
 from overheard.channels.telegram.address import TelegramChat, telegram_address
-from overheard.errors import ChannelGone, DeliveryRefused, PermanentError, RetryableError
+from overheard.errors import ChannelGone, DeliveryRefused, PartlyRefused, PermanentError, RetryableError
 from overheard.notices import Notice, NoticeLinks
 from overheard.simulators.chats.telegram import TelegramSimulator
 from overheard.simulators.http.injected_failures import InjectedFailure
@@ -162,20 +163,39 @@ def test_refusals_say_what_to_do_and_show_no_secret(
         assert "canary" not in str(error.value)
 
 
-def test_several_chats_get_the_message_and_one_that_refuses_causes_no_repeats(
-    telegram: TelegramSimulator, send: Callable[..., None], notice: MakeNotice
+def test_of_several_chats_only_those_that_refused_are_tried_again(
+    telegram: TelegramSimulator, notice: MakeNotice
 ) -> None:
+    now, memory = [NOW], RecipientMemory()
+    options = ChannelOptions(
+        allow_private=False, timeout=20.0, user_agent="x", services={"telegram": telegram.url}, clock=lambda: now[0]
+    )
+
+    def send(path: str, id: str) -> None:
+        TelegramTransport(f"tgram://{BOT}/{path}", None, options, memory=memory).send(
+            msgspec.structs.replace(notice(), id=id)
+        )
+
     telegram.missing.add(7)
-    with pytest.raises(PermanentError, match=r"^2 of 3 recipients have it: Telegram answered 400 .* no such chat"):
-        send(f"tgram://{BOT}/5/7/6", notice())
-    assert [message.to for message in telegram.messages] == ["5", "6"]
-    telegram.missing.add(5)
-    with pytest.raises(DeliveryRefused, match="no such chat"):
-        send(f"tgram://{BOT}/5/7", notice())
-    telegram.faults.fail(503)
-    with pytest.raises(RetryableError, match="503"):
-        send(f"tgram://{BOT}/6/8", notice())
-    assert telegram.messages[-1].to == "6", "a fault that passes ends the try"
+    for _ in range(2):
+        with pytest.raises(PartlyRefused, match=r"^2 of 3 recipients have it: Telegram answered 400 .* no such chat"):
+            send("5/7/6", "a")
+    telegram.missing.clear()
+    send("5/7/6", "a")
+    assert [message.to for message in telegram.messages] == ["5", "6", "7"]
+    telegram.missing.update((5, 7))
+    with pytest.raises(DeliveryRefused, match=r"^Telegram answered 400 .* no such chat"):
+        send("5/7", "b")
+    telegram.missing.remove(5)
+    with pytest.raises(PartlyRefused):
+        send("5/7", "b")
+    now[0] += GREYLIST_SECONDS
+    with pytest.raises(PermanentError, match=r"^1 of 2 recipients have it"):
+        send("5/7", "b")
+    telegram.blocked.add(8)
+    with pytest.raises(PermanentError, match=r"^1 of 2 recipients have it: .* removed the bot"):
+        send("5/8", "c")
+    assert [message.to for message in telegram.messages[3:]] == ["5", "5"]
 
 
 def test_the_pace_is_that_of_a_group_or_a_person_and_its_key_no_secret(strict: ChannelOptions) -> None:

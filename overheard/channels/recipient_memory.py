@@ -1,8 +1,9 @@
-"""Remember what the recipients of mails were answered, so that a retry goes only to those that it is for.
+"""Remember what a channel's recipients were answered, so that a retry goes only to those that it is for.
 
-A mail with several recipients may be accepted for some of them. A retry after that would repeat it to them, and giving
-up would lose it for the others: a server that greylists refuses a sender's first mail for some minutes. What is kept
-here belongs to one process: another one repeats a mail at most once, under the same Message-ID (I4).
+A message to several mailboxes or chats may be accepted for some of them. A retry after that would repeat it to them,
+and giving up would lose it for the others: a server that greylists refuses a sender's first mail for some minutes, a
+group's topic is closed for a while. What is kept here belongs to one process: another one repeats a message at most
+once, under the same id (I4).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections import OrderedDict
 
 MAX_DELIVERIES = 1000
 MAX_RECIPIENTS = 10_000
-# Servers that greylist ask to come back within minutes; a recipient refused for longer has a full or closed mailbox,
-# and the others' mails must not wait for it.
+# Servers that greylist ask to come back within minutes; a recipient refused for longer has a full or closed mailbox, or
+# a chat without the bot, and what the others get must not wait for it.
 GREYLIST_SECONDS = 3600.0
 
 

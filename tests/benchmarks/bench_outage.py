@@ -1,0 +1,100 @@
+"""A source that is down: how many requests it still gets, and how soon everything is read when it answers again.
+
+Run: python -m tests.benchmarks.bench_outage [--full]; after the table of gaps in ``make bench``
+
+In virtual time, on SQLite, as ``bench_fetch``. Every request of ten minutes is answered with an error. The usual way,
+for comparison, goes on asking for each group when it is due; its count is calculated. ``--full``: the busiest 2,000
+subreddits of Reddit.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple, cast
+
+from peewee import fn
+
+from overheard.db.models import Feed
+from overheard.observability import log
+from tests.benchmarks.fetch_world import CYCLE, START, FetchWorld, InProcessReddit, Traffic, database, of_site
+from tests.benchmarks.figures import Figure, print_table
+from tests.benchmarks.parallel import Job, all_figures
+
+WARM_CYCLES = 2
+OUTAGE_SECONDS = 600.0
+MAX_REQUESTS = 30
+RECOVERY_SECONDS = 60.0
+WAIT_SECONDS = 900.0  # for the recovery, at most
+
+
+class OutageScene(NamedTuple):
+    """Subreddits that are watched when the source fails."""
+
+    name: str
+    traffic: Traffic
+    spare: str = "freshness"
+
+
+SCENES = (OutageScene("200 subreddits", of_site(range(1_000, 1_200))),)
+FULL = (
+    OutageScene("the top 2,000", of_site(range(1, 2_001))),
+    OutageScene("the top 2,000, spare budget saved", of_site(range(1, 2_001)), spare="save"),
+)
+
+
+class DownReddit(InProcessReddit):
+    """Answers with errors until ``up_at``, once that is set."""
+
+    up_at = 0.0
+
+    def fails(self) -> bool:
+        """Return True if Reddit answers this request with an error."""
+        return self.clock() < self.up_at
+
+
+def run(scenes: Iterable[OutageScene] = SCENES) -> Iterator[Figure]:
+    """Figures for each scene."""
+    yield from all_figures(jobs(scenes))
+
+
+def jobs(scenes: Iterable[OutageScene] = SCENES) -> list[Job]:
+    """Return what makes the figures of each scene."""
+    return [partial(measured, scene) for scene in scenes]
+
+
+def measured(scene: OutageScene) -> list[Figure]:
+    """Let a scene run, fail for a while, and run on until all feeds have been read again."""
+    log.configure("CRITICAL", style="text")
+    with database() as db:
+        cycles = WARM_CYCLES + round((OUTAGE_SECONDS + WAIT_SECONDS) / CYCLE)
+        world = FetchWorld(db, 10, cycles, scene.traffic, {"spare": scene.spare}, reddit=DownReddit)
+        reddit = cast(DownReddit, world.reddit)
+        world.run_until(START + WARM_CYCLES * CYCLE)
+        before = sum(at >= START + CYCLE for at in reddit.requested_at) / CYCLE
+        down_at = world.clock.now
+        reddit.up_at = down_at + OUTAGE_SECONDS
+        world.run_until(reddit.up_at)
+        made = sum(at >= down_at for at in reddit.requested_at)
+        while oldest(world) < reddit.up_at and world.clock.now < reddit.up_at + WAIT_SECONDS:
+            world.run_until(world.clock.now + 1.0)
+        seconds = world.clock.now - reddit.up_at
+        world.reddit.until = world.clock.now
+        world.run_until(world.clock.now + 1.5 * CYCLE)
+        lost = len(reddit.shown.keys() - world.stored.keys())
+    return [
+        Figure(f"ten minutes' outage, {scene.name}: requests", made, "", MAX_REQUESTS, False),
+        Figure(f"ten minutes' outage, {scene.name}: the usual way, as before it", before * OUTAGE_SECONDS, ""),
+        Figure(f"ten minutes' outage, {scene.name}: everything read after", seconds, "s", RECOVERY_SECONDS, False),
+        Figure(f"ten minutes' outage, {scene.name}: items lost", lost, "", 0, False),
+    ]
+
+
+def oldest(world: FetchWorld) -> float:
+    """Return when the feed was read that was not read for longest."""
+    return float(Feed.select(fn.MIN(Feed.fresh_at)).scalar(world.db.peewee))
+
+
+if __name__ == "__main__":
+    print_table(run((*SCENES, *FULL) if "--full" in sys.argv else SCENES), "An outage")
