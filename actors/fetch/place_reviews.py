@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from actors.fetch.place_checks import PlaceChecks
 from overheard.clock import Clock
 from overheard.db import place_checks, place_renames
@@ -21,6 +23,9 @@ from overheard.sources.registry import public_place, source_type
 
 log = get_logger(__name__)
 
+# How often, and after how many seconds, a message looks again for spare tokens: readings that the same tick asked for
+# may have taken all of this moment's, and may do so each time. The next message comes after that; chosen, not measured.
+SPARE_RETRIES, SPARE_RETRY_SECONDS = 4, 3.0
 READ_PLACES = 5  # of one message, each in a request of its own; chosen, not measured
 
 
@@ -53,7 +58,11 @@ class PlaceReview:
             self._follow(source, refs | {ref: place for place, (ref, _) in moved.items()}, moved, budget)
             self._read_alone(source, absent[:READ_PLACES], budget)
         except BudgetExhausted as exhausted:
-            return None if exhausted.slot is None else Later.for_slot(exhausted)
+            if exhausted.slot is not None:
+                return Later.for_slot(exhausted)
+            if message.attempt == SPARE_RETRIES:
+                return None
+            return Later(SPARE_RETRY_SECONDS, msgspec.structs.replace(message, attempt=message.attempt + 1))
         except Unavailable:
             raise  # our database, which holds the budget: not an error of the source
         except (RetryableError, PermanentError) as error:

@@ -283,6 +283,8 @@ class NumberReader:
             # A number without an item may be between others that have one.
             cursor.next = max(cursor.next - OVERLAP_NUMBERS, 1)
             cursor.level = 0  # how far it has moved since says nothing about the pace
+            if cursor.last is None:  # a first reading began below the first number that there is
+                return
             item = items.get(found)
             until = (item.id, item.created_at) if item else (self._unread(found), self._now)
             if cursor.last is not None:  # else it has only begun, before the first of all

@@ -491,7 +491,11 @@ def test_without_spare_tokens_a_review_waits(world: World, reddit: Reddit) -> No
     reddit.run(world.workspace(subreddits=NAMES[:3]))
     reddit.clock.advance(CHECK_SECONDS + 1)
     assert reddit.checker.step() == 1
-    assert reddit.fetcher.fetch(reddit.messages.pop(), NoBudget()) is None
+    message, waited = reddit.messages.pop(), 0.0
+    while isinstance(later := reddit.fetcher.fetch(message, NoBudget()), Later):
+        assert isinstance(later.message, FetchWorkspace)
+        message, waited = later.message, waited + later.delay
+    assert 5.0 < waited < ASK_SECONDS, "it looks again, beside what takes all tokens just now; the next one follows"
     reddit.clock.advance(ASK_SECONDS)
     assert reddit.checker.step() == 1, "it is still due"
 

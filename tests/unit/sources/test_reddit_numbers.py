@@ -254,6 +254,18 @@ def test_after_a_jump_the_first_numbers_are_read_though_some_have_no_item(jump: 
     assert not world.lost
 
 
+def test_a_first_reading_that_begins_below_all_numbers_leaves_no_gap() -> None:
+    """It estimates from the newest page where the watch began, and there was nothing before."""
+    world = NumberedReddit()
+    world.began_at = START - 600.0
+    for _ in range(150):
+        world.now += 0.2
+        world.post(2)
+    world.catch_up()
+    assert not world.gaps
+    assert not world.lost
+
+
 @pytest.mark.parametrize("quiet", [0.0, 100.0, 800.0])
 def test_nothing_is_lost_where_the_numbers_fall_back(quiet: float) -> None:
     """They are noticed after a minute, when the newest page shows a part of what was posted meanwhile."""
