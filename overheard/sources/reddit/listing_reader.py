@@ -181,7 +181,7 @@ class ListingReader:
             cursor=self._cursor(complete),
             unread=unread,
             load=dict(at.load),
-            pace=_pace(self._previous.edge, at.edge),
+            pace=_pace(self._previous.edge or at.bottom, at.edge),
         )
 
     def _names_that_count(self) -> set[str]:
