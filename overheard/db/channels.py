@@ -8,6 +8,7 @@ import msgspec
 from peewee import Case, fn
 
 from overheard.db import incidents, visibility
+from overheard.db.channel_locks import lock_channels
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import HELD, MENTION, PENDING, Channel, Delivery, Workspace
@@ -143,7 +144,9 @@ def _held_is_due(db: Db, channel_id: int, now: float) -> int:
         Delivery.held_by: Case(None, [(for_digest, HELD_BY_DIGEST)], Delivery.held_by),
         Delivery.due_at: now,
     }
-    return int(Delivery.update(changes).where(Delivery.id.in_(batch)).execute(db.peewee))
+    with db.transaction():
+        lock_channels(db, Channel.id == channel_id)
+        return int(Delivery.update(changes).where(Delivery.id.in_(batch)).execute(db.peewee))
 
 
 def waiting(db: Db, channel_id: int) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from peewee import Value, fn
 
 from overheard.db import digest_contents, folding, mutes, notice_contents, same_links
+from overheard.db.channel_locks import lock_channels, lock_channels_of
 from overheard.db.claim_candidates import candidates, chosen
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
@@ -226,19 +227,24 @@ def resume(db: Db, channel_id: int, held_until: float, *, now: float, lease: flo
     """Renew the claim that ends at ``held_until`` and return what it still holds; nothing if it ran out."""
     if held_until < now:
         return []  # another claim may have taken some of it, or is about to
-    rows = (
-        Delivery.update(lease_until=now + lease)
-        .where(Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until == held_until)
-        .returning(*CLAIMED)
-        .tuples()
-        .execute(db.peewee)
-    )
-    return _in_send_order(ClaimedDelivery(*row) for row in rows)
+    with db.transaction():
+        lock_channels(db, Channel.id == channel_id)
+        rows = (
+            Delivery.update(lease_until=now + lease)
+            .where(Delivery.channel == channel_id, Delivery.state == PENDING, Delivery.lease_until == held_until)
+            .returning(*CLAIMED)
+            .tuples()
+            .execute(db.peewee)
+        )
+        return _in_send_order(ClaimedDelivery(*row) for row in rows)
 
 
 def extend(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> bool:
     """Extend the lease of claimed deliveries; return True if the claim that ends at ``held_until`` still held any."""
-    return bool(Delivery.update(lease_until=until).where(_still_claimed(delivery_ids, held_until)).execute(db.peewee))
+    held = _still_claimed(delivery_ids, held_until)
+    with db.transaction():
+        lock_channels_of(db, held)
+        return bool(Delivery.update(lease_until=until).where(held).execute(db.peewee))
 
 
 def _still_claimed(delivery_ids: Sequence[str], held_until: float) -> Any:
@@ -299,10 +305,12 @@ def postpone(db: Db, delivery_id: str, held_until: float, until: float, reason: 
 
 def release(db: Db, delivery_ids: Sequence[str], held_until: float, until: float) -> None:
     """Give back what was claimed until ``held_until`` and not tried; it is due again at ``until``."""
+    held = _still_claimed(delivery_ids, held_until)
     with db.transaction():
+        lock_channels_of(db, held)
         released = (
             Delivery.update(due_at=until, lease_until=0, attempts=Delivery.attempts - 1)
-            .where(_still_claimed(delivery_ids, held_until))
+            .where(held)
             .returning(Delivery.id, Delivery.link, Delivery.attempts)
             .tuples()
             .execute(db.peewee)

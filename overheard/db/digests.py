@@ -5,6 +5,7 @@ from __future__ import annotations
 from peewee import fn
 
 from overheard import schedule
+from overheard.db.channel_locks import lock_channels
 from overheard.db.database import Db
 from overheard.db.deliveries import new_delivery_id
 from overheard.db.models import BUNDLED, DIGEST, HELD, PENDING, Channel, Delivery, Workspace
@@ -24,6 +25,7 @@ def compose(db: Db, workspace_id: int, period_end: float, now: float) -> list[in
     """
     channels = []
     with db.transaction():
+        lock_channels(db, Channel.workspace == workspace_id)
         held = (
             Delivery.select(Delivery.channel, fn.min(Delivery.created_at))
             .join(Channel, on=(Delivery.channel == Channel.id))

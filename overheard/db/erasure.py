@@ -18,6 +18,7 @@ import msgspec
 from peewee import fn
 
 from overheard.db import same_links, thread_titles
+from overheard.db.channel_locks import lock_channels_of
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import (
@@ -121,6 +122,7 @@ def _erase_rows(db: Db, keys: Sequence[Key]) -> ErasedCounts:
         if not item_ids:
             return ErasedCounts()
         mention_ids = Mention.select(Mention.id).where(Mention.item.in_(item_ids))
+        lock_channels_of(db, Delivery.mention.in_(mention_ids))
         bundled = Delivery.select(Delivery.bundle).where(Delivery.mention.in_(mention_ids), Delivery.state == BUNDLED)
         digests = [digest for (digest,) in bundled.distinct().tuples().execute(db.peewee)]
         _free_linked(db, mention_ids)

@@ -12,6 +12,7 @@ import msgspec
 from peewee import fn
 
 from overheard import folding
+from overheard.db.channel_locks import LOCK
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.delivery_conditions import OLDEST_FIRST, due, latest_lease, waiting
@@ -147,7 +148,7 @@ def _locked(db: Db, channel: Any, now: Any) -> Any:
         .join(Workspace, on=(Channel.workspace == Workspace.id))
         .where(Channel.id == channel, Channel.not_before <= now, Channel.disabled_at.is_null())
     )
-    return query if db.sqlite else query.for_update("FOR NO KEY UPDATE", of=Channel, skip_locked=True)
+    return query if db.sqlite else query.for_update(LOCK, of=Channel, skip_locked=True)
 
 
 @compiled

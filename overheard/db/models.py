@@ -151,11 +151,11 @@ class Gap(Table):
     found_at = DoubleField(index=True)
     state = TextField(default="open")
     filled_at = DoubleField(null=True)
-    first_number = BigIntegerField(null=True, column_name="next_number")
+    first_number = BigIntegerField(null=True)
     last_number = BigIntegerField(null=True)
 
     class Meta:
-        indexes = ((("state", "first_number"), False),)
+        indexes = ((("state", "last_number"), False),)
 
 
 # Which process fills the gaps of a source's feeds of one kind, all of them together: ``poll`` until ``lease_until``.

@@ -253,8 +253,8 @@ def test_an_unused_budget_is_free(db: Db) -> None:
 # -- spare tokens
 
 
-def test_only_a_token_that_would_be_lost_is_spare(db: Db) -> None:
-    one = limiter(db, per_minute=60, burst=3)
+def test_only_a_token_that_would_be_lost_is_spare(db: Db, clock: Clock) -> None:
+    one = limiter(Db(db.peewee, sqlite=db.sqlite, clock=clock), per_minute=60, burst=3)
     assert one.spare("reddit:x") == 0, "an unused budget is full"
     assert 0 < one.spare("reddit:x") <= 1 + 2 * TINY, "one is lost each period"
     for idle, spare in [(0.9, False), (0.2, True), (0.9, False), (3600, True), (0.0, False)]:

@@ -370,6 +370,33 @@ def test_an_item_erased_while_its_channel_sends_is_not_sent(
         clock.advance(100)
 
 
+def test_erasing_and_folding_never_wait_for_each_other_s_rows(world: World, db: Db, clock: Clock, race: Race) -> None:
+    """Both change many deliveries of several channels: without an order of their locks PostgreSQL ends one of them."""
+    pace = {"max_per_hour": 6}
+    acme = world.workspace("acme", channels={"a": "instant", "b": "instant", "c": "digest"}, pace=pace)
+    channels = [world.channel(acme, name) for name in "abc"]
+    for turn in range(ROUNDS):
+        items = [(world.item(1000 * turn + number), (acme,)) for number in range(1, 121)]
+        storing.store(db, world.matched(*items, poll=f"{turn}"), clock())
+        clock.advance(60)
+        stored = [item_id for (item_id,) in world.rows(StoredItem, "id")]
+
+        def claim(channel: int) -> None:
+            claimed = deliveries.claim(db, channel, now=clock(), limit=20, lease=60).deliveries
+            ids, until = [each.id for each in claimed], clock() + 60
+            deliveries.extend(db, ids, until, until + 1)
+            deliveries.resume(db, channel, until + 1, now=clock(), lease=62)
+            deliveries.release(db, ids, until + 2, clock())
+
+        race(
+            lambda: claim(channels[0]),
+            lambda: claim(channels[1]),
+            lambda stored=stored: erasure.erase_items(db, stored[::-2], clock()),
+            lambda: digests.compose(db, acme, clock(), clock()),
+        )
+        clock.advance(600)
+
+
 # -- an author
 
 

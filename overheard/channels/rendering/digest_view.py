@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from overheard.channels.rendering.day_bars import DayBar, day_bars
-from overheard.channels.rendering.digest_words import notes, period_text, summary_text
+from overheard.channels.rendering.digest_words import is_one_day, notes, period_text, summary_text
 from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.near_hit import near_hit
 from overheard.channels.rendering.places import shown_place
@@ -66,8 +66,9 @@ class QueryGroup(msgspec.Struct, frozen=True):
 class DigestView(msgspec.Struct, frozen=True):
     """A digest for people. ``heading`` is the workspace; ``period`` and ``summary`` are complete phrases.
 
-    ``notes``: further sentences about the numbers. ``days`` is empty for less than two days. Groups and their places
-    have the largest first, rows the newest; a mention of several queries is a row of the one that found least.
+    ``notes``: further sentences about the numbers. ``days`` is empty for a single day, also one from morning to
+    morning. Of the groups the query that found least comes first, as it says most; of their places the largest, of the
+    rows the newest. A mention of several queries is a row of the one that found least.
     ``unshown``: queries without rows of their own, and what they found. ``more``: mentions that no row shows.
     """
 
@@ -160,6 +161,7 @@ class _Versions:
         self._period = period_text(totals.since, totals.until, notice.timezone)
         self._summary = summary_text(totals, notice.timezone)
         self._notes = tuple(notes(totals))
+        self._days = () if is_one_day(totals, notice.timezone) else tuple(day_bars(totals.by_day))
 
     def version(self, rows: int, full: int, width: int) -> DigestView:
         """Return the version with so many rows, of which ``full`` have excerpts of ``width`` characters."""
@@ -170,14 +172,15 @@ class _Versions:
             by_query.setdefault(self._query_of[position], []).append(position)
         shown = Counter(query for position in chosen for query in self._newest_first[position].queries)
         totals = self._totals
-        queries = [*totals.by_query, *(query for query in by_query if query not in totals.by_query)]
+        rarest_first = sorted(totals.by_query, key=lambda query: totals.by_query[query])
+        queries = [*rarest_first, *(query for query in by_query if query not in totals.by_query)]
         unshown = [(query, count) for query, count in totals.by_query.items() if query not in by_query]
         return DigestView(
             heading=self._notice.name or self._notice.workspace,
             period=self._period,
             summary=self._summary,
             notes=self._notes,
-            days=tuple(day_bars(totals.by_day)) if rows else (),
+            days=self._days if rows else (),
             order=ORDER,
             groups=tuple(
                 self._group(query, by_query[query], shown[query], in_full, width)

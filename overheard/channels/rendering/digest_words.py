@@ -46,10 +46,21 @@ def notes(totals: Totals) -> Iterator[str]:
         yield f"{totals.muted:,} more {'is' if totals.muted == 1 else 'are'} muted, and not counted"
 
 
+def is_one_day(totals: Totals, timezone: str) -> bool:
+    """Return True for a period of at most a day: numbers of the parts of two days would say nothing."""
+    if totals.since is None or totals.until is None:
+        return False
+    return _span(totals.since, totals.until, timezone) <= DAY
+
+
+def _span(since: str, until: str, timezone: str) -> timedelta:
+    """Return the clock's difference: a day that begins and ends at 9:00 is a day, however many hours it had."""
+    return _local(until, timezone).replace(tzinfo=None) - _local(since, timezone).replace(tzinfo=None)
+
+
 def _before_text(since: str, until: str, timezone: str) -> str:
     """Return what the period before is called: ``the day before``, ``the week before``, ``the 3 days before``."""
-    # The clock's difference: a day that begins at 9:00 and ends at 9:00 is a day, however many hours it had.
-    span = _local(until, timezone).replace(tzinfo=None) - _local(since, timezone).replace(tzinfo=None)
+    span = _span(since, until, timezone)
     if span % DAY == timedelta():
         days = span // DAY
         return "the day before" if days == 1 else "the week before" if days == 7 else f"the {days} days before"

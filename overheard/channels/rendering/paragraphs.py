@@ -133,8 +133,8 @@ def _counted(name: str, count: int, markup: Markup) -> str:
 
 
 def _full_row(view: MentionView, markup: Markup) -> Paragraph:
-    """Return a mention below the names of its query and place, which are not repeated."""
-    small = SEPARATOR.join(map(markup.escape, (view.author, f"{view.age} ago, {view.time}")))
+    """Return a mention below the names of its query and place, which are not repeated; its age is a digest's."""
+    small = SEPARATOR.join(map(markup.escape, (view.author, view.time)))
     return mention_paragraph(view, markup)._replace(small=small)
 
 

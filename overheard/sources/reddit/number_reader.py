@@ -287,7 +287,8 @@ class NumberReader:
                 return
             item = items.get(found)
             until = (item.id, item.created_at) if item else (self._unread(found), self._now)
-            at.gaps.append((JUMP if self._has_jumped(found, until[1]) else HOLE, cursor.last, until))
+            if cursor.last is not None:  # else it has only begun, before the first of all
+                at.gaps.append((JUMP if self._has_jumped(found, until[1]) else HOLE, cursor.last, until))
 
     def _has_jumped(self, number: int, at: float) -> bool:
         """Return True if the numbers cannot have come so far in the time, at their pace."""

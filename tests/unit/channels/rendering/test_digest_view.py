@@ -54,11 +54,18 @@ def test_a_digest_is_headed_by_workspace_period_and_numbers(found: Any) -> None:
     assert view.period == "Thu 26 Nov 09:00 – Fri 27 Nov 09:00 (Europe/Berlin)"
     assert view.summary == "37 mentions, 12 more than the day before"
     assert view.notes == ("3 of them were sent at once, and not repeated here", "1 more is muted, and not counted")
+    assert view.days == (), "the parts of the two days say nothing"
+    assert view.order == "newest first"
+
+
+def test_a_digest_of_several_days_has_a_bar_for_each(found: Any) -> None:
+    by_day = (("2026-11-25", 0), ("2026-11-26", 30), ("2026-11-27", 7))
+    view = first(digest(found(37), since="2026-11-25T08:00:00.000Z", by_day=by_day))
     assert [(day.label, day.count, day.bar) for day in view.days] == [
+        ("Wed 25 Nov", 0, ""),
         ("Thu 26 Nov", 30, "█" * 10),
         ("Fri 27 Nov", 7, "██▍"),
     ]
-    assert view.order == "newest first"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,7 @@ def test_a_period_is_said_in_the_workspace_s_zone(
     assert view.days == ()
 
 
-def test_groups_are_by_query_then_place_with_the_newest_row_first(found: Any) -> None:
+def test_groups_are_by_query_the_rarest_first_then_by_place_with_the_newest_row_first(found: Any) -> None:
     mentions = [
         *found(1, "jobs", place="rust", title="Old job"),
         *found(2, "brand", place="python", title="Brand"),
@@ -98,9 +105,9 @@ def test_groups_are_by_query_then_place_with_the_newest_row_first(found: Any) ->
         for place in group.places
     ]
     assert shown == [
+        ("jobs", 2, 0, "r/rust", 2, ["Both", "Old job"]),
         ("brand", 4, 0, "r/python", 2, ["Brand", "Brand"]),
         ("brand", 4, 0, "r/linux", 1, ["Elsewhere"]),
-        ("jobs", 2, 0, "r/rust", 2, ["Both", "Old job"]),
     ]
     assert view.more == 0
 
@@ -171,7 +178,7 @@ def test_the_fullest_version_that_fits_is_rendered(found: Any) -> None:
 
 def test_the_days_of_a_long_period_are_shown_by_week(found: Any) -> None:
     by_day = tuple((f"2026-{10 + n // 30:02}-{n % 30 + 1:02}", 1) for n in range(60))
-    view = first(digest(found(60), by_day=by_day))
+    view = first(digest(found(60), by_day=by_day, since="2026-10-01T00:00:00.000Z"))
     assert [day.count for day in view.days] == [7] * 8 + [4]
     assert view.days[-1].share == 4 / 7
 
