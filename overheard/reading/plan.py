@@ -284,7 +284,7 @@ def _score(loads: Sequence[GroupLoad], rules: ReadingRules) -> float:
         return solved.cost(loads, solved.fewest(loads))
     chosen = solved.within(loads, rules.budget, freshest=rules.freshest, steps=solved.ROUGH_SOLVE_STEPS)
     rates = [max(load.rate, solved.QUIET_RATE) for load in loads]
-    # Numbers fill pages, however often they are asked for: it is no gain that they are read more often than was wanted.
+    # Numbers fill pages, however often they are asked for: more often than was wanted gains nothing.
     least = [rules.freshest if load.numbers else 0.0 for load in loads]
     ages = (rate * max(interval, wanted) for rate, interval, wanted in zip(rates, chosen, least, strict=True))
     # What cannot be afforded waits for longer and longer.
