@@ -59,6 +59,15 @@ OTHERS = """
 
 Teams, Google Chat, Matrix, Pushover and a hundred more get the text of a mail or its Markdown, by Apprise. Webhooks get
 JSON: see the README.
+
+## Repeats
+
+A message is sent at least once: if the answer to it is lost, by a crash or in the network, it is sent again with the
+same id. Signed webhooks carry the id, many mail programs show only one mail of two with the same Message-ID, and ntfy
+(2.16 and later) replaces the first notification. Slack, Discord's webhooks and Telegram have no field by which a
+repeat is known, so it is seen twice there. Only a lost answer does it, not a refusal or a full queue. Of several
+chats, topics or mailboxes of one channel, only those that did not accept the message get it again, as long as the
+process runs.
 """
 SHOWN_HEADERS = (
     "From", "To", "Subject", "Message-ID", "In-Reply-To", "References", "List-Id", "Auto-Submitted", "Precedence"

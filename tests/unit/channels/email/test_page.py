@@ -152,6 +152,7 @@ def test_a_digest_of_thousands_fits_and_says_what_it_leaves_out() -> None:
     page = mail_page(counted("digest", found), NOW)
     reader = assert_inert(page)
     assert page.subject.startswith("Acme: 3,000 mentions")
+    assert "3,000 mentions" in reader.shown, "the heading is the whole number"
     shown = len(set(reader.links))
     assert 30 < shown <= 100
     assert f"and {3000 - shown:,} more of brand" in reader.text
