@@ -203,11 +203,12 @@ class InProcessReddit:
         self._weights = list(accumulate(traffic.weights.values()))
         self._posts: dict[str, str] = {}
         self._held: list[tuple[float, str]] = []
-        self._next = dict.fromkeys(("posts", "comments"), self.began - HISTORY_SECONDS)
-        self._elsewhere = Elsewhere(self.began - HISTORY_SECONDS)
+        first = self.began - HISTORY_SECONDS
+        self._next = dict.fromkeys(("posts", "comments"), first)
+        self._elsewhere = Elsewhere(first)
         for name in self._names:
             self._posts[name] = self._store.add_post(
-                name, "hello", author="somebody", created=None, url=None, over_18=False, held=False
+                name, "hello", author="somebody", created=first, url=None, over_18=False, held=False
             )
 
     @contextmanager
