@@ -21,12 +21,13 @@ from overheard.reading.packing import (
     place,
     ranked,
 )
-from overheard.reading.paging import fewest_bound
+from overheard.reading.paging import fewest_bound, pages_by_number
 
 # What a feed that changes its group costs, about a request until its new group is read as one, has to be gained within
 # this time, and this share of the requests, or of the items' mean age, besides. Both are chosen, not measured.
 PAYBACK_SECONDS = 3600.0
 REPACK_GAIN = 0.05
+CATCH_UP_SECONDS = 660.0  # how long ago numbers were given out that a reading begins with; that of Reddit's posts
 HOT_GROUPS = (1, 2, 4, 8, 16)  # how many groups of the busiest feeds are considered
 ALIKE_FACTOR = 4.0  # feeds whose longest intervals differ by less may be read together; chosen, not measured
 
@@ -94,12 +95,13 @@ class ReadingPlan(msgspec.Struct, frozen=True):
 class Regrouping(NamedTuple):
     """A way to group feeds anew: by kind, what is read together as a listing, and what joins a reading by numbers.
 
-    ``loads``: of all groups after that.
+    ``loads``: of all groups after that. ``catching_up``: requests until numbers that begin to be read are at the head.
     """
 
     packings: Mapping[str, Packing]
     joining: Sequence[PackedFeed]
     loads: Sequence[GroupLoad]
+    catching_up: float = 0.0
 
 
 def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = True) -> ReadingPlan:
@@ -157,7 +159,8 @@ def _better_grouping(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Regro
     best, best_gain = None, 0.0
     for regrouping in _regroupings(listed, others, rules):
         gain = 1.0 - _score(regrouping.loads, rules) / now - REPACK_GAIN
-        gain -= _moved(regrouping.packings, group_of) / (rules.budget * PAYBACK_SECONDS)
+        cost = _moved(regrouping.packings, group_of) + regrouping.catching_up
+        gain -= cost / (rules.budget * PAYBACK_SECONDS)
         if gain > best_gain:
             best, best_gain = regrouping, gain
     return best
@@ -196,9 +199,10 @@ def _joining(
     loads = [_load([*already, *joining], numbers), *_loads(packings)]
     loads += [group.load for group in others if group not in numbered]
     rest = [group for group in listed if group.kind != kind]
-    yield Regrouping(packings, joining, [*loads, *(group.load for group in rest)])
+    catching_up = 0.0 if numbered else pages_by_number(numbers * CATCH_UP_SECONDS)
+    yield Regrouping(packings, joining, [*loads, *(group.load for group in rest)], catching_up)
     for anew in _all_anew(rest, rules):
-        yield Regrouping({**packings, **anew}, joining, [*loads, *_loads(anew)])
+        yield Regrouping({**packings, **anew}, joining, [*loads, *_loads(anew)], catching_up)
 
 
 def _packings(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Mapping[str, Packing]]:

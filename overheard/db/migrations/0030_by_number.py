@@ -1,4 +1,4 @@
-"""Many feeds of a source whose items have numbers can be read together by these; gaps are filled from the newest down."""
+"""Many feeds of a source whose items have numbers can be read together by these. Gaps are filled from the top down."""
 
 
 def up(migrator, db):
