@@ -28,6 +28,7 @@ from overheard.reading.paging import fewest_bound, pages_by_number
 PAYBACK_SECONDS = 3600.0
 REPACK_GAIN = 0.05
 CATCH_UP_SECONDS = 660.0  # how long ago numbers were given out that a reading begins with; that of Reddit's posts
+CATCH_UP_MAX_SECONDS = 600.0  # until the head is reached; chosen, not measured
 HOT_GROUPS = (1, 2, 4, 8, 16)  # how many groups of the busiest feeds are considered
 ALIKE_FACTOR = 4.0  # feeds whose longest intervals differ by less may be read together; chosen, not measured
 
@@ -159,11 +160,19 @@ def _better_grouping(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Regro
     best, best_gain = None, 0.0
     for regrouping in _regroupings(listed, others, rules):
         gain = 1.0 - _score(regrouping.loads, rules) / now - REPACK_GAIN
+        if regrouping.catching_up and not _catches_up(regrouping, rules):
+            continue
         cost = _moved(regrouping.packings, group_of) + regrouping.catching_up
         gain -= cost / (rules.budget * PAYBACK_SECONDS)
         if gain > best_gain:
             best, best_gain = regrouping, gain
     return best
+
+
+def _catches_up(regrouping: Regrouping, rules: ReadingRules) -> bool:
+    """Return True if numbers that begin to be read are soon at the head, with what all else leaves of the budget."""
+    spare = rules.budget - solved.cost(regrouping.loads, solved.fewest(regrouping.loads))
+    return regrouping.catching_up < spare * CATCH_UP_MAX_SECONDS
 
 
 def _regroupings(
