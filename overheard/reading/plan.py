@@ -160,8 +160,6 @@ def _better_grouping(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Regro
     best, best_gain = None, 0.0
     for regrouping in _regroupings(listed, others, rules):
         gain = 1.0 - _score(regrouping.loads, rules) / now - REPACK_GAIN
-        if regrouping.catching_up and not _catches_up(regrouping, rules):
-            continue
         cost = _moved(regrouping.packings, group_of) + regrouping.catching_up
         gain -= cost / (rules.budget * PAYBACK_SECONDS)
         if gain > best_gain:
@@ -169,10 +167,9 @@ def _better_grouping(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Regro
     return best
 
 
-def _catches_up(regrouping: Regrouping, rules: ReadingRules) -> bool:
+def _catches_up(requests: float, loads: Sequence[GroupLoad], rules: ReadingRules) -> bool:
     """Return True if numbers that begin to be read are soon at the head, with what all else leaves of the budget."""
-    spare = rules.budget - solved.cost(regrouping.loads, solved.fewest(regrouping.loads))
-    return regrouping.catching_up < spare * CATCH_UP_MAX_SECONDS
+    return requests < (rules.budget - solved.cost(loads, solved.fewest(loads))) * CATCH_UP_MAX_SECONDS
 
 
 def _regroupings(
@@ -209,7 +206,10 @@ def _joining(
     loads += [group.load for group in others if group not in numbered]
     rest = [group for group in listed if group.kind != kind]
     catching_up = 0.0 if numbered else pages_by_number(numbers * CATCH_UP_SECONDS)
-    yield Regrouping(packings, joining, [*loads, *(group.load for group in rest)], catching_up)
+    as_now = [*loads, *(group.load for group in rest)]
+    if catching_up and not _catches_up(catching_up, as_now, rules):
+        return
+    yield Regrouping(packings, joining, as_now, catching_up)
     for anew in _all_anew(rest, rules):
         yield Regrouping({**packings, **anew}, joining, [*loads, *_loads(anew)], catching_up)
 
