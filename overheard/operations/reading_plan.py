@@ -23,6 +23,7 @@ from overheard.sources.registry import SOURCES
 PLANNED_FRACTION = 0.95
 # A workspace that is due less often is served by a reading when it is due; until then its feeds may be this old.
 LONGEST_SECONDS = 3600.0
+NUMBERS_PER_ITEM = 1.05  # until the pace of a source's numbers is known
 NEW_FEED_RATE = 0.001  # items a second, until a first reading tells
 
 
@@ -163,7 +164,8 @@ def _numbers(source: str, kind: str, feeds: Iterable[FeedState], paces: Mapping[
     everything = [feed for feed in feeds if feed.place == ALL]
     if SOURCES[source].numbered_size is None or not (everything or any(feed.bin == BY_NUMBER_BIN for feed in feeds)):
         return 0.0
-    return paces.get(kind) or max((feed.rate or 0.0 for feed in everything), default=0.0) or NEW_FEED_RATE
+    rate = max((feed.rate or 0.0 for feed in everything), default=0.0)
+    return paces.get(kind) or NUMBERS_PER_ITEM * rate or NEW_FEED_RATE
 
 
 def _is_alone(feed: FeedState) -> bool:

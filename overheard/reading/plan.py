@@ -117,7 +117,7 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
         GroupPlan(group, interval, load.rate, load.requests_per_second(interval))
         for group, load, interval in zip(groups, loads, chosen, strict=True)
     )
-    better = _better_grouping(groups, rules) if repack else None
+    better = _better_grouping(groups, rules) if repack and groups else None
     return ReadingPlan(
         groups=planned,
         bound=_bound(groups, rules.room),

@@ -255,3 +255,8 @@ def test_subreddits_join_a_reading_of_all_that_takes_place_anyway() -> None:
     made = plan([everything, *groups], ReadingRules(ROOM, 1.3, 15.0, numbers={"posts": 17.0}))
     assert len(made.by_number) == 400
     assert 5000 not in made.by_number, "it is there already"
+
+
+def test_without_groups_there_is_nothing_to_group_anew() -> None:
+    made = plan([], ReadingRules(ROOM, 1.0, 15.0, numbers={"posts": 17.0}))
+    assert (made.groups, made.packing, made.by_number) == ((), {}, frozenset())

@@ -35,9 +35,13 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
 from overheard.permits import Slot, permit_for
 from overheard.workspaces import WorkspaceSpec
+from producers.due_work import DueWork
 from producers.gauges import SystemGauges
 from producers.reports import WorkspaceReports
+from producers.sweeps import Sweeps
 from producers.tick import Ticker
+from producers.tick_steps import TickStep, counted, uncounted
+from producers.tidying import Tidying
 from tests.messages.day.receivers import Received, Receivers
 
 POLL_SECONDS = 30.0  # between two readings of what is new
@@ -165,16 +169,20 @@ def _ticker(config: Config, db: Db, clock: Clock, metrics: ProcessMetrics, bus: 
     gauges = SystemGauges(
         db=db, inspect_queues=lambda: ([], PublicQueueDepths(0, 0)), config=config, clock=clock, metrics=metrics
     )
-    return Ticker(
-        db=db,
-        events=bus,  # type: ignore[arg-type]
-        sender=bus,  # type: ignore[arg-type]
-        collect_dead_letters=lambda: 0,
-        waiting=lambda: 0,
-        clock=clock,
-        settings=config.tick,
-        ages=configured_ages(config.retention),
-        metrics=metrics,
-        gauges=gauges,
-        reports=WorkspaceReports(db=db, send=bus.send, clock=clock),
+    parts: dict[str, Any] = {"db": db, "clock": clock}
+    due = DueWork(events=bus, settings=config.tick, **parts)
+    sweeps = Sweeps(events=bus, sender=bus, waiting=lambda: 0, settings=config.tick, **parts)  # type: ignore[arg-type]
+    ages = configured_ages(config.retention)
+    tidying = Tidying(every=config.tick.sweep_after, collect=lambda: 0, ages=ages, metrics=metrics, **parts)
+    reports = WorkspaceReports(send=bus.send, **parts)
+    steps = (
+        TickStep("check_queues", uncounted(sweeps.check_queues)),
+        TickStep("due", due.workspaces),
+        TickStep("digests", due.digests),
+        TickStep("sweep_demands", sweeps.demands),
+        TickStep("sweep_digests", counted("swept_digests", sweeps.digests)),
+        TickStep("sweep_channels", counted("swept_channels", sweeps.channels)),
+        TickStep("report", counted("reports", reports.step)),
+        TickStep("prune", counted("pruned", tidying.prune)),
     )
+    return Ticker(steps, db=db, clock=clock, settings=config.tick, metrics=metrics, gauges=gauges)

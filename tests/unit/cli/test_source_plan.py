@@ -32,7 +32,10 @@ def test_all_of_reddit_is_read_by_the_items_numbers(run: Run, running: RunningPr
     assert totals["planned_per_minute"] <= totals["budget_per_minute"]
 
 
-def test_what_the_budget_cannot_afford_is_named(run: Run, running: RunningProcess) -> None:
+def test_what_the_budget_cannot_afford_is_named(
+    run: Run, running: RunningProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERHEARD_LIMITS__BUDGET_PERCENT", "200")  # one workspace may take it all
     run("workspace", "add", "big", "--query", "x", "--subreddit", "all")
     set_rate(running, "posts", 17.0)
     assert "leave them out" not in run("source", "plan").output
