@@ -287,8 +287,7 @@ class NumberReader:
                 return
             item = items.get(found)
             until = (item.id, item.created_at) if item else (self._unread(found), self._now)
-            if cursor.last is not None:  # else it has only begun, before the first of all
-                at.gaps.append((JUMP if self._has_jumped(found, until[1]) else HOLE, cursor.last, until))
+            at.gaps.append((JUMP if self._has_jumped(found, until[1]) else HOLE, cursor.last, until))
 
     def _has_jumped(self, number: int, at: float) -> bool:
         """Return True if the numbers cannot have come so far in the time, at their pace."""
@@ -388,11 +387,11 @@ class NumberReader:
 
     def _pace(self, *, behind: bool) -> float | None:
         """Return how many numbers a second are given out; the cursor learns that only while the head is reached."""
-        at = self._at
+        at, pace = self._at, self._at.cursor.pace
         seconds = self._last_at - at.from_at if at.from_at else 0.0
         if behind and at.from_number and PACE_LEAST_SECONDS <= seconds < LAG_SECONDS:
-            return (at.cursor.next - at.from_number) / seconds
-        return at.cursor.pace or None
+            pace = (at.cursor.next - at.from_number) / seconds
+        return pace if pace > 0.0 else None  # not where the numbers fell back
 
     def _page(self, items: tuple[Item, ...], *, complete: bool = False, ended: bool = False) -> Page:
         at = self._at
