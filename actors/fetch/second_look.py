@@ -29,7 +29,7 @@ log = get_logger(__name__)
 LOOK_TURN_SECONDS = 2.0
 LOOK_PAUSE_SECONDS = 0.5  # between two turns: other messages come first
 NO_SPARE_PAUSE_SECONDS = 15.0  # while there is no spare token
-LOOK_MAX_SECONDS = 300.0  # for the first page, and for all others: then it is given up, and a later one reads as far
+LOOK_MAX_SECONDS = 300.0  # for the first page, and for all others: then it is given up, and another one reads as far
 
 
 class SecondLook:
@@ -45,8 +45,8 @@ class SecondLook:
         """Read pages back to ``back_to``, or to the listing's end.
 
         The look counts when all of its parts are stored; one that fails, or is given up, moves nothing, so the next one
-        reads back as far. After a passing fault that may be asked for at once, unless the source is failing. Return
-        Later to read on in another turn.
+        reads back as far. After a passing fault, or for want of spare tokens, that may be asked for at once, unless the
+        source is failing: meanwhile the listing loses what is to be read. Return Later to read on in another turn.
         """
         until = self.clock() + LOOK_TURN_SECONDS
         poll = self._poll(message)
@@ -89,8 +89,10 @@ class SecondLook:
         done = page.position is None or poll.progress.pages >= self.reader.rules.max_pages
         self.reader.send_page(poll, page, poll.look() if done else None)
         if done:
-            self.metrics.second_looks.labels(poll.group.source, "done").inc()
-            log.info("second look read", **poll.log_fields)
+            # Short: the listing's depth, or [fetch] max_pages, ended it. It counts, as another one would see no more.
+            outcome = "done" if page.complete else "short"
+            self.metrics.second_looks.labels(poll.group.source, outcome).inc()
+            log.info("second look read", **poll.log_fields, outcome=outcome)
         return done
 
     def _wait(self, message: FetchWorkspace, poll: GroupPoll, wait: BudgetExhausted) -> Later | None:
@@ -98,6 +100,7 @@ class SecondLook:
         if wait.slot is not None:
             return Later.for_slot(wait, resumed)
         if self.clock() - poll.progress.read_at > LOOK_MAX_SECONDS:
+            second_looks.ask_again(self.db, poll.group.id)
             return self._given_up(poll, "skipped")
         return Later(NO_SPARE_PAUSE_SECONDS, resumed)
 

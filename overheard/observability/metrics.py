@@ -174,11 +174,12 @@ class ProcessMetrics(MetricCatalogue):
         )
         self.second_looks = counter(
             "second_looks_total",
-            "Second looks at the listings of a group; outcome is done, skipped (for want of spare budget: again for "
-            "each [fetch] look_back that passes without one) or failed.",
+            "Second looks at the listings of a group; outcome is done, short (the listing, or [fetch] max_pages, ended "
+            "before the time it was to reach), skipped (for want of spare budget: again for each [fetch] look_back "
+            "that passes without one) or failed.",
             "fetch, tick",
             source=("reddit",),
-            outcome=("done", "skipped", "failed"),
+            outcome=("done", "short", "skipped", "failed"),
         )
         self.gaps_filled = counter(
             "gaps_filled_total", "Gaps whose items were all looked up and stored.", "store", source=("reddit",)

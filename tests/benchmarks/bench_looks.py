@@ -159,7 +159,7 @@ def measured(scene: LookScene, look_back: str) -> Outcome:
             in_place_lost=len(lost & reddit.in_place),
             gaps=len(gaps.listing(world.db, limit=100_000)),
             requests=len(reddit.requested_at) / minutes,
-            done=_looks(world, "done"),
+            done=_looks(world, "done") + _looks(world, "short"),
             skipped=_looks(world, "skipped"),
         )
 

@@ -145,7 +145,8 @@ def _one() -> DashboardRow:
             "Gaps and second looks, last hour",
             "Readings that could not reach back to the previous one, by reason; filled: gaps whose items were all "
             "looked up since; lost: gaps given up; open: the others, and the requests that are left to fill them. And "
-            "second looks: done, skipped for want of spare budget, or failed.",
+            "second looks: done, short of what they were to reach because the listing ended, skipped for want of spare "
+            "budget, or failed.",
             "short",
             (
                 increase("overheard_coverage_gaps_total", "1h", by="reason", where=ONE),

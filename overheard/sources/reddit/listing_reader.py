@@ -24,7 +24,7 @@ by dates alone it looks like the end of the new items. The same ends the first r
 joined: what is remembered of the group may be far behind what is new in busier feeds.
 
 A second look has nothing to meet, either: it ends with the first page whose last quarter is older than ``back_to``, or
-with the listing. Nothing rests on where it ends.
+with the listing. It is incomplete if the listing ends first at its maximum depth.
 
 If the listing ends first, the reading has reached either the listing's real end or only its maximum depth. The pages
 alone do not show which: items posted while a reading waits between two pages push as many out at the bottom. So before
@@ -136,12 +136,14 @@ class ListingReader:
         previous = set(at.page)
         new = tuple(item for item in items if item.id not in previous)
         if self._back_to:
-            complete = after is None or self._is_far_enough(items)
+            complete = self._is_far_enough(items)
         else:
             complete = self._meets(items, cut=after is None and len(items) < self._page_size)
         self._remember(items, new)
         short = after is None and not self._deep()
-        whole = short and not at.after  # one page holds everything: nothing can have arrived between two pages
+        # One page holds everything: nothing can have arrived between two pages. A look does not ask for the newest page
+        # once more.
+        whole = short and (not at.after or self._back_to > 0.0)
         at.after = after or ""
         return self._page(new, complete=complete or whole, ended=after is None and not short)
 

@@ -182,6 +182,27 @@ def test_a_listing_that_ends_before_leaves_no_gap(looks: Looks, db: Db) -> None:
     assert Gap.select().count(db.peewee) == 1, "only the poll says that it could not read everything"
 
 
+@pytest.mark.parametrize("max_pages", [10, 3])
+def test_a_look_that_ends_before_its_date_is_counted_as_short(looks: Looks, metric: Metric, max_pages: int) -> None:
+    looks.fetcher.second_look.reader.rules = FetchSettings(max_pages=max_pages)
+    looks.run(looks.look(back=100))
+    assert metric("second_looks_total", source="reddit", outcome="short") == 0
+    looks.posts(500)
+    looks.run(looks.look(back=4_000))
+    assert looks.row()["looked_at"] == looks.clock(), "the next one would see no more of it"
+    assert metric("second_looks_total", source="reddit", outcome="short") == 1
+    assert metric("second_looks_total", source="reddit", outcome="done") == 1
+
+
+def test_a_look_at_a_whole_listing_is_not_short(looks: Looks, metric: Metric) -> None:
+    looks.listing.items = looks.listing.items[:41]
+    looks.listing.pages = 0
+    looks.run(looks.look(back=90_000))
+    assert looks.listing.pages == 5, "the newest page is not read again"
+    assert metric("second_looks_total", source="reddit", outcome="short") == 0
+    assert metric("second_looks_total", source="reddit", outcome="done") == 1
+
+
 def test_a_look_that_waits_for_spare_tokens_goes_on_where_it_was(looks: Looks, metric: Metric) -> None:
     name, began = looks.restored(300), looks.clock()
     looks.listing.pages = 0
@@ -201,13 +222,14 @@ def test_a_look_that_waits_for_spare_tokens_goes_on_where_it_was(looks: Looks, m
 def test_a_look_without_spare_tokens_is_given_up_and_the_next_one_reads_as_far(
     looks: Looks, metric: Metric, db: Db
 ) -> None:
+    FeedGroup.update(look_asked_at=looks.clock()).execute(db.peewee)
     before = looks.row()
     outcome = looks.run(looks.look(), SpareTokens(1))
     while isinstance(outcome, Later) and isinstance(outcome.message, FetchWorkspace):
         looks.clock.advance(outcome.delay)
         assert looks.clock() < 1e10
         outcome = looks.run(outcome.message, SpareTokens(0))
-    assert looks.row() == before
+    assert looks.row() == before | {"look_asked_at": 0.0}, "another one may be asked for at once"
     assert metric("second_looks_total", source="reddit", outcome="skipped") == 1
     assert not Poll.select().where(Poll.id.startswith("look-")).exists(db.peewee)
     assert LOOK_MAX_SECONDS > 2 * NO_SPARE_PAUSE_SECONDS

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from overheard.config import Config
 from overheard.db import feeds, groups, reading, source_health
 from overheard.db.budgets import DatabaseLimiter
-from overheard.db.database import Db
+from overheard.db.database import Db, open_database
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
@@ -409,21 +409,24 @@ def test_what_second_looks_would_take_is_planned_for(world: World, db: Db, clock
 
 
 def test_readings_that_wait_for_their_slots_are_as_many_as_the_next_step_can_serve(
-    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+    world: World, db: Db, sqlite_url: str, clock: Clock, asked: list[FetchWorkspace]
 ) -> None:
+    at_clock = open_database(sqlite_url, clock)  # slots are given out by the database's clock
     world.workspace(subreddits=[f"sub{number}" for number in range(40)])
     was_read(db, clock)
     clock.advance(400)
-    own = planner(db, clock, asked, group_size=1)
+    own = planner(at_clock, clock, asked, group_size=1)
     budget = SOURCES["reddit"].budget(own.config)
     assert budget is not None
-    limiter = DatabaseLimiter(db, {"reddit": rate_of(budget)})
-    while limiter.reserve(budget.key, patient=True).delay < 3.0:
-        pass
-    own.step()
-    assert 1 <= len(asked) <= 2, "of five seconds, three are taken"
-    asked.clear()
-    limiter.block(budget.key, 60)
-    clock.advance(LOST_SECONDS)
-    own.step()
-    assert asked == [], "nothing can be read before the end of the block"
+    limiter = DatabaseLimiter(at_clock, {"reddit": rate_of(budget)})
+    with at_clock.session():
+        while limiter.reserve(budget.key, patient=True).delay < 3.0:
+            pass
+        own.step()
+        assert 1 <= len(asked) <= 2, "of five seconds, three are taken"
+        asked.clear()
+        clock.advance(LOST_SECONDS)
+        limiter.block(budget.key, 60)
+        own.step()
+        assert asked == [], "nothing can be read before the end of the block"
+    at_clock.release()
