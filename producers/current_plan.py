@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -78,19 +78,33 @@ class PlanMaker:
         self._repack_seconds = REPACK_FIRST_SECONDS
         self._interests = -1
         self._longest: Mapping[int, float] = {}
+        self._unplanned: frozenset[int] = frozenset()
+        self._new_groups = False
 
     def current(self, now: float) -> CurrentPlan:
-        """Return the plan; make it again if it is old, or if what is watched has changed. Raises Unavailable."""
+        """Return the plan; make it again if it is old, or if what is watched or the groups have changed.
+
+        Raises Unavailable.
+        """
         interests = reading.interests(self.db)
         changed = interests != self._interests
-        if self._current is None or changed or now - self._made_at >= PLAN_SECONDS:
+        if self._current is None or changed or self._new_groups or now - self._made_at >= PLAN_SECONDS:
             if changed:
                 self._longest = reading_plan.longest_intervals(self.db, self.source, now)
                 self._interests = interests
             made = self._make(now)
             self._show(made)
-            self._current, self._made_at = CurrentPlan.of(made), now
+            self._current, self._made_at, self._new_groups = CurrentPlan.of(made), now, False
         return self._current
+
+    def notice(self, group_ids: Iterable[int]) -> None:
+        """Have the next step make the plan again if it has no pace for one of the groups, and that is new.
+
+        Such a group was divided from another one, or made for a new watch. Other groups without a pace are not watched.
+        """
+        unplanned = frozenset(group_ids) - (self._current.paces.keys() if self._current is not None else set())
+        self._new_groups |= not unplanned <= self._unplanned
+        self._unplanned = unplanned
 
     def _make(self, now: float) -> SourcePlan:
         made = self._planned(now, repack=False)

@@ -116,7 +116,9 @@ class ReadingPlanner:
         """
         waiting = 0.0
         due: list[tuple[float, GroupState, float]] = []  # how urgent, group, pages
-        for state in reading.free_groups(self.db, source, now):
+        free = reading.free_groups(self.db, source, now)
+        self._plans[source].notice(state.id for state in free)
+        for state in free:
             pace = plan.paces.get(state.id)
             if pace is None or state.retry_at > now:
                 continue

@@ -293,6 +293,49 @@ def test_a_reading_that_left_a_backlog_is_followed_at_once(world: World, db: Db,
     assert step() == [], "it has caught up"
 
 
+def test_a_group_that_is_made_after_the_plan_is_read_as_often_as_its_workspace_wants(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    world.workspace(every="15s", subreddits=["a", "b"])
+    shared = world.group("a").id
+    Feed.update(group=shared).execute(db.peewee)
+    own = planner(db, clock, asked)
+    was_read(db, clock)
+    own.step()
+    [group] = groups.load(db, [shared])
+    divided = groups.divide(db, group, [world.feed("b").id], poll=None)
+    was_read(db, clock)
+    for _ in range(3):
+        clock.advance(5)
+        own.step()
+    assert {message.group_id for message in asked} == {shared, divided}
+
+
+def test_a_group_that_is_not_watched_has_the_plan_made_once(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.workspace(every="1h", subreddits=["a"])
+    world.workspace("bolt", every="1h", subreddits=["b"])
+    was_read(db, clock)
+    Workspace.update(active=False).where(Workspace.slug == "bolt").execute(db.peewee)
+    plans: list[float] = []
+    make = reading_plan.source_plan
+
+    def made(*args: Any, now: float, **options: Any) -> reading_plan.SourcePlan:
+        plans.append(now)
+        return make(*args, now=now, **options)
+
+    own = planner(db, clock, asked)
+    own.step()
+    clock.advance(5)
+    own.step()
+    monkeypatch.setattr(reading_plan, "source_plan", made)
+    for _ in range(4):
+        clock.advance(5)
+        own.step()
+    assert plans == [], "until the plan is old"
+
+
 def was_looked_at(db: Db, clock: Clock, *, seconds_ago: float = 0.0) -> None:
     FeedGroup.update(looked_at=clock() - seconds_ago, look_asked_at=0).execute(db.peewee)
 
