@@ -81,7 +81,8 @@ class Fetcher:
         2. A poll that was waiting for the budget resumes where it stopped.
         3. A group is read back to its cursor. Of a refused group the source is asked which places are bad
            (``place_checks``), or it is divided until the refused feed stands alone; only the bad ones back off. A group
-           with more new items than its source lists is divided too.
+           with more new items than its source lists is divided too, unless it was just read too late and its items
+           have numbers: then what is missing is a gap.
         4. A transient error of the source postpones the group for all workspaces; one message comes back for it. So
            an outage of any length leaves one message per group, and none becomes a dead letter.
         5. If a feed is being read by a poll that began before ``fresh_since``, an on-demand message checks again soon.

@@ -10,6 +10,7 @@ from overheard.config import FetchSettings
 from overheard.db.groups import FeedRow, Group
 from overheard.errors import RetryableError
 from overheard.items import ALL
+from overheard.reading.paging import MOST_EXPECTED_ITEMS
 from overheard.sources import GroupLimit
 
 # Of [fetch] max_pages: a group that needed no more may double. Twice the feeds need about twice the pages, so a busier
@@ -56,6 +57,14 @@ def overflow_feeds(group: Group, limit: GroupLimit) -> list[FeedRow]:
     lengths = accumulate(len(feed.place) + 1 for feed in group.feeds)
     fit = sum(_fits(length, limit) for length in lengths)
     return list(group.feeds[min(max(fit, 1), limit.places) :])
+
+
+def is_overdue(group: Group, seconds: float) -> bool:
+    """Return True if, by the feeds' rates, a listing could not hold what is new after ``seconds``.
+
+    Then the group overflows because it was read too late. It is not too large for its plan.
+    """
+    return sum(feed.rate or 0.0 for feed in group.feeds) * seconds > MOST_EXPECTED_ITEMS
 
 
 def halves(group: Group, load: Mapping[str, int]) -> tuple[list[FeedRow], list[FeedRow]]:

@@ -43,6 +43,11 @@ class GroupPoll(msgspec.Struct):
             "pages": self.progress.pages,
         }
 
+    @property
+    def seconds_since_last(self) -> float:
+        """Return the time between the last reading and this one."""
+        return max(self.progress.read_at - self.group.read_at, 0.0)
+
     def request(self) -> ReadRequest:
         """Return the request for the next page."""
         group = self.group
@@ -101,7 +106,10 @@ class GroupPoll(msgspec.Struct):
         if page.load_seconds is not None:
             return page.load_seconds
         if self.group.cursor is not None:
-            return max(self.progress.read_at - self.group.read_at, 0.0)
+            until = page.unread.until if page.unread is not None else None
+            # Behind a gap, the items read are those of the time since the gap ends.
+            covered = max(self.progress.read_at - until[1], 0.0) if until is not None else math.inf
+            return min(self.seconds_since_last, covered)
         # Less than a page is all that the feeds have: their oldest item says nothing about how often new ones come.
         least = FIRST_READING_SECONDS if self._items < FULL_PAGE_ITEMS else 0.0
         return max(self.progress.read_at - self._oldest_at, least)

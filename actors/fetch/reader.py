@@ -24,9 +24,9 @@ from overheard.messages import GapBounds, PollTarget
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sending import Send
-from overheard.sources import Page, RequestTokens, Source
+from overheard.sources import ListingGap, Page, RequestTokens, Source
 from overheard.sources.logged_items import log_read
-from overheard.sources.registry import is_internal
+from overheard.sources.registry import is_internal, source_type
 
 log = get_logger(__name__)
 
@@ -81,8 +81,7 @@ class Reader:
             poll.record_page(page, self.clock())
             poll.record_items(page.items)
             done = page.complete or page.position is None or poll.progress.pages >= self.rules.max_pages
-            # A single feed cannot be divided: what its listing no longer holds is a gap, which the target records.
-            overflow = done and page.unread is not None and len(poll.group.feeds) > 1
+            overflow = done and page.unread is not None and self._is_to_be_divided(poll, page.unread)
             self.send_page(poll, page, self._target(poll, page) if done and not overflow else None)
             if page.changed:
                 early = self.clock() - EARLY_FRACTION * self.recheck_within
@@ -93,6 +92,17 @@ class Reader:
                 if overflow:
                     return ListingOverflow(page.load)
                 return Backlog() if page.behind else None
+
+    def _is_to_be_divided(self, poll: GroupPoll, unread: ListingGap) -> bool:
+        """Return False if what was not read is a gap, which the target records.
+
+        It is one of a single feed, and of a group that was read too late (after an outage, for example): reading its
+        halves from the top would delay all other groups in turn. The gap is filled by number, once for all groups.
+        """
+        numbered = source_type(poll.group.source).numbered_size is not None
+        bounded = unread.since is not None and unread.until is not None
+        fillable = numbered and bounded and planning.is_overdue(poll.group, poll.seconds_since_last)
+        return len(poll.group.feeds) > 1 and not fillable
 
     def page(self, poll: GroupPoll, budget: RequestTokens) -> Page | ReadFailure:
         """Return the next page, or why there is none. Record source health: monitoring has no other view of it."""

@@ -8,7 +8,8 @@ never read counts as read when it was first watched: older items are not new. Th
 machines, so their clocks have to agree to less than the time between two readings.
 
 A group is divided when its source refuses it (one of the feeds is the reason) and when it has more new items than the
-source lists: both parts keep the cursor. Feeds that no active workspace watches are split off in the same way.
+source lists, unless it was just read too late and what it missed can be looked up by number: both parts keep the
+cursor. Feeds that no active workspace watches are split off in the same way.
 
 Where a source's items have numbers, one group of a kind may be read by these. All feeds of BY_NUMBER_BIN join it, each
 group after its next reading, by the same rule.
@@ -35,7 +36,7 @@ from overheard.sources.registry import source_type
 
 
 class FeedRow(msgspec.Struct, frozen=True):
-    """A feed as fetch needs it. ``failures`` counts refusals in a row; ``bin``: see ``models.Feed``."""
+    """A feed as fetch needs it. ``failures`` counts refusals in a row; ``bin`` and ``rate``: see ``models.Feed``."""
 
     id: int
     kind: FeedKind
@@ -44,6 +45,7 @@ class FeedRow(msgspec.Struct, frozen=True):
     source: str
     group_id: int
     bin: int | None = None
+    rate: float | None = None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ class Group(msgspec.Struct, frozen=True):
 # reading for the workspaces that waited for it. The stored text is older than the constant's name.
 FREE_UNREAD = "given up"
 
-FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin)
+FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin, Feed.rate)
 COLUMNS = (*(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-2]), FeedGroup.by_number)
 
 

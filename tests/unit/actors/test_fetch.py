@@ -1094,6 +1094,34 @@ def test_a_group_with_more_new_items_than_a_listing_holds_is_divided(
     assert {newest(world, name) is not None for name in names} == {True}
 
 
+def test_a_group_that_was_read_too_late_leaves_a_gap_of_all_its_feeds_and_stays_whole(
+    world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
+) -> None:
+    """After an outage all groups are late: reading halves from the top would make them ever later."""
+    names = [f"sub{number}" for number in range(8)]
+    acme = world.workspace(subreddits=names)
+    before = [name for _ in range(5) for subreddit in names for name in post(1, subreddit)]
+    stage.run(acme)
+    stage.clock.advance(7200)
+    news = [name for _ in range(25) for subreddit in names for name in post(1, subreddit)]
+    reddit.requests.clear()
+    assert stage.run(acme) == news[:-101:-1]
+    assert len(reddit.requests) == 10
+    gaps_left = world.rows(Gap, "reason", "from_item", "to_item")
+    assert [reason for reason, *_ in gaps_left] == ["horizon"] * 8
+    assert {since for _, since, _ in gaps_left} == {before[-1]}
+    assert {until for *_, until in gaps_left} <= {*news[100:120]}
+    assert len({world.group(name).id for name in names}) == 1
+    # The rates count what was read for the time that it covers: the next reading is planned in time.
+    assert sum(rate for (rate,) in world.rows(Feed, "rate")) == pytest.approx(1.0, rel=0.3)
+    stage.clock.advance(300)
+    more = post(3, "sub1")
+    reddit.requests.clear()
+    assert stage.run(acme)[:3] == more
+    assert len(reddit.requests) == 1
+    assert len(world.rows(Gap)) == 8
+
+
 def test_a_busy_feed_is_separated_from_quiet_ones(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
