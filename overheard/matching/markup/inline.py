@@ -17,6 +17,7 @@ from overheard.matching.markup.links import (
     REFERENCE,
     TAIL,
     bare_address,
+    has_nested_label,
     normal_label,
 )
 from overheard.matching.markup.mask import ENTITY, ESCAPE, Mask
@@ -185,6 +186,8 @@ class Inline:
             return 0
         reference = REFERENCE.match(text, end, self._end)
         label = reference["label"] if reference else ""
+        if reference is None and text.startswith("[", end, self._end) and has_nested_label(text, end, self._end):
+            return 0
         if not label:
             label = text[stop:at] if at - stop <= LABEL_MAX_CHARS else ""
         if normal_label(label) not in self._labels:

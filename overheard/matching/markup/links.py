@@ -18,6 +18,7 @@ TAIL = re.compile(
 )
 REFERENCE = re.compile(r"\[(?P<label>(?:[^\[\]\\]|\\.){0,999})\]")
 LABEL_MAX_CHARS = 999  # CommonMark's limit
+BRACKET = re.compile(r"\\.|[\[\]]", re.DOTALL)
 
 # What may not be in an address ends it: quotes and signs that URLs must encode, punctuation of scripts without spaces.
 _URL_CHAR = r"[^\s<>\"`|^()\[\]\\&\x01\u2018-\u201f\u00ab\u00bb\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40]"
@@ -59,6 +60,16 @@ def _without_trailing_signs(text: str, start: int, end: int) -> int:
         entity = text.rfind("&", max(start, end - _ENTITY_MAX_CHARS), end) if text[end - 1] == ";" else -1
         end = entity if entity >= 0 and _ENTITY.fullmatch(text, entity, end) else end - 1
     return end
+
+
+def has_nested_label(text: str, at: int, end: int) -> bool:
+    """Return True if brackets with others in them begin at a position: no label, but what is before is none, either."""
+    depth = 0
+    for bracket in BRACKET.finditer(text, at, min(end, at + LABEL_MAX_CHARS + 2)):
+        depth += {"[": 1, "]": -1}.get(bracket[0], 0)
+        if depth <= 0:
+            return depth == 0 and bracket[0] == "]"
+    return False
 
 
 def normal_label(label: str) -> str:

@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -74,6 +74,8 @@ def _words(paragraphs: list[str]) -> Paragraphs:
 
 
 @given(st.one_of(DOCUMENT, CODE_BLOCK))
+@example("[ref]: http://a.b/c\n\na [ref][a [b]](/x_(y) 'no title')")
+@example("[ref]: http://a.b/c\n\na [ref][a [b](/x) c")
 def test_words_and_paragraphs_are_those_of_the_rendered_text(text: str) -> None:
     assert masked(text) == rendered(text)
 
