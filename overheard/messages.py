@@ -42,7 +42,7 @@ class PollTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The feeds of a group that a poll has read, and the ``cursor`` of their next poll.
 
     ``read_at``: when the first page was received. ``room``: how many feeds the group may have (None: as configured).
-    ``missed`` is set if the poll of a single feed leaves a gap, and ``gaps`` are further ones that it has found.
+    ``missed`` is set if the poll leaves a gap below what it has read; ``gaps`` are further ones that it has found.
     ``behind``: the source has more, so that the feeds are not fresh; ``lag``: the seconds before the poll until which
     they are read nevertheless, if that is known. ``retry_at``: the source wants no earlier poll.
     ``new`` counts the new items of the last ``seconds``, for each of ``feed_ids`` in their order; () if unknown.

@@ -56,12 +56,10 @@ class CurrentPlan(msgspec.Struct, frozen=True):
         rates: dict[int, float] = defaultdict(float)
         for feed in made.feeds.values():
             rates[feed.group_id] += feed.rate or 0.0
-        paces = {
-            feed.group_id: GroupPace(planned.interval, rates[feed.group_id], planned.group.numbers)
-            if (planned := of_feed.get(feed.id)) is not None
-            else UNPLANNED
-            for feed in made.feeds.values()
-        }
+        paces = dict.fromkeys(rates, UNPLANNED)
+        for feed in made.feeds.values():
+            if (planned := of_feed.get(feed.id)) is not None:
+                paces[feed.group_id] = GroupPace(planned.interval, rates[feed.group_id], planned.group.numbers)
         return cls(made.budget, max(made.budget - made.plan.requests, 0.0), paces)
 
 

@@ -41,7 +41,9 @@ class GroupLeases:
         group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
         if group is None:
             return None
-        if rest := planning.overflow_feeds(group, self._limit(group)):
+        # One that is no longer to be read by numbers has many more feeds: they are divided by their bins.
+        rest = [] if group.chosen and may_grow else planning.overflow_feeds(group, self._limit(group))
+        if rest:
             groups.divide(self.db, group, [feed.id for feed in rest])
             group = groups.load(self.db, [group_id])[0]
         elif may_grow:
@@ -50,16 +52,15 @@ class GroupLeases:
 
     def _regrouped(self, group: Group, poll: str) -> Group:
         """Return the group as the plan wants it: without feeds of other bins, and with the groups of its own."""
-        limit = self._limit(group)
-        room = planning.room_of(group, limit.places)
         now = self.clock()
         if group.cursor is None and group.by_number:
             others = []  # they join when all are read
         elif group.cursor is None:
+            room = planning.room_of(group, self._limit(group).places)
             others = feeds.never_read(self.db, group, now=now, room=room - len(group.feeds)) if room > 1 else []
         else:
             group, others = self._of_one_bin(group, now)
-        chosen = planning.fitting(group, others, limit)
+        chosen = planning.fitting(group, others, self._limit(group))
         if not chosen:
             return group
         join = self.sources[group.source].join
@@ -72,6 +73,8 @@ class GroupLeases:
         others = {each for each in bins.values() if each != number}
         for other in sorted(others, key=lambda each: (each is None, each)):
             groups.divide(self.db, group, [feed for feed, each in bins.items() if each == other])
+        if group.chosen and number != BY_NUMBER_BIN:
+            groups.read_as_listing(self.db, group.id)
         if others:
             group = groups.load(self.db, [group.id])[0]
         if number is None or (number == BY_NUMBER_BIN and not group.by_number):

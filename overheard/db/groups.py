@@ -257,6 +257,11 @@ def choose_by_number(db: Db, source: str, kind: str) -> None:
     FeedGroup.update(by_number=True, room=None).where(FeedGroup.id.in_(last)).execute(db.peewee)
 
 
+def read_as_listing(db: Db, group_id: int) -> None:
+    """Undo ``choose_by_number``: the group has lost its feeds of BY_NUMBER_BIN."""
+    FeedGroup.update(by_number=False).where(FeedGroup.id == group_id).execute(db.peewee)
+
+
 def extend(db: Db, poll: str, until: float) -> None:
     """Extend the lease of the poll's group: it waits for its turn at the budget."""
     FeedGroup.update(lease_until=until).where(FeedGroup.poll == poll).execute(db.peewee)

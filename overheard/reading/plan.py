@@ -27,7 +27,7 @@ from overheard.reading.paging import fewest_bound, pages_by_number
 # this time, and this share of the requests, or of the items' mean age, besides. Both are chosen, not measured.
 PAYBACK_SECONDS = 3600.0
 REPACK_GAIN = 0.05
-CATCH_UP_SECONDS = 660.0  # how long ago numbers were given out that a reading begins with; that of Reddit's posts
+CATCH_UP_SECONDS = 660.0  # a first reading by numbers begins with those that were given out so long ago
 CATCH_UP_MAX_SECONDS = 600.0  # until the head is reached; chosen, not measured
 HOT_GROUPS = (1, 2, 4, 8, 16)  # how many groups of the busiest feeds are considered
 ALIKE_FACTOR = 4.0  # feeds whose longest intervals differ by less may be read together; chosen, not measured
@@ -78,8 +78,8 @@ class GroupPlan(msgspec.Struct, frozen=True):
 
 
 class ReadingPlan(msgspec.Struct, frozen=True):
-    """``packing``: by kind, the ids of the feeds that should be read together; empty if the groups may stay. Those of
-    ``by_number``, should join what is read by numbers.
+    """``packing``: by kind, the ids of the feeds that should be read together; empty if the groups may stay.
+    ``by_number``: the ids of those that should join what is read by numbers.
 
     ``bound``: the requests a second of a reader that knew all that comes; ``demanded``: the fewest with which each
     workspace gets what it asks for; ``requests``: those of this plan.

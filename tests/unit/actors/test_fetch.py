@@ -401,6 +401,24 @@ def test_groups_of_what_is_read_by_number_join_the_chosen_one_whatever_their_num
     assert FeedGroup.select().count(world.db.peewee) == 1
 
 
+def test_a_large_group_that_is_read_by_number_no_longer_is_divided_by_bins(world: World, stage: Stage) -> None:
+    acme = world.workspace(subreddits=[f"sub{number}" for number in range(20)])
+    stage.run(acme)
+    first, *others = (group.id for group in FeedGroup.select().order_by(FeedGroup.id).execute(world.db.peewee))
+    Feed.update(group=first).execute(world.db.peewee)
+    FeedGroup.delete().where(FeedGroup.id.in_(others)).execute(world.db.peewee)
+    FeedGroup.update(by_number=True).execute(world.db.peewee)
+    ids = [feed.id for feed in Feed.select().order_by(Feed.id).execute(world.db.peewee)]
+    reading.set_bins(world.db, {feed: 1 + number % 3 for number, feed in enumerate(ids)})
+    stage.clock.advance(1)
+    stage.run_group(first)
+    bins: dict[int, set[int]] = {}
+    for feed in Feed.select().execute(world.db.peewee):
+        bins.setdefault(feed.group_id, set()).add(feed.bin)
+    assert sorted(bins.values(), key=min) == [{1}, {2}, {3}]
+    assert not FeedGroup.select().where(FeedGroup.by_number).exists(world.db.peewee), "it gets second looks again"
+
+
 def test_posts_comments_and_all_are_read_by_requests_of_their_own(world: World, stage: Stage, reddit: Reddit) -> None:
     stage.run(world.workspace(subreddits=["python", "rust", "all"], kinds=["posts", "comments"]))
     assert sorted((kind, len(names), "all" in names) for kind, names, _ in reddit.requests) == [
