@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -36,7 +35,6 @@ class RequestRoom(NamedTuple):
     name_bytes: int | None
 
 
-ANY_ROOM = RequestRoom(sys.maxsize, None)
 Packing = list[list[PackedFeed]]
 OpenGroup = tuple[float, int, int, int]  # one that feeds may join: its rate, its number, its feeds, the bytes of names
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -12,12 +14,12 @@ import msgspec
 from overheard.reading import intervals as solved
 from overheard.reading.intervals import GroupLoad
 from overheard.reading.packing import (
-    ANY_ROOM,
     BY_NUMBER_MAX_FEEDS,
     PackedFeed,
     Packing,
     RequestRoom,
     balanced,
+    busiest_first,
     place,
     ranked,
 )
@@ -35,7 +37,7 @@ ALIKE_FACTOR = 4.0  # feeds whose longest intervals differ by less may be read t
 Pack = Callable[[Sequence[PackedFeed], RequestRoom], Packing]
 
 
-class GroupFeeds(msgspec.Struct, frozen=True):
+class GroupFeeds(msgspec.Struct, frozen=True, dict=True):
     """The feeds that one request names together. ``fixed``: they stay together, such as everything of a source.
 
     ``numbers``: of items, that have to be looked up a second if they are read by these, whosever they are; else 0.
@@ -47,7 +49,7 @@ class GroupFeeds(msgspec.Struct, frozen=True):
     fixed: bool = False
     numbers: float = 0.0
 
-    @property
+    @cached_property
     def load(self) -> GroupLoad:
         """Return its rate, and how long it may wait."""
         return _load(self.feeds, self.numbers)
@@ -93,16 +95,32 @@ class ReadingPlan(msgspec.Struct, frozen=True):
     by_number: frozenset[int] = frozenset()
 
 
+class KindPacking(NamedTuple):
+    """What is read together of one kind, as listings. ``loads``: of the groups, in their order.
+
+    ``moved``: how many feeds change their group; most of each new group may be what an old one keeps.
+    """
+
+    groups: Sequence[Sequence[PackedFeed]]
+    loads: Sequence[GroupLoad]
+    moved: int
+
+
 class Regrouping(NamedTuple):
     """A way to group feeds anew: by kind, what is read together as a listing, and what joins a reading by numbers.
 
     ``loads``: of all groups after that. ``catching_up``: requests until numbers that begin to be read are at the head.
     """
 
-    packings: Mapping[str, Packing]
+    packings: Mapping[str, KindPacking]
     joining: Sequence[PackedFeed]
     loads: Sequence[GroupLoad]
     catching_up: float = 0.0
+
+    @property
+    def cost(self) -> float:
+        """Return how many requests the change takes."""
+        return sum(packing.moved for packing in self.packings.values()) + self.catching_up
 
 
 def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = True) -> ReadingPlan:
@@ -117,19 +135,19 @@ def plan(groups: Sequence[GroupFeeds], rules: ReadingRules, *, repack: bool = Tr
         GroupPlan(group, interval, load.rate, load.requests_per_second(interval))
         for group, load, interval in zip(groups, loads, chosen, strict=True)
     )
-    better = _better_grouping(groups, rules) if repack and groups else None
+    better = Regroupings(groups, rules).best() if repack and groups else None
     return ReadingPlan(
         groups=planned,
         bound=_bound(groups, rules.room),
         demanded=solved.cost(loads, solved.fewest(loads)),
         requests=sum(each.requests for each in planned),
-        packing={kind: _ids(packing) for kind, packing in better.packings.items()} if better else {},
+        packing={kind: _ids(packing.groups) for kind, packing in better.packings.items()} if better else {},
         by_number=frozenset(feed.id for feed in better.joining) if better else frozenset(),
     )
 
 
-def _ids(packing: Packing) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(feed.id for feed in packed) for packed in packing)
+def _ids(groups: Iterable[Sequence[PackedFeed]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(feed.id for feed in feeds) for feeds in groups)
 
 
 def _load(feeds: Sequence[PackedFeed], numbers: float = 0.0) -> GroupLoad:
@@ -151,20 +169,152 @@ def _by_kind(groups: Sequence[GroupFeeds]) -> dict[str, list[PackedFeed]]:
     return by_kind
 
 
-def _better_grouping(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Regrouping | None:
-    """Return other groups if they are so much better that the change pays."""
-    listed = [group for group in groups if not group.fixed and not group.numbers]
-    others = [group for group in groups if group.fixed or group.numbers]
-    group_of = {feed.id: group.id for group in listed for feed in group.feeds}
-    now = _score([group.load for group in groups], rules)
-    best, best_gain = None, 0.0
-    for regrouping in _regroupings(listed, others, rules):
-        gain = 1.0 - _score(regrouping.loads, rules) / now - REPACK_GAIN
-        cost = _moved(regrouping.packings, group_of) + regrouping.catching_up
-        gain -= cost / (rules.budget * PAYBACK_SECONDS)
-        if gain > best_gain:
-            best, best_gain = regrouping, gain
-    return best
+class Regroupings:
+    """The ways to group the feeds of one source that are worth considering."""
+
+    def __init__(self, groups: Sequence[GroupFeeds], rules: ReadingRules) -> None:
+        self._groups = groups
+        self._rules = rules
+        self._listed: dict[str, list[GroupFeeds]] = {}
+        self._others: list[GroupFeeds] = []
+        for group in groups:
+            (self._others if group.fixed or group.numbers else self._listed.setdefault(group.kind, [])).append(group)
+        self._group_of = {feed.id: group.id for group in self._all_listed() for feed in group.feeds}
+        self._anew: dict[tuple[str, Pack], KindPacking] = {}
+
+    def best(self) -> Regrouping | None:
+        """Return other groups if they are so much better that the change pays."""
+        now = _score([group.load for group in self._groups], self._rules)
+        best, best_gain = None, 0.0
+        for regrouping in self._considered():
+            gain = 1.0 - _score(regrouping.loads, self._rules) / now - REPACK_GAIN
+            gain -= regrouping.cost / (self._rules.budget * PAYBACK_SECONDS)
+            if gain > best_gain:
+                best, best_gain = regrouping, gain
+        return best
+
+    def _considered(self) -> Iterator[Regrouping]:
+        fixed = [group.load for group in self._others]
+        for packings in chain(self._with_hot(), self._all_anew([*self._listed])):
+            yield Regrouping(packings, (), [*_loads(packings), *fixed])
+        for kind in self._rules.numbers:
+            yield from self._joining(kind)
+        for group in self._others:
+            if group.numbers and not group.fixed:
+                rest = [other.load for other in (*self._all_listed(), *self._others) if other is not group]
+                for pack in self._ways():
+                    packings = {group.kind: self._packed(group.feeds, pack)}
+                    yield Regrouping(packings, (), [*_loads(packings), *rest])
+
+    def _joining(self, kind: str) -> Iterator[Regrouping]:
+        """Yield how the feeds of a kind would be read by numbers, and those of other kinds as now, or packed anew."""
+        rules = self._rules
+        numbered = [group for group in self._others if group.kind == kind and group.numbers]
+        already = [feed for group in numbered for feed in group.feeds]
+        feeds = busiest_first([feed for group in self._listed.get(kind, ()) for feed in group.feeds])
+        count = max(BY_NUMBER_MAX_FEEDS - len(already), 0)
+        joining, left = feeds[:count], feeds[count:]
+        if not joining:
+            return
+        packings = {kind: self._packed(left, balanced)} if left else {}
+        numbers = max([rules.numbers[kind], *(group.numbers for group in numbered)])
+        loads = [_load([*already, *joining], numbers), *_loads(packings)]
+        loads += [group.load for group in self._others if group not in numbered]
+        catching_up = 0.0 if numbered else pages_by_number(numbers * CATCH_UP_SECONDS)
+        rest = [other for other in self._listed if other != kind]
+        as_now = [*loads, *(group.load for other in rest for group in self._listed[other])]
+        if catching_up and not _catches_up(catching_up, as_now, rules):
+            return
+        yield Regrouping(packings, joining, as_now, catching_up)
+        for anew in self._all_anew(rest):
+            yield Regrouping({**packings, **anew}, joining, [*loads, *_loads(anew)], catching_up)
+
+    def _with_hot(self) -> Iterator[Mapping[str, KindPacking]]:
+        """Yield the groups as they are, but with ever more of the busiest feeds in groups of their own."""
+        if self._rules.freshest is None:
+            return
+        size = self._rules.room.feeds
+        rates = sorted((feed.rate for group in self._all_listed() for feed in group.feeds), reverse=True)
+        limits = [rates[hot * size] for hot in HOT_GROUPS if hot * size < len(rates)]
+        if not limits:
+            return
+        for packings in zip(*(self._without_busier(kind, limits) for kind in self._listed), strict=True):
+            yield dict(zip(self._listed, packings, strict=True))
+
+    def _without_busier(self, kind: str, limits: Sequence[float]) -> Iterator[KindPacking]:
+        """Yield the groups as they are, but with all feeds of more than a rate in groups of their own, for each rate.
+
+        ``limits``: the rates, falling. What is left of a group that such feeds leave half empty joins others.
+        """
+        groups = {group.id: group for group in self._listed[kind]}
+        least = {group.id: min(len(group.feeds), self._rules.room.feeds / 2.0) for group in self._listed[kind]}
+        busy = [(feed, group.id) for group in self._listed[kind] for feed in group.feeds if feed.rate > limits[-1]]
+        for rate, before in zip(limits, (math.inf, *limits), strict=False):
+            for number in {number for feed, number in busy if rate < feed.rate <= before}:
+                quiet = tuple(feed for feed in groups[number].feeds if feed.rate <= rate)
+                groups[number] = msgspec.structs.replace(groups[number], feeds=quiet)
+            kept = {number: group for number, group in groups.items() if len(group.feeds) >= least[number]}
+            rest = [feed for number, group in groups.items() if number not in kept for feed in group.feeds]
+            yield self._apart([feed for feed, _ in busy if feed.rate > rate], kept, rest)
+
+    def _apart(
+        self, hot: Sequence[PackedFeed], kept: Mapping[int, GroupFeeds], rest: Sequence[PackedFeed]
+    ) -> KindPacking:
+        """Return the ``kept`` groups, which the ``rest`` joins where there is room, and groups of all other feeds."""
+        room = self._rules.room
+        placed = place(rest, {number: group.feeds for number, group in kept.items()}, room)
+        joining: dict[int, list[PackedFeed]] = {}
+        for feed in rest:
+            if feed.id in placed:
+                joining.setdefault(placed[feed.id], []).append(feed)
+        joined = {
+            number: msgspec.structs.replace(kept[number], feeds=(*kept[number].feeds, *feeds))
+            for number, feeds in joining.items()
+        }
+        groups = [*{**kept, **joined}.values()]
+        before = ranked(hot, room)
+        after = ranked([feed for feed in rest if feed.id not in placed], room)
+        return KindPacking(
+            groups=[*before, *(group.feeds for group in groups), *after],
+            loads=[*map(_load, before), *(group.load for group in groups), *map(_load, after)],
+            moved=self._moved([*before, *(group.feeds for group in joined.values()), *after]),
+        )
+
+    def _all_anew(self, kinds: Sequence[str]) -> Iterator[Mapping[str, KindPacking]]:
+        # Nearly all feeds change their groups then; half of them may stay by chance.
+        count = sum(len(group.feeds) for kind in kinds for group in self._listed[kind])
+        if not count or count / 2.0 >= self._rules.budget * PAYBACK_SECONDS:
+            return
+        for pack in self._ways():
+            yield {kind: self._packed_anew(kind, pack) for kind in kinds}
+
+    def _packed_anew(self, kind: str, pack: Pack) -> KindPacking:
+        if (kind, pack) not in self._anew:  # as the only change, and beside another kind that is read by numbers
+            feeds = [feed for group in self._listed[kind] for feed in group.feeds]
+            self._anew[kind, pack] = self._packed(feeds, pack)
+        return self._anew[kind, pack]
+
+    def _packed(self, feeds: Iterable[PackedFeed], pack: Pack) -> KindPacking:
+        """Pack feeds that may wait for about equally long: all of a group are read for the most impatient one."""
+        alike: dict[int, list[PackedFeed]] = {}
+        for feed in feeds:
+            alike.setdefault(int(math.log(feed.every, ALIKE_FACTOR)), []).append(feed)
+        groups = [group for level in sorted(alike) for group in pack(alike[level], self._rules.room)]
+        return KindPacking(groups, [_load(group) for group in groups], self._moved(groups))
+
+    def _ways(self) -> tuple[Pack, ...]:
+        return (balanced,) if self._rules.freshest is None else (balanced, ranked)
+
+    def _moved(self, groups: Iterable[Sequence[PackedFeed]]) -> int:
+        moved = 0
+        for feeds in groups:
+            # What was read by numbers stays together as it is divided.
+            (_, kept), *_ = Counter(self._group_of.get(feed.id) for feed in feeds).most_common(1)
+            moved += len(feeds) - kept
+        return moved
+
+    def _all_listed(self) -> Iterator[GroupFeeds]:
+        return (group for groups in self._listed.values() for group in groups)
 
 
 def _catches_up(requests: float, loads: Sequence[GroupLoad], rules: ReadingRules) -> bool:
@@ -172,123 +322,8 @@ def _catches_up(requests: float, loads: Sequence[GroupLoad], rules: ReadingRules
     return requests < (rules.budget - solved.cost(loads, solved.fewest(loads))) * CATCH_UP_MAX_SECONDS
 
 
-def _regroupings(
-    listed: Sequence[GroupFeeds], others: Sequence[GroupFeeds], rules: ReadingRules
-) -> Iterator[Regrouping]:
-    """Yield the ways to group feeds that are worth considering."""
-    fixed = [group.load for group in others]
-    for packings in _packings(listed, rules):
-        yield Regrouping(packings, (), [*_loads(packings), *fixed])
-    for kind in rules.numbers:
-        yield from _joining(kind, listed, others, rules)
-    for group in others:
-        if group.numbers and not group.fixed:
-            rest = [other.load for other in (*listed, *others) if other is not group]
-            for pack in _ways(rules):
-                packings = {group.kind: _packed(group.feeds, pack, rules.room)}
-                yield Regrouping(packings, (), [*_loads(packings), *rest])
-
-
-def _joining(
-    kind: str, listed: Sequence[GroupFeeds], others: Sequence[GroupFeeds], rules: ReadingRules
-) -> Iterator[Regrouping]:
-    """Yield how the feeds of a kind would be read by numbers, and those of other kinds as now, or packed anew."""
-    numbered = [group for group in others if group.kind == kind and group.numbers]
-    already = [feed for group in numbered for feed in group.feeds]
-    feeds = ranked([feed for group in listed if group.kind == kind for feed in group.feeds], ANY_ROOM)
-    joining = feeds[0][: max(BY_NUMBER_MAX_FEEDS - len(already), 0)] if feeds else []
-    if not joining:
-        return
-    left = feeds[0][len(joining) :]
-    packings = {kind: _packed(left, balanced, rules.room)} if left else {}
-    numbers = max([rules.numbers[kind], *(group.numbers for group in numbered)])
-    loads = [_load([*already, *joining], numbers), *_loads(packings)]
-    loads += [group.load for group in others if group not in numbered]
-    rest = [group for group in listed if group.kind != kind]
-    catching_up = 0.0 if numbered else pages_by_number(numbers * CATCH_UP_SECONDS)
-    as_now = [*loads, *(group.load for group in rest)]
-    if catching_up and not _catches_up(catching_up, as_now, rules):
-        return
-    yield Regrouping(packings, joining, as_now, catching_up)
-    for anew in _all_anew(rest, rules):
-        yield Regrouping({**packings, **anew}, joining, [*loads, *_loads(anew)], catching_up)
-
-
-def _packings(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Mapping[str, Packing]]:
-    """Yield the packings worth considering."""
-    count = sum(len(group.feeds) for group in groups)
-    if rules.freshest is not None:
-        busiest = sorted((feed.rate for group in groups for feed in group.feeds), reverse=True)
-        for hot in HOT_GROUPS:
-            if hot * rules.room.feeds < count:
-                yield _with_hot(groups, busiest[hot * rules.room.feeds], rules.room)
-    yield from _all_anew(groups, rules)
-
-
-def _all_anew(groups: Sequence[GroupFeeds], rules: ReadingRules) -> Iterator[Mapping[str, Packing]]:
-    # Nearly all feeds change their groups then; half of them may stay by chance.
-    count = sum(len(group.feeds) for group in groups)
-    if not count or count / 2.0 >= rules.budget * PAYBACK_SECONDS:
-        return
-    by_kind = _by_kind(groups)
-    for pack in _ways(rules):
-        yield {kind: _packed(feeds, pack, rules.room) for kind, feeds in by_kind.items()}
-
-
-def _ways(rules: ReadingRules) -> tuple[Pack, ...]:
-    return (balanced,) if rules.freshest is None else (balanced, ranked)
-
-
-def _with_hot(groups: Sequence[GroupFeeds], rate: float, room: RequestRoom) -> Mapping[str, Packing]:
-    """Return the groups as they are, but with all feeds of more than this rate in groups of their own.
-
-    What is left of a group that they leave half empty joins others.
-    """
-    packings: dict[str, Packing] = {}
-    for kind in {group.kind for group in groups}:
-        hot: list[PackedFeed] = []
-        kept: dict[int, Sequence[PackedFeed]] = {}
-        rest: list[PackedFeed] = []
-        for group in groups:
-            if group.kind != kind:
-                continue
-            quiet = [feed for feed in group.feeds if feed.rate <= rate]
-            hot += [feed for feed in group.feeds if feed.rate > rate]
-            if len(quiet) < min(len(group.feeds), room.feeds / 2.0):
-                rest += quiet
-            else:
-                kept[group.id] = quiet
-        placed = place(rest, kept, room)
-        joined = {number: [*feeds] for number, feeds in kept.items()}
-        for feed in rest:
-            if feed.id in placed:
-                joined[placed[feed.id]].append(feed)
-        left = [feed for feed in rest if feed.id not in placed]
-        packings[kind] = [*ranked(hot, room), *joined.values(), *ranked(left, room)]
-    return packings
-
-
-def _loads(packings: Mapping[str, Packing]) -> list[GroupLoad]:
-    return [_load(feeds) for packing in packings.values() for feeds in packing]
-
-
-def _moved(packings: Mapping[str, Packing], group_of: Mapping[int, int]) -> int:
-    """Return how many feeds change their group; most of each new group may be what an old one keeps."""
-    moved = 0
-    for packing in packings.values():
-        for feeds in packing:
-            # What was read by numbers stays together as it is divided.
-            (_, kept), *_ = Counter(group_of.get(feed.id) for feed in feeds).most_common(1)
-            moved += len(feeds) - kept
-    return moved
-
-
-def _packed(feeds: Sequence[PackedFeed], pack: Pack, room: RequestRoom) -> Packing:
-    """Pack feeds that may wait for about equally long together: all of a group are read for the most impatient one."""
-    alike: dict[int, list[PackedFeed]] = {}
-    for feed in feeds:
-        alike.setdefault(int(math.log(feed.every, ALIKE_FACTOR)), []).append(feed)
-    return [group for level in sorted(alike) for group in pack(alike[level], room)]
+def _loads(packings: Mapping[str, KindPacking]) -> list[GroupLoad]:
+    return [load for packing in packings.values() for load in packing.loads]
 
 
 def _score(loads: Sequence[GroupLoad], rules: ReadingRules) -> float:
