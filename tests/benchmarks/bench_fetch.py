@@ -21,8 +21,10 @@ from itertools import product
 from typing import NamedTuple
 
 from overheard.config import FetchSettings
+from overheard.reading.group_feeds import GroupFeeds
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced
-from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
+from overheard.reading.plan import ReadingPlan, plan
+from overheard.reading.rules import ReadingRules
 from producers.current_plan import PLAN_SECONDS, REPACK_SECONDS
 from tests.benchmarks.arithmetic import ArithmeticRules, expected
 from tests.benchmarks.fetch_world import CYCLE, LATENCY, SMALL, START, FetchWorld, Traffic, database, of_site

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overheard.reading import intervals
+from overheard.reading.group_feeds import GroupFeeds
 from overheard.reading.intervals import GroupLoad, cost, fewest, within
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced, place, ranked
 from overheard.reading.paging import MOST_EXPECTED_ITEMS, efficient_seconds, fewest_bound, horizon_seconds, pages
-from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
+from overheard.reading.plan import ReadingPlan, plan
 from overheard.reading.rates import FeedRate, updated
+from overheard.reading.rules import ReadingRules
 
 ROOM = RequestRoom(50, 1500)
 FEEDS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from([60.0, 300.0, 3600.0]), st.integers(4, 22)), min_size=1)
