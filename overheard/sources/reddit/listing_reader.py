@@ -12,8 +12,8 @@ The cursor remembers, as JSON:
     last    for each feed its newest few names: they stay when busier feeds push the feed out of ``seen``, so that a
             feed that later leaves its group can still be read from where it was
     aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
-            names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
-            they count only when such a feed is read alone
+            names end the reading for them as well (see ``db.regrouping``). Their names must not end it for the group,
+            so they count only when such a feed is read alone
     edge    name and time of the newest item, for the bounds of a gap, and for the first reading with feeds that have
             joined
 
