@@ -34,7 +34,7 @@ import msgspec
 from overheard.items import ALL, KINDS_IN, Item, place_key
 from overheard.reading.numbers import HOLE, JUMP
 from overheard.sources import ListingGap, NumberedPage, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import is_listing_cursor
+from overheard.sources.reddit.listing_cursor import is_listing_cursor
 from overheard.sources.reddit.names import LOOKUP_ITEMS, number_of, numbered
 from overheard.sources.reddit.number_cursor import (
     HELD_ANYWHERE_SECONDS,

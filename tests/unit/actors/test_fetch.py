@@ -40,7 +40,8 @@ from overheard.sources import ClientOutcome, GroupLimit, ListingGap, Page, ReadR
 from overheard.sources.canary import CanarySource
 from overheard.sources.hackernews.reader import READING_NUMBERS
 from overheard.sources.hackernews.source import BACKLOG_ROOT_FRACTION
-from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from overheard.sources.reddit.listing_cursor import merge_cursors
+from overheard.sources.reddit.listing_reader import ListingReader
 from overheard.sources.registry import SOURCES
 from tests.fixtures import Clock, Metric, Sent, World
 

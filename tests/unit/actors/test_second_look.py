@@ -20,7 +20,8 @@ from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome
 from overheard.sources import GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from overheard.sources.reddit.listing_cursor import merge_cursors
+from overheard.sources.reddit.listing_reader import ListingReader
 from tests.fixtures import Clock, Metric, Sent, World
 
 PAGE_SIZE, DEPTH = 10, 60

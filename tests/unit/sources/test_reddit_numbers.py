@@ -23,7 +23,7 @@ from overheard.simulators.reddit.tokens import Holder
 from overheard.sources import Page, ReadRequest
 from overheard.sources.reddit import names, number_cursor, number_reader
 from overheard.sources.reddit.clients import RedditClients
-from overheard.sources.reddit.listing_reader import ListingCursor
+from overheard.sources.reddit.listing_cursor import ListingCursor
 from overheard.sources.reddit.names import number_of
 from overheard.sources.reddit.number_cursor import MISSING_KEPT_NUMBERS, MISSING_MAX_NUMBERS, bounded, missing_of
 from overheard.sources.reddit.source import RedditSource
