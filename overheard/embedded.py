@@ -16,7 +16,7 @@ from overheard.bus.health import WorkerHealth
 from overheard.bus.memory_events import MemoryEvents
 from overheard.bus.public_exchange import RabbitEvents
 from overheard.bus.sender import Sender
-from overheard.db import gap_filling, groups
+from overheard.db import gap_filling, leases
 from overheard.errors import Unavailable
 from overheard.process import RunningProcess
 from overheard.sources.registry import streamed
@@ -100,7 +100,7 @@ class Pipeline:
         """Free what the process that ran before has held: on memory://, its messages have ended with it."""
         if self.running.config.bus.embedded:
             with suppress(Unavailable), self.running.db.session():  # the leases expire anyway
-                groups.release_all(self.running.db)
+                leases.release_all(self.running.db)
                 gap_filling.release_all(self.running.db)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from overheard.config import Config
-from overheard.db import groups, reading
+from overheard.db import reading, regrouping
 from overheard.db.database import Db
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
@@ -138,7 +138,7 @@ class PlanMaker:
             bins = reading_plan.placements(made.feeds.values(), self._longest, room)
         if bins:
             reading.set_bins(self.db, bins)
-            groups.separate(self.db, self.source, now)
+            regrouping.separate(self.db, self.source, now)
         for kind in {feed.kind for feed in made.feeds.values() if bins.get(feed.id, feed.bin) == BY_NUMBER_BIN}:
-            groups.choose_by_number(self.db, self.source, kind)
+            regrouping.choose_by_number(self.db, self.source, kind)
         return bool(bins)

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from overheard.chunking import parts_of_page
 from overheard.clock import Clock
-from overheard.db import groups, source_health, streams
+from overheard.db import leases, source_health, streams
 from overheard.db.database import Db
 from overheard.db.groups import Group
 from overheard.errors import RetryableError, Unavailable
@@ -81,7 +81,7 @@ class StreamProducer:
                 self.disconnect()
                 return LOOK_SECONDS
             poll = uuid.uuid4().hex
-            group = groups.claim(self.db, found.id, poll, now=now, lease=READ_LEASE_SECONDS)
+            group = leases.claim(self.db, found.id, poll, now=now, lease=READ_LEASE_SECONDS)
             if group is None:
                 self.disconnect()
                 return LOOK_SECONDS
@@ -93,7 +93,7 @@ class StreamProducer:
             began_at = self.clock()
             page = self._page(group, watched_since, poll, stop)
             if stop.is_set():
-                groups.release(self.db, poll)  # as abandoned: the next producer need not wait
+                leases.release(self.db, poll)  # as abandoned: the next producer need not wait
                 return 0.0
             self._send(group, page, poll, began_at)
         except Unavailable:
@@ -114,11 +114,11 @@ class StreamProducer:
     def _page(self, group: Group, watched_since: float, poll: str, stop: threading.Event) -> Page:
         if self._connection is None or group.cursor != self._cursor:
             self.disconnect()
-            groups.extend(self.db, poll, self.clock() + CONNECT_LEASE_SECONDS)
+            leases.extend(self.db, poll, self.clock() + CONNECT_LEASE_SECONDS)
             # What came while nothing was watching is not wanted.
             self._connection = self.source.connect(group.cursor if watched_since <= group.began_at else None)
             self._cursor = group.cursor
-            groups.extend(self.db, poll, self.clock() + READ_LEASE_SECONDS)
+            leases.extend(self.db, poll, self.clock() + READ_LEASE_SECONDS)
         return self._connection.read(stop)
 
     def _send(self, group: Group, page: Page, poll: str, began_at: float) -> None:
@@ -127,7 +127,7 @@ class StreamProducer:
             log.warning("coverage gap", source=self.source.name, reason=gaps[0].reason)
         feeds = tuple(feed.id for feed in group.feeds)
         target = PollTarget(group.id, feeds, page.cursor, began_at, gaps=gaps, behind=page.behind)
-        groups.extend(self.db, poll, self.clock() + self.lease)
+        leases.extend(self.db, poll, self.clock() + self.lease)
         for part in parts_of_page(page, self.source.name, poll=poll, target=target):
             self.send(part)
         log_read(log, page.items, poll=poll)

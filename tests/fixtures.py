@@ -12,7 +12,7 @@ import peewee
 from overheard.bus.sender import OutgoingMessage
 from overheard.config import Config, RedditSettings, SourcesSettings
 from overheard.config.sources import RedditCredentials
-from overheard.db import groups, storing, workspace_specs
+from overheard.db import leases, storing, workspace_specs
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
@@ -180,7 +180,7 @@ class World:
 
     def claim(self, poll: str, name: str = "python", *, lease: float = 120.0) -> None:
         """Let the poll take the group of this feed's posts now."""
-        assert groups.claim(self.db, self.group(name).id, poll, now=self.clock(), lease=lease)
+        assert leases.claim(self.db, self.group(name).id, poll, now=self.clock(), lease=lease)
 
     def target(self, name: str = "python", kind: str = "posts", cursor: str = "", **fields: Any) -> PollTarget:
         """What a poll says that has read the whole group of this feed until now."""

@@ -13,7 +13,7 @@ from actors.fetch import planning
 from actors.fetch.poll import GroupPoll
 from overheard.clock import Clock
 from overheard.config import FetchSettings
-from overheard.db import feeds, groups, reading
+from overheard.db import feeds, groups, leases, reading, regrouping
 from overheard.db.database import Db
 from overheard.db.groups import Group
 from overheard.errors import Unavailable
@@ -38,7 +38,7 @@ class GroupLeases:
         wants to be read together.
         """
         poll = uuid.uuid4().hex
-        group = groups.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
+        group = leases.claim(self.db, group_id, poll, now=self.clock(), lease=self.rules.lease)
         if group is None:
             return None
         # One that is no longer to be read by numbers has many more feeds: they are divided by their bins.
@@ -64,7 +64,7 @@ class GroupLeases:
         if not chosen:
             return group
         join = self.sources[group.source].join
-        return groups.join(self.db, group, chosen, poll, now=now, lease=self.rules.lease, cursor=join)
+        return regrouping.join(self.db, group, chosen, poll, now=now, lease=self.rules.lease, cursor=join)
 
     def _of_one_bin(self, group: Group, now: float) -> tuple[Group, list[Group]]:
         """Divide off what belongs elsewhere, and return what may join: groups that were read more recently."""
@@ -74,7 +74,7 @@ class GroupLeases:
         for other in sorted(others, key=lambda each: (each is None, each)):
             groups.divide(self.db, group, [feed for feed, each in bins.items() if each == other])
         if group.chosen and number != BY_NUMBER_BIN:
-            groups.read_as_listing(self.db, group.id)
+            regrouping.read_as_listing(self.db, group.id)
         if others:
             group = groups.load(self.db, [group.id])[0]
         if number is None or (number == BY_NUMBER_BIN and not group.by_number):
@@ -93,18 +93,18 @@ class GroupLeases:
 
     def resume(self, progress: PollProgress) -> GroupPoll | None:
         """Resume a poll. Return None if its lease expired: the poll that took over reads again from the cursor."""
-        group = groups.of_poll(self.db, progress.group_id, progress.poll_id)
+        group = leases.of_poll(self.db, progress.group_id, progress.poll_id)
         if group is None:
             return None
         # Demands compare their ``fresh_since`` with the poll's start. Before its first page a poll has read nothing,
         # so it may count as starting now and serve the demands that arrived while it waited.
         if not progress.pages:
-            groups.restart(self.db, progress.poll_id, self.clock())
+            leases.restart(self.db, progress.poll_id, self.clock())
         return GroupPoll(group, progress)
 
     def reload(self, poll: GroupPoll) -> bool:
         """Give the poll its group as it is now; return False if the poll no longer holds one."""
-        group = groups.of_poll(self.db, poll.group.id, poll.progress.poll_id)
+        group = leases.of_poll(self.db, poll.group.id, poll.progress.poll_id)
         if group is None or not group.feeds:
             self.leave(poll)
             return False
@@ -113,11 +113,11 @@ class GroupLeases:
 
     def leave(self, poll: GroupPoll) -> None:
         """Give up the lease of a group in which nothing is to be read now."""
-        groups.leave(self.db, poll.progress.poll_id)
+        leases.leave(self.db, poll.progress.poll_id)
 
     def extend(self, poll: GroupPoll, seconds: float) -> PollProgress:
         """Extend the lease by the ``seconds`` that the poll waits, so that no other message reserves a slot for it."""
-        groups.extend(self.db, poll.progress.poll_id, self.clock() + seconds + self.rules.lease)
+        leases.extend(self.db, poll.progress.poll_id, self.clock() + seconds + self.rules.lease)
         return poll.progress
 
     def postpone(self, poll: GroupPoll, seconds: float, refused_at: float | None) -> PollProgress:
@@ -127,7 +127,7 @@ class GroupLeases:
         lease.
         """
         later = uuid.uuid4().hex
-        groups.postpone(self.db, poll.progress.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
+        leases.postpone(self.db, poll.progress.poll_id, later, until=self.clock() + seconds, lease=self.rules.lease)
         return PollProgress(later, poll.group.id, refused_at=refused_at)
 
     def divide(self, poll: GroupPoll, load: Mapping[str, int] | None = None) -> tuple[int, int]:
@@ -139,11 +139,11 @@ class GroupLeases:
         group = poll.group
         first, second = planning.halves(group, load or {})
         room = max(len(first), len(second)) if load is not None else None
-        groups.release(self.db, poll.progress.poll_id)
+        leases.release(self.db, poll.progress.poll_id)
         return group.id, groups.divide(self.db, group, [feed.id for feed in second], room=room)
 
     def release(self, poll: GroupPoll) -> None:
         """Release the lease, if the database can be reached, so that a retry does not find it held by this poll."""
         # Not raised: the caller is already raising the error that ended the reading, and the lease expires anyway.
         with suppress(Unavailable), self.db.session():
-            groups.release(self.db, poll.progress.poll_id)
+            leases.release(self.db, poll.progress.poll_id)

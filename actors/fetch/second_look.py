@@ -14,7 +14,7 @@ import msgspec
 from actors.fetch.poll import GroupPoll
 from actors.fetch.reader import Reader
 from overheard.clock import Clock
-from overheard.db import groups, polls, second_looks
+from overheard.db import groups, leases, polls, second_looks
 from overheard.db.database import Db
 from overheard.errors import BudgetExhausted, PermanentError, RetryableError
 from overheard.messages import FetchWorkspace, PollProgress
@@ -105,6 +105,6 @@ class SecondLook:
         return Later(NO_SPARE_PAUSE_SECONDS, resumed)
 
     def _given_up(self, poll: GroupPoll, outcome: str) -> Later | None:
-        groups.release(self.db, poll.progress.poll_id)
+        leases.release(self.db, poll.progress.poll_id)
         self.metrics.second_looks.labels(poll.group.source, outcome).inc()
         return None

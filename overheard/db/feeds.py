@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from peewee import JOIN, Case, fn
 
-from overheard.db import groups, incidents, refreshes, visibility
+from overheard.db import groups, incidents, leases, refreshes, visibility
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
@@ -135,7 +135,7 @@ def sweep(db: Db, now: float, older_than: float = 0.0, limit: int | None = None)
     Up to ``limit`` groups, whose lease ran out more than ``older_than`` seconds ago, the oldest first.
     """
     with db.transaction():
-        freed = groups.sweep(db, now, older_than, limit)
+        freed = leases.sweep(db, now, older_than, limit)
         if not freed:
             return []
         rows = (

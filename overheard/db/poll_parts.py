@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import gap_filling, groups
+from overheard.db import cursors, gap_filling
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Poll, StoredPart
@@ -47,7 +47,7 @@ def record(db: Db, part: PollPart, now: float) -> tuple[list[tuple[str, str]], M
     # A part that was matched twice may have been cut into different pieces each time.
     if len(set(_whole_parts(db, poll=part.poll, parts=parts))) < parts:
         return [], {}
-    gaps = groups.finish(db, part.poll, started_at, _TARGETS.decode(targets), now)
+    gaps = cursors.advance(db, part.poll, started_at, _TARGETS.decode(targets), now)
     read = _NUMBERS.decode(numbers) if numbers is not None else None  # a poll from before there was such a column
     filled = {read.source: gap_filling.advance(db, part.poll, read, now)} if read is not None else {}
     _finish_poll(db, poll=part.poll, now=now)

@@ -14,8 +14,10 @@ from overheard.db.reading import FeedState
 from overheard.errors import InvalidInput
 from overheard.items import ALL
 from overheard.operations import other_work, request_rates
+from overheard.reading.group_feeds import GroupFeeds
 from overheard.reading.packing import BY_NUMBER_BIN, BY_NUMBER_MAX_FEEDS, PackedFeed, RequestRoom, place
-from overheard.reading.plan import GroupFeeds, GroupPlan, ReadingPlan, ReadingRules, plan
+from overheard.reading.plan import GroupPlan, ReadingPlan, plan
+from overheard.reading.rules import ReadingRules
 from overheard.schedule import spacing
 from overheard.sources.registry import SOURCES
 

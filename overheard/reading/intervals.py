@@ -101,32 +101,36 @@ def _freshened(
         return [min(most, max(scale / root, least)) for root, least, most in bounds]
 
     longest = max(most * root for root, _, most in bounds)
-    return _solved(intervals, longest, lambda each: cost(groups, each) <= budget, steps)
+    return intervals(_solved(longest, lambda scale: cost(groups, intervals(scale)) <= budget, steps))
 
 
 def _stretched(groups: Sequence[GroupLoad], seldom: Sequence[float], budget: float, steps: int) -> list[float]:
+    bounds = [(each, _longest(group)) for group, each in zip(groups, seldom, strict=True)]
+    shortest = min(seldom)
+
     def intervals(least: float) -> list[float]:
-        return [min(max(each, least), _longest(group)) for group, each in zip(groups, seldom, strict=True)]
+        return [min(max(each, least), most) for each, most in bounds]
+
+    def affordable(least: float) -> bool:  # up to the shortest, none is stretched: that is more than the budget
+        return least > shortest and cost(groups, intervals(least)) <= budget
 
     # Enough for one request each: then only the busiest groups are read more often.
     longest = max(*seldom, 2.0 * len(groups) / budget)
-    return _solved(intervals, longest, lambda each: cost(groups, each) <= budget, steps)
+    return intervals(_solved(longest, affordable, steps))
 
 
-def _solved(
-    intervals: Callable[[float], list[float]], longest: float, affordable: Callable[[list[float]], bool], steps: int
-) -> list[float]:
-    """Return the shortest affordable intervals of a family that grows with its parameter, up to ``longest``."""
+def _solved(longest: float, affordable: Callable[[float], bool], steps: int) -> float:
+    """Return the least affordable parameter, up to ``longest``: the intervals grow with it."""
     low, high = longest / SOLVE_RANGE, longest
-    if affordable(intervals(low)):
-        return intervals(low)
+    if affordable(low):
+        return low
     for _ in range(steps):
         middle = math.sqrt(low * high)
-        if affordable(intervals(middle)):
+        if affordable(middle):
             high = middle
         else:
             low = middle
-    return intervals(high)
+    return high
 
 
 def _longest(group: GroupLoad) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -36,38 +35,29 @@ class RequestRoom(NamedTuple):
     name_bytes: int | None
 
 
-ANY_ROOM = RequestRoom(sys.maxsize, None)
 Packing = list[list[PackedFeed]]
+OpenGroup = tuple[float, int, int, int]  # one that feeds may join: its rate, its number, its feeds, the bytes of names
 
 
 def balanced(feeds: Sequence[PackedFeed], room: RequestRoom) -> Packing:
     """Return groups of nearly equal rates: each feed, the busiest first, joins the group that has least."""
-    count = _groups_needed(feeds, room)
-    groups: Packing = [[] for _ in range(count)]
-    free = [(0.0, number, 0) for number in range(count)]  # rate, group, bytes
-    full: Packing = []
-    for feed in _busiest_first(feeds):
-        skipped = []
-        while free:
-            rate, number, used = heapq.heappop(free)
-            if _fits(len(groups[number]), used, feed, room):
-                groups[number].append(feed)
-                heapq.heappush(free, (rate + feed.rate, number, used + feed.name_bytes))
-                break
-            if len(groups[number]) < room.feeds:  # a shorter name may still fit
-                skipped.append((rate, number, used))
+    groups: Packing = [[] for _ in range(_groups_needed(feeds, room))]
+    free: list[OpenGroup] = [(0.0, number, 0, 0) for number in range(len(groups))]
+    alone: Packing = []
+    for feed in busiest_first(feeds):
+        if (group := _pop_least(free, feed, room)) is None:
+            alone.append([feed])
         else:
-            full.append([feed])
-        for entry in skipped:
-            heapq.heappush(free, entry)
-    return [group for group in (*groups, *full) if group]
+            heapq.heappush(free, _with_feed(group, feed))
+            groups[group[1]].append(feed)
+    return [group for group in (*groups, *alone) if group]
 
 
 def ranked(feeds: Sequence[PackedFeed], room: RequestRoom) -> Packing:
     """Return groups in the order of rates: the busiest feeds together, then the next ones."""
     groups: Packing = []
     used = 0
-    for feed in _busiest_first(feeds):
+    for feed in busiest_first(feeds):
         if not groups or not _fits(len(groups[-1]), used, feed, room):
             groups.append([])
             used = 0
@@ -81,23 +71,54 @@ def place(new: Sequence[PackedFeed], groups: Mapping[int, Sequence[PackedFeed]],
 
     Feeds for which there is none are left out.
     """
-    counts = {key: len(feeds) for key, feeds in groups.items()}
-    used = {key: sum(feed.name_bytes for feed in feeds) for key, feeds in groups.items()}
-    rates = {key: sum(feed.rate for feed in feeds) for key, feeds in groups.items()}
-    every = {key: min(feed.every for feed in feeds) for key, feeds in groups.items()}
+    if not new:
+        return {}
+    free: dict[float, list[OpenGroup]] = {}  # by how long the groups may wait
+    for number, feeds in groups.items():
+        rate, name_bytes = sum(feed.rate for feed in feeds), sum(feed.name_bytes for feed in feeds)
+        every = min(feed.every for feed in feeds)
+        heapq.heappush(free.setdefault(every, []), (rate, number, len(feeds), name_bytes))
     placed: dict[int, int] = {}
-    for feed in _busiest_first(new):
-        free = [key for key in groups if every[key] <= feed.every and _fits(counts[key], used[key], feed, room)]
-        if not free:
-            continue
-        key = placed[feed.id] = min(free, key=lambda each: (rates[each], each))
-        counts[key] += 1
-        used[key] += feed.name_bytes
-        rates[key] += feed.rate
+    for feed in busiest_first(new):
+        taken: dict[float, OpenGroup] = {}
+        for every, some in free.items():
+            if every <= feed.every and (group := _pop_least(some, feed, room)) is not None:
+                taken[every] = group
+        chosen = min(taken, key=lambda every: taken[every], default=None)
+        for every, group in taken.items():
+            if every == chosen:
+                placed[feed.id] = group[1]
+            heapq.heappush(free[every], _with_feed(group, feed) if every == chosen else group)
     return placed
 
 
-def _busiest_first(feeds: Sequence[PackedFeed]) -> list[PackedFeed]:
+def _pop_least(groups: list[OpenGroup], feed: PackedFeed, room: RequestRoom) -> OpenGroup | None:
+    """Remove and return the first group of a heap that has room for the feed; None if there is none.
+
+    Groups before it that have as many feeds as a request may name are removed, too.
+    """
+    skipped = []
+    while groups:
+        group = heapq.heappop(groups)
+        _, _, count, used = group
+        if _fits(count, used, feed, room):
+            break
+        if count < room.feeds:  # a shorter name may still fit
+            skipped.append(group)
+    else:
+        group = None
+    for each in skipped:
+        heapq.heappush(groups, each)
+    return group
+
+
+def _with_feed(group: OpenGroup, feed: PackedFeed) -> OpenGroup:
+    rate, number, feeds, name_bytes = group
+    return rate + feed.rate, number, feeds + 1, name_bytes + feed.name_bytes
+
+
+def busiest_first(feeds: Sequence[PackedFeed]) -> list[PackedFeed]:
+    """Return the feeds in the order of their rates."""
     return sorted(feeds, key=lambda feed: (-feed.rate, feed.id))
 
 

@@ -55,8 +55,10 @@ def _efficient_levels() -> list[int]:
 def pages(mean: float) -> float:
     """Return the expected requests of a reading that expects ``mean`` new items; at most those of a whole listing."""
     table = _pages()
-    low = min(int(mean), LISTING_ITEMS - 1)
-    part = min(mean - low, 1.0)
+    if mean >= LISTING_ITEMS:
+        return table[LISTING_ITEMS]
+    low = int(mean)
+    part = mean - low
     return table[low] * (1.0 - part) + table[low + 1] * part
 
 

@@ -9,7 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from overheard.db import deliveries, digests, feeds, groups, reading, refreshes, schedules, workspace_specs, workspaces
+from overheard.db import (
+    cursors,
+    deliveries,
+    digests,
+    feeds,
+    groups,
+    leases,
+    reading,
+    refreshes,
+    regrouping,
+    schedules,
+    workspace_specs,
+    workspaces,
+)
 from overheard.db.database import Db
 from overheard.db.groups import FeedRow
 from overheard.db.models import Delivery, Feed, FeedGroup, Poll, Workspace
@@ -34,7 +47,7 @@ def all_groups(db: Db) -> list[int]:
 def claim_all(db: Db, poll: str, now: float, ids: Sequence[int] | None = None) -> list[int]:
     """Return the groups that the poll has claimed."""
     wanted = all_groups(db) if ids is None else ids
-    return [group for group in wanted if groups.claim(db, group, poll, now=now, lease=120)]
+    return [group for group in wanted if leases.claim(db, group, poll, now=now, lease=120)]
 
 
 # -- workspaces
@@ -192,11 +205,13 @@ def test_polls_that_join_each_other_s_groups_neither_wait_nor_lose_a_feed(
 
     def take(number: int) -> int:
         poll, ids = f"p{number}", all_groups(db)
-        mine = groups.claim(db, ids[number % len(ids)], poll, now=clock(), lease=120)
+        mine = leases.claim(db, ids[number % len(ids)], poll, now=clock(), lease=120)
         if mine is None:
             return 0
         others = groups.load(db, [group for group in ids if group != mine.id])
-        return len(groups.join(db, mine, others, poll, now=clock(), lease=120, cursor=lambda older, newer: older).feeds)
+        return len(
+            regrouping.join(db, mine, others, poll, now=clock(), lease=120, cursor=lambda older, newer: older).feeds
+        )
 
     counts = race(*[partial(take, number) for number in (0, 4, 9)])
     assert sum(counts) == 10
@@ -211,14 +226,14 @@ def test_a_feed_without_active_workspaces_leaves_the_group(world: World, db: Db,
     Feed.update(group=one).execute(db.peewee)
     FeedGroup.update(cursor="x", began_at=5.0).where(FeedGroup.id == one).execute(db.peewee)
     workspace_specs.set_active(db, paused, False)
-    taken = groups.claim(db, one, "p", now=clock(), lease=120)
+    taken = leases.claim(db, one, "p", now=clock(), lease=120)
     assert taken is not None
     assert taken.places == ("python",)
     left = world.group("rust")
     assert left.id == world.group("go").id != one
     assert (left.cursor, left.began_at, left.lease_until) == ("x", 5.0, 0)
     workspace_specs.set_active(db, paused, True)
-    again = groups.claim(db, left.id, "q", now=clock(), lease=120)
+    again = leases.claim(db, left.id, "q", now=clock(), lease=120)
     assert again is not None
     assert sorted(again.places) == ["go", "rust"]
 
@@ -260,7 +275,7 @@ def test_a_released_group_can_be_claimed_and_is_swept(world: World, db: Db, cloc
     claim_all(db, "p", clock())
     for each in (acme, bolt):
         refreshes.mark_served(db, each, "reddit", clock())
-    groups.release(db, "p")
+    leases.release(db, "p")
     assert world.rows(Poll, "id") == []
     assert len(claim_all(db, "q", clock(), all_groups(db)[:1])) == 1
     assert feeds.sweep(db, clock()) == [(bolt, "reddit")]
@@ -271,15 +286,15 @@ def test_a_postponed_poll_keeps_its_feeds(world: World, db: Db, clock: Clock) ->
     acme = world.workspace()
     claim_all(db, "p", clock())
     begins = clock() + 200
-    groups.postpone(db, "p", "later", until=begins, lease=120)
-    groups.postpone(db, "p", "never", until=begins, lease=120)
-    assert groups.of_poll(db, 1, "p") is groups.of_poll(db, 1, "never") is None
+    leases.postpone(db, "p", "later", until=begins, lease=120)
+    leases.postpone(db, "p", "never", until=begins, lease=120)
+    assert leases.of_poll(db, 1, "p") is leases.of_poll(db, 1, "never") is None
     assert feeds.oldest_poll(db, clock()) is None
     assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=clock()), (
         "the postponed poll will meet the demand"
     )
     clock.advance(200)
-    assert groups.of_poll(db, 1, "later") == groups.load(db, [1])[0]
+    assert leases.of_poll(db, 1, "later") == groups.load(db, [1])[0]
     assert feeds.oldest_poll(db, clock()) == begins
     assert feeds.sweep(db, clock.advance(120)) == []
     assert feeds.sweep(db, clock.advance(1)) == [(acme, "reddit")]
@@ -288,10 +303,10 @@ def test_a_postponed_poll_keeps_its_feeds(world: World, db: Db, clock: Clock) ->
 def test_an_extended_lease_is_not_swept(world: World, db: Db, clock: Clock) -> None:
     world.workspace()
     claim_all(db, "p", clock())
-    groups.extend(db, "p", clock() + 500)
+    leases.extend(db, "p", clock() + 500)
     assert feeds.sweep(db, clock() + 499) == []
-    assert groups.of_poll(db, 1, "p") is not None
-    assert groups.of_poll(db, 1, "other") is groups.of_poll(db, 2, "p") is None
+    assert leases.of_poll(db, 1, "p") is not None
+    assert leases.of_poll(db, 1, "other") is leases.of_poll(db, 2, "p") is None
 
 
 def test_a_refused_feed_waits_longer_each_time(world: World, db: Db, clock: Clock) -> None:
@@ -339,7 +354,7 @@ def test_feeds_that_were_never_read_join_a_first_reading(world: World, db: Db, c
     mine = groups.load(db, [world.group("new").id])[0]
     mine = msgspec.structs.replace(mine, feeds=(msgspec.structs.replace(mine.feeds[0], bin=1),))
     assert [other.places for other in feeds.never_read(db, mine, now=clock(), room=1)] == [("other",)]
-    groups.claim(db, world.group("other").id, "p", now=clock(), lease=120)
+    leases.claim(db, world.group("other").id, "p", now=clock(), lease=120)
     assert joining() == ["new"]
 
 
@@ -355,7 +370,7 @@ def test_groups_of_one_bin_join_one_that_was_read_before_them(world: World, db: 
     assert joining(5.0) == [second]
     assert joining(5.1) == [], "it was read before the other's first page had arrived"
     assert joining(5.0, "comments") == []
-    groups.claim(db, second, "p", now=clock(), lease=120)
+    leases.claim(db, second, "p", now=clock(), lease=120)
     assert joining(5.0) == []
 
 
@@ -365,11 +380,11 @@ def test_groups_with_feeds_of_several_bins_are_divided(world: World, db: Db, clo
     Feed.update(group=one).where(Feed.place != "d").execute(db.peewee)
     FeedGroup.update(cursor="x", began_at=5.0, read_at=6.0).where(FeedGroup.id == one).execute(db.peewee)
     reading.set_bins(db, {world.feed(place).id: number for place, number in (("a", 1), ("b", 2), ("c", 2), ("d", 1))})
-    groups.claim(db, one, "p", now=clock(), lease=120)
-    groups.separate(db, "reddit", clock())
+    leases.claim(db, one, "p", now=clock(), lease=120)
+    regrouping.separate(db, "reddit", clock())
     assert world.group("a").id == world.group("b").id, "a poll holds it"
-    groups.release(db, "p")
-    groups.separate(db, "reddit", clock())
+    leases.release(db, "p")
+    regrouping.separate(db, "reddit", clock())
     apart = world.group("b")
     assert world.group("a").id == one != apart.id == world.group("c").id
     assert (apart.cursor, apart.began_at, apart.read_at, apart.poll, apart.lease_until) == ("x", 5.0, 6.0, None, 0)
@@ -384,7 +399,7 @@ def test_a_reading_of_a_group_is_asked_for_once(world: World, db: Db, clock: Clo
     assert (free.began_at, free.asked_at) == (5.0, 0.0)
     assert reading.ask(db, free, clock())
     assert not reading.ask(db, free, clock() + 1), "another process has asked"
-    groups.claim(db, free.id, "p", now=clock(), lease=120)
+    leases.claim(db, free.id, "p", now=clock(), lease=120)
     assert reading.free_groups(db, "reddit", clock()) == []
 
 
@@ -396,7 +411,7 @@ def test_a_demand_waits_for_a_reading_that_began_after_it(world: World, db: Db, 
     assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at)
     assert feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at + 1), "it began before"
     assert feeds.has_stale(db, acme, "reddit", now=clock() + 121, fresh_since=demanded_at), "no poll reads it any more"
-    groups.release(db, "p")
+    leases.release(db, "p")
     feeds.back_off(db, row_of(world.feed()), "private", now=clock(), longest=86_400)
     assert not feeds.has_stale(db, acme, "reddit", now=clock(), fresh_since=demanded_at), "it is refused"
 
@@ -455,19 +470,19 @@ def test_one_group_is_chosen_to_read_by_numbers_and_takes_in_the_others(world: W
     first, second, third = all_groups(db)
     FeedGroup.update(cursor="x", began_at=5.0).where(FeedGroup.id != third).execute(db.peewee)
     FeedGroup.update(began_at=9.0, room=3).where(FeedGroup.id == second).execute(db.peewee)
-    groups.choose_by_number(db, "reddit", "posts")
+    regrouping.choose_by_number(db, "reddit", "posts")
     assert not FeedGroup.select().where(FeedGroup.by_number).exists(db.peewee), "no feed is of that bin"
     reading.set_bins(db, {world.feed(place).id: BY_NUMBER_BIN for place in "abc"})
-    groups.choose_by_number(db, "reddit", "comments")
-    groups.choose_by_number(db, "reddit", "posts")
-    groups.choose_by_number(db, "reddit", "posts")
+    regrouping.choose_by_number(db, "reddit", "comments")
+    regrouping.choose_by_number(db, "reddit", "posts")
+    regrouping.choose_by_number(db, "reddit", "posts")
     chosen = [group.id for group in groups.load(db, [first, second, third]) if group.by_number]
     assert chosen == [second], "it was read last"
     assert world.group("b").room is None
     reading.set_bins(db, {world.feed("b").id: 7})
     assert not groups.load(db, [second])[0].by_number
-    groups.separate(db, "reddit", clock())
-    groups.choose_by_number(db, "reddit", "posts")
+    regrouping.separate(db, "reddit", clock())
+    regrouping.choose_by_number(db, "reddit", "posts")
     assert [group.id for group in groups.load(db, [first, second, third]) if group.by_number] == [first]
 
 
@@ -476,7 +491,7 @@ def test_what_has_everything_of_a_source_is_chosen_already(world: World, db: Db)
     world.workspace("bolt", subreddits=["a"])
     FeedGroup.update(cursor="x").execute(db.peewee)
     reading.set_bins(db, {world.feed(place).id: BY_NUMBER_BIN for place in ("all", "a")})
-    groups.choose_by_number(db, "reddit", "posts")
+    regrouping.choose_by_number(db, "reddit", "posts")
     assert [group.by_number for group in groups.load(db, [world.group("all").id, world.group("a").id])] == [True, False]
 
 
@@ -491,7 +506,7 @@ def test_rates_of_quiet_feeds_fall_as_those_of_others_do(world: World, db: Db, c
     ids = tuple(world.feed(place).id for place in places)
     target = PollTarget(world.group("new").id, ids, "x", clock(), new=(0, 0, 0, 3), seconds=seconds)
     with db.transaction():
-        groups.finish(db, "p", clock(), [target], clock())
+        cursors.advance(db, "p", clock(), [target], clock())
     for place, rate, new in zip(places, before, target.new, strict=True):
         expected = updated(rate, new, seconds)
         assert world.feed(place).rate == pytest.approx(expected.rate)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from overheard.db import deliveries, groups, refreshes, storing
+from overheard.db import deliveries, leases, refreshes, storing
 from overheard.db.database import open_database
 from overheard.db.models import Delivery, FeedGroup, RefreshDemand, Workspace
 from tests.fixtures import World
@@ -23,7 +23,7 @@ LEASE = 1.0  # seconds
 CLAIMER = """
 import sys, time
 import time_machine
-from overheard.db import deliveries, groups, schedules
+from overheard.db import deliveries, leases, schedules
 from overheard.db.database import open_database
 url, ahead, group, channel, lease = sys.argv[1], *map(float, sys.argv[2:])
 with time_machine.travel(time.time() + ahead, tick=True):
@@ -31,7 +31,7 @@ with time_machine.travel(time.time() + ahead, tick=True):
     with db.session():
         assert abs(time.time() - db.clock() - ahead) < 60
         [due] = schedules.claim_due(db, db.clock(), 10, lambda due: db.clock() + 300)
-        assert groups.claim(db, int(group), "its poll", now=db.clock(), lease=lease)
+        assert leases.claim(db, int(group), "its poll", now=db.clock(), lease=lease)
         [claimed] = deliveries.claim(db, int(channel), now=db.clock(), limit=10, lease=lease).deliveries
 """
 
@@ -67,5 +67,5 @@ def test_claims_of_a_process_with_a_wrong_clock_end_in_time(world: World, postgr
 
     wait_for(lambda: db.clock() > max(lease[0], claim[0]), "the leases' end")
     assert refreshes.claim_lost(db, db.clock(), LEASE, 10) == [(acme, "reddit")]
-    assert groups.claim(db, group, "another", now=db.clock(), lease=LEASE)
+    assert leases.claim(db, group, "another", now=db.clock(), lease=LEASE)
     assert len(deliveries.claim(db, channel, now=db.clock(), limit=10, lease=LEASE).deliveries) == 1

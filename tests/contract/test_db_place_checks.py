@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overheard.db import gaps, groups, place_checks, place_renames, workspace_specs
+from overheard.db import cursors, gaps, place_checks, place_renames, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Incident, Watch
 from overheard.db.place_checks import ABSENT, CHECK_SECONDS, RECENT_SECONDS
@@ -81,7 +81,7 @@ def test_a_bad_feed_leaves_its_group_while_a_poll_reads_it(world: World, db: Db,
     assert (bad.failures, bad.reason, bad.retry_at) == (1, "private", clock() + 1800)
     assert world.group("bad").cursor == "x", "it goes on from where it was read"
     assert world.group("fine").poll == "a poll"
-    groups.finish(db, "a poll", clock(), [target], clock())
+    cursors.advance(db, "a poll", clock(), [target], clock())
     assert (world.group("fine").cursor, world.group("bad").cursor) == ("y", "x")
     assert (world.feed("fine").fresh_at, world.feed("bad").failures) == (clock(), 1)
 

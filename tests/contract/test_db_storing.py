@@ -13,7 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overheard.db import deliveries, erasure, feeds, gaps, groups, polls, reading, retention, storing, workspace_specs
+from overheard.db import (
+    cursors,
+    deliveries,
+    erasure,
+    feeds,
+    gaps,
+    leases,
+    polls,
+    reading,
+    retention,
+    storing,
+    workspace_specs,
+)
 from overheard.db import mentions as stored_mentions
 from overheard.db.database import Db
 from overheard.db.models import (
@@ -50,7 +62,7 @@ def polled(world: World, db: Db, clock: Clock) -> Callable[..., tuple[PollTarget
 
     def claim(poll: str, cursor: str = "2000", lease: float = 120.0) -> tuple[PollTarget, ...]:
         ids = [group for (group,) in FeedGroup.select(FeedGroup.id).tuples().execute(db.peewee)]
-        taken = [groups.claim(db, group, poll, now=clock(), lease=lease) for group in ids]
+        taken = [leases.claim(db, group, poll, now=clock(), lease=lease) for group in ids]
         assert all(taken)
         return tuple(
             PollTarget(each.id, tuple(feed.id for feed in each.feeds), cursor, clock()) for each in taken if each
@@ -273,7 +285,7 @@ def test_a_poll_without_its_row_makes_nothing_fresh(
     """Its row is gone (released, or a day old), and with it the time until which everything is read."""
     world.workspace()
     targets = polled("p")
-    groups.release(db, "p")
+    leases.release(db, "p")
     storing.store(db, world.matched(poll="p", targets=targets), clock.advance(500))
     assert world.group().cursor is None
     assert world.feed().fresh_at == 0
@@ -291,7 +303,7 @@ def test_a_poll_that_did_not_read_all_of_its_group_moves_no_cursor(
     both = msgspec.structs.replace(target, feed_ids=(*target.feed_ids, *other.feed_ids))
     storing.store(db, world.matched(poll="q", targets=(both,)), clock())
     assert world.group().cursor is None, "its start is unknown"
-    groups.claim(db, target.group_id, "r", now=clock.advance(200), lease=120)
+    leases.claim(db, target.group_id, "r", now=clock.advance(200), lease=120)
     storing.store(db, world.matched(poll="r", targets=(both,)), clock())
     assert world.group().cursor == "2000"
 
@@ -468,7 +480,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(
     content = data.draw(st.lists(numbers, min_size=1, max_size=4))
     wants = data.draw(st.lists(st.sets(st.sampled_from(ids), min_size=1), min_size=9, max_size=9))
     FeedGroup.update(lease_until=0, poll=None, cursor=None).execute(db.peewee)
-    groups.claim(db, world.group().id, poll, now=clock(), lease=60)
+    leases.claim(db, world.group().id, poll, now=clock(), lease=60)
     target = world.target(cursor=str(base))
     messages = [
         world.matched(
@@ -610,7 +622,7 @@ def test_a_transaction_that_fails_stores_nothing(
         raise RuntimeError("lost power")
 
     with monkeypatch.context() as patch:
-        patch.setattr(groups, "finish", broken)
+        patch.setattr(cursors, "advance", broken)
         with pytest.raises(RuntimeError):
             storing.store(db, message, clock())
     assert world.counts() == before

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overheard.reading import intervals
+from overheard.reading.group_feeds import GroupFeeds
 from overheard.reading.intervals import GroupLoad, cost, fewest, within
 from overheard.reading.packing import PackedFeed, RequestRoom, balanced, place, ranked
 from overheard.reading.paging import MOST_EXPECTED_ITEMS, efficient_seconds, fewest_bound, horizon_seconds, pages
-from overheard.reading.plan import GroupFeeds, ReadingPlan, ReadingRules, plan
+from overheard.reading.plan import ReadingPlan, plan
 from overheard.reading.rates import FeedRate, updated
+from overheard.reading.rules import ReadingRules
 
 ROOM = RequestRoom(50, 1500)
 FEEDS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from([60.0, 300.0, 3600.0]), st.integers(4, 22)), min_size=1)
@@ -109,6 +111,30 @@ def test_a_new_feed_goes_where_there_is_room_and_least_to_read() -> None:
     assert place([new], groups, RequestRoom(1, 100)) == {}
 
 
+@given(FEEDS, FEEDS, st.integers(1, 4))
+@settings(deadline=None)
+def test_new_feeds_go_where_a_search_of_all_groups_puts_them(
+    drawn: list[tuple[float, float, int]], others: list[tuple[float, float, int]], size: int
+) -> None:
+    feeds, room = feeds_of(drawn + others), RequestRoom(4, 45)
+    old, new = feeds[: len(drawn)], feeds[len(drawn) :]
+    groups = {start: old[start : start + size] for start in range(0, len(old), size)}
+    searched = {number: [*members] for number, members in groups.items()}
+    expected = {}
+    for feed in ranked(new, RequestRoom(len(new), None))[0]:
+        free = [
+            (sum(each.rate for each in members), number)
+            for number, members in searched.items()
+            if len(members) < room.feeds
+            and sum(each.name_bytes for each in (*members, feed)) <= 45
+            and min(each.every for each in groups[number]) <= feed.every
+        ]
+        if free:
+            expected[feed.id] = min(free)[1]
+            searched[expected[feed.id]].append(feed)
+    assert place(new, groups, room) == expected
+
+
 def test_feeds_are_packed_again_only_if_that_pays() -> None:
     rules = ReadingRules(ROOM, 95 / 60, None)
     alone = [GroupFeeds(number, "posts", (PackedFeed(number, 0.001, 300.0, 10),)) for number in range(100)]
@@ -131,6 +157,16 @@ def test_with_more_feeds_than_a_regrouping_pays_for_only_the_busiest_change_thei
     assert set(packing[0]) == set(range(50))
     kept = {frozenset(feed.id for feed in group.feeds if feed.id not in packing[0]) for group in groups}
     assert len(kept & {frozenset(group) for group in packing}) > 100
+
+
+def test_as_many_of_the_busiest_change_their_group_as_are_worth_it() -> None:
+    busy = [PackedFeed(number, 0.2 + number / 1e5, 300.0, 10) for number in range(200)]
+    quiet = [PackedFeed(200 + number, 1e-6 + number / 1e12, 300.0, 10) for number in range(11_800)]
+    room = RequestRoom(50, None)
+    mixed = [GroupFeeds(start, "posts", tuple([*busy, *quiet][start::240])) for start in range(240)]
+    packing = plan(mixed, ReadingRules(room, 1.5, 15.0)).packing["posts"]
+    assert {feed for group in packing[:4] for feed in group} == {feed.id for feed in busy}
+    assert [len(group) for group in packing] == [50] * 4 + [49] * 200 + [50] * 40
 
 
 def test_half_empty_groups_that_the_busiest_leave_join_others() -> None:

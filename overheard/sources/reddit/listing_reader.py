@@ -6,17 +6,6 @@ complete when a page ends with items whose names (fullnames) the cursor remember
 than fit into the rest of the page (a feed that has left its group, for example), a run of such items anywhere in the
 page is enough.
 
-The cursor remembers, as JSON:
-
-    seen    the names last read, in the listing's order, about 200, each with its feed ("" when reading r/all)
-    last    for each feed its newest few names: they stay when busier feeds push the feed out of ``seen``, so that a
-            feed that later leaves its group can still be read from where it was
-    aside   the same for feeds that have joined since. They were read more recently than the group, so the group's own
-            names end the reading for them as well (see ``db.groups``). Their names must not end it for the group, so
-            they count only when such a feed is read alone
-    edge    name and time of the newest item, for the bounds of a gap, and for the first reading with feeds that have
-            joined
-
 A feed without remembered names (new, or without items so far) has nothing to meet. Its reading ends with the first
 page on which every item is older than ``since``: a single old item among newer ones cannot end it early, and a single
 date in the future cannot keep it going forever. A whole page of old posts that were just released does end it early:
@@ -39,11 +28,16 @@ import msgspec
 
 from overheard.items import Item
 from overheard.sources import ListingGap, Page, ReadRequest
+from overheard.sources.reddit.listing_cursor import (
+    NAMES_PER_FEED,
+    SEEN_NAMES,
+    ListingCursor,
+    Seen,
+    decode_listing_cursor,
+)
 from overheard.sources.reddit.names import number_of
-from overheard.sources.reddit.number_cursor import LATE_SECONDS, decode_cursor
+from overheard.sources.reddit.number_cursor import LATE_SECONDS, Edge, decode_cursor
 
-SEEN_NAMES = 200  # two pages: a page of them may be deleted, and the others still end the reading
-NAMES_PER_FEED = 5  # enough for a run of STOP_RUN_ITEMS when two of them are deleted; 200 feeds still fit a cursor
 STOP_RUN_ITEMS = 3  # remembered items in a row that end a reading: one or two may have been moved
 # Of the latest page: how far up to take another anchor when the last one has disappeared. Each costs a request, so
 # they are few; chosen, not measured.
@@ -56,18 +50,6 @@ BOUND_ITEMS = 20
 CLOCK_MARGIN_SECONDS = 60.0  # the largest expected difference between the source's clock and ours; chosen
 PACE_LEAST_SECONDS = 20.0  # between two items that show how fast the numbers grow: times are whole seconds
 ORDER_MARGIN_SECONDS = 10.0  # by which items may be listed in another order than they were written; chosen
-
-Edge = tuple[str, float]
-Seen = tuple[str, str]  # (name, feed)
-
-
-class ListingCursor(msgspec.Struct, omit_defaults=True):
-    """A decoded cursor; the module's docstring explains the fields."""
-
-    seen: list[Seen] = []
-    last: dict[str, list[str]] = {}
-    aside: dict[str, list[str]] = {}
-    edge: Edge | None = None
 
 
 class ListingPosition(msgspec.Struct, omit_defaults=True):
@@ -88,7 +70,6 @@ class ListingPosition(msgspec.Struct, omit_defaults=True):
     steps: int = 0  # anchors tried since the latest page with new items
 
 
-_CURSOR = msgspec.json.Decoder(ListingCursor)
 _POSITION = msgspec.json.Decoder(ListingPosition)
 
 
@@ -101,9 +82,9 @@ class ListingReader:
     def __init__(self, request: ReadRequest, *, page_size: int, depth: int) -> None:
         cursor, position, since = request.cursor, request.position, request.since
         self._places = frozenset(request.places)
-        self._previous = _decoded(cursor) if cursor else ListingCursor()
+        self._previous = decode_listing_cursor(cursor) if cursor else ListingCursor()
         self._at = _POSITION.decode(position) if position else ListingPosition()
-        self._known = self._names_that_count()
+        self._known = self._previous.names_of(self._places)
         # Without a cursor `since` is when the watch began, and nothing older is wanted, so there is no margin. Times in
         # listings are whole seconds.
         self._since = since - CLOCK_MARGIN_SECONDS if cursor else float(int(since))
@@ -186,14 +167,6 @@ class ListingReader:
             pace=_pace(self._previous.edge or at.bottom, at.edge),
         )
 
-    def _names_that_count(self) -> set[str]:
-        previous = self._previous
-        known = {name for name, feed in previous.seen if not feed or feed in self._places}
-        known.update(*(previous.last.get(feed, ()) for feed in self._places))
-        if len(self._places) == 1:  # read alone: see `aside` above
-            known.update(*(previous.aside.get(feed, ()) for feed in self._places))
-        return known
-
     def _meets(self, items: Sequence[Item], *, cut: bool) -> bool:
         # A cut page proves nothing: new items may have pushed the rest of it out of the listing.
         outdated = bool(items) and not cut and all(item.created_at < self._since for item in items)
@@ -258,34 +231,6 @@ class ListingReader:
 
     def _deep(self, arrived: int = 0) -> bool:
         return self._at.pages * self._page_size + arrived >= FULL_DEPTH_FRACTION * self._depth
-
-
-def merge_cursors(older: str | None, newer: Sequence[str | None]) -> str | None:
-    """Return ``older`` with the feeds of the groups that join it, all of which were read more recently."""
-    if older is None or decode_cursor(older) is not None:
-        return older
-    base = _CURSOR.decode(older)
-    for cursor in newer:
-        if cursor is not None:
-            other = _decoded(cursor)
-            base.aside |= other.aside | other.last
-            base.aside.setdefault("", [])  # those that were read by numbers bring no names, but have joined, too
-    return msgspec.json.encode(base).decode()
-
-
-def is_listing_cursor(text: str) -> bool:
-    """Return True for the cursor of a listing."""
-    try:
-        _CURSOR.decode(text)
-    except (msgspec.MsgspecError, UnicodeError):
-        return False
-    return True
-
-
-def _decoded(text: str) -> ListingCursor:
-    """Return a cursor; one of a reading by numbers remembers its newest item only. Raises MsgspecError."""
-    numbers = decode_cursor(text)
-    return _CURSOR.decode(text) if numbers is None else ListingCursor(edge=numbers.last)
 
 
 def _pace(earlier: Edge | None, later: Edge | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -18,6 +19,9 @@ BATCH_NUMBERS = 20  # of one entry, so that several fit into a page
 # A cursor has to fit into a message; those of all comments take about 6,000. If there are more, the oldest are given
 # up, down to the second figure at once, because they become a gap, which is a row.
 MISSING_MAX_NUMBERS, MISSING_KEPT_NUMBERS = 12_000, 10_000
+REST_SECONDS = 4.0  # of news that a full page leaves to the next reading, at most
+REST_MAX_SECONDS = 60.0  # without reaching the head
+PACE_SECONDS = 300.0  # that the estimate of the pace rests on; chosen, not measured
 OVERLAP_NUMBERS = 100  # below the newest item of a listing: what was beside it may not have been listed yet
 
 Edge = tuple[str, float]  # an item, and when it was created
@@ -56,6 +60,30 @@ class NumberCursor(msgspec.Struct, omit_defaults=True):
     delay: float = 0.0
     pace: float = 0.0
     quiet_since: float = 0.0
+
+    @property
+    def last_at(self) -> float:
+        """Return when the newest item read was created; before the first one, minus infinity."""
+        return self.last[1] if self.last else -math.inf
+
+    def set_level(self, now: float, *, fresh: bool) -> None:
+        """Record that the head is reached; ``fresh``: by an item of this page."""
+        seconds = now - self.level_at
+        if self.level and seconds > 0.0:
+            weight = seconds / (seconds + PACE_SECONDS)
+            self.pace += weight * ((self.next - self.level) / seconds - self.pace)
+        self.level, self.level_at = self.next, now
+        if fresh and self.last:
+            self.delay = now - self.last[1]
+
+    def is_nearly_level(self, now: float) -> bool:
+        """Return True if the head is so near that the next reading, with a full page, may reach it."""
+        recently = 0.0 <= now - self.level_at < REST_MAX_SECONDS
+        return bool(self.level) and recently and self.lag(now) < REST_SECONDS
+
+    def lag(self, now: float) -> float:
+        """Return how many seconds of news are not read yet, by the age that the newest item had at the head."""
+        return max(now - self.last_at - self.delay, 0.0)
 
 
 _CURSOR = msgspec.json.Decoder(NumberCursor)

@@ -25,23 +25,21 @@ difference between Reddit's clock and ours is in both.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 
 import msgspec
 
 from overheard.items import ALL, KINDS_IN, Item, place_key
 from overheard.reading.numbers import HOLE, JUMP
 from overheard.sources import ListingGap, NumberedPage, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import is_listing_cursor
+from overheard.sources.reddit.listing_cursor import is_listing_cursor
 from overheard.sources.reddit.names import LOOKUP_ITEMS, number_of, numbered
+from overheard.sources.reddit.number_beginning import TOP_ITEMS, NumberBeginning
 from overheard.sources.reddit.number_cursor import (
     HELD_ANYWHERE_SECONDS,
     HELD_SECONDS,
     LATE_SECONDS,
     OVERLAP_NUMBERS,
-    Edge,
     Missing,
     NumberCursor,
     bounded,
@@ -49,60 +47,15 @@ from overheard.sources.reddit.number_cursor import (
     missing_of,
     stretches,
 )
+from overheard.sources.reddit.number_position import LAG_NUMBERS, LAG_SECONDS, NumberPosition, decode_position
 
 AGAIN_MAX_NUMBERS = 40  # of a page, so that a reading always gets on
 AGAIN_AT_HEAD_MAX_NUMBERS = 80  # when the head is reached, and only these are left
 HEAD_NUMBERS = 10  # absent at a page's end: it has reached the head. By chance, with 5 % holes: 1 page in 10^13
-TOP_ITEMS = 3  # the head is the third newest item: two wrong numbers cannot lead away
-# Behind the head, reading goes on there. But what a few readings bring is never left out, however old it is.
-LAG_SECONDS = 900.0
-LAG_NUMBERS = 2000
-BACK_MAX_NUMBERS = 10_000  # by which a first reading begins earlier, step by step; chosen, not measured
-REST_SECONDS = 4.0  # of news that a full page leaves to the next reading, at most
-REST_MAX_SECONDS = 60.0  # without reaching the head
 # News that should have come while none came: less than once in 3,000 times that is chance.
 QUIET_NUMBERS = 8.0
 QUIET_MAX_SECONDS = 600.0
-PACE_LEAST_SECONDS = 4.0  # between two items that show it: times are whole seconds
-PACE_SECONDS = 300.0  # that the estimate of the pace rests on; chosen, not measured
 JUMP_PACE_FACTOR = 4.0  # by which numbers must have been given faster than before to be a jump; chosen, not measured
-CLOCK_SECONDS = 60.0  # by which an item must be newer than the last one read to show that the numbers fell back
-
-
-class NumberPosition(msgspec.Struct, omit_defaults=True, tag="numbers"):
-    """The state of a reading between two pages. Its tag tells it from that of a listing.
-
-    ``asks_head``: the next page is the newest of r/all; ``empty``: the one before had no item. ``at_head``: the head is
-    reached, and numbers are left to be asked for again. ``head``: an item's number near the head, 0 while unknown.
-    ``step``: the distance of the numbers that are asked for. ``back``: by how much a first reading begins earlier if it
-    has to. ``count``: new items, the first of them created after ``from_at``, with ``from_number`` or a higher one;
-    ``load``: those of watched places.
-    """
-
-    cursor: NumberCursor
-    asks_head: bool = False
-    empty: bool = False
-    at_head: bool = False
-    head: int = 0
-    step: int = 1
-    back: int = 0
-    count: int = 0
-    load: dict[str, int] = {}
-    from_at: float = 0.0
-    from_number: int = 0
-    gaps: list[tuple[str, Edge | None, Edge | None]] = []
-
-
-_POSITION = msgspec.json.Decoder(NumberPosition)
-
-
-def is_number_position(text: str) -> bool:
-    """Return True if a reading by numbers has got there, not one of a listing."""
-    try:
-        _POSITION.decode(text)
-    except (msgspec.MsgspecError, UnicodeError):
-        return False
-    return True
 
 
 class NumberReader:
@@ -114,10 +67,10 @@ class NumberReader:
         self._everything = ALL in self._places
         self._held_seconds = HELD_ANYWHERE_SECONDS if self._everything else HELD_SECONDS
         # A post that was held at the last reading of its listing, and is approved now, is listed there, not here.
-        self._late_seconds = LATE_SECONDS if request.cursor else 0.0
-        self._since = request.since - self._late_seconds
+        late_seconds = LATE_SECONDS if request.cursor else 0.0
         self._now = now
-        self._at = _POSITION.decode(request.position) if request.position else self._begin(request.cursor)
+        self._at = decode_position(request.position) if request.position else self._begin(request.cursor)
+        self._beginning = NumberBeginning(self._at, request.since - late_seconds, late_seconds)
         self._due: list[Missing] = [] if self._at.asks_head or self._at.step > 1 else self._due_now()
         self._new = [] if self._at.asks_head else self._new_numbers()
 
@@ -137,7 +90,8 @@ class NumberReader:
         # A listing's cursor is replaced: all that was posted before its reading has been read.
         outdated = text is not None and cursor is None and not is_listing_cursor(text)
         at.asks_head = not at.cursor.next or self._now - at.cursor.level_at > LAG_SECONDS
-        at.from_at = at.cursor.last[1] if at.cursor.last else 0.0
+        if at.cursor.last:
+            at.from_at = at.cursor.last[1]
         at.from_number = at.cursor.next
         if outdated:
             at.gaps.append(("outdated", None, None))
@@ -168,7 +122,7 @@ class NumberReader:
         if at.step > 1:
             self._narrow(items, shown)
             return self._page(page.items)
-        if at.back and self._begin_earlier(page.items):
+        if at.back and self._beginning.begin_earlier(page.items):
             return self._page(())
         self._ask_again(shown, held)
         found = [number for number in self._new if number in shown]
@@ -178,7 +132,7 @@ class NumberReader:
         self._read_until([items[number] for number in found if number in items])
         if self._new[-1] - found[-1] >= HEAD_NUMBERS:
             return self._reach_head(page.items, fresh=True)
-        return self._page(page.items, ended=self._is_nearly_level())
+        return self._page(page.items, ended=self._at.cursor.is_nearly_level(self._now))
 
     def take_newest(self, items: Sequence[Item]) -> Page:
         """Process the newest page of r/all; without items if Reddit does not show it."""
@@ -191,10 +145,10 @@ class NumberReader:
             return self._page((), complete=True)
         at.head = listed[-min(TOP_ITEMS, len(listed))][0] if listed else 0
         if not cursor.next:
-            older = self._begin_at(items, listed)
+            older = self._beginning.begin(items, listed, self._now)
             self._count(older)
             return self._page(older)
-        if self._numbers_fell_back(listed):
+        if self._beginning.fall_back(listed):
             return self._page(())
         if listed and self._is_far_behind(by_number[at.head]):
             number, item = next(entry for entry in listed if entry[0] >= at.head - LOOKUP_ITEMS)
@@ -203,7 +157,7 @@ class NumberReader:
         elif was_empty and at.head < cursor.next:
             return self._reach_head((), fresh=False)
         elif was_empty and at.head - cursor.next > LAG_NUMBERS:
-            at.step = self._step_to(at.head)
+            at.step = at.step_to(at.head)
         return self._page(())
 
     def _count(self, items: Sequence[Item]) -> None:
@@ -215,7 +169,7 @@ class NumberReader:
 
     def _is_far_behind(self, newest: Item) -> bool:
         at = self._at
-        return newest.created_at - self._last_at > LAG_SECONDS and at.head - at.cursor.next > LAG_NUMBERS
+        return newest.created_at - self._at.cursor.last_at > LAG_SECONDS and at.head - at.cursor.next > LAG_NUMBERS
 
     def _ask_again(self, shown: set[int], held: set[int]) -> None:
         missing = self._at.cursor.missing
@@ -256,7 +210,7 @@ class NumberReader:
                 self._miss(missing_of(self._new, self._now, self._now))
                 cursor.next = self._new[-1] + 1
             else:
-                at.step = self._step_to(at.head)
+                at.step = at.step_to(at.head)
             return self._page(items)
         quiet = self._now - cursor.quiet_since
         if quiet * cursor.pace >= QUIET_NUMBERS or not 0.0 <= quiet < QUIET_MAX_SECONDS:
@@ -265,7 +219,7 @@ class NumberReader:
         return self._reach_head(items, fresh=False)
 
     def _reach_head(self, items: tuple[Item, ...], *, fresh: bool) -> Page:
-        self._level(fresh=fresh)
+        self._at.cursor.set_level(self._now, fresh=fresh)
         self._at.at_head = True
         return self._page(items, complete=not self._due_now())
 
@@ -278,7 +232,7 @@ class NumberReader:
             return
         below = max((number for number in self._new if number < found), default=cursor.next - 1)
         cursor.next, at.head = below + 1, found
-        at.step = self._step_to(found)
+        at.step = at.step_to(found)
         if at.step == 1:
             # A number without an item may be between others that have one.
             cursor.next = max(cursor.next - OVERLAP_NUMBERS, 1)
@@ -297,105 +251,13 @@ class NumberReader:
         count = number - (number_of(last[0]) or number)
         return count > LAG_NUMBERS + JUMP_PACE_FACTOR * pace * max(at - last[1], 0.0)
 
-    def _step_to(self, number: int) -> int:
-        return max(math.ceil((number - self._at.cursor.next) / (LOOKUP_ITEMS - 1)), 1)
-
-    def _begin_at(self, items: Sequence[Item], listed: Sequence[tuple[int, Item]]) -> tuple[Item, ...]:
-        """Begin with what was posted since the watch was made; return the listed items that are older.
-
-        The page shows how fast the numbers grow, in case it does not go back so far.
-        """
-        cursor, since = self._at.cursor, float(int(self._since))  # times in listings are whole seconds
-        (low, middle), (high, newest) = listed[len(listed) // 2], listed[-1]
-        seconds = newest.created_at - middle.created_at
-        cursor.pace = (high - low) / seconds if seconds > 0.0 else 0.0
-        first, oldest = next((entry for entry in listed if entry[1].created_at >= since), (high + 1, newest))
-        goes_back = len(items) < LOOKUP_ITEMS or median(item.created_at for item in items[-9:]) < since
-        if not goes_back:
-            seconds = oldest.created_at - since
-            most = LAG_SECONDS + self._late_seconds
-            if seconds > most:
-                self._leave_beginning(first, seconds, oldest)
-            first -= OVERLAP_NUMBERS + int(cursor.pace * min(seconds, most))
-            self._at.back = OVERLAP_NUMBERS
-        cursor.next, cursor.level_at = max(first, 1), self._now
-        return tuple(item for number, item in listed if number < cursor.next)
-
-    def _begin_earlier(self, items: Sequence[Item]) -> bool:
-        """Return True if reading has to begin earlier: its first numbers belong to the watch, and are not read yet."""
-        at, since = self._at, max(float(int(self._since)), self._last_at)
-        if not items or min(item.created_at for item in items) < since or at.back > BACK_MAX_NUMBERS:
-            at.back = 0
-            return False
-        at.cursor.next, at.back = max(at.cursor.next - at.back, 1), 2 * at.back
-        at.count, at.load = 0, {}
-        return at.cursor.next > 1
-
-    def _leave_beginning(self, number: int, seconds: float, oldest: Item) -> None:
-        earliest = max(number - int(self._at.cursor.pace * seconds), 1)
-        since = numbered(oldest.kind, earliest), oldest.created_at - seconds
-        self._at.gaps.append(("pages", since, (oldest.id, oldest.created_at)))
-
-    def _numbers_fell_back(self, listed: Sequence[tuple[int, Item]]) -> bool:
-        """Return True, and go on there, if newer items have lower numbers, as after a repair of Reddit's database.
-
-        What was posted since is looked for as in a first reading: the page may not go back to where the numbers fell.
-        """
-        at, cursor = self._at, self._at.cursor
-        newer = [
-            (number, item)
-            for number, item in listed
-            if number < cursor.next - LOOKUP_ITEMS and item.created_at > self._last_at + CLOCK_SECONDS
-        ]
-        if len(newer) < TOP_ITEMS:
-            return False
-        first, oldest = newer[0]
-        if (oldest.created_at - self._last_at) * cursor.pace > BACK_MAX_NUMBERS:
-            at.gaps.append(("pages", cursor.last, (oldest.id, oldest.created_at)))
-        cursor.next = max(first - OVERLAP_NUMBERS, 1)
-        cursor.level = 0  # how far it has moved since says nothing about the pace
-        at.back, at.head = OVERLAP_NUMBERS, newer[-TOP_ITEMS][0]
-        return True
-
-    @property
-    def _last_at(self) -> float:
-        last = self._at.cursor.last
-        return last[1] if last else -math.inf
-
     def _read_until(self, items: Sequence[Item]) -> None:
         if items:
             self._at.cursor.last = (items[-1].id, items[-1].created_at)
 
-    def _level(self, *, fresh: bool) -> None:
-        """Record that the head is reached; ``fresh``: by an item of this page."""
-        cursor = self._at.cursor
-        seconds = self._now - cursor.level_at
-        if cursor.level and seconds > 0.0:
-            weight = seconds / (seconds + PACE_SECONDS)
-            cursor.pace += weight * ((cursor.next - cursor.level) / seconds - cursor.pace)
-        cursor.level, cursor.level_at = cursor.next, self._now
-        if fresh and cursor.last:
-            cursor.delay = self._now - cursor.last[1]
-
-    def _is_nearly_level(self) -> bool:
-        cursor = self._at.cursor
-        recently = 0.0 <= self._now - cursor.level_at < REST_MAX_SECONDS
-        return bool(cursor.level) and recently and self._lag() < REST_SECONDS
-
-    def _lag(self) -> float:
-        return max(self._now - self._last_at - self._at.cursor.delay, 0.0)
-
-    def _pace(self, *, behind: bool) -> float | None:
-        """Return how many numbers a second are given out; the cursor learns that only while the head is reached."""
-        at, pace = self._at, self._at.cursor.pace
-        seconds = self._last_at - at.from_at if at.from_at else 0.0
-        if behind and at.from_number and PACE_LEAST_SECONDS <= seconds < LAG_SECONDS:
-            pace = (at.cursor.next - at.from_number) / seconds
-        return pace if pace > 0.0 else None  # not where the numbers fell back
-
     def _page(self, items: tuple[Item, ...], *, complete: bool = False, ended: bool = False) -> Page:
         at = self._at
-        seconds = self._last_at - at.from_at if at.from_at and at.count >= LOOKUP_ITEMS else 0.0
+        seconds = self._at.cursor.last_at - at.from_at if at.from_at and at.count >= LOOKUP_ITEMS else 0.0
         wanted = items if self._everything else (item for item in items if place_key(item.place) in self._places)
         return Page(
             items=tuple(wanted),
@@ -405,7 +267,7 @@ class NumberReader:
             gaps=tuple(ListingGap(reason, since, until) for reason, since, until in at.gaps),
             load=at.load,
             behind=not complete,
-            lag=None if complete or at.cursor.last is None else self._lag(),
+            lag=None if complete or at.cursor.last is None else at.cursor.lag(self._now),
             load_seconds=seconds if seconds > 0.0 else None,
-            pace=self._pace(behind=not complete and not ended),
+            pace=at.pace(behind=not complete and not ended),
         )

@@ -28,9 +28,11 @@ from overheard.sources import (
 )
 from overheard.sources.reddit.clients import RedditClients
 from overheard.sources.reddit.items import ParsedChild, parse_children, parse_listing
-from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from overheard.sources.reddit.listing_cursor import merge_cursors
+from overheard.sources.reddit.listing_reader import ListingReader
 from overheard.sources.reddit.names import LOOKUP_ITEMS, MISSING_SETTING, NAMES_MAX_BYTES, SOURCE, numbered
-from overheard.sources.reddit.number_reader import NumberReader, is_number_position
+from overheard.sources.reddit.number_position import is_number_position
+from overheard.sources.reddit.number_reader import NumberReader
 from overheard.sources.reddit.place_check import answers_by_name, answers_by_ref
 from overheard.sources.reddit.requestor import RequestPurpose
 from overheard.sources.reddit.responses import TOKEN_ENDPOINT

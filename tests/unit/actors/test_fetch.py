@@ -15,7 +15,19 @@ from actors.fetch.planning import FRESHNESS_CHECK_SECONDS
 from overheard import canary
 from overheard.chunking import CHUNK_MAX_BYTES
 from overheard.config import FetchSettings
-from overheard.db import canaries, feeds, groups, reading, rechecks, refreshes, source_health, storing, workspaces
+from overheard.db import (
+    canaries,
+    feeds,
+    groups,
+    leases,
+    reading,
+    rechecks,
+    refreshes,
+    regrouping,
+    source_health,
+    storing,
+    workspaces,
+)
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, RefreshDemand, StoredItem
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError, Unavailable
@@ -28,7 +40,8 @@ from overheard.sources import ClientOutcome, GroupLimit, ListingGap, Page, ReadR
 from overheard.sources.canary import CanarySource
 from overheard.sources.hackernews.reader import READING_NUMBERS
 from overheard.sources.hackernews.source import BACKLOG_ROOT_FRACTION
-from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from overheard.sources.reddit.listing_cursor import merge_cursors
+from overheard.sources.reddit.listing_reader import ListingReader
 from overheard.sources.registry import SOURCES
 from tests.fixtures import Clock, Metric, Sent, World
 
@@ -350,16 +363,16 @@ def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
 ) -> None:
     acme = world.workspace(subreddits=["python"])
     world.workspace("bolt", subreddits=[f"sub{number}" for number in range(3)])
-    real = groups.join
+    real = regrouping.join
 
     def join(db: Db, group: Any, others: Any, poll: str, **options: Any) -> Any:
         # After this thread has seen the groups free, another one claims the first and keeps it, and changes the second.
         taken, changed, _ = others
-        assert groups.claim(db, taken.id, "another poll", now=stage.clock(), lease=60)
+        assert leases.claim(db, taken.id, "another poll", now=stage.clock(), lease=60)
         FeedGroup.update(cursor="{}").where(FeedGroup.id == changed.id).execute(db.peewee)
         return real(db, group, others, poll, **options)
 
-    monkeypatch.setattr(groups, "join", join)
+    monkeypatch.setattr(regrouping, "join", join)
     stage.run(acme)
     assert reddit.requests == [("posts", ("python", "sub2"), None)]
     assert world.group("sub1").lease_until == 0

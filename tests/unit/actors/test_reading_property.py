@@ -22,7 +22,8 @@ from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later
 from overheard.sources import GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import STOP_RUN_ITEMS, ListingReader, merge_cursors
+from overheard.sources.reddit.listing_cursor import merge_cursors
+from overheard.sources.reddit.listing_reader import STOP_RUN_ITEMS, ListingReader
 from tests.fixtures import Sent, World
 
 pytestmark = pytest.mark.thorough

@@ -11,7 +11,7 @@ import pytest
 from actors.fetch.fetcher import Fetcher
 from actors.fetch.second_look import LOOK_MAX_SECONDS, LOOK_PAUSE_SECONDS, LOOK_TURN_SECONDS, NO_SPARE_PAUSE_SECONDS
 from overheard.config import FetchSettings
-from overheard.db import groups, storing
+from overheard.db import groups, regrouping, storing
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll
 from overheard.errors import BudgetExhausted, FeedRefused, PermanentError, RetryableError
@@ -20,7 +20,8 @@ from overheard.messages import FetchWorkspace, ItemsFetched, ItemsMatched
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Outcome
 from overheard.sources import GroupLimit, Page, ReadRequest
-from overheard.sources.reddit.listing_reader import ListingReader, merge_cursors
+from overheard.sources.reddit.listing_cursor import merge_cursors
+from overheard.sources.reddit.listing_reader import ListingReader
 from tests.fixtures import Clock, Metric, Sent, World
 
 PAGE_SIZE, DEPTH = 10, 60
@@ -317,7 +318,7 @@ def test_groups_that_join_are_looked_at_as_far_back_as_any_of_them_needs(looks: 
     others = [msgspec.structs.replace(others[0], looked_at=5.0)]
     [group] = groups.load(db, [looks.group])
     cursor = looks.listing.join
-    joined = groups.join(db, group, others, "p", now=looks.clock(), lease=9.0, cursor=cursor)
+    joined = regrouping.join(db, group, others, "p", now=looks.clock(), lease=9.0, cursor=cursor)
     assert (len(joined.feeds), joined.looked_at) == (2, 5.0)
 
 

@@ -22,8 +22,8 @@ from overheard.db import (
     dead_letters,
     deliveries,
     feeds,
-    groups,
     heartbeats,
+    leases,
     models,
     source_health,
     workspaces,
@@ -232,7 +232,7 @@ def test_late_runs_are_severe(run: Run, acme: int, running: RunningProcess) -> N
 def test_late_polls_and_digests_are_severe(run: Run, acme: int, running: RunningProcess) -> None:
     db, now = running.db, running.clock()
     heartbeats.record(db, "tick", now)
-    groups.claim(
+    leases.claim(
         db, feeds.stale_of(db, acme, "reddit", now=now, fresh_since=now)[0].group_id, "p1", now=now - 3600, lease=7200
     )
     models.Workspace.update(next_due_at=now + 300, digest_end=now - 7200).execute(db.peewee)

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.config import Config
-from overheard.db import feeds, groups, reading, source_health
+from overheard.db import feeds, groups, leases, reading, source_health
 from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db, open_database
 from overheard.db.models import Budget, Feed, FeedGroup, Workspace
@@ -107,10 +107,10 @@ def test_what_a_bus_in_memory_has_forgotten_is_asked_for_at_once(
     clock.advance(300)
     group = world.group().id
     assert step() == [group]
-    groups.release_all(db)
+    leases.release_all(db)
     assert step() == [group], "the message was never taken"
     world.claim("forgotten")
-    groups.release_all(db)
+    leases.release_all(db)
     assert step() == [group]
 
 
@@ -362,7 +362,7 @@ def test_a_second_look_is_asked_for_once_in_each_look_back_and_reads_as_far_agai
     clock.advance(LOOK_LOST_SECONDS)
     own.step()
     assert len(looks(asked)) == 2, "the message was lost"
-    groups.release_all(db)
+    leases.release_all(db)
     planner(db, clock, asked, spare="freshness", look_back="30m").step()
     assert len(looks(asked)) == 3, "and so it is when the process that had it in memory has ended"
     was_looked_at(db, clock)

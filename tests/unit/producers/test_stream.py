@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from overheard.db import groups, source_health, storing, streams
+from overheard.db import leases, source_health, storing, streams
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.errors import Unavailable
@@ -295,6 +295,6 @@ def test_a_group_that_another_poll_holds_is_left_alone(
 ) -> None:
     found = streams.watched(db, "bluesky", clock())
     assert found is not None
-    assert groups.claim(db, found.id, "another", now=clock(), lease=120.0)
+    assert leases.claim(db, found.id, "another", now=clock(), lease=120.0)
     assert producer.step(NEVER) == LOOK_SECONDS
     assert simulator.targets() == []

@@ -21,9 +21,9 @@ from overheard.simulators.reddit.routes import Routes
 from overheard.simulators.reddit.store import NO_HOLES, NumberHoles, SimulatedContent
 from overheard.simulators.reddit.tokens import Holder
 from overheard.sources import Page, ReadRequest
-from overheard.sources.reddit import names, number_cursor, number_reader
+from overheard.sources.reddit import names, number_cursor, number_position
 from overheard.sources.reddit.clients import RedditClients
-from overheard.sources.reddit.listing_reader import ListingCursor
+from overheard.sources.reddit.listing_cursor import ListingCursor
 from overheard.sources.reddit.names import number_of
 from overheard.sources.reddit.number_cursor import MISSING_KEPT_NUMBERS, MISSING_MAX_NUMBERS, bounded, missing_of
 from overheard.sources.reddit.source import RedditSource
@@ -212,7 +212,7 @@ def test_a_jump_in_the_numbers_does_not_stop_it(jump: int) -> None:
     world.now += 5.0
     world.read()
     assert not world.lost
-    expected = ["jump"] if jump > number_reader.LAG_NUMBERS else []
+    expected = ["jump"] if jump > number_position.LAG_NUMBERS else []
     assert [gap.reason for gap in world.gaps] == expected, "what was only sampled is a gap"
 
 
