@@ -10,7 +10,7 @@ from overheard.cli import output
 from overheard.cli.context import running_process
 from overheard.cli.highlight import highlighted_excerpt
 from overheard.cli.output import Column, Format, one_line, print_line
-from overheard.matching.item.layout import all_texts_of, texts_of
+from overheard.matching.item.texts import all_texts_of, texts_of
 from overheard.matching.language import ParsedQuery
 from overheard.operations import query_preview
 from overheard.operations.query_preview import NarrowerQuery, PlaceHits, Preview, SampleHit

@@ -21,7 +21,7 @@ from overheard.db.database import Db
 from overheard.db.query_rows import StoredQuery
 from overheard.items import Item
 from overheard.matching.index.query_index import matches
-from overheard.matching.item.layout import texts_of
+from overheard.matching.item.texts import texts_of
 from overheard.matching.language import ParsedQuery
 from overheard.matching.markup import flow
 from overheard.operations.query_estimates import Estimate, estimates, parsed

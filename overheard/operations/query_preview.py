@@ -11,8 +11,8 @@ from overheard.db import sample, workspaces
 from overheard.db.database import Db
 from overheard.items import Item
 from overheard.matching.index.query_index import Hit, QueryIndex
-from overheard.matching.item.layout import all_texts_of
 from overheard.matching.item.leaf_finder import Highlight
+from overheard.matching.item.texts import all_texts_of
 from overheard.matching.language import ParsedQuery
 from overheard.operations.narrower_queries import is_plain, narrower, within_place, without_author
 from overheard.operations.rates import RateEstimate

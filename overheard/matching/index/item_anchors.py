@@ -15,7 +15,7 @@ from overheard.matching.index.anchors import EVERY_ITEM, Anchor, Anchors
 from overheard.matching.index.fast_words import Pairs, forms, forms_of
 from overheard.matching.index.letter_anchors import LetterAnchors, count
 from overheard.matching.item.document import author_key, item_place_key, looks_further
-from overheard.matching.item.layout import searched_texts
+from overheard.matching.item.texts import searched_texts
 from overheard.matching.markup import BREAK, address_mask, flow, needs_mask
 from overheard.matching.text.fast_reading import Readings, read_fast
 from overheard.matching.text.memory import REMEMBERED_CHARS

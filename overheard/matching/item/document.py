@@ -8,8 +8,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from overheard.items import Item, place_key
-from overheard.matching.item.layout import NO_READINGS, USUAL_FIELDS, all_texts_of, texts_of
+from overheard.matching.item.layout import NO_READINGS
 from overheard.matching.item.leaf_finder import Highlight, LeafFinder
+from overheard.matching.item.texts import USUAL_FIELDS, all_texts_of, texts_of
 from overheard.matching.text.fast_reading import Readings
 from overheard.matching.tree import Attribute, Domain, Leaf, Near, Pattern, Term
 

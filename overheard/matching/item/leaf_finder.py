@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from overheard.matching.item.addresses import Host, hosts
-from overheard.matching.item.layout import NO_READINGS, Layout, Texts
+from overheard.matching.item.layout import NO_READINGS, Layout
 from overheard.matching.item.plain_texts import PlainText, plain_texts
-from overheard.matching.item.positions import Positions, bits
+from overheard.matching.item.position_sets import members
+from overheard.matching.item.positions import Positions
+from overheard.matching.item.texts import Texts
 from overheard.matching.text.fast_reading import Readings
 from overheard.matching.text.words import Span
 from overheard.matching.tree import Domain, Leaf, Near, Pattern, Piece, Term, Word
@@ -75,13 +77,13 @@ class LeafFinder:
 
     def _spans(self, term: Term, starts: int) -> Iterator[Highlight]:
         if self._places.is_plain(term):
-            for start in bits(starts):
+            for start in members(starts):
                 yield self._layout.span(start, start + len(term.plain) - 1)
             return
         if term.within is not None:
             yield from self._window_spans(term, starts)
             return
-        for start in bits(starts):
+        for start in members(starts):
             yield self._span(start, max(self._places.lasts(term, start)), term.pieces[:1], term.pieces[-1:])
 
     def _window_spans(self, term: Term, starts: int) -> Iterator[Highlight]:
@@ -91,14 +93,14 @@ class LeafFinder:
             for piece in term.pieces
             for length, places in self._places.piece(piece, term.exact).items()
         ]
-        for start in bits(starts):
+        for start in members(starts):
             here = [(piece, length) for piece, length, places in found if places >> start & 1]
             pieces = [piece for piece, _ in here]
             yield self._span(start, start + max(length for _, length in here) - 1, pieces, pieces)
 
     def _span(self, first: int, last: int, at_start: Iterable[Piece], at_end: Iterable[Piece]) -> Highlight:
         """Return the span of an occurrence, widened by the symbols that its first and its last piece require."""
-        before, behind = self._layout.symbols(first)[0], self._layout.symbols(last)[1]
+        before, behind = self._layout.signs.symbols(first)[0], self._layout.signs.symbols(last)[1]
         if not before and not behind:
             return self._layout.span(first, last)
         wants_before = any(affixes[0][0] == before for affixes in _affixes(at_start))
@@ -131,7 +133,7 @@ class LeafFinder:
                 if self._places.is_plain(term):  # then all occurrences are of one length, and are looked at together
                     yield from self._spans(term, starts & (after | until >> (len(term.plain) - 1)))
                     continue
-                for start in bits(starts):
+                for start in members(starts):
                     near_ones = [
                         last for last in self._places.lasts(term, start) if after >> start & 1 or until >> last & 1
                     ]

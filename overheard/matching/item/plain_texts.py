@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from overheard.matching.item.layout import Layout, Section
+from overheard.matching.item.layout import Layout
+from overheard.matching.item.section import Section
 from overheard.matching.language.regex import compiled
 from overheard.matching.markup import BREAK
 from overheard.matching.text.visible_text import VisibleText, visible_text

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from overheard.matching.item.layout import FEW_PLACES, Layout
+from overheard.matching.item.position_sets import members, union
 from overheard.matching.text.stems import stem
 from overheard.matching.tree import Affix, Piece, Spelling, Stem, Term, Variation, Word
 
@@ -41,7 +42,7 @@ class Positions:
         """Return the position of the last word of each occurrence that begins at a position."""
         if self.is_plain(term):
             return iter((start + len(term.plain) - 1,))
-        return bits(self.ends(term, 1 << start))
+        return members(self.ends(term, 1 << start))
 
     def is_plain(self, term: Term) -> bool:
         """Return True if a term stands only where its words are written one by one."""
@@ -141,8 +142,8 @@ class Positions:
             found = self._one_word(spelling, 0, exact)
             if spelling.affixes:
                 before, behind = spelling.affixes[0]
-                begins = layout.with_symbol(before, behind=False)
-                ends = layout.with_symbol(behind, behind=True)
+                begins = layout.signs.with_symbol(before, behind=False)
+                ends = layout.signs.with_symbol(behind, behind=True)
                 found = {length: places & begins & (ends >> (length - 1)) for length, places in found.items()}
             return found
         begins = -1
@@ -150,9 +151,9 @@ class Positions:
             begins = (begins >> 1) & self._one_word(spelling, number, exact).get(1, 0)
             if spelling.affixes:
                 before, behind = spelling.affixes[number]
-                begins &= layout.with_symbol(before, behind=False) & layout.with_symbol(behind, behind=True)
+                begins &= layout.signs.with_symbol(before, behind=False) & layout.signs.with_symbol(behind, behind=True)
             if number and spelling.between and (required := spelling.between[number - 1]) is not None:
-                begins &= layout.separated_by(required)
+                begins &= layout.signs.separated_by(required)
             if not begins:
                 return {}
         return {len(words): self._within_borders(spelling, begins)}
@@ -172,11 +173,10 @@ class Positions:
 
     def _within_borders(self, spelling: Spelling, begins: int) -> int:
         """Return those places where a dotted name or number is not a part of a longer one."""
-        layout = self.layout
+        signs = self.layout.signs
         if "." in spelling.between:
-            begins &= (
-                ~layout.continued_numbers & ~layout.hyphenated & ~(layout.continued_names >> (len(spelling.words) - 1))
-            )
+            begins &= ~signs.continued_numbers & ~signs.hyphenated
+            begins &= ~(signs.continued_names >> (len(spelling.words) - 1))
         return begins
 
     def _words_with(self, part: str, at_end: bool) -> Iterator[str]:
@@ -194,19 +194,3 @@ class Positions:
         for word in self.layout.all_words:
             found.setdefault(stem(word), []).append(word)
         return found
-
-
-def union(sets: Iterable[int]) -> int:
-    """Return the positions of all of these sets."""
-    result = 0
-    for positions in sets:
-        result |= positions
-    return result
-
-
-def bits(positions: int) -> Iterator[int]:
-    """Yield the positions of a set, in order."""
-    while positions:
-        lowest = positions & -positions
-        yield lowest.bit_length() - 1
-        positions ^= lowest
