@@ -53,7 +53,10 @@ class ForkServer:
     """Serve requests until the other end of the socket closes, then kill what still runs."""
 
     def __init__(self, control: socket.socket) -> None:
+        """Ignore Ctrl-C, which is for the tests and the programs."""
         self._control = control
+        # A shell's background job ignores it, and so do the programs that it starts.
+        self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
 
@@ -80,7 +83,7 @@ class ForkServer:
             answers.send(str(pid).encode())
             self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, answers))
             return False
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, self._interrupt)
         answers.close()
         for given, standard in ((output, 1), (errors, 2)):
             os.dup2(given, standard)
@@ -119,15 +122,15 @@ def modules() -> Iterator[str]:
 
 
 def main() -> None:
-    """Import, then serve. Ctrl-C is for the tests and the programs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in modules():
-        importlib.import_module(name)
-    assert threading.active_count() == 1, "a fork has no other threads"
-    gc.collect()
-    gc.freeze()
+    """Import, then serve."""
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        program = ForkServer(control).serve()
+        server = ForkServer(control)
+        for name in modules():
+            importlib.import_module(name)
+        assert threading.active_count() == 1, "a fork has no other threads"
+        gc.collect()
+        gc.freeze()
+        program = server.serve()
     if program:
         program.run()
 
