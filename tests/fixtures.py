@@ -12,7 +12,7 @@ import peewee
 from overheard.bus.sender import OutgoingMessage
 from overheard.config import Config, RedditSettings, SourcesSettings
 from overheard.config.sources import RedditCredentials
-from overheard.db import leases, storing, workspace_specs
+from overheard.db import feed_rates, freshness, leases, storing, workspace_specs
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
@@ -173,6 +173,16 @@ class World:
 
     def feed(self, name: str = "python", kind: str = "posts") -> Any:
         return Feed.select().where(Feed.place == name, Feed.kind == kind).get(self.db.peewee)
+
+    def fresh_at(self, name: str = "python", kind: str = "posts") -> float:
+        """The time until which everything of the feed is read."""
+        query = Feed.select(freshness.fresh_at()).where(Feed.place == name, Feed.kind == kind)
+        return float(query.scalar(self.db.peewee))
+
+    def rate(self, name: str = "python") -> float:
+        """The new posts a second of the feed."""
+        query = Feed.select(feed_rates.current(self.db)).where(Feed.place == name, Feed.kind == "posts")
+        return float(query.scalar(self.db.peewee))
 
     def group(self, name: str = "python", kind: str = "posts") -> Any:
         """The group in which the feed is read."""

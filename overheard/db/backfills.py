@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from peewee import fn
 
-from overheard.db import queries
+from overheard.db import freshness, queries
 from overheard.db.database import Db
 from overheard.db.models import Backfill, Feed, Query, Watch
 from overheard.db.storable_text import storable
@@ -59,7 +59,7 @@ def watched(db: Db, workspace_id: int, sources: Collection[str], since: float) -
     item that is stored here first would never be sent.
     """
     # A place is read live from the first of its watches on, and as far as its stalest feed.
-    began, fresh = fn.MIN(Watch.created_at), fn.MIN(Feed.fresh_at)
+    began, fresh = fn.MIN(Watch.created_at), fn.MIN(freshness.fresh_at())
     kinds = fn.MIN(Watch.kinds), fn.MAX(Watch.kinds)
     rows = (
         Watch.select(Feed.source, Feed.place, *kinds, began, fresh)

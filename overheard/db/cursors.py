@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
 from overheard.db import feed_rates, gaps, leases
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.messages import PollTarget
+
+BEFORE_ALL = -1.0  # even before a feed that was never read
 
 
 def advance(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget], now: float) -> list[tuple[str, str]]:
@@ -30,16 +32,19 @@ def advance(db: Db, poll: str, started_at: float, targets: Sequence[PollTarget],
         if target.look:
             _looked(db, group=target.group_id, at=started_at)
             continue
-        if stored[0][1] > started_at:
+        source, began_at, fresh_before = stored[0]
+        if began_at > started_at:
             continue
         read = {"cursor": target.cursor, "read_at": target.read_at, "room": target.room, "pace": target.pace}
-        _move(db, group=target.group_id, began_at=started_at, **read)
-        feed_rates.update(db, target)
-        _refresh(db, group=target.group_id, at=_read_until(target, started_at), retry_at=target.retry_at)
+        until = _read_until(target, started_at)
+        fresh = max(fresh_before, until)
+        _move(db, group=target.group_id, began_at=started_at, fresh_at=fresh, **read)
+        _refresh(db, group=target.group_id, until=until, retry_at=target.retry_at)
+        feed_rates.update(db, target, fresh_before, fresh)
         missed = [gap for gap in (target.missed, *target.gaps) if gap is not None]
         if missed:
-            gaps.record(db, stored[0][0], target.feed_ids, missed, now)
-            left += [(stored[0][0], gap.reason) for gap in missed]
+            gaps.record(db, source, target.feed_ids, missed, now)
+            left += [(source, gap.reason) for gap in missed]
     leases.free(db, poll=poll)
     return left
 
@@ -48,12 +53,12 @@ def _read_until(target: PollTarget, started_at: float) -> float:
     if not target.behind:
         return started_at
     # What is left of a long backlog is as old as before.
-    return 0.0 if target.lag is None else started_at - target.lag
+    return BEFORE_ALL if target.lag is None else started_at - target.lag
 
 
 @compiled
 def _locked(db: Db, group: Any) -> Any:
-    row: Any = FeedGroup.select(FeedGroup.source, FeedGroup.began_at).where(FeedGroup.id == group)
+    row: Any = FeedGroup.select(FeedGroup.source, FeedGroup.began_at, FeedGroup.fresh_at).where(FeedGroup.id == group)
     return row if db.sqlite else row.for_update()
 
 
@@ -63,10 +68,10 @@ def _members(db: Db, group: Any) -> Any:
 
 
 @compiled
-def _move(db: Db, group: Any, began_at: Any, cursor: Any, read_at: Any, room: Any, pace: Any) -> Any:
+def _move(db: Db, group: Any, began_at: Any, fresh_at: Any, cursor: Any, read_at: Any, room: Any, pace: Any) -> Any:
     known = fn.coalesce(pace, FeedGroup.pace)
-    read = FeedGroup.update(cursor=cursor, began_at=began_at, read_at=read_at, room=room, pace=known)
-    return read.where(FeedGroup.id == group)
+    times = {"began_at": began_at, "fresh_at": fresh_at, "read_at": read_at}
+    return FeedGroup.update(cursor=cursor, room=room, pace=known, **times).where(FeedGroup.id == group)
 
 
 @compiled
@@ -75,6 +80,9 @@ def _looked(db: Db, group: Any, at: Any) -> Any:
 
 
 @compiled
-def _refresh(db: Db, group: Any, at: Any, retry_at: Any) -> Any:
-    fresh = db.greatest(Feed.fresh_at, at)
-    return Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=retry_at).where(Feed.group == group)
+def _refresh(db: Db, group: Any, until: Any, retry_at: Any) -> Any:
+    """Let the feeds be as fresh as their group, which is read ``until`` then: few of them were not before."""
+    read = Feed.fresh_at <= until
+    fresh = Case(None, [(read, None)], Feed.fresh_at)
+    other = read | (Feed.failures > 0) | Feed.reason.is_null(False) | (Feed.retry_at != retry_at)
+    return Feed.update(fresh_at=fresh, failures=0, reason=None, retry_at=retry_at).where(Feed.group == group, other)

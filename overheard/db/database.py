@@ -6,6 +6,7 @@ No model is bound to a database, so there is no global state.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -222,9 +223,9 @@ def open_database(url: str, clock: Clock | None = None) -> Db:
             "busy_timeout": BUSY_TIMEOUT_MS,
             "cache_size": -8_000,
         }
-        return Db(
-            peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT_MS / 1000), sqlite=True, clock=clock
-        )
+        database = peewee.SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_TIMEOUT_MS / 1000)
+        database.register_function(math.exp, "exp", 1)  # not every SQLite is built with it
+        return Db(database, sqlite=True, clock=clock)
     try:
         parts = conninfo_to_dict(url)
     except psycopg.Error:

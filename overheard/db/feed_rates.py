@@ -6,6 +6,7 @@ from typing import Any
 
 from peewee import Case, fn
 
+from overheard.db import freshness
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed
@@ -14,31 +15,56 @@ from overheard.reading import rates
 from overheard.reading.rates import MEMORY_SECONDS, FeedRate
 
 
-def update(db: Db, target: PollTarget) -> None:
-    """Update the rates of a group's feeds with what a reading found."""
+def current(db: Db) -> Any:
+    """Return the SQL expression of a feed's new items a second, None before its first reading.
+
+    It is what ``rates.updated`` makes of the time since the last reading with news, in which there were none.
+    """
+    since = db.greatest(fn.COALESCE(freshness.group_fresh_at(), 0.0) - Feed.rated_at, 0.0)
+    known = Feed.rate_seconds + 1e-9  # never zero
+    average = known / (known + since)
+    # PostgreSQL calls it an error when exp() is too small for a number.
+    return Feed.rate * db.least(average, fn.exp(db.greatest(since / -MEMORY_SECONDS, -100.0)))
+
+
+def update(db: Db, target: PollTarget, fresh_before: float, fresh: float) -> None:
+    """Store what a reading found: rates of the feeds with news, and first rates.
+
+    Those of the others follow from the time since. ``fresh_before``, ``fresh``: the group's ``fresh_at``.
+    """
+    counted = max(target.seconds, 0.0) if target.new else 0.0
+    if fresh - fresh_before > 2.0 * counted:  # a gap, or a poll that was resumed: nobody knows what was new meanwhile
+        _pass_over(db, group=target.group_id, seconds=fresh - fresh_before - counted)
     if not target.new:
         return
     found = {feed: new for feed, new in zip(target.feed_ids, target.new, strict=True) if new}
-    _quiet(db, group=target.group_id, seconds=max(target.seconds, 0.0), besides=[*found, 0])
-    before = {feed: FeedRate(*rate) for feed, *rate in _rates(db, feeds=[*found, 0])}
-    after = {feed: rates.updated(rate, found[feed], target.seconds) for feed, rate in before.items()}
+    after = {}
+    for feed, rate, known, rated_at in _rates(db, feeds=[*found, 0]):
+        before = FeedRate(rate, known)
+        quiet = before if rate is None else rates.updated(before, 0, fresh - counted - rated_at)
+        after[feed] = rates.updated(quiet, found[feed], target.seconds)
     if after:
         Feed.update(
             rate=Case(Feed.id, [(feed, rate.rate) for feed, rate in after.items()], Feed.rate),
             rate_seconds=Case(Feed.id, [(feed, rate.seconds) for feed, rate in after.items()], Feed.rate_seconds),
+            rated_at=fresh,
         ).where(Feed.id.in_(list(after))).execute(db.peewee)
-
-
-@compiled
-def _quiet(db: Db, group: Any, seconds: Any, besides: Any) -> Any:
-    """``rates.updated`` with no new items, for all feeds at once: hardly any of a large group has news."""
-    known = Case(None, [(Feed.rate.is_null(), 0.0)], db.least(Feed.rate_seconds, MEMORY_SECONDS))
-    rests_on = known + seconds
-    rate = Case(None, [(rests_on > 0.0, fn.coalesce(Feed.rate, 0.0) * known / rests_on)], fn.coalesce(Feed.rate, 0.0))
-    quiet = (Feed.group == group) & Feed.id.not_in(besides)
-    return Feed.update(rate=rate, rate_seconds=rests_on).where(quiet)
+    _first_rates(db, group=target.group_id, seconds=counted, fresh=fresh)
 
 
 @compiled
 def _rates(db: Db, feeds: Any) -> Any:
-    return Feed.select(Feed.id, Feed.rate, Feed.rate_seconds).where(Feed.id.in_(feeds))
+    return Feed.select(Feed.id, Feed.rate, Feed.rate_seconds, Feed.rated_at).where(Feed.id.in_(feeds))
+
+
+@compiled
+def _pass_over(db: Db, group: Any, seconds: Any) -> Any:
+    """Let a time count for no feed's rate."""
+    rated = Feed.rate.is_null(False)
+    return Feed.update({Feed.rated_at: Feed.rated_at + seconds}).where(Feed.group == group, rated)
+
+
+@compiled
+def _first_rates(db: Db, group: Any, seconds: Any, fresh: Any) -> Any:
+    quiet = Feed.update(rate=0.0, rate_seconds=seconds, rated_at=fresh)
+    return quiet.where(Feed.group == group, Feed.rate.is_null())

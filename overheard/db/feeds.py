@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from peewee import JOIN, Case, fn
 
-from overheard.db import groups, incidents, leases, refreshes, visibility
+from overheard.db import feed_rates, freshness, groups, incidents, leases, refreshes, visibility
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.groups import FEED_COLUMNS, FeedRow, Group
+from overheard.db.groups import FeedRow, Group, feed_columns
 from overheard.db.models import Feed, FeedGroup, Poll, RefreshDemand, Watch, Workspace
 from overheard.items import ALL, FeedKind
 from overheard.sources.registry import place_label, public_place, streamed
@@ -33,13 +33,13 @@ def stale_of(db: Db, workspace_id: int, source: str, *, now: float, fresh_since:
 @compiled
 def _stale(db: Db, workspace: Any, source: Any, now: Any, fresh_since: Any) -> Any:
     return (
-        Feed.select(*FEED_COLUMNS)
+        Feed.select(*feed_columns(db))
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .where(
             Watch.workspace == workspace,
             Feed.source == source,
-            Feed.fresh_at < fresh_since,
+            freshness.fresh_at() < fresh_since,
             FeedGroup.lease_until < now,
             Feed.retry_at <= now,
         )
@@ -104,7 +104,7 @@ def _stale_and_unread(db: Db, workspace: Any, source: Any, now: Any, fresh_since
         .where(
             Watch.workspace == workspace,
             Feed.source == source,
-            Feed.fresh_at < fresh_since,
+            freshness.fresh_at() < fresh_since,
             Feed.retry_at <= now,
             ~being_read,
         )
@@ -177,24 +177,31 @@ def oldest_fresh(db: Db, now: float, source: str | None = None, *, unmet_after: 
     feeds of which a workspace has demanded a reading so many seconds later, or more: until then, an earlier one may
     serve it.
     """
+    own = Feed.select(Feed.fresh_at).where(Feed.fresh_at > 0)
+    of_groups = Feed.select(FeedGroup.fresh_at).join(FeedGroup, on=(Feed.group == FeedGroup.id))
+    of_groups = of_groups.where(Feed.fresh_at.is_null(), FeedGroup.fresh_at > 0)
+    readable = visibility.IS_PUBLIC_FEED & (Feed.failures == 0) & (Feed.retry_at <= now)
+    found = []
+    # Each takes the first row of an index that counts.
+    for query, fresh_at in ((own, Feed.fresh_at), (of_groups, FeedGroup.fresh_at)):
+        watched = fn.EXISTS(_watched(now, fresh_at, unmet_after))
+        oldest = query.where(readable, watched).order_by(fresh_at).limit(1)
+        found.append(db.scalar_time(oldest if source is None else oldest.where(Feed.source == source)))
+    return min((at for at in found if at is not None), default=None)
+
+
+def _watched(now: float, fresh_at: Any, unmet_after: float | None) -> Any:
+    """Return the active watches of a feed; with ``unmet_after``, of workspaces that demanded a reading so late."""
     watched = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))
         .where(Watch.feed == Feed.id, Workspace.active)
     )
-    if unmet_after is not None:
-        of_workspace = (RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == Feed.source)
-        unmet = (RefreshDemand.demanded_at > Feed.fresh_at + unmet_after) & (RefreshDemand.demanded_at <= now)
-        watched = watched.join(RefreshDemand, on=of_workspace & unmet)
-    query = (
-        Feed.select(Feed.fresh_at)
-        .where(
-            visibility.IS_PUBLIC_FEED, Feed.failures == 0, Feed.fresh_at > 0, Feed.retry_at <= now, fn.EXISTS(watched)
-        )
-        .order_by(Feed.fresh_at)
-        .limit(1)
-    )
-    return db.scalar_time(query if source is None else query.where(Feed.source == source))
+    if unmet_after is None:
+        return watched
+    of_workspace = (RefreshDemand.workspace == Workspace.id) & (RefreshDemand.source == Feed.source)
+    unmet = (RefreshDemand.demanded_at > fresh_at + unmet_after) & (RefreshDemand.demanded_at <= now)
+    return watched.join(RefreshDemand, on=of_workspace & unmet)
 
 
 def oldest_poll(db: Db, now: float) -> float | None:
@@ -217,7 +224,7 @@ def has_unread(db: Db, workspace_id: int, since: float) -> bool:
         .join(Watch, on=(Watch.feed == Feed.id))
         .where(
             Watch.workspace == workspace_id,
-            Feed.fresh_at < since,
+            freshness.fresh_at() < since,
             Feed.retry_at < since,
             Feed.source.not_in(streamed()),
         )
@@ -233,7 +240,9 @@ def paused(db: Db, workspace_id: int, since: float) -> tuple[int, float | None]:
     query = (
         Feed.select(fn.count(Feed.id.distinct()), fn.min(Feed.retry_at))
         .join(Watch, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace == workspace_id, Feed.failures == 0, Feed.fresh_at < since, Feed.retry_at >= since)
+        .where(
+            Watch.workspace == workspace_id, Feed.failures == 0, freshness.fresh_at() < since, Feed.retry_at >= since
+        )
     )
     count, first = query.tuples().execute(db.peewee)[0]
     return int(count), first
@@ -241,7 +250,7 @@ def paused(db: Db, workspace_id: int, since: float) -> tuple[int, float | None]:
 
 def rates(db: Db) -> dict[str, float]:
     """Return the new items a minute of all feeds that are watched and were read, by source."""
-    total = fn.sum(Feed.rate) * 60.0
+    total = fn.sum(feed_rates.current(db)) * 60.0
     rows = Feed.select(Feed.source, total).where(Feed.rate.is_null(False), Feed.id.in_(Watch.select(Watch.feed)))
     return dict(rows.group_by(Feed.source).tuples().execute(db.peewee))
 

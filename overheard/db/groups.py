@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
+from overheard.db import feed_rates
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
@@ -45,6 +46,7 @@ class Group(msgspec.Struct, frozen=True):
     read_at: float
     room: int | None
     looked_at: float = 0.0
+    fresh_at: float = 0.0
     chosen: bool = False
     feeds: tuple[FeedRow, ...] = ()
 
@@ -66,8 +68,14 @@ class Group(msgspec.Struct, frozen=True):
 # reading for the workspaces that waited for it. The stored text is older than the constant's name.
 FREE_UNREAD = "given up"
 
-FEED_COLUMNS = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin, Feed.rate)
+KEPT = ("source", "kind", "cursor", "began_at", "read_at", "looked_at", "fresh_at")  # by both parts of a divided group
 COLUMNS = (*(getattr(FeedGroup, name) for name in Group.__struct_fields__[:-2]), FeedGroup.by_number)
+
+
+def feed_columns(db: Db) -> Sequence[Any]:
+    """Return the columns of a ``FeedRow``."""
+    columns = (Feed.id, Feed.kind, Feed.place, Feed.failures, Feed.source, Feed.group, Feed.bin)
+    return *columns, feed_rates.current(db)
 
 
 def make(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[int]:
@@ -91,7 +99,7 @@ def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
 
 @compiled
 def _feeds(db: Db, groups: Any) -> Any:
-    return Feed.select(*FEED_COLUMNS).where(Feed.group.in_(groups)).order_by(Feed.id)
+    return Feed.select(*feed_columns(db)).where(Feed.group.in_(groups)).order_by(Feed.id)
 
 
 @compiled
@@ -101,7 +109,7 @@ def _groups(db: Db, ids: Any) -> Any:
 
 def of_feeds(db: Db, group_id: int, feed_ids: Sequence[int]) -> Group | None:
     """Return those of the feeds that still exist as a group without a cursor; None if there are none any more."""
-    query = Feed.select(*FEED_COLUMNS).where(Feed.id.in_(list(feed_ids))).order_by(Feed.id)
+    query = Feed.select(*feed_columns(db)).where(Feed.id.in_(list(feed_ids))).order_by(Feed.id)
     feeds = tuple(FeedRow(*row) for row in query.tuples().execute(db.peewee))
     if not feeds:
         return None
@@ -115,7 +123,7 @@ def divide(
 
     ``room`` limits both groups from now on; None: as before. ``poll`` None: nobody waits for the new one's reading.
     """
-    values = {name: getattr(group, name) for name in ("source", "kind", "cursor", "began_at", "read_at", "looked_at")}
+    values = {name: getattr(group, name) for name in KEPT}
     with db.transaction():
         made = int(FeedGroup.insert(**values, room=room or group.room, poll=poll).execute(db.peewee))
         Feed.update(group=made).where(Feed.id.in_(list(feed_ids)), Feed.group == group.id).execute(db.peewee)

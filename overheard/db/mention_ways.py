@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db import erasure, mentions
+from overheard.db import erasure, freshness, mentions
 from overheard.db.database import Db
 from overheard.db.models import Channel, Delivery, Erased, Feed, Gap, Mention, StoredItem, Watch
 from overheard.db.sample import item_columns, item_of
@@ -152,7 +152,7 @@ def watches(db: Db, workspace_id: int) -> list[WatchFacts]:
     """Return what the workspace watches."""
     rows = (
         Watch.select(
-            Feed.source, Feed.kind, Feed.place, Watch.kinds, Watch.created_at, Feed.fresh_at, Feed.failures,
+            Feed.source, Feed.kind, Feed.place, Watch.kinds, Watch.created_at, freshness.fresh_at(), Feed.failures,
             Feed.retry_at, Feed.reason,
         )
         .join(Feed, on=(Watch.feed == Feed.id))

@@ -89,7 +89,8 @@ class RefreshDemand(Table):
 # the lease, or ``groups.FREE_UNREAD``. ``asked_at``: when the planner last sent a message to read it.
 # ``looked_at``: when the latest second look began that is stored, and before the first one, when the group was made;
 # ``look_asked_at``: when the planner last asked for one. ``by_number``: the plan wants it to be read by its items'
-# numbers; ``pace``: how many of them a second the source gave out lately, as its latest reading showed.
+# numbers; ``pace``: how many of them a second the source gave out lately, as its latest reading showed. ``fresh_at``:
+# everything listed before is read; earlier than ``began_at`` if the latest reading has left a backlog.
 class FeedGroup(Table):
     id = AutoField()
     source = TextField()
@@ -105,19 +106,22 @@ class FeedGroup(Table):
     look_asked_at = DoubleField(default=0)
     by_number = BooleanField(default=False)
     pace = DoubleField(null=True)
+    fresh_at = DoubleField(default=0, index=True)
 
 
 # One listing of a place, as the source divides them, shared by all workspaces that watch it. ``place`` is its key
-# (``items.place_key``). ``failures``: refusals in a row. Until ``retry_at`` it is not read: it was refused, or its
-# source wants no earlier poll. ``rate``: new items a second, None before the first reading; ``rate_seconds``: the time
-# that it rests on. ``bin``: feeds of the same number are to be read together. ``place_ref``: the source's own id of the
-# place, which stays when it is renamed; ``place_checked_at``: when the source was last asked for it.
+# (``items.place_key``). ``fresh_at``: as in its group, where it differs (0: never read, or to be read again); None: as
+# its group. ``failures``: refusals in a row. Until ``retry_at`` it is not read: it was refused, or its source wants no
+# earlier poll. ``rate``: new items a second when it last had some, None before the first reading; ``rate_seconds``: the
+# time that it rests on; ``rated_at``: the group's ``fresh_at`` then (``db.feed_rates``). ``bin``: feeds of the same
+# number are to be read together. ``place_ref``: the source's own id of the place, which stays when it is renamed;
+# ``place_checked_at``: when the source was last asked for it.
 class Feed(Table):
     id = AutoField()
     source = TextField()
     kind = TextField()
     place = TextField()
-    fresh_at = DoubleField(default=0)
+    fresh_at = DoubleField(null=True, default=0)
     failures = IntegerField(default=0)
     retry_at = DoubleField(default=0)
     reason = TextField(null=True)
@@ -126,6 +130,7 @@ class Feed(Table):
     group = _of(FeedGroup, "feeds", null=True, index=True)
     rate = DoubleField(null=True)
     rate_seconds = DoubleField(default=0)
+    rated_at = DoubleField(default=0)
     bin = IntegerField(null=True, index=True)
     place_ref = TextField(null=True)
     place_checked_at = DoubleField(default=0)
@@ -418,8 +423,9 @@ class FailedTry(Table):
     error = TextField()
 
 
-# One reading of some feeds. When all its parts are stored, it is finished and the cursors move. Or items that were
-# looked up by number to fill gaps: ``numbers`` says which, as JSON.
+# A reading of some feeds. When all its parts are stored, it is finished and the cursors move. ``targets``: until then,
+# what its last part says of each group, as JSON. Or items that were looked up by number to fill gaps: ``numbers`` says
+# which, as JSON.
 class Poll(Table):
     id = TextField(primary_key=True)
     started_at = DoubleField()

@@ -14,7 +14,7 @@ from peewee import Case, fn
 
 from overheard.db import feeds, groups
 from overheard.db.database import Db
-from overheard.db.groups import FEED_COLUMNS, FeedRow
+from overheard.db.groups import FeedRow, feed_columns
 from overheard.db.models import Feed, FeedGroup, Watch, Workspace
 from overheard.items import ALL
 
@@ -108,13 +108,14 @@ def feeds_of(db: Db, source: str, places: Collection[str], now: float) -> list[P
     """Return the feeds of these places."""
     holder = Case(None, [(FeedGroup.lease_until >= now, FeedGroup.poll)], None)
     was_read = Case(None, [(FeedGroup.cursor.is_null(), 0)], 1)
+    columns = feed_columns(db)
     rows = (
-        Feed.select(*FEED_COLUMNS, was_read, Feed.reason, Feed.retry_at, Feed.place_ref, holder)
+        Feed.select(*columns, was_read, Feed.reason, Feed.retry_at, Feed.place_ref, holder)
         .join(FeedGroup, on=(Feed.group == FeedGroup.id))
         .where(Feed.source == source, Feed.place.in_(list(places)))
         .order_by(Feed.id)
     )
-    size = len(FEED_COLUMNS)
+    size = len(columns)
     return [
         PlaceFeed(FeedRow(*row[:size]), bool(row[size]), *row[size + 1 :]) for row in rows.tuples().execute(db.peewee)
     ]

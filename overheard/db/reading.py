@@ -7,8 +7,9 @@ from statistics import median
 from typing import Any
 
 import msgspec
-from peewee import Case, fn
+from peewee import Case
 
+from overheard.db import feed_rates
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Revision, Watch, Workspace
@@ -51,7 +52,8 @@ class GroupState(msgspec.Struct, frozen=True):
 
 def watched_feeds(db: Db, source: str) -> list[FeedState]:
     """Return the feeds of the source that an active workspace watches."""
-    columns = (Feed.id, Feed.kind, Feed.place, Feed.group, Feed.rate, Feed.bin, Feed.failures, Feed.retry_at)
+    rate = feed_rates.current(db)
+    columns = (Feed.id, Feed.kind, Feed.place, Feed.group, rate, Feed.bin, Feed.failures, Feed.retry_at)
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
     rows = Feed.select(*columns).where(Feed.source == source, Feed.id.in_(watched), Feed.group.is_null(False))
     return [FeedState(*row) for row in rows.order_by(Feed.id).tuples().execute(db.peewee)]
@@ -91,8 +93,7 @@ def free_groups(db: Db, source: str, now: float) -> list[GroupState]:
 @compiled
 def _free(db: Db, source: Any, now: Any) -> Any:
     of_group = Feed.select(Feed.retry_at).where(Feed.group == FeedGroup.id).order_by(Feed.retry_at.desc()).limit(1)
-    fresh = Feed.select(fn.MIN(Feed.fresh_at)).where(Feed.group == FeedGroup.id)
-    columns = (FeedGroup.id, FeedGroup.began_at, FeedGroup.asked_at, of_group, fresh, FeedGroup.by_number)
+    columns = (FeedGroup.id, FeedGroup.began_at, FeedGroup.asked_at, of_group, FeedGroup.fresh_at, FeedGroup.by_number)
     return FeedGroup.select(*columns).where(
         FeedGroup.source == source, FeedGroup.cursor.is_null(False), FeedGroup.lease_until < now
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 from peewee import fn
 
-from overheard.db import groups, leases
+from overheard.db import feed_rates, freshness, groups, leases
 from overheard.db.database import Db
 from overheard.db.groups import Group
 from overheard.db.models import Feed, FeedGroup
@@ -50,7 +50,10 @@ def join(
         if not chosen:
             return group
         ids = [other.id for other in chosen]
-        Feed.update(group=group.id).where(Feed.group.in_(ids)).execute(db.peewee)
+        # As fresh and as busy as they were: the group that they leave says no more.
+        moved = {Feed.group: group.id, Feed.fresh_at: freshness.fresh_at()}
+        rated = {Feed.rate: feed_rates.current(db), Feed.rated_at: group.fresh_at}
+        Feed.update(moved | rated).where(Feed.group.in_(ids)).execute(db.peewee)
         FeedGroup.delete().where(FeedGroup.id.in_(ids)).execute(db.peewee)
         values: dict[Any, Any] = {
             FeedGroup.cursor: cursor(group.cursor, [other.cursor for other in chosen]),

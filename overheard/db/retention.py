@@ -10,7 +10,7 @@ import msgspec
 from peewee import JOIN, fn
 
 from overheard.config import RetentionSettings
-from overheard.db import groups
+from overheard.db import freshness, groups
 from overheard.db.database import Db
 from overheard.db.erasure import AUTHOR_KEY_PREFIX, TOMBSTONE_SECONDS
 from overheard.db.models import (
@@ -95,9 +95,8 @@ def prune(db: Db, ages: RetentionAges, now: float) -> PrunedCounts:
     counts = _items(db, ages, now)
     counts.rows += _deliveries(db, ages, now)
     counts.rows += _delete_batch(db, Poll, Poll.started_at < now - DAY_SECONDS)
-    counts.rows += unwatched_feeds(
-        db, (Feed.created_at < now - UNWATCHED_FEED_SECONDS) & (Feed.fresh_at < now - UNWATCHED_FEED_SECONDS), now
-    )
+    long_ago = now - UNWATCHED_FEED_SECONDS
+    counts.rows += unwatched_feeds(db, (Feed.created_at < long_ago) & (freshness.fresh_at() < long_ago), now)
     counts.rows += groups.delete_empty(db, now)
     counts.rows += _removed_queries(db, now)
     counts.rows += _delete_batch(db, Gap, Gap.found_at < now - GAP_RETENTION_SECONDS)

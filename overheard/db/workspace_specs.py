@@ -125,7 +125,7 @@ def _save_watches(db: Db, workspace_id: int, feeds: Sequence[WatchedFeed], now: 
         ]
         _insert_watches(db, rows=watches)
     # A feed that other workspaces watch already is read again soon, so that this one gets its latest page, too.
-    Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at > 0).execute(db.peewee)
+    Feed.update(fresh_at=0).where(Feed.id.in_(new), Feed.fresh_at.is_null() | (Feed.fresh_at > 0)).execute(db.peewee)
     return had != kinds
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 
 from peewee import fn
 
+from overheard.db import freshness
 from overheard.db.models import Feed
 from overheard.observability import log
 from tests.benchmarks.fetch_world import CYCLE, START, FetchWorld, InProcessReddit, Traffic, database, of_site
@@ -93,7 +94,7 @@ def measured(scene: OutageScene) -> list[Figure]:
 
 def oldest(world: FetchWorld) -> float:
     """Return when the feed was read that was not read for longest."""
-    return float(Feed.select(fn.MIN(Feed.fresh_at)).scalar(world.db.peewee))
+    return float(Feed.select(fn.MIN(freshness.fresh_at())).scalar(world.db.peewee))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import pika
 from peewee import fn
 
 from overheard.bus.envelope import StrictEncoder, pack
-from overheard.db import queries, refreshes
+from overheard.db import freshness, queries, refreshes
 from overheard.db.models import Feed, Query, RefreshDemand, StoredPart, Watch, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsFetched, PollPart
@@ -90,7 +90,7 @@ def latency(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
         for stage in STAGES:
             it.actors(stage)
         it.wait(lambda: it.scalar(RefreshDemand.select(fn.min(RefreshDemand.served_at))) > 0)
-        it.wait(lambda: it.scalar(Feed.select(fn.min(Feed.fresh_at))) > 0)
+        it.wait(lambda: it.scalar(Feed.select(fn.min(freshness.fresh_at()))) > 0)
         door, times = Door(it.bus, confirm=True), []
         for number in range(TRIGGERS):
             it.post(1, first=number)
@@ -200,7 +200,7 @@ def fresh_runs(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
         it.producer("ingress")
         it.producer("tick")
         it.actors("fetch", "match", "store", name="stages")
-        it.wait(lambda: it.scalar(Feed.select(fn.min(Feed.fresh_at))) > 0)
+        it.wait(lambda: it.scalar(Feed.select(fn.min(freshness.fresh_at()))) > 0)
         _watchers(it)
         log = it.folder / "stages.log"
         runs = partial(re.compile(rb'"event": "message done", "stage": "fetch"').findall)

@@ -161,7 +161,7 @@ def test_make_due_makes_feeds_stale(world: World, db: Db, clock: Clock) -> None:
     Workspace.update(next_due_at=clock() + 300).execute(db.peewee)
     schedules.make_due(db, acme, clock())
     assert [due.id for due in schedules.claim_due(db, clock(), 10, lambda due: clock() + 1)] == [acme]
-    assert (world.feed("python").fresh_at, world.feed("rust").fresh_at) == (0, clock())
+    assert (world.fresh_at("python"), world.fresh_at("rust")) == (0, clock())
 
 
 @pytest.mark.parametrize("name", ["nobody", "a\x00b", "a\ud800b", "Acme", 99_999, 10**30, 0, -1])
@@ -501,14 +501,78 @@ def test_rates_of_quiet_feeds_fall_as_those_of_others_do(world: World, db: Db, c
     places = ["new", "young", "old", "busy"]
     world.workspace(subreddits=places)
     for place, rate in zip(places, before, strict=True):
-        Feed.update(rate=rate.rate, rate_seconds=rate.seconds).where(Feed.place == place).execute(db.peewee)
-    Feed.update(group=world.group("new").id).execute(db.peewee)
+        values = {"rate": rate.rate, "rate_seconds": rate.seconds, "rated_at": clock()}
+        Feed.update(values).where(Feed.place == place).execute(db.peewee)
+    group = world.group("new").id
+    Feed.update(group=group).execute(db.peewee)
+    FeedGroup.update(fresh_at=clock()).execute(db.peewee)
     ids = tuple(world.feed(place).id for place in places)
-    target = PollTarget(world.group("new").id, ids, "x", clock(), new=(0, 0, 0, 3), seconds=seconds)
+    after = before
+    # The rate of a quiet feed stays as it was stored: the second reading has to take the first one into account.
+    for poll, new, passed in (("p", (0, 0, 0, 3), seconds), ("q", (0, 1, 0, 0), 700.0)):
+        with db.transaction():
+            at = clock.advance(max(passed, 0.0))
+            cursors.advance(db, poll, at, [PollTarget(group, ids, "x", at, new=new, seconds=passed)], at)
+        after = [updated(rate, count, passed) for rate, count in zip(after, new, strict=True)]
+        assert [world.rate(place) for place in places] == [pytest.approx(rate.rate, rel=0.02) for rate in after]
+
+
+def test_a_reading_changes_the_rows_of_its_group_and_of_feeds_with_news_only(
+    world: World, db: Db, clock: Clock
+) -> None:
+    places = ["python", "rust", "go"]
+    world.workspace(subreddits=places)
+    group = world.group("python").id
+    Feed.update(group=group).execute(db.peewee)
+    ids = tuple(world.feed(place).id for place in places)
+
+    def read(*new: int) -> dict[str, tuple[Any, ...]]:
+        before = {row[0]: row for row in world.rows(Feed, "place", "fresh_at", "rate", "rate_seconds", "rated_at")}
+        with db.transaction():
+            at = clock.advance(60)
+            cursors.advance(db, "p", at, [PollTarget(group, ids, "x", at, new=new, seconds=60.0)], at)
+        after = world.rows(Feed, "place", "fresh_at", "rate", "rate_seconds", "rated_at")
+        assert [world.fresh_at(place) for place in places] == [at] * 3
+        return {row[0]: row for row in after if before[row[0]] != row}
+
+    assert read(0, 0, 0).keys() == set(places)
+    assert read(0, 2, 0).keys() == {"rust"}
+    assert read(0, 0, 0) == {}
+    schedules.mark_stale(db, world.workspace("bolt", subreddits=["go"]))
+    assert [world.fresh_at(place) > 0.0 for place in places] == [True, True, False]
+    assert read(0, 0, 0).keys() == {"go"}
+
+
+@pytest.mark.parametrize(
+    ("new", "seconds"),
+    [((), 0.0), ((0, 0), 5.0), ((0, 3), 5.0)],
+    ids=["nothing was counted", "behind a gap, nothing", "behind a gap"],
+)
+def test_a_time_of_which_nothing_is_known_changes_no_rate(
+    world: World, db: Db, clock: Clock, new: tuple[int, ...], seconds: float
+) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    Feed.update(group=world.group("python").id, rate=0.5, rate_seconds=900.0, rated_at=clock()).execute(db.peewee)
+    FeedGroup.update(fresh_at=clock(), began_at=clock()).execute(db.peewee)
     with db.transaction():
-        cursors.advance(db, "p", clock(), [target], clock())
-    for place, rate, new in zip(places, before, target.new, strict=True):
-        expected = updated(rate, new, seconds)
-        assert world.feed(place).rate == pytest.approx(expected.rate)
-        if seconds > 0.0:
-            assert world.feed(place).rate_seconds == pytest.approx(expected.seconds)
+        at = clock.advance(3600)
+        cursors.advance(db, "p", at, [world.target(new=new, seconds=seconds)], at)
+    assert [world.rate(place) for place in ("python", "rust")] == pytest.approx([0.5, 0.5], rel=0.01)
+
+
+def test_a_feed_that_joins_a_group_is_as_fresh_as_it_was(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    for place in ("rust", "python"):
+        with db.transaction():
+            at = clock.advance(60)
+            cursors.advance(db, place, at, [world.target(place, new=(3,), seconds=60.0)], at)
+    rates_before = world.rate("rust")
+    world.claim("p")
+    [mine, other] = groups.load(db, [world.group("python").id, world.group("rust").id])
+    joined = regrouping.join(db, mine, [other], "p", now=clock(), lease=120.0, cursor=lambda own, others: own)
+    assert len(joined.feeds) == 2
+    assert (world.fresh_at("python"), world.fresh_at("rust")) == (clock(), clock() - 60.0)
+    assert world.rate("rust") == pytest.approx(rates_before)
+    divided = groups.divide(db, joined, [world.feed("python").id])
+    assert world.group("python").id == divided
+    assert (world.fresh_at("python"), world.fresh_at("rust")) == (clock(), clock() - 60.0)

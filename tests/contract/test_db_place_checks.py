@@ -83,7 +83,7 @@ def test_a_bad_feed_leaves_its_group_while_a_poll_reads_it(world: World, db: Db,
     assert world.group("fine").poll == "a poll"
     cursors.advance(db, "a poll", clock(), [target], clock())
     assert (world.group("fine").cursor, world.group("bad").cursor) == ("y", "x")
-    assert (world.feed("fine").fresh_at, world.feed("bad").failures) == (clock(), 1)
+    assert (world.fresh_at("fine"), world.feed("bad").failures) == (clock(), 1)
 
 
 def test_two_places_become_one_with_the_watches_and_gaps_of_both(world: World, db: Db, clock: Clock) -> None:

@@ -199,10 +199,19 @@ def test_the_bound_is_of_pages_or_of_feeds() -> None:
         (FeedRate(None, 0.0), 0, 0.0, FeedRate(0.0, 0.0)),
         (FeedRate(0.1, 300.0), 10, 100.0, FeedRate(0.1, 400.0)),
         (FeedRate(0.1, 300.0), 0, 100.0, FeedRate(0.075, 400.0)),
-        (FeedRate(0.1, 9000.0), 0, 900.0, FeedRate(0.05, 1800.0)),
+        (FeedRate(0.1, 9000.0), 0, 900.0, FeedRate(0.1 / math.e, 9900.0)),
+        (FeedRate(0.1, 9000.0), 90, 900.0, FeedRate(0.1, 9900.0)),
         (FeedRate(0.1, 900.0), 100, 100.0, FeedRate(1.0, 100.0)),
     ],
-    ids=["first", "first, empty", "as expected", "quieter", "what is old counts less", "a burst is believed at once"],
+    ids=[
+        "first",
+        "first, empty",
+        "as expected",
+        "quieter",
+        "what is old counts less",
+        "long as expected",
+        "a burst is believed at once",
+    ],
 )
 def test_a_rate_is_what_the_readings_of_some_time_found(
     before: FeedRate, new: int, seconds: float, after: FeedRate

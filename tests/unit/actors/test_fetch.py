@@ -209,7 +209,7 @@ def test_the_first_run_reads_one_page_of_older_items(
     stage.clock.advance(1)
     acme = world.workspace()
     assert stage.run(acme) == names[:10]
-    assert (newest(world), world.group().poll, world.feed().fresh_at) == (1024, None, stage.clock())
+    assert (newest(world), world.group().poll, world.fresh_at()) == (1024, None, stage.clock())
     assert reddit.requests == [("posts", ("python",), None)]
 
 
@@ -354,8 +354,7 @@ def test_a_planned_reading_measures_the_rates_of_its_feeds(
     stage.clock.advance(100)
     post(1, "rust")
     stage.run_group(world.group("python").id)
-    python, rust = world.feed("python"), world.feed("rust")
-    assert (python.rate, rust.rate) == (pytest.approx(20 / 201), pytest.approx(1 / 501, rel=0.01))
+    assert (world.rate("python"), world.rate("rust")) == (pytest.approx(20 / 201), pytest.approx(1 / 501, rel=0.01))
 
 
 def test_a_group_that_another_poll_holds_or_has_changed_does_not_join(
@@ -569,7 +568,7 @@ def test_a_poll_that_waits_for_its_first_page_keeps_its_lease_so_that_one_slot_s
     parts = stage.sent.take()
     assert [item.id for part in parts for item in part.items] == names
     stage.store(parts)
-    assert world.feed().fresh_at == stage.clock(), "it was read when its slot came"
+    assert world.fresh_at() == stage.clock(), "it was read when its slot came"
 
 
 def test_without_a_budget_slot_the_group_is_postponed(
@@ -845,7 +844,7 @@ def test_feeds_that_joined_are_postponed_with_the_group(
     assert {item.id for part in parts for item in part.items} == set(news)
     assert reddit.requests == [("posts", ("acme", "bolt", "clio"), None)]
     stage.store(parts)
-    assert {world.feed(name).fresh_at for name in ("acme", "bolt", "clio")} == {stage.clock()}
+    assert {world.fresh_at(name) for name in ("acme", "bolt", "clio")} == {stage.clock()}
 
 
 def test_if_the_message_of_a_group_is_lost_the_sweep_finds_all_its_workspaces(
@@ -1421,7 +1420,7 @@ def test_the_real_end_of_a_short_listing_does_not_make_a_gap(
     stage.clock.advance(300)
     assert stage.run(acme) == []
     assert world.rows(Gap) == []
-    assert world.feed().fresh_at == stage.clock()
+    assert world.fresh_at() == stage.clock()
 
 
 def test_a_feed_that_was_empty_is_read_completely(
@@ -1548,14 +1547,14 @@ def test_a_backlog_is_followed_by_another_poll_when_it_is_stored(world: World, s
     assert len(forward.requested) == 1
 
     stage.store([part])
-    assert (world.group().cursor, world.feed().fresh_at) == ("1", 0)
+    assert (world.group().cursor, world.fresh_at()) == ("1", 0)
     part, following = stage.resume(again)
     assert following.attempt == 0, "each poll of a backlog is followed as soon as the first"
     stage.store([part])
     part, check = stage.resume(following)
     stage.store([part])
     assert [request.cursor for request in forward.requested] == [None, "1", "2"]
-    assert (world.group().cursor, world.feed().fresh_at) == ("3", stage.clock())
+    assert (world.group().cursor, world.fresh_at()) == ("3", stage.clock())
     assert stage.resume(check) == [], "all is read"
 
 
@@ -1574,7 +1573,7 @@ def test_a_backlog_that_waited_for_the_budget_is_followed_too(world: World, stag
     assert forward.requested[-1].position == "p"
     assert following.behind
     stage.store([first, second])
-    assert (world.group().cursor, world.feed().fresh_at) == ("2", 0)
+    assert (world.group().cursor, world.fresh_at()) == ("2", 0)
 
 
 def test_a_failure_in_a_backlog_keeps_what_was_stored(world: World, stage: Stage, forward: Forward) -> None:

@@ -269,7 +269,7 @@ def test_if_names_cannot_be_asked_for_refused_groups_are_halved(
         reddit.run(acme)
         reddit.clock.advance(BACKOFF_SECONDS + 60)
         reddit.review()
-    read = {name for name in NAMES[:8] if world.feed(name).fresh_at}
+    read = {name for name in NAMES[:8] if world.fresh_at(name)}
     assert read >= set(NAMES[:7])
     assert reddit.asked().count("info") < 20
     assert reddit.reasons().keys() <= {NAMES[7]}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actors.fetch.fetcher import Fetcher
 from overheard.config import FetchSettings
-from overheard.db import feeds, gaps, storing, workspace_specs
+from overheard.db import feeds, freshness, gaps, storing, workspace_specs
 from overheard.db.database import Db
 from overheard.db.models import Feed
 from overheard.errors import BudgetExhausted, FeedRefused
@@ -257,7 +257,7 @@ class Play:
         matched = ItemsMatched(part=part.part, items=())
         storing.store(self.db, matched, self.clock())
         self.stored |= {item.id for item in part.items}
-        rows = Feed.select(Feed.place).where(Feed.fresh_at > 0, Feed.place.startswith(self.prefix + "_"))
+        rows = Feed.select(Feed.place).where(freshness.fresh_at() > 0, Feed.place.startswith(self.prefix + "_"))
         for (name,) in rows.tuples().execute(self.db.peewee):
             self.before.setdefault(name[-1], set(self.site.items))
 

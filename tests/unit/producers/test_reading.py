@@ -62,9 +62,11 @@ def step(db: Db, clock: Clock, asked: list[FetchWorkspace]) -> Step:
     return take
 
 
-def was_read(db: Db, clock: Clock, **values: Any) -> None:
-    FeedGroup.update(cursor="x", began_at=clock(), read_at=clock(), asked_at=0).execute(db.peewee)
-    Feed.update({"rate": 0.01, "fresh_at": clock()} | values).execute(db.peewee)
+def was_read(db: Db, clock: Clock, *, until: float | None = None, **values: Any) -> None:
+    now = clock()
+    read = {"began_at": now, "read_at": now, "fresh_at": now if until is None else until}
+    FeedGroup.update(cursor="x", asked_at=0, **read).execute(db.peewee)
+    Feed.update({"rate": 0.01, "rated_at": read["fresh_at"], "fresh_at": None} | values).execute(db.peewee)
 
 
 def test_a_group_is_asked_for_when_its_workspace_wants_it_and_once(
@@ -285,7 +287,7 @@ def test_a_reading_that_left_a_backlog_is_followed_at_once(world: World, db: Db,
     was_read(db, clock)
     clock.advance(5)
     assert step() == []
-    was_read(db, clock, fresh_at=clock() - 60.0)
+    was_read(db, clock, until=clock() - 60.0)
     clock.advance(5)
     assert step() == [world.group("all").id]
     was_read(db, clock)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from overheard.db import leases, source_health, storing, streams
+from overheard.db import freshness, leases, source_health, storing, streams
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup, Gap, Poll, Watch, Workspace
 from overheard.errors import Unavailable
@@ -128,7 +128,7 @@ def test_a_page_is_stored_before_the_next_one_is_read(
     assert len(simulator.targets()) == 1, "one connection"
     [target] = stages.pages[-1].part.targets
     assert (cursor_of(db), target.behind, target.gaps) == (target.cursor, False, ())
-    assert Feed.select(Feed.fresh_at).where(Feed.source == "bluesky").scalar(db.peewee) == began
+    assert Feed.select(freshness.fresh_at()).where(Feed.source == "bluesky").scalar(db.peewee) == began
     assert metric("items_read_total", source="bluesky", kind="post") == 2
     assert source_health.state(db, "bluesky").read_at == clock()
     assert Poll.select().where(Poll.finished_at.is_null()).count(db.peewee) == 0
