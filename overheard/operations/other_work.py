@@ -21,11 +21,11 @@ from overheard.sources.registry import SOURCES, source_type
 # Within which an open gap should be filled, from when it was found. Chosen: half an hour, less what the plan takes to
 # make room, and the last polls to be stored.
 FILL_SECONDS = 1200.0
-# After that, what is left is to be filled within so long; as the plan makes less room for less, each time most of it.
-# Two plans: much longer, and the last hundred requests would take longer than the first thousand.
+# After that, within so long from now. Each plan makes room for what is left by then, so the last of it takes several
+# times as long: with five minutes, the last hundred requests took twenty.
 FILL_LEAST_SECONDS = 60.0
-# Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take a fifth of it, and find
-# little of what is late, as such listings hold minutes; one item in twenty would be half a minute older. Calculated.
+# Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take more than all of it, as
+# such listings hold minutes; with a fifth of it, one item in twenty would be half a minute older. Calculated.
 LOOKS_MAX_FRACTION = 0.03
 
 
