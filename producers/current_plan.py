@@ -41,12 +41,12 @@ UNPLANNED = GroupPace(PLAN_SECONDS, 0.0)  # what backs off, from the end of that
 class CurrentPlan(msgspec.Struct, frozen=True):
     """The plan of one source that is followed now. ``budget``: the requests a second that it may use.
 
-    ``paces``: of each group that has watched feeds. ``spare``: the requests a second that the planned readings leave to
-    work without a deadline.
+    ``paces``: of each group that has watched feeds. ``second_looks``: the requests a second that they may take. Gaps
+    come first, as what they hold is known to be missing, but leave second looks their share of what is spare.
     """
 
     budget: float
-    spare: float
+    second_looks: float
     paces: Mapping[int, GroupPace]
 
     @classmethod
@@ -60,7 +60,9 @@ class CurrentPlan(msgspec.Struct, frozen=True):
         for feed in made.feeds.values():
             if (planned := of_feed.get(feed.id)) is not None:
                 paces[feed.group_id] = GroupPace(planned.interval, rates[feed.group_id], planned.group.numbers)
-        return cls(made.budget, max(made.budget - made.plan.requests, 0.0), paces)
+        spare = max(made.budget - made.plan.requests, 0.0)
+        looks = max(spare - made.other_work.gaps, min(made.other_work.second_looks, spare))
+        return cls(made.budget, looks, paces)
 
 
 class PlanMaker:

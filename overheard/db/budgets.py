@@ -84,24 +84,11 @@ class DatabaseLimiter:
         in use elsewhere.
         """
         with self._db.session():
-            rate, now = self._rates[key.partition(":")[0]], self._db.now
-            spans = _Spans.of(rate)
-            full, saved_full = spans.full(now)
-            unused = Budget.tat <= full - rate.period
-            lost = unused & (Budget.block_until <= now) & ~_is_scarce(rate, now)
-            saved_start = self._db.greatest(Budget.saved_tat, saved_full)
-            charged = {Budget.tat: full, Budget.saved_tat: self._db.least(saved_start, now) + rate.saved_period}
-            taken = (
-                Budget.insert(spans.new_row(key, now) | {Budget.tat: full})
-                .on_conflict(conflict_target=[Budget.key], update=charged, where=lost)
-                .returning(Budget.key)
-                .tuples()
-                .execute(self._db.peewee)
-            )
-            if list(taken):
+            rate = self._rates[key.partition(":")[0]]
+            spans = msgspec.structs.asdict(_Spans.of(rate))
+            if _take_spare(self._db, key=key, least=_least_spare(rate), **spans):
                 return 0.0
-            ahead = self._db.greatest(Budget.tat - full + rate.period, Budget.block_until - now)
-            delay = float(Budget.select(ahead).where(Budget.key == key).scalar(self._db.peewee))
+            [(delay,)] = _until_spare(self._db, key=key, **spans)
             return (delay if delay > 0 else rate.period) + CLOCK_RESOLUTION_SECONDS
 
     def soonest(self, keys: Sequence[str], *, spare: bool = False) -> str:
@@ -113,7 +100,7 @@ class DatabaseLimiter:
         with self._db.session():
             now, rate = self._db.now, self._rates[keys[0].partition(":")[0]]
             free_at = self._db.greatest(now, self._db.least(*_starts(self._db, _Spans.of(rate))))
-            order = [_is_scarce(rate, now)] if spare else []
+            order = [_is_scarce(_least_spare(rate), now)] if spare else []
             rows = Budget.select(Budget.key).where(Budget.key.in_(list(keys))).order_by(*order, free_at, Budget.tat)
             used = [key for (key,) in rows.tuples().execute(self._db.peewee)]
         return next((key for key in keys if key not in used), None) or used[0]
@@ -214,9 +201,34 @@ def _starts(db: Db, spans: _Spans) -> tuple[Any, Any]:
     return start, db.greatest(Budget.saved_tat, saved_full, Budget.block_until)
 
 
-def _is_scarce(rate: Rate, now: Any) -> Any:
-    """Return the SQL condition that, by the server's own count, less than half a minute's requests are left."""
-    scarce = (Budget.remaining < rate.per_minute / 2) & (Budget.observed_at > now - WINDOW_SECONDS)
+@compiled
+def _take_spare(db: Db, key: Any, least: Any, **rate: Any) -> Any:
+    spans, now = _Spans(**rate), db.now
+    full, saved_full = spans.full(now)
+    lost = (Budget.tat <= full - spans.period) & (Budget.block_until <= now) & ~_is_scarce(least, now)
+    saved_start = db.greatest(Budget.saved_tat, saved_full)
+    charged = {Budget.tat: full, Budget.saved_tat: db.least(saved_start, now) + spans.saved_period}
+    row = Budget.insert(spans.new_row(key, now) | {Budget.tat: full})
+    return row.on_conflict(conflict_target=[Budget.key], update=charged, where=lost).returning(Budget.key)
+
+
+@compiled
+def _until_spare(db: Db, key: Any, **rate: Any) -> Any:
+    spans, now = _Spans(**rate), db.now
+    full, _ = spans.full(now)
+    return Budget.select(db.greatest(Budget.tat - full + spans.period, Budget.block_until - now)).where(
+        Budget.key == key
+    )
+
+
+def _least_spare(rate: Rate) -> float:
+    """Return with how many requests left, by the server's own count, none is spare: half a minute's."""
+    return rate.per_minute / 2.0
+
+
+def _is_scarce(least: Any, now: Any) -> Any:
+    """Return the SQL condition that, by the server's own count, fewer than ``least`` requests are left."""
+    scarce = (Budget.remaining < least) & (Budget.observed_at > now - WINDOW_SECONDS)
     return fn.coalesce(scarce, False)
 
 

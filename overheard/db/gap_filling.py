@@ -2,8 +2,9 @@
 
 All open gaps of a source's feeds of one kind are filled together, the highest numbers first: feeds that stopped at the
 same time have the same numbers to look up, and these are looked up once; and a gap of a minute ago does not wait for
-one of days. ``Gap.last_number`` moves down in the transaction that stores the items (I2), so what is lost on the way is
-looked up again.
+one of days. Those that were found long ago have every second minute for themselves: under lasting shortage, newer ones
+would come first until they are given up. ``Gap.last_number`` moves down in the transaction that stores the items (I2),
+so what is lost on the way is looked up again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 from peewee import Case, Window, fn
 
+from overheard.db.compiled import compiled
 from overheard.db.database import Db
 from overheard.db.gaps import FILLED, LOST, OPEN
 from overheard.db.models import Feed, Gap, GapFilling, Poll, Watch, Workspace
@@ -34,13 +36,23 @@ def ask(db: Db, source: str, kind: FeedKind, now: float, lost_after: float) -> b
 
     A message that no process has served for ``lost_after`` seconds counts as lost.
     """
-    if not _left(source, kind, now).select(Gap.id).limit(1).exists(db.peewee):
+    if not _any_left(db, source=source, kind=kind, holes_before=now - HOLE_SECONDS):
         return False
-    free = (GapFilling.lease_until < now) & ((GapFilling.asked_at < now - lost_after) | (GapFilling.asked_at > now))
+    return bool(_ask(db, source=source, kind=kind, now=now, lost_before=now - lost_after))
+
+
+@compiled
+def _any_left(db: Db, source: Any, kind: Any, holes_before: Any) -> Any:
+    return _left(source, kind, holes_before).limit(1)
+
+
+@compiled
+def _ask(db: Db, source: Any, kind: Any, now: Any, lost_before: Any) -> Any:
+    free = (GapFilling.lease_until < now) & ((GapFilling.asked_at < lost_before) | (GapFilling.asked_at > now))
     asked = GapFilling.insert(source=source, kind=kind, asked_at=now).on_conflict(
         conflict_target=[GapFilling.source, GapFilling.kind], update={GapFilling.asked_at: now}, where=free
     )
-    return bool(list(asked.returning(GapFilling.source).tuples().execute(db.peewee)))
+    return asked.returning(GapFilling.source)
 
 
 def claim(db: Db, source: str, kind: FeedKind, poll: str, *, now: float, lease: float) -> bool:
@@ -79,11 +91,18 @@ def _end(db: Db, poll: str) -> None:
     GapFilling.update(poll=None, lease_until=0, asked_at=0).where(GapFilling.poll == poll).execute(db.peewee)
 
 
-def to_look_up(db: Db, source: str, kind: FeedKind, count: int, now: float) -> list[NumberRange]:
-    """Return ranges with the highest ``count`` numbers that watched feeds' open gaps have left; they may overlap."""
+def to_look_up(
+    db: Db, source: str, kind: FeedKind, count: int, now: float, *, found_before: float | None = None
+) -> list[NumberRange]:
+    """Return ranges with the highest ``count`` numbers that watched feeds' open gaps have left; they may overlap.
+
+    ``found_before``: only of those gaps.
+    """
+    left = _left(source, kind, now - HOLE_SECONDS)
+    if found_before is not None:
+        left = left.where(Gap.found_at < found_before)
     rows = (
-        _left(source, kind, now)
-        .select(fn.MIN(_first_of_these(db)), Gap.last_number)
+        left.select(fn.MIN(_first_of_these(db)), Gap.last_number)
         .group_by(Gap.last_number)
         .order_by(Gap.last_number.desc())
         .limit(count)  # each of them has at least one number, and the further ones only lower ones
@@ -91,15 +110,20 @@ def to_look_up(db: Db, source: str, kind: FeedKind, count: int, now: float) -> l
     return list(rows.tuples().execute(db.peewee))
 
 
-def _left(source: str, kind: FeedKind, now: float) -> Any:
+def _left(source: Any, kind: Any, holes_before: Any) -> Any:
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
-    gaps = _open(now) & Gap.last_number.is_null(False) & Gap.feed.in_(_feeds(source, kind)) & Gap.feed.in_(watched)
+    gaps = (
+        _open(holes_before)
+        & Gap.last_number.is_null(False)
+        & Gap.feed.in_(_feeds(source, kind))
+        & Gap.feed.in_(watched)
+    )
     return Gap.select(Gap.id).where(gaps)
 
 
-def _open(now: float) -> Any:
-    """Return the condition of gaps whose numbers may be looked up now."""
-    return (Gap.state == OPEN) & (Gap.reason.not_in([HOLE, JUMP]) | (Gap.found_at <= now - HOLE_SECONDS))
+def _open(holes_before: Any) -> Any:
+    """Return the condition of gaps whose numbers may be looked up; ``holes_before``: those of holes and jumps."""
+    return (Gap.state == OPEN) & (Gap.reason.not_in([HOLE, JUMP]) | (Gap.found_at <= holes_before))
 
 
 def _first_of_these(db: Db) -> Any:
@@ -108,20 +132,24 @@ def _first_of_these(db: Db) -> Any:
     return Case(None, [(Gap.reason == JUMP, of_jump)], Gap.first_number)
 
 
-def _feeds(source: str, kind: FeedKind) -> Any:
+def _feeds(source: Any, kind: Any) -> Any:
     return Feed.select(Feed.id).where(Feed.source == source, Feed.kind == kind)
 
 
 def watched_places(db: Db, source: str, kind: FeedKind, places: Collection[str]) -> set[str]:
     """Return those of the places (keys), or ALL, of which an active workspace watches this kind."""
-    watched = (
+    return {place for (place,) in _watched(db, source=source, kind=kind, places=[*places, ALL])}
+
+
+@compiled
+def _watched(db: Db, source: Any, kind: Any, places: Any) -> Any:
+    return (
         Feed.select(Feed.place)
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Feed.source == source, Feed.kind == kind, Feed.place.in_([*places, ALL]), Workspace.active)
+        .where(Feed.source == source, Feed.kind == kind, Feed.place.in_(places), Workspace.active)
         .distinct()
     )
-    return {place for (place,) in watched.tuples().execute(db.peewee)}
 
 
 def advance(db: Db, poll: str, read: NumbersRead, now: float) -> int:
@@ -134,7 +162,7 @@ def advance(db: Db, poll: str, read: NumbersRead, now: float) -> int:
     filled = 0
     for first, last in read.ranges:
         numbers = Gap.last_number.between(first, last)
-        reached = _open(now) & numbers & Gap.feed.in_(_feeds(read.source, read.kind))
+        reached = _open(now - HOLE_SECONDS) & numbers & Gap.feed.in_(_feeds(read.source, read.kind))
         for begin, end in read.empty:
             if first <= begin and end <= last and end + 1 - begin >= EMPTY_NUMBERS:
                 holds = (Gap.reason == JUMP) & (Gap.first_number <= begin) & (Gap.last_number >= end)

@@ -10,15 +10,15 @@ from overheard.items import ALL
 
 
 class LookState(msgspec.Struct, frozen=True):
-    """A group whose second look is due. See ``models.FeedGroup``; ``asked_at`` is its ``look_asked_at``."""
+    """A group that may be looked at. See ``models.FeedGroup``; ``asked_at`` is its ``look_asked_at``."""
 
     id: int
     looked_at: float
     asked_at: float
 
 
-def due(db: Db, source: str, *, looked_before: float, asked_before: float, now: float) -> list[LookState]:
-    """Return the groups that were read, and had no second look since a time, the longest ago first.
+def free(db: Db, source: str, *, asked_before: float, now: float) -> list[LookState]:
+    """Return the groups that were read, those whose second look is the longest ago first.
 
     Left out are those for which one was asked since ``asked_before`` and is not stored yet, those with a feed that
     backs off, and what is read by the items' numbers.
@@ -30,7 +30,6 @@ def due(db: Db, source: str, *, looked_before: float, asked_before: float, now: 
         .where(
             FeedGroup.source == source,
             FeedGroup.cursor.is_null(False),
-            FeedGroup.looked_at <= looked_before,
             ~FeedGroup.by_number,
             ~under_way,
             FeedGroup.id.not_in(left_out.where(Feed.group.is_null(False))),

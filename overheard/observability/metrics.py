@@ -175,8 +175,8 @@ class ProcessMetrics(MetricCatalogue):
         self.second_looks = counter(
             "second_looks_total",
             "Second looks at the listings of a group; outcome is done, short (the listing, or [fetch] max_pages, ended "
-            "before the time it was to reach), skipped (for want of spare budget: again for each [fetch] look_back "
-            "that passes without one) or failed.",
+            "before the time it was to reach, as after one that was skipped), skipped (for want of spare budget: again "
+            "for each [fetch] look_back, or half of what a busy listing holds, that passes without one) or failed.",
             "fetch, tick",
             source=("reddit",),
             outcome=("done", "short", "skipped", "failed"),

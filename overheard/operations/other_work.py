@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
+import msgspec
+
 from overheard.config import Config
 from overheard.db import gap_filling, place_checks
 from overheard.db.database import Db
@@ -13,23 +15,36 @@ from overheard.db.gap_filling import GapBacklog
 from overheard.db.reading import FeedState
 from overheard.items import ALL
 from overheard.reading.packing import BY_NUMBER_BIN
-from overheard.reading.paging import pages
+from overheard.reading.paging import look_back_seconds, pages
 from overheard.sources.registry import SOURCES, source_type
 
-# Within which an open gap should be filled, from when it was found; the last of it within the second. Chosen: half an
-# hour, less what the plan takes to make room, and the last polls to be stored.
-FILL_SECONDS, FILL_LEAST_SECONDS = 1200.0, 300.0
-# Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take a fifth of it, and find
-# little of what is late, as such listings hold minutes; one item in twenty would be half a minute older. Calculated.
+# Within which an open gap should be filled, from when it was found. Chosen: half an hour, less what the plan takes to
+# make room, and the last polls to be stored.
+FILL_SECONDS = 1200.0
+# After that, within so long from now. Each plan makes room for what is left by then, so the last of it takes several
+# times as long: with five minutes, the last hundred requests took twenty.
+FILL_LEAST_SECONDS = 60.0
+# Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take more than all of it, as
+# such listings hold minutes; with a fifth of it, one item in twenty would be half a minute older. Calculated.
 LOOKS_MAX_FRACTION = 0.03
 
 
-def requests_per_second(db: Db, source: str, feeds: Iterable[FeedState], config: Config, now: float) -> float:
-    """Return what all such work of a source would take, if the budget had it: gaps, second looks, place checks.
+class OtherWork(msgspec.Struct, frozen=True):
+    """What all such work of a source would take, if the budget had it, in requests a second."""
 
-    ``feeds``: those that are watched.
-    """
-    return _filling(db, source, now) + _second_looks(source, feeds, config) + _place_checks(db, source, now)
+    gaps: float = 0.0
+    second_looks: float = 0.0
+    place_checks: float = 0.0
+
+    @property
+    def requests(self) -> float:
+        """Return the sum."""
+        return self.gaps + self.second_looks + self.place_checks
+
+
+def wanted(db: Db, source: str, feeds: Iterable[FeedState], config: Config, now: float) -> OtherWork:
+    """Return what such work of a source would take. ``feeds``: those that are watched."""
+    return OtherWork(_filling(db, source, now), _second_looks(source, feeds, config), _place_checks(db, source, now))
 
 
 def gap_requests(db: Db) -> int:
@@ -48,16 +63,20 @@ def _filling(db: Db, source: str, now: float) -> float:
 
 
 def _second_looks(source: str, feeds: Iterable[FeedState], config: Config) -> float:
-    """Return what it takes to read each listing back to the last look, and as far again, once every ``look_back``."""
-    look_back, budget = config.fetch.look_back_seconds, source_type(source).budget(config)
-    if not look_back or budget is None:
+    """Return what it takes to read each listing back to the last look, and as far again, once every ``look_back``.
+
+    Or more often, if the listing does not hold as much.
+    """
+    longest, budget = config.fetch.look_back_seconds, source_type(source).budget(config)
+    if not longest or budget is None:
         return 0.0
     rates: dict[int, float] = defaultdict(float)
     for feed in feeds:
         if feed.place != ALL and feed.bin != BY_NUMBER_BIN:
             rates[feed.group_id] += feed.rate or 0.0
-    wanted = sum(pages(rate * 2.0 * look_back) / look_back for rate in rates.values())
-    return min(wanted, LOOKS_MAX_FRACTION * budget.per_minute * len(budget.keys) / 60.0)
+    spans = {group: look_back_seconds(rate, longest) for group, rate in rates.items()}
+    whole = sum(pages(rate * 2.0 * spans[group]) / spans[group] for group, rate in rates.items())
+    return min(whole, LOOKS_MAX_FRACTION * budget.per_minute * len(budget.keys) / 60.0)
 
 
 def _place_checks(db: Db, source: str, now: float) -> float:

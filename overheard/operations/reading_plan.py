@@ -14,6 +14,7 @@ from overheard.db.reading import FeedState
 from overheard.errors import InvalidInput
 from overheard.items import ALL
 from overheard.operations import other_work, request_rates
+from overheard.operations.other_work import OtherWork
 from overheard.reading.group_feeds import GroupFeeds
 from overheard.reading.packing import BY_NUMBER_BIN, BY_NUMBER_MAX_FEEDS, PackedFeed, RequestRoom, place
 from overheard.reading.plan import GroupPlan, ReadingPlan, plan
@@ -30,12 +31,16 @@ NEW_FEED_RATE = 0.001  # items a second, until a first reading tells
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
-    """``budget``: requests a second that the plan may use; ``feeds``: those that are watched, by their ids."""
+    """``budget``: requests a second that the plan may use; ``feeds``: those that are watched, by their ids.
+
+    ``other_work``: what else would use the budget, as far as the plan leaves room for it.
+    """
 
     source: str
     plan: ReadingPlan
     budget: float
     feeds: Mapping[int, FeedState]
+    other_work: OtherWork
 
     @property
     def unread(self) -> bool:
@@ -95,15 +100,16 @@ def source_plan(
     # Many feeds that back off, each of them alone, would be planned for most of the budget, and take none of it.
     readable = [feed for feed in feeds.values() if feed.retry_at <= now]
     budget = requests_per_second(db, source, config)
+    others = other_work.wanted(db, source, readable, config, now)
     rules = ReadingRules(
         room=request_room(source, config),
         budget=budget,
         freshest=config.fetch.freshest if config.fetch.spare == "freshness" else None,
-        other_work=other_work.requests_per_second(db, source, readable, config, now),
+        other_work=others.requests,
         numbers=reading.paces(db, source) if SOURCES[source].numbered_size is not None else {},
     )
     groups = _groups(source, readable, longest, rules.numbers)
-    return SourcePlan(source, plan(groups, rules, repack=repack), budget, feeds)
+    return SourcePlan(source, plan(groups, rules, repack=repack), budget, feeds, others)
 
 
 def current(db: Db, source: str, config: Config, now: float) -> SourcePlan:

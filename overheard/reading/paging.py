@@ -82,6 +82,14 @@ def horizon_seconds(rate: float) -> float:
     return MOST_EXPECTED_ITEMS / rate if rate > 0.0 else math.inf
 
 
+def look_back_seconds(rate: float, longest: float) -> float:
+    """Return the time between two second looks, up to ``longest`` seconds: the listing holds twice as much.
+
+    Each looks back as far as the one before it, and as far again.
+    """
+    return min(longest, horizon_seconds(rate) / 2.0)
+
+
 def efficient_seconds(rate: float, longest: float) -> float:
     """Return the interval up to ``longest`` seconds at which each new item costs least.
 

@@ -128,6 +128,7 @@ def fill(db: Db, share: int) -> None:
                 FeedGroup.cursor: "{}",
                 FeedGroup.began_at: now - 60,
                 FeedGroup.read_at: now - 60,
+                FeedGroup.fresh_at: now - 1 - _rest(n, 300),
                 FeedGroup.lease_until: 0.0,
             },
         )
@@ -139,7 +140,11 @@ def fill(db: Db, share: int) -> None:
                 Feed.source: "reddit",
                 Feed.kind: kind,
                 Feed.place: _named("r", n),
-                Feed.fresh_at: now - 1 - _rest(n, 300),
+                # Most are as fresh as their groups.
+                Feed.fresh_at: Case(None, [(_rest(n, 20) == 0, now - 1 - _rest(n, 300))], None),
+                Feed.rate: 0.001,
+                Feed.rate_seconds: 900.0,
+                Feed.rated_at: now - 600,
                 Feed.failures: Case(None, [(_rest(n, 500) == 0, 3)], 0),
                 Feed.retry_at: 0.0,
                 Feed.reason: "private",

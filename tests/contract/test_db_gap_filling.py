@@ -81,6 +81,14 @@ def test_gaps_move_only_past_what_was_looked_up(world: World, db: Db, clock: Clo
     assert gap_filling.backlog(db, "reddit") == GapBacklog(400 + 1101 + 2, 1.0)
 
 
+def test_what_was_found_long_ago_may_be_looked_up_alone(world: World, db: Db, clock: Clock) -> None:
+    world.workspace()
+    gap(world, 1000, 1999, found_at=clock() - 100), gap(world, 5000, 5999)
+    assert gap_filling.to_look_up(db, "reddit", "posts", 9, clock(), found_before=clock() - 50) == [(1000, 1999)]
+    assert gap_filling.to_look_up(db, "reddit", "posts", 9, clock(), found_before=clock() - 100) == []
+    assert gap_filling.to_look_up(db, "reddit", "posts", 9, clock()) == [(5000, 5999), (1000, 1999)]
+
+
 def test_ends_of_polls_at_once_do_not_stop_each_other(world: World, db: Db, clock: Clock, race: Race) -> None:
     places = [f"sub{number}" for number in range(40)]
     world.workspace(subreddits=places)

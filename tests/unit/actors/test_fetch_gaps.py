@@ -11,7 +11,13 @@ import pytest
 
 from actors import fetch
 from actors.fetch.fetcher import Fetcher
-from actors.fetch.gap_filling import READ_LEASE_SECONDS, REQUESTS, RETRY_MIN_SECONDS, STORE_LEASE_SECONDS
+from actors.fetch.gap_filling import (
+    OLD_GAP_SECONDS,
+    READ_LEASE_SECONDS,
+    REQUESTS,
+    RETRY_MIN_SECONDS,
+    STORE_LEASE_SECONDS,
+)
 from overheard.config import Config, FetchSettings
 from overheard.db import gap_filling, gaps, reading, source_health, storing
 from overheard.db.database import Db
@@ -26,6 +32,7 @@ from overheard.outcomes import Later, Rejected
 from overheard.reading.numbers import HOLE_SECONDS, JUMP_NUMBERS
 from overheard.sources import NumberedPage
 from overheard.sources.reddit.names import numbered
+from producers.current_plan import PLAN_SECONDS
 from producers.gap_filling import (
     AFFORDABLE_SECONDS,
     ASKED_LOST_SECONDS,
@@ -178,6 +185,22 @@ def test_a_new_gap_does_not_wait_for_one_of_days(pipeline: Pipeline, world: Worl
     pipeline.gap(995_000, 1_000_999, "rust")
     pipeline.run(2)
     assert pipeline.states == {"open": 1, "filled": 1}
+
+
+def test_under_lasting_shortage_old_gaps_share_what_is_spare_with_new_ones(pipeline: Pipeline, world: World) -> None:
+    """Each minute leaves a gap that takes the tokens of a minute."""
+    world.workspace()
+    pipeline.gap(1000, 1999)
+    pipeline.clock.advance(OLD_GAP_SECONDS - 600)
+    for minute in range(20):
+        pipeline.clock.advance(60 - pipeline.clock() % 60)
+        pipeline.source.tokens = 1
+        pipeline.gap(100_000 + 1000 * minute, 100_099 + 1000 * minute)
+        pipeline.tick()
+    old = [first for _, first, _ in pipeline.source.asked if first < 100_000]
+    assert old == [1900, 1800, 1700, 1600, 1500], "every second one, once it is old"
+    assert pipeline.states == {"filled": 15, "open": 6}
+    assert LOST_AFTER_SECONDS == 2 * OLD_GAP_SECONDS
 
 
 def test_gaps_apart_and_of_other_kinds_are_filled_without_what_lies_between(pipeline: Pipeline, world: World) -> None:
@@ -451,9 +474,8 @@ def test_the_plan_makes_room_for_gaps_and_more_when_they_wait_for_long(pipeline:
     world.workspace()
 
     def room() -> float:
-        return other_work.requests_per_second(
-            world.db, "reddit", reading.watched_feeds(world.db, "reddit"), config, pipeline.clock()
-        )
+        feeds = reading.watched_feeds(world.db, "reddit")
+        return other_work.wanted(world.db, "reddit", feeds, config, pipeline.clock()).requests
 
     without = room()  # its places are to be checked
     pipeline.gap(1000, 1000 + 150_000 - 1)
@@ -463,6 +485,21 @@ def test_the_plan_makes_room_for_gaps_and_more_when_they_wait_for_long(pipeline:
     assert room() - without == pytest.approx(1500 / (2 * FILL_LEAST_SECONDS))
     pipeline.clock.advance(86_400.0)
     assert room() - without == pytest.approx(1500 / FILL_LEAST_SECONDS, rel=1e-3)
+
+
+def test_the_last_of_what_is_late_is_filled_within_minutes(pipeline: Pipeline, world: World) -> None:
+    """The plan makes room for what is left; as much of it as that room is for is filled until the next plan."""
+    config = Config.model_validate({"fetch": {"look_back": "0"}, "sources": {"reddit": REDDIT}})
+    world.workspace()
+    feeds = reading.watched_feeds(world.db, "reddit")
+    left, seconds = 100 * 100, 0.0
+    pipeline.gap(1, left, found_at=pipeline.clock() - FILL_SECONDS)
+    while left >= 100:
+        room = other_work.wanted(world.db, "reddit", feeds, config, pipeline.clock()).gaps
+        left -= int(100 * room * PLAN_SECONDS)
+        Gap.update(last_number=left).execute(world.db.peewee)
+        seconds += PLAN_SECONDS
+    assert seconds <= 300.0
 
 
 def test_a_turn_ends_soon_and_what_it_has_found_is_not_looked_up_again(pipeline: Pipeline, world: World) -> None:

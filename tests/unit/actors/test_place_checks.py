@@ -472,18 +472,16 @@ def test_the_plan_leaves_requests_for_what_is_due(world: World, reddit: Reddit) 
     reddit.make(*NAMES[:3])
     reddit.run(world.workspace(subreddits=NAMES[:3]))
     now, config = reddit.clock, Config.model_validate({"fetch": {"look_back": "0"}})
-    assert (
-        other_work.requests_per_second(reddit.db, "reddit", reading.watched_feeds(reddit.db, "reddit"), config, now())
-        == 0.0
-    )
+
+    def due() -> float:
+        feeds = reading.watched_feeds(reddit.db, "reddit")
+        return other_work.wanted(reddit.db, "reddit", feeds, config, now()).requests
+
+    assert due() == 0.0
     now.advance(CHECK_SECONDS + 1)
-    due = other_work.requests_per_second(reddit.db, "reddit", reading.watched_feeds(reddit.db, "reddit"), config, now())
-    assert due == pytest.approx(3 / 100 / place_checks.RESOLVE_SECONDS)
+    assert due() == pytest.approx(3 / 100 / place_checks.RESOLVE_SECONDS)
     reddit.review()
-    assert (
-        other_work.requests_per_second(reddit.db, "reddit", reading.watched_feeds(reddit.db, "reddit"), config, now())
-        == 0.0
-    )
+    assert due() == 0.0
 
 
 def test_without_spare_tokens_a_review_waits(world: World, reddit: Reddit) -> None:

@@ -12,7 +12,7 @@ from overheard.config import Config
 from overheard.db import feeds, groups, leases, reading, source_health
 from overheard.db.budgets import DatabaseLimiter
 from overheard.db.database import Db, open_database
-from overheard.db.models import Budget, Feed, FeedGroup, Workspace
+from overheard.db.models import Budget, Feed, FeedGroup, Gap, Workspace
 from overheard.messages import FetchWorkspace
 from overheard.observability.metrics import ProcessMetrics
 from overheard.operations import other_work, reading_plan
@@ -373,6 +373,21 @@ def test_a_second_look_is_asked_for_once_in_each_look_back_and_reads_as_far_agai
     assert looks(asked)[-1] == (world.group().id, clock() - 3600), "one that is stored is over at once"
 
 
+def test_a_listing_that_holds_less_is_looked_at_more_often_so_that_no_look_ends_short(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    """At one item a second, 880 of the 1,000 that are listed are those of a quarter of an hour."""
+    world.workspace(every="1h")
+    own = planner(db, clock, asked, spare="freshness", look_back="30m")
+    was_read(db, clock, rate=1.0)
+    was_looked_at(db, clock, seconds_ago=439)
+    own.step()
+    assert looks(asked) == []
+    clock.advance(1)
+    own.step()
+    assert looks(asked) == [(world.group().id, clock() - 880)]
+
+
 @pytest.mark.parametrize("fetch", [{"spare": "save"}, {"spare": "freshness", "look_back": "0"}])
 def test_without_spare_budget_to_use_there_are_no_second_looks(
     world: World, db: Db, clock: Clock, asked: list[FetchWorkspace], fetch: dict[str, str]
@@ -418,6 +433,29 @@ def test_second_looks_are_asked_for_as_far_as_spare_budget_pays_for_them_the_lon
     assert len(looks(asked)) == 2
 
 
+def test_while_gaps_are_open_second_looks_take_no_more_than_their_share(
+    world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
+) -> None:
+    world.workspace(every="1h", subreddits=[f"sub{number}" for number in range(10)])
+    was_read(db, clock, rate=0.2)
+    was_looked_at(db, clock, seconds_ago=1800)
+    numbers = {"reason": "horizon", "found_at": clock(), "first_number": 1, "last_number": 1_000_000}
+    Gap.insert(feed=world.feed("sub0").id, **numbers).execute(db.peewee)
+    own = planner(db, clock, asked, spare="freshness", group_size=1, freshest=3600)
+    own.step()
+    clock.advance(120)
+    own.step()
+    assert len(looks(asked)) == 1, "its eight pages are paid with three in a hundred requests"
+    clock.advance(180)
+    own.step()
+    assert len(looks(asked)) == 2
+    Gap.update(state="filled").execute(db.peewee)
+    for count in (3, 4):
+        clock.advance(PLAN_SECONDS)
+        own.step()
+        assert len(looks(asked)) == count
+
+
 def test_what_is_no_listing_refused_never_read_or_down_gets_no_second_look(
     world: World, db: Db, clock: Clock, asked: list[FetchWorkspace]
 ) -> None:
@@ -442,15 +480,22 @@ def test_what_is_no_listing_refused_never_read_or_down_gets_no_second_look(
 def test_what_second_looks_would_take_is_planned_for(world: World, db: Db, clock: Clock) -> None:
     world.workspace(subreddits=["a", "all"])
     was_read(db, clock, rate=0.05)
-    spare, pages_of_an_hour = config(spare="freshness"), 2.3  # of 180 items
-    planned = other_work.requests_per_second(db, "reddit", reading.watched_feeds(db, "reddit"), spare, clock())
-    assert planned == pytest.approx(pages_of_an_hour / 1800, rel=0.2)
-    assert other_work.requests_per_second(db, "reddit", reading.watched_feeds(db, "reddit"), config(), clock()) == 0.0
+    pages_of_an_hour = 2.3  # of 180 items
+
+    def wanted(**fetch: str) -> float:
+        feeds = reading.watched_feeds(db, "reddit")
+        return other_work.wanted(db, "reddit", feeds, config(**fetch), clock()).second_looks
+
+    assert wanted(spare="freshness") == pytest.approx(pages_of_an_hour / 1800, rel=0.2)
+    assert wanted() == 0.0
+    Feed.update(rate=0.25).execute(db.peewee)
+    assert (
+        wanted(spare="freshness", look_back="1d")
+        == wanted(spare="freshness", look_back="30m")
+        == pytest.approx(9.25 / 1760, rel=0.01)
+    )
     Feed.update(rate=9.0).execute(db.peewee)
-    day = config(spare="freshness", look_back="1m")
-    assert other_work.requests_per_second(
-        db, "reddit", reading.watched_feeds(db, "reddit"), day, clock()
-    ) == pytest.approx(0.03), "of one a second"
+    assert wanted(spare="freshness", look_back="1m") == pytest.approx(0.03), "of one a second"
 
 
 def test_readings_that_wait_for_their_slots_are_as_many_as_the_next_step_can_serve(
