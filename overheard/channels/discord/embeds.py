@@ -81,8 +81,8 @@ def _titled(heading: str, paragraphs: Sequence[Paragraph], notice: Notice, color
     description = "\n".join(filter(None, (_lines(paragraphs), _buttons(notice.links))))
     heading = one_line(heading, TITLE_MAX_CHARS) or APP_NAME  # a name may have nothing visible
     embed: Embed = {"title": MARKDOWN.fitted(heading, TITLE_MAX_CHARS), "description": description, "color": color}
-    if notice.name or notice.workspace:
-        embed["footer"] = {"text": _fitted_plain(notice.name or notice.workspace, TITLE_MAX_CHARS)}
+    if name := _fitted_plain(one_line(notice.name or notice.workspace), TITLE_MAX_CHARS):
+        embed["footer"] = {"text": name}
     return embed
 
 
