@@ -4,8 +4,9 @@ A channel gets a sixth of what it allows in an hour as single messages within te
 one query in an hour; what is beyond that is folded into a summary, one every ``summary_every`` seconds. After a few of
 them each one comes twice as late as the one before, up to a quarter of an hour: a flood that goes on for hours is not
 news any more. Folding ends when no summary was sent for ten minutes, or for two of those gaps. A query that has not
-been heard of meanwhile gets through as a single message even then, so that it does not wait behind another's flood.
-When half of the hour's messages are used, summaries come at the pace at which the rest lasts.
+been heard of meanwhile gets through as a single message even then, so that it does not wait behind another's flood,
+and its further mentions make the next summary come within five minutes. When half of the hour's messages are used,
+summaries come at the pace at which the rest lasts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SINGLES_PART = 6  # of max_per_hour: 1/6, as the window is of the hour
 PROMPT_SUMMARIES = 4
 LONGEST_SUMMARY_FACTOR = 30
 SUMMARY_MAX_GAP_SECONDS = 900.0
+OTHERS_MAX_WAIT_SECONDS = 300.0  # of a mention of another query than the one that floods
 
 
 class FoldRules(msgspec.Struct, frozen=True):
@@ -83,7 +85,8 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
     4. single messages while there is room for them in the window, unless a summary was sent in it; of a query no more
        in an hour than in the window, or one that never stops would have all of the hour's messages;
     5. one single message of a query that was not heard of in the window, nor had most of a summary;
-    6. the rest as a summary when one is due, or kept for the digest.
+    6. the rest as a summary when one is due, or when another query than the flood's has waited for five minutes; or
+       kept for the digest.
     """
     total = sum(group.count for group in waiting)
     if not total:
@@ -118,6 +121,10 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
         return FoldPlan(singles=1, queries=quiet)
     if rules.digest:
         return FoldPlan(overflow=True)
+    floods = {message.query for message in recent if message.summary}
+    others = [group.oldest_at for group in waiting if group.query not in floods]
+    if others and not _half_used(rules, sent):
+        due_at = min(due_at, max(min(others) + OTHERS_MAX_WAIT_SECONDS, oldest_at + rules.summary_every))
     return _folded(rules, total) if due_at <= now else FoldPlan(wake_at=due_at)
 
 
@@ -155,8 +162,11 @@ def _summary_gap(rules: FoldRules, sent: Sequence[SentMessage]) -> float:
     steady = sum(1 for _ in takewhile(_goes_on, zip_longest(gaps, gaps[1:], fillvalue=0.0)))
     gap = gaps[0] * (2 if steady + 1 >= PROMPT_SUMMARIES else 1) if steady else 0.0
     gap = max(min(gap, LONGEST_SUMMARY_FACTOR * rules.summary_every, SUMMARY_MAX_GAP_SECONDS), rules.summary_every)
-    half_used = 2 * len(sent) >= rules.max_per_hour
-    return max(gap, 2 * HOUR_SECONDS / rules.max_per_hour) if half_used else gap
+    return max(gap, 2 * HOUR_SECONDS / rules.max_per_hour) if _half_used(rules, sent) else gap
+
+
+def _half_used(rules: FoldRules, sent: Sequence[SentMessage]) -> bool:
+    return 2 * len(sent) >= rules.max_per_hour
 
 
 def _folded_at(rules: FoldRules, sent: Sequence[SentMessage]) -> list[float]:

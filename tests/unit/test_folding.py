@@ -84,7 +84,7 @@ class Channel:
         self.messages: list[SentMessage] = []  # oldest first
         self.waiting: list[tuple[float, int]] = []
         self.told: Counter[int] = Counter()
-        self.longest_wait = 0.0
+        self.longest_wait: dict[int, float] = {}
         self.wake_at: float | None = None
 
     def arrive(self, at: float, queries: list[int]) -> FoldPlan:
@@ -122,7 +122,8 @@ class Channel:
 
     def _tell(self, mentions: list[tuple[float, int]], now: float, query: int, *, summary: bool = False) -> None:
         self.told.update(each for _, each in mentions)
-        self.longest_wait = max(self.longest_wait, *(now - at for at, _ in mentions))
+        for at, each in mentions:
+            self.longest_wait[each] = max(self.longest_wait.get(each, 0.0), now - at)
         self.messages.append(SentMessage(now, summary, query))
         for each in list(mentions):
             self.waiting.remove(each)
@@ -221,8 +222,16 @@ def test_a_flood_that_goes_on_makes_nothing_late(rules: FoldRules, longest: floa
     channel = Channel(rules)
     for second in range(0, 4 * 3600, 36):
         channel.arrive(NOW + second, [BRAND, RIVAL] if second % 1080 == 0 else [BRAND])
-    assert channel.longest_wait <= longest
+    assert max(channel.longest_wait.values()) <= longest
     assert len(channel.messages) <= most
+
+
+def test_every_mention_of_another_query_is_told_within_minutes_of_a_flood_that_goes_on() -> None:
+    channel = Channel(USUAL)
+    for second in range(0, 3 * 3600, 10):
+        channel.arrive(NOW + second, [BRAND, RIVAL] if second % 1200 in (0, 60, 200) else [BRAND])
+    assert channel.longest_wait[RIVAL] <= 300
+    assert channel.longest_wait[BRAND] > 600, "which waits for its summary"
 
 
 def test_beside_a_digest_a_query_that_never_stops_has_a_few_messages_an_hour() -> None:
