@@ -1,11 +1,12 @@
 """Decide what becomes a message of its own, what is folded into a summary, and when. Pure.
 
 A channel gets a sixth of what it allows in an hour as single messages within ten minutes (ten of sixty), and as many of
-one query in an hour; what is beyond that is folded into a summary, one every ``summary_every`` seconds, until ten
-minutes pass without one. After a few of them the next ones come ever later, up to ten times ``summary_every``: a flood
-that goes on is no longer news. A query that has not been heard of for ten minutes gets through as a single message even
-then, so that it does not wait behind another's flood. When half of the hour's messages are used, summaries come at the
-pace at which the rest lasts.
+one query in an hour; what is beyond that is folded into a summary, one every ``summary_every`` seconds. After a few of
+them each one comes twice as late as the one before, up to a quarter of an hour: a flood that goes on for hours is not
+news any more. Folding ends when no summary was sent for ten minutes, or for two of those gaps. A query that has not
+been heard of meanwhile gets through as a single message even then, so that it does not wait behind another's flood,
+and its further mentions make the next summary come within five minutes. When half of the hour's messages are used,
+summaries come at the pace at which the rest lasts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise, takewhile, zip_longest
 
 import msgspec
 
@@ -20,9 +22,12 @@ WINDOW_SECONDS = 600.0
 HOUR_SECONDS = 3600.0
 SINGLES_PART = 6  # of max_per_hour: 1/6, as the window is of the hour
 # So many summaries in an hour come at ``summary_every``, enough for a spike of a minute or two. Each further one takes
-# twice as long, up to ten times: at 30 s, a dozen an hour, which is a pace that people leave switched on.
+# twice as long, up to thirty times: at 30 s, four an hour, which is a pace that people leave switched on. Not more than
+# 15 minutes: the pace is read from the last three summaries, and no more than the last hour's messages are known.
 PROMPT_SUMMARIES = 4
-LONGEST_SUMMARY_FACTOR = 10
+LONGEST_SUMMARY_FACTOR = 30
+SUMMARY_MAX_GAP_SECONDS = 900.0
+OTHERS_MAX_WAIT_SECONDS = 300.0  # of a mention of another query than the one that floods
 
 
 class FoldRules(msgspec.Struct, frozen=True):
@@ -35,8 +40,9 @@ class FoldRules(msgspec.Struct, frozen=True):
 
     @property
     def singles(self) -> int:
-        """Return how many single messages are sent within the window."""
-        return max(1, self.max_per_hour // SINGLES_PART)
+        """Return how many single messages are sent within the window: no more than its gaps have room for."""
+        room = int(WINDOW_SECONDS // self.min_gap) if self.min_gap else sys.maxsize
+        return max(1, min(self.max_per_hour // SINGLES_PART, room))
 
 
 class SentMessage(msgspec.Struct, frozen=True):
@@ -75,10 +81,12 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
 
     1. nothing before the channel may get its next message at all;
     2. what was held until now (quiet hours, a disabled channel) in one summary;
-    3. single messages while there is room for them in the window, unless a summary was sent in it; of a query no more
+    3. what has waited for a window, and is more than the channel may get now, in one summary, when that is due;
+    4. single messages while there is room for them in the window, unless a summary was sent in it; of a query no more
        in an hour than in the window, or one that never stops would have all of the hour's messages;
-    4. one single message of a query that was not heard of in the window;
-    5. the rest as a summary when one is due, or kept for the digest.
+    5. one single message of a query that was not heard of in the window, nor had most of a summary;
+    6. the rest as a summary when one is due, or when another query than the flood's has waited for five minutes; or
+       kept for the digest.
     """
     total = sum(group.count for group in waiting)
     if not total:
@@ -91,7 +99,12 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
         return FoldPlan(singles=left)
     if total > 1 and any(group.held for group in waiting):
         return _folded(rules, total)
-    recent = [message for message in sent if message.at > now - WINDOW_SECONDS]
+    oldest_at = min(group.oldest_at for group in waiting)
+    due_at = _summary_due_at(rules, sent, oldest_at)
+    if total > left and oldest_at <= now - WINDOW_SECONDS and due_at <= now:
+        return _folded(rules, total)
+    since = {False: now - WINDOW_SECONDS, True: now - max(WINDOW_SECONDS, 2 * _summary_gap(rules, sent))}
+    recent = [message for message in sent if message.at > since[message.summary]]
     singles = sum(not message.summary for message in recent)
     folds = any(message.summary for message in recent)
     told = Counter(message.query for message in sent if not message.summary)
@@ -108,7 +121,10 @@ def plan(rules: FoldRules, sent: Sequence[SentMessage], waiting: Sequence[Waitin
         return FoldPlan(singles=1, queries=quiet)
     if rules.digest:
         return FoldPlan(overflow=True)
-    due_at = _summary_due_at(rules, sent, min(group.oldest_at for group in waiting))
+    floods = {message.query for message in recent if message.summary}
+    others = [group.oldest_at for group in waiting if group.query not in floods]
+    if others and not _half_used(rules, sent):
+        due_at = min(due_at, max(min(others) + OTHERS_MAX_WAIT_SECONDS, oldest_at + rules.summary_every))
     return _folded(rules, total) if due_at <= now else FoldPlan(wake_at=due_at)
 
 
@@ -136,11 +152,41 @@ def messages_left(rules: FoldRules, sent: Sequence[SentMessage]) -> int:
 
 
 def _summary_due_at(rules: FoldRules, sent: Sequence[SentMessage], oldest_at: float) -> float:
-    summaries = sum(message.summary for message in sent)
-    every = rules.summary_every * min(1 << max(summaries + 1 - PROMPT_SUMMARIES, 0), LONGEST_SUMMARY_FACTOR)
-    # Later than that, the window would be over, and single messages would begin again.
-    every = max(min(every, WINDOW_SECONDS / 2), rules.summary_every)
-    if 2 * len(sent) >= rules.max_per_hour:
-        every = max(every, 2 * HOUR_SECONDS / rules.max_per_hour)
-    last_at = next((message.at for message in sent if message.summary), 0.0)
-    return max(last_at + every, oldest_at + rules.summary_every)
+    last_at = next(iter(_folded_at(rules, sent)), 0.0)
+    return max(last_at + _summary_gap(rules, sent), oldest_at + rules.summary_every)
+
+
+def _summary_gap(rules: FoldRules, sent: Sequence[SentMessage]) -> float:
+    """Return how long after the last summary the next one may come; of two floods, the second one counts."""
+    gaps = [later - earlier for later, earlier in pairwise(_folded_at(rules, sent))]
+    steady = sum(1 for _ in takewhile(_goes_on, zip_longest(gaps, gaps[1:], fillvalue=0.0)))
+    gap = gaps[0] * (2 if steady + 1 >= PROMPT_SUMMARIES else 1) if steady else 0.0
+    gap = max(min(gap, LONGEST_SUMMARY_FACTOR * rules.summary_every, SUMMARY_MAX_GAP_SECONDS), rules.summary_every)
+    return max(gap, 2 * HOUR_SECONDS / rules.max_per_hour) if _half_used(rules, sent) else gap
+
+
+def _half_used(rules: FoldRules, sent: Sequence[SentMessage]) -> bool:
+    return 2 * len(sent) >= rules.max_per_hour
+
+
+def _folded_at(rules: FoldRules, sent: Sequence[SentMessage]) -> list[float]:
+    """Return when there was a summary, or in its place one more single message of a query that has had all of its own.
+
+    Newest first. A query that was quiet before its message has not.
+    """
+    told: Counter[int | None] = Counter()
+    heard_at: dict[int | None, float] = {}
+    times = []
+    for message in reversed(sent):
+        heard = heard_at.get(message.query, 0.0) > message.at - WINDOW_SECONDS
+        if message.summary or (heard and told[message.query] >= rules.singles):
+            times.append(message.at)
+        told[message.query] += not message.summary
+        heard_at[message.query] = message.at
+    return times[::-1]
+
+
+def _goes_on(gaps: tuple[float, float]) -> bool:
+    """Return True if the later of two gaps is as it may be in one flood: at most twice the earlier one, and late."""
+    later, earlier = gaps
+    return later <= max(WINDOW_SECONDS, 3 * earlier)

@@ -69,7 +69,8 @@ def post(
             resolve=resolve,
         )
         try:
-            with open_pool(target, options.timeout, dial, tls) as pool:
+            # The deadline cuts it off, and says so; a socket's own timeout comes second, also on a busy machine.
+            with open_pool(target, 2 * options.timeout, dial, tls) as pool:
                 return _exchange(pool, target.path, body, headers, deadline)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # Not the error's own text: it contains the path, which is secret.

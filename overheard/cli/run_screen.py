@@ -80,10 +80,11 @@ def show_mentions(pipeline: Pipeline, *, logs_shown: bool) -> int:
     screen = RunScreen(running.registry, time.monotonic())
     if logs_shown:
         screen.shows_counters = False  # they would be printed over each other
+    arrivals = Arrivals(running, screen)  # before it says that it watches: what is stored from then on is shown
     with running.db.session():
         active, _ = workspaces.count_active_and_paused(running.db)
     screen.console.print(Text(TO_BEGIN if not active else f"Watching for {counted(active, 'workspace')}.", "dim"))
     if not logs_shown:
         screen.console.print(Text(LOGS, "dim"))
     screen.console.print()
-    return run_live(pipeline, screen, Arrivals(running, screen).show, None)
+    return run_live(pipeline, screen, arrivals.show, None)

@@ -102,10 +102,9 @@ def _places(made: SourcePlan, each: GroupPlan) -> Iterator[str]:
 
 
 def _print_totals(groups: list[PlannedGroup], totals: PlanTotals, overloaded: list[SourcePlan]) -> None:
-    ratio = totals.planned_per_minute / totals.bound_per_minute if totals.bound_per_minute else 1.0
     print_line(
-        f"{counted(len(groups), 'group')}, {totals.planned_per_minute:,.1f} of {totals.budget_per_minute:,.1f} "
-        f"requests a minute; missing nothing takes at least {totals.bound_per_minute:,.1f} ({ratio:.2f} times that)"
+        f"{counted(len(groups), 'group')}: {totals.planned_per_minute:,.1f} of {totals.budget_per_minute:,.1f} "
+        f"requests a minute; {totals.bound_per_minute:,.1f} would be enough to miss nothing"
     )
     for each in overloaded:
         print_line(

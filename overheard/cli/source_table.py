@@ -9,7 +9,7 @@ from rich.text import Text
 from overheard.cli.durations import rfc3339
 from overheard.cli.output import Column, one_line
 from overheard.operations.source_reports import SourceReport
-from overheard.operations.wording import ago, span
+from overheard.operations.wording import ago, counted, span
 
 STATE_STYLES = {"ok": "green", "failing": "yellow", "revoked": "bold red", "off": "dim"}
 JSON_KEYS = (
@@ -32,11 +32,34 @@ def source_columns(now: float) -> tuple[Column, ...]:
         Column("Source", lambda row: row.source, {"style": "bold", "no_wrap": True}),
         Column("State", lambda row: _state(row, now), {"no_wrap": True}),
         Column("Last read", lambda row: ago(row.last_read_at, now), {"no_wrap": True}),
-        Column("Lag", lambda row: "–" if row.lag_seconds is None else span(row.lag_seconds), {"no_wrap": True}),
-        Column("New/min", lambda row: "–" if row.rate_per_minute is None else f"{row.rate_per_minute:,.1f}"),
+        Column("Lag", _lag, {"no_wrap": True}),
+        Column("New/min", _rate),
         Column("Gaps", lambda row: f"{row.gaps_open:,}", {"justify": "right"}),
         Column("Reason", lambda row: one_line(row.reason), {"overflow": "fold"}),
     )
+
+
+def terminal_columns(now: float) -> tuple[Column, ...]:
+    """Return the columns of a table with what sources can do, two lines a source: it has to fit 80 columns."""
+    return (
+        Column("Source", lambda row: _two_lines(Text(row.source, "bold"), _state(row, now)), {"no_wrap": True}),
+        Column("Last read", lambda row: _two_lines(ago(row.last_read_at, now), f"lag {_lag(row)}"), {"no_wrap": True}),
+        Column("New/min", lambda row: _two_lines(_rate(row), counted(row.gaps_open, "gap")), {"justify": "right"}),
+        Column("Can", lambda row: _two_lines(", ".join(row.capabilities), f"deletions: {row.deletions}")),
+        Column("Reason", lambda row: one_line(row.reason), {"ratio": 1}),
+    )
+
+
+def _two_lines(first: Text | str, second: Text | str) -> Text:
+    return Text.assemble(first, "\n", second if isinstance(second, Text) else (second, "dim"))
+
+
+def _lag(report: SourceReport) -> str:
+    return "–" if report.lag_seconds is None else span(report.lag_seconds)
+
+
+def _rate(report: SourceReport) -> str:
+    return "–" if report.rate_per_minute is None else f"{report.rate_per_minute:,.1f}"
 
 
 def _state(report: SourceReport, now: float) -> Text:

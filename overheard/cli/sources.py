@@ -14,7 +14,7 @@ from overheard.cli.context import configuration
 from overheard.cli.output import Column, Format, format_option, print_line
 from overheard.cli.root import WrongUsage
 from overheard.cli.source_plan import plan
-from overheard.cli.source_table import JSON_KEYS, as_json, source_columns
+from overheard.cli.source_table import JSON_KEYS, as_json, source_columns, terminal_columns
 from overheard.db.database import Db
 from overheard.errors import DatabaseMissing, InvalidInput
 from overheard.operations import source_checks
@@ -22,7 +22,7 @@ from overheard.operations.source_reports import SourceReport, source_reports
 from overheard.permits import AnyPermit, Permit, UnlimitedPermit
 from overheard.process import RunningProcess
 
-LIST_COLUMNS = (
+PIPED_COLUMNS = (
     Column("Can", lambda row: ", ".join(row.capabilities)),
     Column("Deletions", lambda row: row.deletions),
 )
@@ -47,7 +47,9 @@ def list_(context: click.Context, format: Format) -> None:
     """
     with _process(context) as (running, db):
         now = running.clock()
-        _print(source_reports(db, running.config, now), format, (*source_columns(now), *LIST_COLUMNS))
+        wide = (*source_columns(now), *PIPED_COLUMNS)
+        columns = terminal_columns(now) if output.console().is_terminal else wide
+        _print(source_reports(db, running.config, now), format, columns)
 
 
 @source.command

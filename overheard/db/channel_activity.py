@@ -61,14 +61,15 @@ def _add_times(db: Db, some: list[int], found: dict[int, ChannelActivity]) -> No
     rows = Channel.select(
         Channel.id,
         Channel.not_before,
+        Channel.wake_at,
         Channel.disabled_at,
         scalar(fn.MAX(Delivery.sent_at), SENT),
         scalar(fn.MIN(Delivery.due_at), PENDING),
     ).where(Channel.id.in_(some))
-    for channel_id, not_before, disabled_at, sent_at, due_at in rows.tuples().execute(db.peewee):
+    for channel_id, not_before, wake_at, disabled_at, sent_at, due_at in rows.tuples().execute(db.peewee):
         found[channel_id].last_success_at = sent_at
         if due_at is not None and disabled_at is None:
-            found[channel_id].next_try_at = max(due_at, not_before)
+            found[channel_id].next_try_at = max(due_at, not_before, wake_at)
 
 
 def _add_errors(db: Db, found: dict[int, ChannelActivity]) -> None:

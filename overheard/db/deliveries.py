@@ -165,13 +165,14 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> C
                 msgspec.structs.replace(ClaimedDelivery(*row), failing=bool(pace.failing)) for row in rows
             )
             waits = not claimed and allowed.wake_at is not None and more_due(db, channel_id, now)
-            wakes = waits and folding.wake(db, channel_id, pace, allowed.wake_at or now, now)
+            wake_at = min(allowed.wake_at or now, now + folding.WAKE_MAX_SECONDS)
+            wakes = waits and folding.wake(db, channel_id, pace, wake_at, now)
         # What was stored while this claim had the lock and found nothing: its own claim has skipped the locked row
         # and returned. So look again; what waits for its time does so unless another query was heard of.
         if claimed or is_claimed(db, channel_id, now) or not more_due(db, channel_id, now):
             return ChannelClaim(claimed)
         if waits and (not allowed.heard_of or folding.queries_waiting(db, channel_id, now) <= allowed.heard_of):
-            return ChannelClaim(claimed, allowed.wake_at if wakes else None)
+            return ChannelClaim(claimed, wake_at if wakes else None)
 
 
 def _claim(

@@ -93,15 +93,15 @@ class HoldCount(msgspec.Struct, frozen=True):
     count: int
 
 
+def _later(first: Any, second: Any) -> Any:
+    return Case(None, [(first > second, first)], second)
+
+
+_DUE_AT = _later(Channel.not_before, Delivery.due_at)
+# What was never tried may wait for the channel's pace, too.
+_FIRST_TRY_AT = _later(_DUE_AT, Channel.wake_at)
 _NEXT_TRY_AT = Case(
-    None,
-    [
-        (
-            Delivery.state == PENDING,
-            Case(None, [(Channel.not_before > Delivery.due_at, Channel.not_before)], Delivery.due_at),
-        )
-    ],
-    None,
+    None, [((Delivery.state == PENDING) & (Delivery.attempts > 0), _DUE_AT), (Delivery.state == PENDING, _FIRST_TRY_AT)]
 )
 _COLUMNS = (
     Delivery.id,

@@ -242,8 +242,8 @@ class WatchChange(Table):
 
 # Where mentions go. ``url`` and ``secret`` are secrets. ``failures``: failed tries since the last success that were the
 # channel's own fault; ``not_before``: no delivery is tried before then. ``queries``: the names of those it hears of, as
-# JSON; an empty list means all. ``min_gap`` and ``summary_every`` are seconds. ``wake_at``: a message that lets the
-# channel send what waits arrives then. ``reported_at``: when its workspace was told that it fails.
+# JSON; an empty list means all. ``min_gap`` and ``summary_every`` are seconds. ``wake_at``: a message arrives then,
+# with which the channel decides again about what waits. ``reported_at``: when its workspace was told that it fails.
 class Channel(Table):
     id = AutoField()
     workspace = _of(Workspace, "channels")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from overheard.db import (
+    channel_activity,
     channels,
     deliveries,
     delivery_backlog,
@@ -23,6 +24,7 @@ from overheard.db import (
 )
 from overheard.db.database import Db
 from overheard.db.deliveries import ClaimedDelivery
+from overheard.db.delivery_history import DeliveryFilter
 from overheard.db.models import Channel, Delivery, FailedTry, Mention, StoredItem
 from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from overheard.notices import Notice, PlaceCount, WorkspaceReport
@@ -202,7 +204,8 @@ def test_a_mention_that_was_tried_is_sent_by_itself(feed: Feed, clock: Clock, db
     clock.advance(LEASE + 1)
     sent = feed.send()
     assert [notice.type for notice in sent if notice.id == tried.id] == ["mention.created"]
-    assert told(sent) == 21
+    clock.advance(30)
+    assert told([*sent, *feed.send()]) == 21
 
 
 def test_what_was_released_is_folded(feed: Feed, clock: Clock, db: Db) -> None:
@@ -261,8 +264,10 @@ def test_nothing_is_sent_before_the_gap_and_beyond_the_hour_s_limit(feed: Feed, 
     clock.advance(60)
     assert len(feed.send()) == 1
     feed.tell(1)
-    assert feed.wakes() == began + 3600
+    assert feed.wakes() == clock() + folding.WAKE_MAX_SECONDS, "it is decided again before the hour ends"
     assert feed.wakes() is None, "a message for that time is under way"
+    clock.now = began + 3500
+    assert feed.wakes() == began + 3600
 
 
 def test_a_channel_is_woken_once_and_found_if_the_message_is_lost(feed: Feed, clock: Clock, db: Db) -> None:
@@ -271,6 +276,9 @@ def test_a_channel_is_woken_once_and_found_if_the_message_is_lost(feed: Feed, cl
     feed.send()
     wake_at = clock() + 30
     assert feed.wake_at == wake_at
+    waits = delivery_history.listing(db, DeliveryFilter(state="pending"))
+    assert {row.next_try_at for row in waits} == {wake_at}, "and is listed so"
+    assert channel_activity.of_channels(db, [feed.channel], clock())[feed.channel].next_try_at == wake_at
     assert delivery_backlog.has_untried(db, feed.workspace, clock()) is False
     assert delivery_backlog.oldest_due(db, clock()) is None
     for _ in range(3):

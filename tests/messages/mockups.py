@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from tests.messages.sample import NOW, ZONE
 
 PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><style>
-* {{ box-sizing: border-box; }} body {{ margin: 0; font-family: Inter, "Noto Color Emoji", sans-serif; }}
+* {{ box-sizing: border-box; }} body {{ margin: 0; font-family: Inter, sans-serif, "Noto Color Emoji"; }}
 p {{ margin: 0; }} pre {{ font-family: "DejaVu Sans Mono", monospace; margin: 6px 0; white-space: pre-wrap; }}
 a {{ text-decoration: none; }} {style}</style><body>{body}</body></html>"""
 TIME = NOW.astimezone(ZoneInfo(ZONE)).strftime("%H:%M")

@@ -84,7 +84,18 @@ class Channel:
         self.messages: list[SentMessage] = []  # oldest first
         self.waiting: list[tuple[float, int]] = []
         self.told: Counter[int] = Counter()
+        self.longest_wait: dict[int, float] = {}
         self.wake_at: float | None = None
+
+    def arrive(self, at: float, queries: list[int]) -> FoldPlan:
+        """Wake as often as is due by then, and decide about new mentions, too."""
+        self.wake_until(at)
+        self.waiting += [(at, query) for query in queries]
+        return self.decide(at)
+
+    def wake_until(self, at: float) -> None:
+        while self.wake_at is not None and self.wake_at <= at:
+            self.decide(self.wake_at)
 
     def decide(self, now: float) -> FoldPlan:
         """Decide until nothing more is sent; return what is left to do."""
@@ -111,6 +122,8 @@ class Channel:
 
     def _tell(self, mentions: list[tuple[float, int]], now: float, query: int, *, summary: bool = False) -> None:
         self.told.update(each for _, each in mentions)
+        for at, each in mentions:
+            self.longest_wait[each] = max(self.longest_wait.get(each, 0.0), now - at)
         self.messages.append(SentMessage(now, summary, query))
         for each in list(mentions):
             self.waiting.remove(each)
@@ -140,10 +153,7 @@ rules = st.builds(
 def test_nothing_is_lost_and_no_hour_has_more_than_it_may(rules: FoldRules, found: list[tuple[float, int]]) -> None:
     channel = Channel(rules)
     for at in sorted({at for at, _ in found}):
-        while channel.wake_at is not None and channel.wake_at <= at:
-            channel.decide(channel.wake_at)
-        channel.waiting += [each for each in found if each[0] == at]
-        channel.decide(at)
+        channel.arrive(at, [query for found_at, query in found if found_at == at])
         assert bool(channel.waiting) == (channel.wake_at is not None), "what waits has a time"
         assert channel.wake_at is None or channel.wake_at > at
     wakes = 0
@@ -154,7 +164,7 @@ def test_nothing_is_lost_and_no_hour_has_more_than_it_may(rules: FoldRules, foun
     assert channel.told == Counter(query for _, query in found), "everything is told once"
     times = [message.at for message in channel.messages]
     for position, at in enumerate(times[rules.max_per_hour :]):
-        assert at - times[position] >= HOUR_SECONDS
+        assert at >= times[position] + HOUR_SECONDS
     assert all(later - earlier >= rules.min_gap for earlier, later in itertools.pairwise(times))
 
 
@@ -168,17 +178,60 @@ def test_a_quiet_query_does_not_wait_for_a_flood(flood: int, for_seconds: float,
 
 def test_summaries_of_a_flood_that_goes_on_come_ever_later() -> None:
     channel = Channel(USUAL)
-    for second in range(0, 7200, 10):
-        at = NOW + second
-        while channel.wake_at is not None and channel.wake_at <= at:
-            channel.decide(channel.wake_at)
-        channel.waiting.append((at, BRAND))
-        channel.decide(at)
+    for second in range(0, 3 * 3600, 10):
+        channel.arrive(NOW + second, [BRAND])
     summaries = [message.at for message in channel.messages if message.summary]
     gaps = [round(later - earlier) for earlier, later in itertools.pairwise(summaries)]
-    assert gaps[:8] == [30, 30, 30, 60, 120, 240, 300, 300]
-    assert set(gaps[6:]) == {300}
+    assert gaps[:8] == [30, 30, 30, 60, 120, 240, 480, 900]
+    assert set(gaps[7:]) == {900}
     assert len(channel.messages) - len(summaries) == 10, "single messages do not begin again"
+
+
+def test_a_flood_after_a_flood_is_told_as_promptly() -> None:
+    channel = Channel(USUAL)
+    for flood in (NOW, NOW + 1000, NOW + 2000):
+        for second in range(60):
+            channel.arrive(flood + second, [BRAND] * 33)
+        channel.wake_until(flood + 120)
+        assert not channel.waiting
+    assert len(channel.messages) <= 25
+
+
+def test_after_a_flood_that_went_on_a_single_mention_is_a_message_again() -> None:
+    channel = Channel(USUAL)
+    for second in range(0, 7200, 10):
+        channel.arrive(NOW + second, [BRAND])
+    channel.wake_until(NOW + 2 * 3600 + 900)
+    assert not channel.waiting
+    channel.arrive(NOW + 3 * 3600, [BRAND])
+    assert not channel.waiting
+    assert not channel.messages[-1].summary
+
+
+@pytest.mark.parametrize(
+    ("rules", "longest", "most"),
+    [
+        (USUAL, 930, 4 * 24),
+        (FoldRules(min_gap=300), 1200, 4 * 12),
+        (FoldRules(min_gap=900, summary_every=3600), 2 * 3600, 4 * 4),
+        (FoldRules(max_per_hour=6), 2400, 4 * 6),
+        (FoldRules(max_per_hour=1), 3700, 4),
+    ],
+)
+def test_a_flood_that_goes_on_makes_nothing_late(rules: FoldRules, longest: float, most: int) -> None:
+    channel = Channel(rules)
+    for second in range(0, 4 * 3600, 36):
+        channel.arrive(NOW + second, [BRAND, RIVAL] if second % 1080 == 0 else [BRAND])
+    assert max(channel.longest_wait.values()) <= longest
+    assert len(channel.messages) <= most
+
+
+def test_every_mention_of_another_query_is_told_within_minutes_of_a_flood_that_goes_on() -> None:
+    channel = Channel(USUAL)
+    for second in range(0, 3 * 3600, 10):
+        channel.arrive(NOW + second, [BRAND, RIVAL] if second % 1200 in (0, 60, 200) else [BRAND])
+    assert channel.longest_wait[RIVAL] <= 300
+    assert channel.longest_wait[BRAND] > 600, "which waits for its summary"
 
 
 def test_beside_a_digest_a_query_that_never_stops_has_a_few_messages_an_hour() -> None:
@@ -194,11 +247,7 @@ def test_beside_a_digest_a_query_that_never_stops_has_a_few_messages_an_hour() -
 def test_a_spike_of_two_thousand_is_a_handful_of_messages(digest: bool) -> None:
     channel = Channel(msgspec.structs.replace(USUAL, digest=digest))
     for second in range(60):
-        at = NOW + second
-        while channel.wake_at is not None and channel.wake_at <= at:
-            channel.decide(channel.wake_at)
-        channel.waiting += [(at, BRAND)] * 33 + ([(at, RIVAL)] if second == 31 else [])
-        left = channel.decide(at)
+        left = channel.arrive(NOW + second, [BRAND] * 33 + ([RIVAL] if second == 31 else []))
         if left.overflow:
             channel.waiting.clear()
     while channel.wake_at is not None:

@@ -21,7 +21,7 @@ from overheard.channels.rendering.paragraphs import (
 from overheard.channels.rendering.render import subject
 from overheard.channels.rendering.sanitize import defuse, one_line
 from overheard.channels.rendering.summary_words import summary_heading
-from overheard.channels.rendering.view import views_of
+from overheard.channels.rendering.view import MentionView, views_of
 from overheard.notices import Notice, NoticeLinks
 
 APP_NAME = "Overheard"
@@ -64,7 +64,7 @@ def _mention(notice: Notice, now: float) -> Embed:
         "title": fitted(view.heading, lambda parts: written(parts, escape, str), TITLE_MAX_CHARS),
         "description": "\n".join(filter(None, lines)),  # empty if the title is all there is
         "timestamp": notice.mentions[0].created_at,
-        "footer": {"text": _fitted_plain(SEPARATOR.join(view.context), FOOTER_MAX_CHARS)},
+        "footer": {"text": _fitted_plain(_context(view), FOOTER_MAX_CHARS)},
         "color": MENTION_COLOR,
     }
     if view.link is not None and len(view.link) <= URL_MAX_CHARS:
@@ -72,12 +72,17 @@ def _mention(notice: Notice, now: float) -> Embed:
     return embed
 
 
+def _context(view: MentionView) -> str:
+    """Return where, by whom, and the queries: Discord adds the time, in the reader's zone."""
+    return SEPARATOR.join(filter(None, (view.place, view.author, view.queries)))
+
+
 def _titled(heading: str, paragraphs: Sequence[Paragraph], notice: Notice, color: int) -> Embed:
     description = "\n".join(filter(None, (_lines(paragraphs), _buttons(notice.links))))
     heading = one_line(heading, TITLE_MAX_CHARS) or APP_NAME  # a name may have nothing visible
     embed: Embed = {"title": MARKDOWN.fitted(heading, TITLE_MAX_CHARS), "description": description, "color": color}
-    if notice.name or notice.workspace:
-        embed["footer"] = {"text": _fitted_plain(notice.name or notice.workspace, TITLE_MAX_CHARS)}
+    if name := _fitted_plain(one_line(notice.name or notice.workspace), TITLE_MAX_CHARS):
+        embed["footer"] = {"text": name}
     return embed
 
 

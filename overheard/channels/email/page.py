@@ -6,6 +6,7 @@ number is said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ ALSO_MAX = 10  # other items that link to the same address
 ALERT_SIZES = ((50, 10), (20, 3), (5, 0))  # incidents, and the places of each
 REPORT_MAX_LINES = 30
 LINE_MAX_CHARS = 500
+EMPTY_LINES = re.compile(r"\n{3,}")  # what a template leaves of what is not there
 
 
 class MailPage(NamedTuple):
@@ -99,7 +101,7 @@ def _page(notice: Notice, template: str, subject: str, preheader: str, **values:
     }
     html = environment("html").get_template(f"mail/{template}.html.j2").render(values)
     text = environment("plain").get_template(f"mail/{template}.plain.j2").render(values)
-    return MailPage(subject, text.strip() + "\n", html.strip() + "\n")
+    return MailPage(subject, EMPTY_LINES.sub("\n\n", text.strip()) + "\n", html.strip() + "\n")
 
 
 def _summary(notice: Notice, now: float, width: int) -> MailPage:
@@ -109,7 +111,7 @@ def _summary(notice: Notice, now: float, width: int) -> MailPage:
     shown, others = counted[:COUNTS_MAX_NAMES], counted[COUNTS_MAX_NAMES:]
     views = views_of(notice, now, most=SUMMARY_MAX_MENTIONS, width=width)
     title = summary_heading(notice)
-    where = counts_text(places[:SUBJECT_MAX_PLACES])
+    where = counts_text(places[:SUBJECT_MAX_PLACES], "place")
     return _page(
         notice,
         "summary",

@@ -14,6 +14,7 @@ from overheard.channels.rendering.summary_words import (
     counts_texts,
     more_text,
     total_of,
+    unshown_text,
 )
 from overheard.channels.rendering.view import MentionView, views_of
 from overheard.notices import Alert, AlertedIncident, Notice, WorkspaceReport
@@ -109,23 +110,24 @@ def digest_paragraphs(digest: DigestView, markup: Markup) -> list[Paragraph]:
     bars = "\n".join(f"{day.label:<10} {day.bar:<10} {day.count:,}" for day in digest.days)
     paragraphs = [Paragraph("\n".join(head), period), *([Paragraph(markup.code_block(bars))] if bars else [])]
     for group in digest.groups:
-        paragraphs += _query_paragraphs(group, markup)
+        of_query = f" of {markup.escape(one_line(group.query, 80))}" if len(digest.groups) > 1 else ""
+        paragraphs += _query_paragraphs(group, of_query, markup)
     if digest.unshown:
         others = ", ".join(f"{one_line(name, 60)} {count:,}" for name, count in digest.unshown)
         paragraphs.append(Paragraph(markup.fitted(f"Not shown: {others}"), apart=True))
     if digest.more > 0 and [group.more for group in digest.groups] != [digest.more]:  # else the only query says it
-        paragraphs.append(Paragraph("", more_text(digest.more) if digest.groups else ""))
+        paragraphs.append(Paragraph("", unshown_text(digest.more) if digest.groups else ""))
     return [paragraph for paragraph in paragraphs if paragraph.text or paragraph.small]
 
 
-def _query_paragraphs(group: QueryGroup, markup: Markup) -> Iterator[Paragraph]:
+def _query_paragraphs(group: QueryGroup, of_query: str, markup: Markup) -> Iterator[Paragraph]:
     yield Paragraph(f"{QUERY_MARK}{_counted(group.query, group.count, markup)}", apart=True)
     for place in group.places:
         yield Paragraph(_counted(place.place, place.count, markup), apart=True)
         for row in place.rows:
             yield _full_row(row.view, markup) if row.full else Paragraph(_compact_row(row, markup))
     if group.more > 0:
-        yield Paragraph("", more_text(group.more))
+        yield Paragraph("", f"{more_text(group.more)}{of_query}")
 
 
 def _counted(name: str, count: int, markup: Markup) -> str:

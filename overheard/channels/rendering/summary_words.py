@@ -21,7 +21,7 @@ def total_of(notice: Notice) -> int:
 def summary_heading(notice: Notice) -> str:
     """Return the heading of a summary."""
     total = total_of(notice)
-    return f"{total:,} more mention{'' if total == 1 else 's'}"
+    return f"{total:,} more {_plural('mention', total)}"
 
 
 def counts_texts(notice: Notice) -> list[str]:
@@ -34,25 +34,34 @@ def counts_texts(notice: Notice) -> list[str]:
 def places_text(notice: Notice) -> str:
     """Return how many mentions each place has; empty if that is not known."""
     places = notice.totals.by_place if notice.totals is not None else ()
-    return counts_text([(shown_place(each.source, each.place), each.count) for each in places])
+    return counts_text([(shown_place(each.source, each.place), each.count) for each in places], "place")
 
 
 def queries_text(notice: Notice) -> str:
     """Return how many mentions each query has; empty for a single query, which every mention names."""
     queries = notice.totals.by_query if notice.totals is not None else {}
-    return counts_text(list(queries.items())) if len(queries) > 1 else ""
+    return counts_text(list(queries.items()), "query") if len(queries) > 1 else ""
 
 
-def counts_text(counts: Sequence[tuple[str, int]]) -> str:
-    """Return names with their counts, the first ones, and how many names more there are."""
+def counts_text(counts: Sequence[tuple[str, int]], noun: str) -> str:
+    """Return names with their counts, the first ones, and how many more there are of what ``noun`` calls them."""
     shown = [f"{_short(name)} {count:,}" for name, count in counts[:COUNTS_MAX_NAMES]]
     more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    return ", ".join(shown) + (f" and {more:,} more {_plural(noun, more)}" if more else "")
 
 
 def more_text(count: int) -> str:
     """Return ``and 52 more``."""
     return f"and {count:,} more"
+
+
+def unshown_text(count: int) -> str:
+    """Return how many mentions of a digest no row shows, of all its queries."""
+    return f"{count:,} {_plural('mention', count)} in all {'is' if count == 1 else 'are'} counted above and not shown"
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def _short(name: str) -> str:

@@ -114,11 +114,11 @@ def names_text(names: Sequence[str], limit: int) -> str:
 
 
 def age_text(seconds: float) -> str:
-    """Return an age in one unit: ``4 s``, ``12 min``, ``3 h``, ``2 d``."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
+    """Return an age in one unit: ``4 s``, ``12 min``, ``3 h``, ``2 d``. Less than a second is one, as is the future."""
+    for unit, least, size in (("d", 172_800, 86_400), ("h", 7200, 3600), ("min", 60, 60)):
+        if seconds >= least:
             return f"{seconds // size:.0f} {unit}"
-    return f"{max(seconds, 0.0):.0f} s"
+    return f"{max(int(seconds), 1)} s"
 
 
 def local_time(moment: datetime, timezone: str, now: float) -> str:
@@ -145,8 +145,11 @@ def _excerpt(mention: PublicMention, width: int) -> list[Fragment]:
     """Return the text around the hit; of the address, if nothing else says why it matched."""
     field = mention.excerpt_field
     text, spans = mention.text_of(field), _spans(mention, field)
-    if field == "url":
-        return _address(text, spans, width)
+    return _address(text, spans, width) if field == "url" else readable_excerpt(text, spans, width)
+
+
+def readable_excerpt(text: str, spans: list[tuple[int, int]], width: int) -> list[Fragment]:
+    """Return about ``width`` characters around the first hit, without markup."""
     shown, placed = readable(text, spans)
     if spans and not placed:
         return _excerpt_at_link(text, spans, width)

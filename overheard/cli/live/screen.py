@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from overheard.channels.rendering.view import age_text
 from overheard.cli import output
 from overheard.cli.durations import seconds_of
 from overheard.cli.highlight import highlighted_excerpt
@@ -113,11 +114,3 @@ class LiveScreen:
     def _status(self) -> Spinner:
         self._spinner.update(text=Text(f"{self.elapsed():.0f} s · {self.counters()}", style="dim"))
         return self._spinner
-
-
-def age_text(seconds: float) -> str:
-    """Return an age in one unit: ``4 s``, ``12 min``, ``3 h``, ``2 d``."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"

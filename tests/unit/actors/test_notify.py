@@ -827,17 +827,23 @@ def test_a_channel_that_has_to_wait_is_notified_at_that_time_and_once(
     assert len(receiver.got) == 2
 
 
-def test_a_distant_wake_is_left_to_the_sweep(
+def test_what_waits_for_longer_than_the_bus_can_delay_is_decided_again_meanwhile(
     world: World, notify: Callable[..., list[Any]], receiver: Receiver, clock: Clock, db: Db
 ) -> None:
     acme = world.workspace(pace={"min_gap": "10m"})
     channel = world.channel(acme)
     for number in range(2):
         storing.store(db, world.matched((world.item(number, url=""), (acme,)), poll=str(number)), clock())
+    began = clock()
     notify(channel)
-    assert notify(channel) == []
-    assert list(delivery_backlog.waiting_channels(db, clock() + 659, 60, 5)) == []
-    assert list(delivery_backlog.waiting_channels(db, clock() + 660, 60, 5)) == [channel]
+    [(_, delay)] = notify(channel)
+    assert notify(channel) == [], "a message is under way"
+    assert list(delivery_backlog.waiting_channels(db, began + delay + 59, 60, 5)) == []
+    assert list(delivery_backlog.waiting_channels(db, began + delay + 60, 60, 5)) == [channel], "if it is lost"
+    while len(receiver.got) < 2:
+        clock.advance(delay)
+        [(_, delay), *_] = notify(channel) or [(None, 0.0)]
+    assert clock() == pytest.approx(began + 600, abs=1.0), "and not a minute later"
 
 
 class ServiceTurns:

@@ -81,6 +81,14 @@ def test_what_is_found_only_in_the_address_is_shown(run: Run, mention: Mention, 
     assert "acme.example" not in run("mentions").stdout
 
 
+def test_text_is_shown_without_its_markup(run: Run, mention: Mention, running: RunningProcess) -> None:
+    mention(
+        "t3_1", title="A title", body="```yaml\nimage: acme/acme:4\n```\n\n**Read** [our page](https://acme.example/x)"
+    )
+    models.Mention.update(highlights='[["body",15,19]]').execute(running.db.peewee)
+    assert "A title | image: acme/acme:4 Read our page" in run("mentions").stdout
+
+
 def test_hostile_text_is_printed_without_effect(run: Run, mention: Mention) -> None:
     mention(
         "t3_1", title="=\x1b[31mpython\x1b[0m [bold]b[/] \u202eevil", author="[red]mallory", permalink="/r/x/\x1b]8;;"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from rich.console import Console
 
 from overheard.clock import system_clock
 from overheard.config.loading import load
@@ -100,6 +101,14 @@ def test_a_watched_source_has_its_state_lag_and_gaps(
     assert shown[1:3] == ["revoked", "for"]
     run("workspace", "pause", "acme")
     assert listed(run)["reddit"]["state"] == "off"
+
+
+def test_the_list_fits_a_narrow_terminal(run: Run, acme: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Console(width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr("overheard.cli.output.console", lambda: narrow)
+    shown = run("source", "list").stdout.split()
+    assert shown.count("enumerate") == 1, "no word is cut or broken"
+    assert {"workspace", "stackexchange", "deletions:"} <= set(shown)
 
 
 def test_a_watched_source_without_its_setting_is_off_and_fails_the_check(run: Run, acme: int) -> None:

@@ -19,6 +19,7 @@ from tests.golden import assert_golden
 from tests.hostile import HOSTILE, NOW, counted, hostile_mention, mentions, single, texts
 
 GOLDEN = Path(__file__).parent / "golden"
+REPORT = WorkspaceReport("channel failing", "team", "The channel “team” fails", ("For six hours now.",))
 LINK = re.compile(r"(?<!\\)\[(?:[^\[\]\\]|\\.)*\]\(https?://[^()\s]+\)")
 
 
@@ -54,6 +55,10 @@ def test_every_message_of_bad_input_is_accepted() -> None:
             DiscordTransport(url, None, options).send(single(hostile_mention(**case)))
         assert (len(discord.messages), discord.refusals) == (len(HOSTILE), [])
         assert [pings(message.content) for message in discord.messages] == [[] for _ in HOSTILE]
+
+
+def test_a_name_of_which_nothing_is_visible_leaves_no_empty_footer() -> None:
+    assert_strict(Notice("1", "workspace.report", "acme", (), report=REPORT, name="\u202e"))
 
 
 @pytest.mark.thorough

@@ -146,6 +146,12 @@ def test_a_summary_has_true_totals_and_counts_what_it_does_not_show() -> None:
         assert "and 52 more" in text
 
 
+def test_a_text_has_no_two_empty_lines_where_something_is_left_out() -> None:
+    few = (hostile_mention(1), hostile_mention(2, place="linux"))
+    for kind in ("mentions.summary", "digest"):
+        assert "\n\n\n" not in mail_page(counted(kind, few), NOW).text
+
+
 def test_a_digest_of_thousands_fits_and_says_what_it_leaves_out() -> None:
     body = "Ünïcödé and = signs " * 30 + HIT
     found = tuple(hostile_mention(n, title=f"Ein Titel №{n} " * 9, body=body, place=f"p{n % 9}") for n in range(3000))
@@ -158,6 +164,14 @@ def test_a_digest_of_thousands_fits_and_says_what_it_leaves_out() -> None:
     assert f"and {3000 - shown:,} more of brand" in reader.text
     assert f"and {3000 - shown:,} more of brand" in page.text
     assert "Thu 26 Nov – Fri 27 Nov (Europe/Berlin)" in reader.text
+
+
+def test_a_digest_of_several_queries_counts_what_no_row_shows_in_both_parts() -> None:
+    found = tuple(hostile_mention(n, queries=("brand", f"q{n % 2}")) for n in range(300))
+    page = mail_page(counted("digest", found), NOW)
+    shown = len(set(read(page).links))
+    for text in (read(page).text, page.text):
+        assert f"{300 - shown} mentions in all are counted above and not shown" in text
 
 
 def test_a_digest_has_a_bar_for_each_day() -> None:

@@ -78,7 +78,17 @@ def test_names_that_do_not_fit_are_counted(mention: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")]
+    ("seconds", "text"),
+    [
+        (-5, "1 s"),
+        (0.4, "1 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (119, "1 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (2e5, "2 d"),
+    ],
 )
 def test_an_age_has_one_unit(seconds: float, text: str) -> None:
     assert age_text(seconds) == text

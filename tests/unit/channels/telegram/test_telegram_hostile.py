@@ -84,4 +84,4 @@ def test_two_hundred_mentions_fill_the_message_and_the_others_are_counted() -> N
     message = assert_strict(telegram_text(counted("digest", many, total=500), NOW))
     assert message.units > TEXT_MAX_UNITS // 2
     assert "1,000" not in message.shown
-    assert message.shown.endswith("more")
+    assert message.shown.endswith("mentions in all are counted above and not shown")
