@@ -1,19 +1,22 @@
-"""What store takes for an item, on a PostgreSQL with fsync on, however many queries its workspace has; and the sample.
+"""What store takes for an item, on a PostgreSQL with fsync on, however many queries its workspace has.
+
+And what it takes for items of the sample, and for the end of a reading.
 
 Run: python -m tests.benchmarks.bench_store
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Iterator
 
-from overheard.db import migrate, storing, workspace_specs
+from overheard.db import cursors, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
-from overheard.db.models import Query, Workspace
+from overheard.db.models import Feed, FeedGroup, Query, Workspace
 from overheard.items import Item
-from overheard.messages import ItemsMatched, MatchedItem, PollPart, SampleDraw, WorkspaceMatch
+from overheard.messages import ItemsMatched, MatchedItem, PollPart, PollTarget, SampleDraw, WorkspaceMatch
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.benchmarks.figures import Figure, print_table
 from tests.servers.postgres import PostgresServer
@@ -24,6 +27,9 @@ PARTS, WARM_PARTS = 60, 5
 PART_ITEMS, PART_MATCHES = 100, 10
 # How many of a part's items are in the sample: none, in the course of the day, and when it is being filled.
 SAMPLED = (0, 1, PART_ITEMS)
+# A group that is read by numbers, every few seconds.
+FEEDS, FEEDS_WITH_NEWS, READINGS = 2_000, 60, 20
+LOG_BUDGET_KB = 200.0  # of a reading: at one every six seconds, 3 GB a day
 
 
 def run() -> Iterator[Figure]:
@@ -37,6 +43,7 @@ def run() -> Iterator[Figure]:
                     yield measured(db, count)
                     if count == QUERIES[0]:
                         yield from sampled(db)
+                        yield from read_by_numbers(db)
             finally:
                 db.release()
 
@@ -70,6 +77,37 @@ def sampled(db: Db) -> Iterator[Figure]:
     for count, each in took.items():
         name = f"store {PART_ITEMS} items of which {PART_MATCHES} match, {count} sampled"
         yield Figure(name, statistics.median(each[WARM_PARTS:]), "ms", None, False)
+
+
+def read_by_numbers(db: Db) -> Iterator[Figure]:
+    """Milliseconds that the end of a reading of many feeds takes, most without news, and what PostgreSQL logs of it."""
+    raw, now, chance = db.peewee, time.time(), random.Random(2026)
+    group = FeedGroup.insert(source="reddit", kind="posts", began_at=now, read_at=now).execute(raw)
+    rows = [
+        {"source": "reddit", "kind": "posts", "place": f"place{number}", "created_at": now, "group": group}
+        for number in range(FEEDS)
+    ]
+    Feed.insert_many(rows).execute(raw)
+    feeds = tuple(feed for (feed,) in Feed.select(Feed.id).where(Feed.group == group).tuples().execute(raw))
+    took, logged = [], []
+    for number in range(1 + READINGS):  # the first one is different: it makes all feeds fresh
+        new = [0] * FEEDS
+        for feed in chance.sample(range(FEEDS), FEEDS_WITH_NEWS):
+            new[feed] = 1
+        at = now + 6.0 * number
+        target = PollTarget(group, feeds, "cursor", at, new=tuple(new), seconds=6.0)
+        before, began = _log_bytes(db), time.perf_counter()
+        with db.transaction():
+            cursors.advance(db, f"reading{number}", at, [target], at)
+        took.append(1000 * (time.perf_counter() - began))
+        logged.append((_log_bytes(db) - before) / 1000)
+    name = f"a reading of {FEEDS:,} feeds, {FEEDS_WITH_NEWS} with news, ends"
+    yield Figure(name, statistics.median(took[1:]), "ms", None, False)
+    yield Figure("… and PostgreSQL logs", statistics.median(logged[1:]), "kB", LOG_BUDGET_KB, False)
+
+
+def _log_bytes(db: Db) -> int:
+    return int(db.peewee.execute_sql("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()[0])
 
 
 def watching(db: Db, count: int, now: float) -> WorkspaceMatch:
