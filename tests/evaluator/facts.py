@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import re2
 
 from overheard.items import Item
 from overheard.matching.tree import Attribute, Domain, Pattern
+from tests.evaluator.folding import is_unspaced
 from tests.evaluator.paragraphs import Plain
 
 Covered = set[tuple[str, int]]
@@ -46,6 +49,21 @@ def domain_places(domain: Domain, plain: list[Plain]) -> Covered | None:
 
 
 def names_in(text: str) -> list[tuple[int, int, str]]:
+    """Return the names with dots in a text, and those within them that text without spaces touches."""
+    found = whole_names_in(text)
+    for start, end, _ in list(found):
+        parts = [start, *(at for at in range(start + 1, end) if is_border(text[at - 1], text[at])), end]
+        for first, last in pairwise(parts):
+            found += [(first, last, name) for _, _, name in whole_names_in(text[first:last]) if len(parts) > 2]
+    return found
+
+
+def is_border(one: str, two: str) -> bool:
+    """Return True between a character of a script without spaces and a plain one."""
+    return any(is_unspaced(a) and b.isascii() and b.isalnum() for a, b in ((one, two), (two, one)))
+
+
+def whole_names_in(text: str) -> list[tuple[int, int, str]]:
     """Return the names with dots in a text: where they stand, and the name."""
     found = []
     at = 0
@@ -53,7 +71,8 @@ def names_in(text: str) -> list[tuple[int, int, str]]:
         end, name = at, ""
         while end < len(text):
             dot = next((sign for sign in DEFANGED if text[end:].lower().startswith(sign)), "")
-            if not dot and not text[end].isalnum() and text[end] not in "-.":
+            accent = end > at and "\u0300" <= text[end] <= "\u036f"
+            if not dot and not accent and not text[end].isalnum() and text[end] not in "-.":
                 break
             name += "." if dot else text[end].lower()
             end += len(dot) or 1

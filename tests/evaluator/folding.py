@@ -10,7 +10,7 @@ APOSTROPHES = "'\u2019\u2018\u02bc\u02bb\uff07"
 HYPHENS = "-\u2010\u2011"
 # In Latin writing, characters of their own that no decomposition leads back to the plain one.
 PLAIN_LATIN = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
-ALEFS = "أإآٱ"
+ARABIC = dict.fromkeys("أإآٱ", "ا") | {"ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه"}
 
 
 def is_invisible(char: str) -> bool:
@@ -88,7 +88,7 @@ def fold(word: str) -> str:
             continue
         bare += PLAIN_LATIN.get(char, char)
     bare = unicodedata.normalize("NFC", bare)
-    return "".join("ا" if char in ALEFS else char for char in bare)
+    return "".join(ARABIC.get(char, char) for char in bare)
 
 
 def fold_case(word: str) -> str:

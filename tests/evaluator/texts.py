@@ -28,6 +28,8 @@ FAMILIES = tuple(
         "كِتَاب كتاب أحمد احمد كتـاب",
         "שָׁלוֹם שלום ΟΔΟΣ οδός οδος",
         "東京 京 東 大東京都",
+        "東京 acme.com acme.comを 新しいacme.ioの www.acme.com",
+        "علي على علی عليه علية كتاب کتاب",
         "🚀 👩\u200d💻 👩 💻 ❤\ufe0f ❤ 🇩🇪 👍🏽 👍",
         "C++ C# C c .net .NET net",
         "#tag tag $TSLA tsla 100% 100 5% 2.5% C++",

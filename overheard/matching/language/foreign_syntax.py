@@ -16,7 +16,7 @@ from overheard.matching.language.foreign_terms import Problem, problem_of_terms
 from overheard.matching.language.tokens import TERM_TYPES, Token
 
 _UPPER = "is not an operator: they are written in upper case"
-_CONNECTORS = {
+CONNECTORS = {
     "and": (_UPPER, "AND, or nothing"),
     "or": (_UPPER, "OR"),
     "not": (_UPPER, "NOT, or a - right in front of the word"),
@@ -32,7 +32,7 @@ _CLOSING = {"'": "'", "‘": "’", "‚": "‘", "‛": "’", "’": "’", "�
 _COUNT = re.compile(r"\d+|any|all|one|none", re.IGNORECASE)
 # Without any of these signs and words, there is nothing to check.
 _SIGNS = re.compile(r"[]*!?~^|｜&/=:：%<>\[{'‘‚‛’＇`«]|(?:NEAR|ADJ)\d")
-_NAMES = frozenset((*_CONNECTORS, "of"))
+_NAMES = frozenset((*CONNECTORS, "of"))
 
 
 def unsupported(text: str, tokens: Sequence[Token]) -> QuerySyntaxError | None:
@@ -55,13 +55,13 @@ def _connectors(tokens: Sequence[Token]) -> Problem | None:
     """Find operators in lower case in the position of an operator; NEAR in any case."""
     for number, (token, after) in enumerate(pairwise(tokens)):
         name = token.text.lower()
-        if token.type != "WORD" or name not in _CONNECTORS or after.type not in _TERM_BEGINS:
+        if token.type != "WORD" or name not in CONNECTORS or after.type not in _TERM_BEGINS:
             continue
         between = number > 0 and tokens[number - 1].type in _TERM_ENDS
         # NOT may come first, and so does NEAR(a b) in the languages that have it.
         called = name in ("near", "around") and after.type == "OPEN" and after.start == token.end
         if between or called or name == "not":
-            message, instead = _CONNECTORS[name]
+            message, instead = CONNECTORS[name]
             hint = f'Write {instead}. To search for the word itself, put it in quotes: "{token.text}".'
             return token.start, f"{token.text} {message}", hint
     return None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from overheard.matching.language.errors import QuerySyntaxError, error_at, shortened
 from overheard.matching.language.field_values import value_of
 from overheard.matching.language.fields import TEXT_FIELDS, closest
+from overheard.matching.language.foreign_syntax import CONNECTORS
 from overheard.matching.language.syntax_tree import WrittenOption
 from overheard.matching.language.tokens import MINUS_SIGNS
 from overheard.matching.tree import ANYWHERE, DEFAULT_FIELDS, VARIATIONS, FieldName, Variation, Where
 
+# Begins a word of its own, but would not be one behind a field's colon.
+_NOT_BEHIND_A_FIELD = re.compile(f"[{MINUS_SIGNS}:：]|//")
 _LINKS = ("link", "links", "url")
 _EXACT = (*VARIATIONS, "all")
 _IN = ("link", *TEXT_FIELDS)
@@ -34,15 +38,17 @@ class TermContext(NamedTuple):
             return term
         fields, in_links = self.where
         options = ["-in:link"] if in_links is False else []
-        if len(fields) == 1 or (fields == DEFAULT_FIELDS and in_links):
-            name = fields[0] if len(fields) == 1 else "url"
-            term = f'{name}:"{term}"' if term[0] in MINUS_SIGNS else f"{name}:{term}"
         if fields != DEFAULT_FIELDS:
             options += ["in:link"] if in_links else []
             options += [f"in:({', '.join(fields)})"] if len(fields) > 1 else []
         if with_exact:
             exact = ["all"] if len(self.exact) == len(VARIATIONS) else sorted(self.exact)
             options += [f"exact:{one}" for one in exact]
+        if options and term.lower() in CONNECTORS:
+            term = f'"{term}"'  # before an option, it would be refused as an operator in lower case
+        if len(fields) == 1 or (fields == DEFAULT_FIELDS and in_links):
+            name = fields[0] if len(fields) == 1 else "url"
+            term = f'{name}:"{term}"' if _NOT_BEHIND_A_FIELD.match(term) else f"{name}:{term}"
         return f"({' '.join([term, *options])})" if options else term
 
 

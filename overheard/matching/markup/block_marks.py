@@ -17,7 +17,7 @@ class Stretch(NamedTuple):
 
 
 QUOTE = re.compile(r"(?:>|&gt;)(?!!)")  # not >!spoiler!<; escaped in dumps of Reddit's API
-ITEM = re.compile(r"(?:[-*+]|(?P<number>\d{1,9})[.)])(?:(?=[ \t])|$)|•")
+ITEM = re.compile(r"(?:[-*+]|(?P<number>[0-9]{1,9})[.)])(?:(?=[ \t])|$)|•")
 HEADING = re.compile(r"#{1,6}(?=[ \t]|$)")
 RULE = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}$")
 UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+$")

@@ -21,6 +21,8 @@ _POINTS = re.compile(
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]+"  # tatweel and harakat of Arabic, niqqud of Hebrew
 )
 _ALEF = re.compile("[\u0627\u0671][\u0653-\u0655]*")
+# Forms of one letter: at the end of words, and on Arabic, Persian and Urdu keyboards.
+_ARABIC_FORMS = str.maketrans("ىیکة", "ييكه")
 _IO = re.compile("\u0435\u0308+")  # ё, which people write with or without its dots
 # What has no decomposition.
 _PLAIN_LETTERS = str.maketrans(
@@ -68,5 +70,5 @@ def _without_accents(word: str) -> str:
     decomposed = unicodedata.normalize("NFD", word).translate(_PLAIN_LETTERS)
     # The points first: decomposed, some of them would stand between an accent and its base.
     decomposed = _ACCENTED.sub(r"\1", _POINTS.sub("", decomposed))
-    decomposed = _IO.sub("\u0435", _ALEF.sub("\u0627", decomposed))
+    decomposed = _IO.sub("\u0435", _ALEF.sub("\u0627", decomposed)).translate(_ARABIC_FORMS)
     return unicodedata.normalize("NFC", decomposed)

@@ -8,6 +8,7 @@
 | `й`, `ї`, `が`                       | elsewhere they make another letter and count; but `ё` = `е`       |
 | `ς`                                 | = `σ`                                                             |
 | tatweel, harakat, `أ` `إ` `آ` `ٱ`    | Arabic: ignored, and = `ا`; Hebrew niqqud: ignored                |
+| `ى` `ی`, `ک`, `ة`                    | = `ي`, `ك`, `ه`: ends of words, and keyboards, differ             |
 | `İ`, `I`, `ı`, `i`                  | one letter: Turkish and other text share one index                |
 | markup, soft hyphen, U+200B, ZWJ …  | invisible, inside a word, too: ignored (scripts.py lists them)    |
 | `foo-bar`, `foo_bar`, `foo/bar`     | two words                                                         |

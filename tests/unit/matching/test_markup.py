@@ -65,6 +65,7 @@ def shown(masked: str) -> str:
         ("- a\n- b\n  c\n* d\n+ e\n• f", "· a¶· b\n  c¶· d¶· e¶· f"),
         ("1. a\n2) b\n   - c", "·· a¶·· b¶   · c"),
         ("2013. What a year", "2013. What a year"),
+        ("２０. a\n٢. b", "２０. a\n٢. b"),
         ("It was in\n1984. Then", "It was in\n1984. Then"),
         ("a\n-\nb\n1.\n", "a¶·¶b\n1.¶"),
         ("see:\n        # not a heading\n    >>> a", "see:\n        # not a heading\n    >>> a"),

@@ -48,7 +48,14 @@ ADDRESSES = [
         "|https://acme.com@evil.org/|https://evil.org/acme.com|acme.com.br|body: x; author: acme.com",
     ),
     ("domain:münchen.de", "https://xn--mnchen-3ya.de/|www.münchen.de", "munchen.de"),
+    ("domain:münchen.de", "http://mu\u0308nchen.de/", "mu\u0308nchen.det"),
     ("domain:(a.com b.com)", "a.com|b.com", "c.com"),
+    (
+        "domain:acme.com",
+        "acme.comを使う|新しいacme.comの|acme.comとbolt.ioを|https://acme.comを|访问www.acme.com吧|acme.com에서|เว็บacme.comดี",
+        "acme.comxを|新acme-db.comの|https://東京acme.com/",
+    ),
+    ("domain:例え.jp", "例え.jpを|https://例え.jp/", "東京例え.jp"),
     ("foo -domain:acme.com", "foo acme", "foo https://acme.com|title: foo; url: https://acme.com"),
     (
         "acme -in:link",
@@ -170,6 +177,10 @@ EXACT = [
 SCRIPTS = [
     ("أحمد", "احمد|أحمد", "محمد"),
     ("محمد", "مُحَمَّد|محـــمد", "احمد"),
+    ("الجزيرة", "الجزيره|ٱلْجَزِيرَة", "جزيرة"),
+    ("علي", "على|علی", "عل"),
+    ("كتاب", "کتاب", "كتب"),
+    ("=علي", "علي", "على"),
     ("שלום", "שָׁלוֹם", "שלו"),
     ("ΟΔΟΣ", "οδός", "οδο"),
     ("duong", "Đường", "dua"),
@@ -247,6 +258,7 @@ def finds(text: str, where: Item) -> bool:
         ("2.5%", "up 2.5%!", ["2.5%"]),
         ("v2.0", "2.0 or v2.0", ["2.0", "v2.0"]),
         ("东京", "在东京都", ["东京"]),
+        ("domain:acme.com", "新しいacme.comとwww.acme.comの", ["acme.com", "www.acme.com"]),
     ],
 )
 def test_what_is_highlighted(query: str, text: str, highlights: list[str]) -> None:
