@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from overheard.matching.index.anchors import EVERY_ITEM, AnchorChooser
 from overheard.matching.tree import (
     DEFAULT_FIELDS,
     And,
     Attribute,
+    Near,
     Node,
     Not,
     Or,
     ParsedQuery,
-    Pattern,
     Term,
     Word,
 )
 from overheard.operations.common_words import common_words
-from overheard.operations.query_outline import is_exact
+from overheard.operations.query_contradictions import contradictions
+from overheard.operations.query_outline import is_exact, is_plain
 from overheard.sources.registry import watchable
 
 FREQUENT_SHARE = 0.03  # of items; a word in more of them finds hundreds a day on a busy source
+CONNECTING_SHARE = 0.1  # of items; words in more of them, such as "to" and "of", say nothing alone
+VERSION = re.compile(r"[0-9]{1,2}|v?[0-9]+(\.[0-9]+)+")
+LIST_SIGN = re.compile("[,;]+")
+LISTED = re.compile(r"([a-z]+:)?([^():\"]+)")
 OPERATORS = ("and", "or", "not", "near")
-SINGLE = ("source", "place", "kind", "author")  # an item has one of each
 
 
 def warnings(query: ParsedQuery, rarity: AnchorChooser) -> Iterator[str]:
@@ -34,8 +39,8 @@ def warnings(query: ParsedQuery, rarity: AnchorChooser) -> Iterator[str]:
         yield from _too_much(alternative, rarity)
     for node in _nodes(query):
         if isinstance(node, And):
-            yield from _unquoted_names(node.parts)
-            yield from _contradictions(node.parts)
+            yield from _unquoted(node.parts, rarity)
+            yield from contradictions(node.parts)
         elif isinstance(node, Term):
             yield from _of_term(node)
     for fact in dict.fromkeys(_wanted_facts(query)):
@@ -55,31 +60,72 @@ def _too_much(alternative: Node, rarity: AnchorChooser) -> Iterator[str]:
         return
     if any(isinstance(part, Attribute) and part.name in ("place", "author") for part in parts):
         return
-    if required.frequency >= FREQUENT_SHARE:
-        share = min(round(100 * required.frequency), 99)
-        yield f"{alternative} is likely to be found in about {share} of 100 items. Add a rarer word, or a place"
-        return
     wanted = [part for part in parts if not isinstance(part, Attribute | Not)]
+    if required.frequency >= FREQUENT_SHARE and all(map(_has_plain_words, wanted)):
+        yield f"{alternative} {_how_often(wanted, required.frequency)}. Add a rarer word, or a place"
+        return
     if len(wanted) == 1 and isinstance(term := wanted[0], Term) and (word := _plain_word(term)) in common_words():
         name = f"={term.text[:1].upper()}{term.text[1:]}"
         yield f"{word} is a common word: {name} finds only the name"
 
 
+def _how_often(wanted: Sequence[Node], frequency: float) -> str:
+    # Only of single words it is known how many items contain them.
+    if all(isinstance(part, Term) and _plain_word(part) for part in wanted):
+        about = "about" if len(wanted) == 1 else "up to"
+        return f"is likely to be found in {about} {min(round(100 * frequency), 99)} of 100 items"
+    return "has nothing but frequent words: it is likely to be found very often"
+
+
+def _has_plain_words(node: Node) -> bool:
+    """Return True for words in any case and without signs, or phrases of them: these are as frequent as they seem."""
+    match node:
+        case Near(left=left, right=right):
+            return all(map(_has_plain_words, (*left, *right)))
+        case Or(parts=parts):
+            return all(map(_has_plain_words, parts))
+        case Term(pieces=pieces):
+            return not is_exact(node) and all(isinstance(piece, Word) and _is_signless(piece) for piece in pieces)
+    return False
+
+
+def _is_signless(word: Word) -> bool:
+    first = word.spellings[0]
+    return len(first.words) == 1 and not first.affixes
+
+
 def _plain_word(term: Term) -> str:
-    """Return the word of a term that is a single one in any case, folded; empty for others."""
+    """Return the word of a term that is a single one in any case and without signs, folded; empty for others."""
     if len(term.pieces) != 1 or not isinstance(piece := term.pieces[0], Word) or is_exact(term):
         return ""
-    words = piece.spellings[0].words
-    return words[0] if len(words) == 1 and term.where.fields == DEFAULT_FIELDS else ""
+    return piece.spellings[0].words[0] if _is_signless(piece) and term.where.fields == DEFAULT_FIELDS else ""
 
 
-def _unquoted_names(parts: Sequence[Node]) -> Iterator[str]:
-    """Yield names whose words are required somewhere, but not side by side."""
-    for capitalised, run in groupby(parts, _is_capitalised):
-        words = [str(part) for part in run]
-        if capitalised and len(words) > 1:
-            name = " ".join(words)
-            yield f'{name} finds texts with these words anywhere: "{name}" finds the name'
+def _unquoted(parts: Sequence[Node], rarity: AnchorChooser) -> Iterator[str]:
+    """Yield words that are required anywhere, but seem to be meant side by side."""
+    for one_word, run in groupby(parts, _is_one_word):
+        words = [part for part in run if isinstance(part, Term)] if one_word else []
+        if any(word.text in OPERATORS for word in words):
+            continue  # that is said for itself
+        if any(rarity.frequency(_plain_word(word)) >= CONNECTING_SHARE for word in words if _plain_word(word)):
+            yield from _side_by_side(words, "them side by side")  # alternative to photoshop
+            continue
+        for capitalised, names in groupby(words, _is_capitalised):
+            yield from _side_by_side(list(names) if capitalised else [], "the name")
+        for name, number in pairwise(words):
+            if VERSION.fullmatch(number.text) and not VERSION.fullmatch(name.text):
+                yield from _side_by_side([name, number], "them side by side")
+
+
+def _side_by_side(words: Sequence[Term], found: str) -> Iterator[str]:
+    if len(words) > 1:
+        phrase = " ".join(word.text for word in words)
+        yield f'{phrase} finds texts with these words anywhere: "{phrase}" finds {found}'
+
+
+def _is_one_word(node: Node) -> bool:
+    """Return True for what is written as one word, with or without signs, and could stand in a phrase."""
+    return isinstance(node, Term) and len(node.pieces) == 1 and is_plain(node) and '"' not in node.text
 
 
 def _is_capitalised(node: Node) -> bool:
@@ -87,10 +133,20 @@ def _is_capitalised(node: Node) -> bool:
 
 
 def _of_term(term: Term) -> Iterator[str]:
+    if isinstance(word := term.pieces[0], Word) and _is_list(word) and (match := LISTED.fullmatch(term.text)):
+        either = " OR ".join(LIST_SIGN.split(match[2]))
+        remedy = f"{match[1]}({either})" if match[1] else either
+        yield f"{term.text} is found with its signs only: {remedy} finds any of these words"
     if term.text in OPERATORS:
         yield f'{term.text} is searched for as a word: write {term.text.upper()} for the operator, or "{term.text}"'
     if is_exact(term) and term.text.islower() and len(term.pieces) == 1:
         yield f"{term.text} does not find the word with a capital, as at the beginning of a sentence"
+
+
+def _is_list(word: Word) -> bool:
+    first = word.spellings[0]
+    is_number = all(part.isdigit() for part in first.words)  # 1,000
+    return not is_number and any(sign and LIST_SIGN.fullmatch(sign) for sign in first.between)
 
 
 def _wanted_facts(node: Node, wanted: bool = True) -> Iterator[Attribute]:
@@ -111,63 +167,6 @@ def _of_fact(fact: Attribute) -> Iterator[str]:
         yield f"{fact} is a place of this name: source:{fact.value} finds everything from that source"
     if fact.name == "lang":
         yield f"{fact} finds only items whose source tells the language: feeds, Bluesky and Mastodon do"
-
-
-def _contradictions(parts: Sequence[Node]) -> Iterator[str]:
-    """Yield what lets a group of required parts never hold, or is without effect in it."""
-    wanted = [part for part in parts if not isinstance(part, Not)]
-    unwanted = [part.part for part in parts if isinstance(part, Not)]
-    facts = [part for part in wanted if isinstance(part, Attribute)]
-    for fact, other in ((fact, other) for at, fact in enumerate(facts) for other in facts[:at]):
-        if _never_both(fact, other):
-            yield f"{other} and {fact} never hold together; for one of them: {other.name}:({other.value}, {fact.value})"
-    for excluded in _choices(unwanted):
-        if any(_implies(part, excluded) for part in wanted):
-            yield f"-{excluded} excludes all that is required beside it: this never matches"
-        elif isinstance(excluded, Attribute) and any(_never_both(fact, excluded) for fact in facts):
-            yield f"-{excluded} has no effect beside what is required there"
-    if _says(facts, "kind", "comment") and any(_in_titles_only(part) for part in wanted):
-        yield "a comment has no title of its own: thread: is the title of its thread"
-
-
-def _never_both(one: Attribute, other: Attribute) -> bool:
-    if one.name == other.name == "is":
-        return {one.value, other.value} == {"self", "link"}
-    starred = "*" in one.value + other.value
-    return one.name == other.name and one.name in SINGLE and one.value != other.value and not starred
-
-
-def _says(facts: Sequence[Attribute], name: str, value: str) -> bool:
-    return any((fact.name, fact.value) == (name, value) for fact in facts)
-
-
-def _in_titles_only(node: Node) -> bool:
-    return isinstance(node, Term | Pattern) and node.where.fields == ("title",)
-
-
-def _choices(nodes: Sequence[Node]) -> Iterator[Node]:
-    """Yield nodes, of which each is enough to exclude an item."""
-    for node in nodes:
-        yield from node.parts if isinstance(node, Or) else (node,)
-
-
-def _implies(required: Node, excluded: Node) -> bool:
-    """Return True if whatever holds the one holds the other: a phrase contains its words."""
-    if isinstance(required, Or):
-        return all(_implies(part, excluded) for part in required.parts)
-    if isinstance(required, And):
-        return any(_implies(part, excluded) for part in required.parts)
-    if required == excluded:
-        return True
-    if not isinstance(required, Term) or not isinstance(excluded, Term) or required.within is not None:
-        return False
-    looser = set(required.where.fields) <= set(excluded.where.fields) and not excluded.exact
-    anywhere = excluded.where.in_links in (None, required.where.in_links)
-    return looser and anywhere and _is_part(excluded.pieces, required.pieces)
-
-
-def _is_part(few: Sequence[object], many: Sequence[object]) -> bool:
-    return any(tuple(many[at : at + len(few)]) == tuple(few) for at in range(len(many) - len(few) + 1))
 
 
 def _nodes(node: Node) -> Iterator[Node]:
