@@ -119,7 +119,8 @@ def _group(name: str, parts: Sequence[Node], depth: int) -> Iterator[Line]:
 
 def _near(near: Near, depth: int) -> Iterator[Line]:
     words = "word" if near.distance == 1 else "words"
-    yield Line(depth, f"near each other, with at most {near.distance} {words} between:")
+    between = f"with at most {near.distance} {words} between" if near.distance else "with no word between"
+    yield Line(depth, f"near each other, {between}:")
     for side in (near.left, near.right):
         if len(side) > 1:
             yield Line(depth + 1, "any of:")
@@ -148,7 +149,9 @@ def _what(term: Term) -> str:
     if len(term.pieces) > 1:
         words = " ".join(map(_piece, term.pieces))
         if term.within is not None:
-            return f'the words "{words}" in any order, with at most {term.within} others among them'
+            others = "other" if term.within == 1 else "others"
+            among = f"with at most {term.within} {others}" if term.within else "with no other"
+            return f'the words "{words}" in any order, {among} among them'
         return f'phrase "{words}"{_exactly(term)}'
     piece = term.pieces[0]
     match piece:

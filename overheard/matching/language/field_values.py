@@ -14,6 +14,13 @@ from overheard.matching.tree import Attribute, AttributeName, Domain
 _KINDS = ("post", "comment")
 _FLAGS = ("nsfw", "self", "link")
 _IS = (*_KINDS, *_FLAGS)
+_MEANT = {
+    **dict.fromkeys(
+        ("story", "job", "poll", "question", "submission"), "post: it includes stories, jobs and questions"
+    ),
+    **dict.fromkeys(("reply", "answer"), "comment: it includes replies and answers"),
+    "text": "self",
+}
 _PREFIXES: dict[AttributeName, re.Pattern[str]] = {
     "place": re.compile(r"(?:/*r/+)+(?=.)"),
     "author": re.compile(r"(?:@|/*u(?:ser)?/+)+(?=.)"),
@@ -95,7 +102,9 @@ def _domain(text: str, token: Token, value: str) -> Domain:
 
 def _flag(text: str, token: Token, value: str) -> Attribute:
     if value not in _IS:
-        raise error_at(text, token.start, f"is:{shortened(value)} does not exist", closest(value, _IS))
+        meant = _MEANT.get(value)
+        hint = f"Write is:{meant}." if meant else closest(value, _IS)
+        raise error_at(text, token.start, f"is:{shortened(value)} does not exist", hint)
     return Attribute("kind" if value in _KINDS else "is", value, f"is:{value}")
 
 

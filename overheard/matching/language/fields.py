@@ -43,6 +43,7 @@ _INSTEAD = {
     "regex": "Write the expression between slashes, /…/, instead of",
     "has": "Write is:link, or url:…, instead of",
     "mentions": "Write the @name as a word instead of",
+    "sort": "Leave out",
     "filetype": "Write url:… instead of",
     "filter": "Write is:link, or url:…, instead of",
     **dict.fromkeys(("category", "hashtag", "tag", "tags"), "Write the #tag as a word, or flair:…, instead of"),
@@ -70,7 +71,8 @@ def foreign_field(word: str) -> tuple[str, str] | None:
     remedy = (
         f"Write {field}{shortened(word[match.end() :])} instead of"
         if field
-        else _INSTEAD.get(name, "Leave the field's name out of")
+        # A number or a date is nothing to search for without its field.
+        else _INSTEAD.get(name, "Leave out" if word[match.end() :][:1].isdigit() else "Leave the field's name out of")
     )
     return f"{match[1]}: is not a field", remedy
 

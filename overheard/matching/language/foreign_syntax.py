@@ -62,7 +62,8 @@ def _connectors(tokens: Sequence[Token]) -> Problem | None:
         called = name in ("near", "around") and after.type == "OPEN" and after.start == token.end
         if between or called or name == "not":
             message, instead = CONNECTORS[name]
-            hint = f'Write {instead}. To search for the word itself, put it in quotes: "{token.text}".'
+            quote = f'put it, or the whole phrase, in quotes: "{token.text}"'
+            hint = f"Write {instead}. To search for the word itself, {quote}."
             return token.start, f"{token.text} {message}", hint
     return None
 

@@ -10,7 +10,7 @@ from overheard.matching.language.fields import TEXT_FIELDS, foreign_field
 from overheard.matching.language.syntax_tree import name_of
 from overheard.matching.language.tokens import Token
 from overheard.matching.language.wildcards import MIN_AFFIX_CHARACTERS, affix, stemmed
-from overheard.matching.text.words import read
+from overheard.matching.text.words import is_unspaced, read
 
 Problem = tuple[int, str, str]  # offset, message, hint
 
@@ -31,6 +31,7 @@ _WORDS = [
         (r"=?/(?!(?:r|u|user|comments)/).*[][\\()*+?|^${}].*/[gimsux]{0,3}$", "a / ends an expression", _SLASHES),
     )
 ]
+_HOSTS_BELOW = re.compile(r"\*\.((?:[^\W_][\w-]*\.)+[^\W\d_]{2,})/?")
 # In a phrase: a wildcard, not a sign of its own.
 _WILDCARD = re.compile(r"\w\*|\*\w")
 
@@ -81,10 +82,16 @@ def _form_problem(word: str) -> tuple[str, str] | None:
     if word[0] != "=" and "*" in word and affix(word) is None:
         if not word.strip("*"):
             return "a * alone would match everything", "Write the beginning of a word in front of"
+        if host := _HOSTS_BELOW.fullmatch(word):
+            return "a * stands at the beginning or at the end of one word", f"Write domain:{host[1]} instead of"
+        if all(map(is_unspaced, read(word)[0])):
+            return "in a script without spaces a word is found inside others, too", "Leave the * out of"
         if word.count("*") == 1 and len(word) <= MIN_AFFIX_CHARACTERS and len(read(word)[0]) == 1:
             message = f"a * needs at least {MIN_AFFIX_CHARACTERS} letters or digits"
             return message, _OR_FORMS
         return "a * stands at the beginning or at the end of one word", _OR_FORMS
     if re.match(r"~\w", word) and re.search(r"[^\W\d]", word) and stemmed(word) is None:
+        if any(map(is_unspaced, read(word)[0])):
+            return "~ knows English only", "Leave the ~ out of"
         return "~ stands in front of one word", "Write ~ in front of each word of"
     return None

@@ -11,7 +11,7 @@ from overheard.matching.language.field_values import value_of
 from overheard.matching.language.fields import TEXT_FIELDS, closest
 from overheard.matching.language.foreign_syntax import CONNECTORS
 from overheard.matching.language.syntax_tree import WrittenOption
-from overheard.matching.language.tokens import MINUS_SIGNS
+from overheard.matching.language.tokens import MINUS_SIGNS, Token
 from overheard.matching.tree import ANYWHERE, DEFAULT_FIELDS, VARIATIONS, FieldName, Variation, Where
 
 # Begins a word of its own, but would not be one behind a field's colon.
@@ -87,7 +87,7 @@ def _exact(text: str, option: WrittenOption) -> set[Variation]:
             hint = 'Write =Word, or ="A Phrase", for a term that counts in exactly this form.'
             raise error_at(text, token.start, "exact:case is written with =", hint)
         if value not in _EXACT:
-            raise error_at(text, token.start, f"exact:{shortened(value)} does not exist", closest(value, _EXACT))
+            raise _unknown(text, token, value, "exact", _EXACT)
         found |= {one for one in VARIATIONS if value in (one, "all")}
     return found
 
@@ -108,12 +108,19 @@ def _fields(text: str, option: WrittenOption) -> tuple[FieldName, ...]:
     for token in option.values.values:
         value = value_of(token).lower()
         if value not in TEXT_FIELDS:
-            raise error_at(text, token.start, f"in:{shortened(value)} does not exist", closest(value, _IN))
+            raise _unknown(text, token, value, "in", _IN)
         named.add(value)
     if option.minus is not None:
         hint = "Write in: with the fields that are wanted, or -title:word for a word that must not be there."
         raise error_at(text, option.minus.start, "only in:link can be excluded", hint)
     return tuple(field for name, (field, *_) in TEXT_FIELDS.items() if name in named)
+
+
+def _unknown(text: str, token: Token, value: str, name: str, known: tuple[str, ...]) -> QuerySyntaxError:
+    parts = [part for part in value.split(",") if part]
+    listed = len(parts) > 1 and set(parts) <= set(known)
+    hint = f"Write {name}:({', '.join(parts)})." if listed else closest(value, known)
+    return error_at(text, token.start, f"{name}:{shortened(value)} does not exist", hint)
 
 
 def _contradiction(text: str, option: WrittenOption, hint: str) -> QuerySyntaxError:

@@ -88,6 +88,9 @@ def _not_a_term(text: str, near: WrittenNear, node: Node) -> QuerySyntaxError:
     message = f"{sign} joins words and phrases, or choices of them"
     if isinstance(near.left, WrittenNot):
         return error_at(text, near.left.sign.start, message, f"Write brackets to exclude both: -(a {sign} b).")
+    if isinstance(near.right, WrittenNot):
+        hint = f"Write a -(a {sign} b) to exclude what has b near it."
+        return error_at(text, near.right.sign.start, message, hint)
     hint = (
         f'Write a {sign} b, "a b" {sign} c, or a {sign} (b OR c), with OR between all that is in the brackets; '
         "join anything else with AND."

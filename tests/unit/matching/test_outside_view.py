@@ -278,6 +278,11 @@ def test_what_is_highlighted(query: str, text: str, highlights: list[str]) -> No
         ("acme filter:links", "is:link"), ("min_faves:5 acme", "Leave"), ("points>5 acme", "Leave"),
         ("stars:>5 acme", "Leave"), ("%acme%", "*"), ("acme%", "*"), ("'acme db'", '"acme db"'),
         ("acme or bolt", "OR"), ("acme | bolt", "OR"), ("place:a,b x", "place:(a, b)"), ("is:post,comment x", "is:("),
+        ("before:2024 acme", "Leave out before:2024;"), ("sort:new acme", "Leave out sort:new;"),
+        ("*.acme.com", "domain:acme.com"), ("データ*", "Leave the * out"), ("*東京", "Leave the * out"),
+        ("~データ", "Leave the ~ out"), ("acme NEAR/5 -slow", "a -(a NEAR/5 b)"), ("is:story x", "is:post"),
+        ("is:reply x", "is:comment"), ("is:text x", "is:self"), ("exact:dots,accents x", "exact:(dots, accents)"),
+        ("x in:title,body", "in:(title, body)"), ("this is not it", "the whole phrase"),
         ("domain:a.com,b.com", "domain:(a.com, b.com)"), ("autor:bob x", "author:bob"), ("title: acme", "title:acme"),
     ],
 )  # fmt: skip

@@ -48,6 +48,8 @@ def test_the_tree_of_groups() -> None:
         ("/acme-?db/", "regular expression acme-?db (any case)"),
         ("=/Acme/", "regular expression Acme (case counts)"),
         ("domain:acme.com", "an address of acme.com or a name below it"),
+        ('"rate limit"~0', 'the words "rate limit" in any order, with no other among them'),
+        ('"rate limit"~1', 'the words "rate limit" in any order, with at most 1 other among them'),
         ('"rate limit"~5', 'the words "rate limit" in any order, with at most 5 others among them'),
     ],
 )
@@ -63,6 +65,10 @@ def test_what_is_near_each_other() -> None:
         "    word slow, in the title",
         "    a word with the stem crash, in the title",
     ]
+
+
+def test_what_is_side_by_side_has_no_word_between() -> None:
+    assert shown("acme NEAR/0 db") == ["near each other, with no word between:", "  word acme", "  word db"]
 
 
 def test_the_facts_of_items_and_addresses() -> None:
