@@ -58,10 +58,11 @@ def _print(found: Preview) -> None:
         if (more := len(found.by_place) - PLACE_ROWS) > 0:
             print_line((f"… and {counted(more, 'place')} more", "dim"))
         output.print_line()
-    print_line(
-        (f"About {about(found.per_day)} a day", "bold"),
-        f": {counted(found.hits, 'hit')} among {counted(found.sampled, 'sampled item')}.",
-    )
+    among = f"among {counted(found.sampled, 'sampled item')}"
+    if found.hits:
+        print_line((f"About {about(found.per_day)} a day", "bold"), f": {counted(found.hits, 'hit')} {among}.")
+    else:
+        print_line(("No hits", "bold"), f" {among}: fewer than about {about(found.most_per_day)} a day.")
     if found.hours < WHOLE_DAY_HOURS:
         print_line((f"The sample covers only {span(found.hours * 3600)} so far: this is a rough estimate.", "dim"))
     if found.suggestions:

@@ -97,7 +97,11 @@ def _print_toml(suggested: Sequence[SuggestedQuery]) -> None:
 
 
 def _described(query: SuggestedQuery) -> str:
-    return query.why if query.hits_per_day is None else f"{query.why} (about {about(query.hits_per_day)} a day)"
+    if query.hits_per_day is None:
+        return query.why
+    return (
+        f"{query.why} ({f'about {about(query.hits_per_day)} a day' if query.hits_per_day else 'no hits in the sample'})"
+    )
 
 
 def _toml_string(text: str) -> str:

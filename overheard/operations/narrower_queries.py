@@ -30,6 +30,11 @@ def within_place(query: ParsedQuery, place: str) -> str | None:
     return _readable(f"{_grouped(query)} place:{_quoted(place)}")
 
 
+def within_source(query: ParsedQuery, source: str) -> str | None:
+    """Return the query within one source; None if that cannot be written."""
+    return _readable(f"{_grouped(query)} source:{source}")
+
+
 def without_author(query: ParsedQuery, author: str) -> str | None:
     """Return the query without what one author writes; None if that cannot be written."""
     return _readable(f"{_grouped(query)} -author:{_quoted(author)}")

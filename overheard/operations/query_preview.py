@@ -9,18 +9,20 @@ import msgspec
 
 from overheard.db import sample, workspaces
 from overheard.db.database import Db
-from overheard.items import Item
+from overheard.items import ALL, Item
 from overheard.matching.index.query_index import Hit, QueryIndex
 from overheard.matching.item.leaf_finder import Highlight
 from overheard.matching.item.texts import all_texts_of
 from overheard.matching.language import ParsedQuery
-from overheard.operations.narrower_queries import is_plain, narrower, within_place, without_author
+from overheard.operations.narrower_queries import is_plain, narrower, within_place, within_source, without_author
 from overheard.operations.rates import RateEstimate
 from overheard.sources.registry import public_place
 
 MAX_SHOWN = 50  # hits with their texts, the newest
 MAX_SUGGESTIONS = 5
 LEAST_CHANGE = 0.2  # of the hits: a change that leaves out fewer says nothing
+LEAST_IN_PLACE = 0.2  # of the hits: a place with fewer is not where most of them are
+UNSEEN_HITS = 3  # the rule of three: with 95 % certainty, what has no hit in a sample has fewer than 3 of its size
 FREQUENT_AUTHOR = 0.3  # of the hits
 MAX_TRIED = 1000  # hits on which changes are tried; of more hits, these stand for all
 
@@ -60,6 +62,7 @@ class Preview(msgspec.Struct, frozen=True):
     by_place: tuple[PlaceHits, ...]
     suggestions: tuple[NarrowerQuery, ...]
     shown: tuple[SampleHit, ...]
+    most_per_day: float = 0.0  # hits that there may be though none is in the sample; 0 if there is one
 
 
 class _Tally:
@@ -67,6 +70,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.sampled = 0
+        self.stands_for = 0.0
         self.hits = 0
         self.by_place: Counter[Place] = Counter()
         self.by_author: Counter[str] = Counter()
@@ -93,7 +97,9 @@ class _Tally:
         texts = {str(field): text for field, text in all_texts_of(item).items()}
         for term, field, start, end in hit.why:
             written = texts[field][start:end]
-            if is_plain(term) and written != written.lower() and '"' not in written:
+            # "Looking for" is no name.
+            is_name = written != written.lower() and not (" " in term and _begins_a_sentence(texts[field], start))
+            if is_plain(term) and is_name and '"' not in written:
                 self.forms[term][written] += 1
 
     @property
@@ -112,22 +118,27 @@ def preview(db: Db, slug: str, query: ParsedQuery, *, now: float, seconds: float
     rates: RateEstimate[Place | None] = RateEstimate(sample.coverage(db, now - seconds, workspace_id), now)
     for sampled in sample.sampled_items(db, workspace_id, since=now - seconds):
         tally.sampled += 1
+        tally.stands_for += sampled.weight
         item = sampled.item
         place = item.source, public_place(item.source, item.place)
         found = index.match(item)
         for hit in found:
             tally.add(item, place, hit)
         rates.see(sampled, [None, place] if found else [])
+    by_place = {place: round(rates.per_day(place), 1) for place in tally.by_place}
+    unseen = UNSEEN_HITS * tally.stands_for / tally.sampled * 24 / rates.hours if tally.sampled else 0.0
     return Preview(
         sampled=tally.sampled,
         hits=tally.hits,
         per_day=round(rates.per_day(None), 1),
         hours=rates.hours,
         by_place=tuple(
-            PlaceHits(*place, count, round(rates.per_day(place), 1)) for place, count in tally.by_place.most_common()
+            PlaceHits(*place, tally.by_place[place], by_place[place])
+            for place in sorted(by_place, key=lambda place: (-by_place[place], place))
         ),
         suggestions=tuple(_worth_saying(query, tally)),
         shown=tuple(tally.newest),
+        most_per_day=0.0 if tally.hits else round(unseen, 1),
     )
 
 
@@ -142,6 +153,12 @@ def taming(query: ParsedQuery, found: Iterable[Item]) -> tuple[int, tuple[Narrow
         for hit in index.match(item):
             tally.add(item, (item.source, public_place(item.source, item.place)), hit)
     return tally.hits, tuple(_worth_saying(query, tally))
+
+
+def _begins_a_sentence(text: str, start: int) -> bool:
+    """Return True for the beginning of a text or a sentence, where any word has a capital."""
+    before = text[:start].rstrip(" \t\"'“‘([*_>#-")
+    return not before or before[-1] in ".!?:…\n"
 
 
 def _worth_saying(query: ParsedQuery, tally: _Tally) -> Iterator[NarrowerQuery]:
@@ -164,7 +181,10 @@ def _left_by_changes(query: ParsedQuery, tally: _Tally) -> Iterator[tuple[str, i
 
 def _left_by_place_and_author(query: ParsedQuery, tally: _Tally) -> Iterator[tuple[str, int]]:
     for place, count in tally.by_place.most_common(1):
-        if place not in tally.hidden and (text := within_place(query, place[1])):
+        if place in tally.hidden or count < LEAST_IN_PLACE * tally.hits:
+            continue
+        source, name = place
+        if text := within_source(query, source) if name == ALL else within_place(query, name):
             yield text, count
     for author, count in tally.by_author.most_common(1):
         if count > max(FREQUENT_AUTHOR * tally.hits, 1) and (text := without_author(query, author)):

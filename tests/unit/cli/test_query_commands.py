@@ -76,7 +76,9 @@ def test_suggest_estimates_the_hits_of_a_day(run: Run, running: RunningProcess, 
     )
     hits = {each["name"]: each["hits_per_day"] for each in suggested}
     assert hits["brand"] > 0 == hits["domain"]
-    assert " a day)" in run("query", "suggest", "AcmeDB", "-w", "acme").stdout
+    shown = run("query", "suggest", "AcmeDB", "--domain", "acme.com", "-w", "acme").stdout
+    assert " a day)" in shown
+    assert "(no hits in the sample)" in shown
 
 
 def test_suggest_without_a_sample_says_so(run: Run, acme: int) -> None:

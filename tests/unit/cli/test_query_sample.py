@@ -69,6 +69,12 @@ def test_changes_are_suggested(run: Run, sampled: Callable[[int], None], running
     assert "leaves 2 of 7" in result.output
 
 
+def test_no_hit_in_the_sample_is_not_said_to_be_none_at_all(run: Run, sampled: Callable[[int], None]) -> None:
+    sampled(5)
+    result = run("query", "test", "zebra", "--sample", "-w", "acme")
+    assert "No hits among 5 sampled items: fewer than about " in result.output
+
+
 def test_an_empty_sample_is_explained(run: Run, acme: int) -> None:
     result = run("query", "test", "snakes", "--sample", "-w", "acme")
     assert result.exit_code == 0

@@ -72,7 +72,34 @@ def test_small_changes_that_would_help_are_suggested(db: Db, clock: Clock, items
 
 def test_changes_that_leave_all_or_nothing_are_not_suggested(db: Db, clock: Clock, items: list[Item]) -> None:
     assert tried(db, clock, "issues").suggestions == ()
-    assert tried(db, clock, "nothing") == Preview(60, 0, 0.0, 1, (), (), ())
+    assert tried(db, clock, "nothing") == Preview(60, 0, 0.0, 1, (), (), (), most_per_day=3 * 24)
+
+
+def test_what_begins_a_sentence_is_not_taken_for_a_name(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["python"])
+    texts = ("Looking for a job", "Hi! Looking for a job", "looking for a job", "I am looking for the Looking Glass")
+    world.sample(*[world.item(at, title="", body=text, created_at=clock()) for at, text in enumerate(texts)])
+    assert tried(db, clock, '"looking for"').suggestions == ()
+    assert tried(db, clock, "looking").suggestions == (NarrowerQuery("=Looking", 3),)
+
+
+def test_a_place_is_suggested_if_it_has_a_good_part_of_the_hits(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=[f"p{at}" for at in range(6)])
+    places = [f"p{at % 6}" for at in range(12)]
+    world.sample(*[world.item(at, body="acme", place=place, created_at=clock()) for at, place in enumerate(places)])
+    found = tried(db, clock, "body:acme")
+    assert len(found.by_place) == 6
+    assert found.suggestions == ()
+
+
+def test_a_source_without_places_is_suggested_as_a_source(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["python"], watch=(WatchSpec("hackernews", ("all",)),))
+    fields: dict[str, Any] = {"title": "", "body": "acme", "created_at": clock()}
+    world.sample(
+        *[world.item(at, source="hackernews", place="all", **fields) for at in range(3)],
+        world.item(4, **fields),
+    )
+    assert tried(db, clock, "acme").suggestions == (NarrowerQuery("acme source:hackernews", 3),)
 
 
 def test_of_very_many_hits_some_stand_for_all(
