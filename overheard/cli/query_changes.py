@@ -13,8 +13,10 @@ from overheard.cli.flood_warnings import warn_of_floods
 from overheard.cli.output import one_line, print_line
 from overheard.cli.root import WrongUsage
 from overheard.errors import InvalidInput
+from overheard.matching.language import parse_stored
 from overheard.operations import workspace_queries
 from overheard.operations.flood_warnings import SavedQueries
+from overheard.operations.query_explanation import explain
 from overheard.operations.wording import counted
 from overheard.workspaces import KINDS, QuerySpec
 
@@ -121,3 +123,6 @@ def remove(context: click.Context, workspace: str, name: str) -> None:
 
 def _print_saved(workspace: str, query: QuerySpec, done: str) -> None:
     print_line(("✓ ", "green"), (workspace, "bold"), f": query {one_line(query.name)} is {done}.")
+    parsed, _ = parse_stored(query.text, scope=query.scope.node)
+    for warning in explain(query.text, parsed).warnings:
+        print_line(("! ", "yellow"), one_line(warning), stderr=True)

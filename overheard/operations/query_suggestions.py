@@ -16,6 +16,7 @@ from overheard.operations.query_outline import is_plain
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # AcmeDB is written Acme DB, too
 QUOTES = re.compile(r'["“”„‟＂]')
 PLAIN = re.compile(r"[^\W_]+")
+LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 BEFORE_HOST = re.compile(r"^(?:https?://)?(?:www\.)?", re.IGNORECASE)
 
 ALTERNATIVES = '(alternative OR alternatives OR replacement OR "instead of" OR "switch from" OR "moved from")'
@@ -61,11 +62,16 @@ def _suggestions(name: str, domain: str | None, competitors: Sequence[str]) -> I
     if domain is not None:
         host = BEFORE_HOST.sub("", domain.strip()).partition("/")[0].lower()
         yield SuggestedQuery("domain", f"domain:{host}", "links to the site; most posts with one do not name it")
+    others = [form for competitor in competitors for form in _forms(competitor)]
+    if not LATIN.search(name):
+        # English words are rarely near a name in another script.
+        if others:
+            yield SuggestedQuery("comparisons", f"{near} NEAR/25 {_choice(others)}", "compared with something else")
+        return
     yield SuggestedQuery(
         "alternatives", f"{near} NEAR/5 {ALTERNATIVES}", "looking for something else, or coming from it"
     )
     compared = f"{near} NEAR/3 {COMPARED}"
-    others = [form for competitor in competitors for form in _forms(competitor)]
     if others:
         compared = f"{compared} OR {near} NEAR/25 {_choice(others)}"
     yield SuggestedQuery("comparisons", compared, "compared with something else")

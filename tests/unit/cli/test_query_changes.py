@@ -50,6 +50,15 @@ def queries(run: Run, migrated: None) -> Queries:
     return exported
 
 
+def test_what_may_not_be_meant_is_said_when_a_query_is_saved(run: Run, queries: Queries) -> None:
+    added = run("query", "add", "acme", "phrase", "alternative to bolt")
+    assert (added.exit_code, added.stdout) == (0, "✓ acme: query phrase is added.\n")
+    assert '! alternative to bolt finds texts with these words anywhere: "alternative to bolt"' in added.stderr
+    assert run("query", "edit", "acme", "phrase", '"alternative to bolt"').stderr == ""
+    assert "linear is a common word" in run("query", "add", "acme", "name", "linear").stderr
+    assert run("query", "edit", "acme", "name", "--place", "python").stderr == "", "a place helps, too"
+
+
 def test_a_query_is_added_with_its_scope(run: Run, queries: Queries) -> None:
     result = run("query", "add", "acme", "help", "acme help", "--place", "r/Rust", "--kind", "posts")
     assert (result.exit_code, result.stdout) == (0, "✓ acme: query help is added.\n")

@@ -46,6 +46,12 @@ def test_what_is_suggested_is_by_what_is_given() -> None:
     assert '(Jira OR "asana inc" OR asanainc)' in given["comparisons"]
 
 
+def test_a_name_in_another_script_is_not_looked_for_near_english_words() -> None:
+    assert texts("任天堂", "nintendo.co.jp") == {"brand": "任天堂", "domain": "domain:nintendo.co.jp"}
+    assert texts("Яндекс", competitors=("Гугл",))["comparisons"] == "Яндекс NEAR/25 Гугл"
+    assert "complaints" in texts("任天堂Switch")
+
+
 @pytest.mark.parametrize(
     ("query", "finds"),
     [
