@@ -152,6 +152,12 @@ def _exact(chance: random.Random) -> Case:
     return ["abcd " + _words(199, lambda: f"-=x{word()}") for _ in range(QUERIES)], _text(word)
 
 
+def _hosts(chance: random.Random) -> Case:
+    """Hosts that are not ASCII, and text that touches them."""
+    queries = ["example " + _words(100, lambda: f"-domain:b{chance.randrange(9**5)}.com") for _ in range(QUERIES)]
+    return queries, _text(lambda: f"東京a{chance.randrange(99)}.ß{chance.randrange(99)}.com例", ["example"])
+
+
 def _domains(chance: random.Random) -> Case:
     names = [f"a{number}.example.com" for number in range(CHARACTERS // 20)]
     queries = ["example " + _words(100, lambda: f"-domain:b{chance.randrange(9**5)}.com") for _ in range(QUERIES)]
@@ -174,6 +180,7 @@ _CASES: dict[str, Callable[[random.Random], Case]] = {
     "expressions that match often": _scanning_regexes,
     "exact words": _exact,
     "domains": _domains,
+    "hosts": _hosts,
     "1 character": _unspaced(1, 200, 200),
     "2 characters": _unspaced(2, 200, 40),
     "2 characters with symbols": _unspaced(2, 200, 5, "#"),

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from overheard.matching.item.addresses import ascii_labels
+from overheard.matching.item.addresses import host_forms
 from overheard.matching.text.words import read
 from overheard.matching.tree import (
     Affix,
@@ -126,7 +126,7 @@ class AnchorChooser:
                 return _one(_any(map(self._literal, literals)) if literals else Required(1.0, (EVERY_ITEM,)))
             case Domain(host=host):
                 # Single words: in acme[dot]com, acme and com are not side by side.
-                return _one(_any(self._rarest_word(read(name)[0]) for name in ascii_labels(host)))
+                return _one(_any(self._rarest_word(read(name)[0]) for name in host_forms(host)))
             case Attribute():
                 return _one(self._attribute(node))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import idna
 
 from overheard.matching.item.layout import Layout
 from overheard.matching.item.plain_texts import PlainText, plain_texts
-from overheard.matching.language.hosts import HOST_MAX_CHARS, decoded
+from overheard.matching.language.hosts import HOST_MAX_CHARS
 from overheard.matching.text.scripts import UNSPACED
 from overheard.matching.tree import DEFAULT_FIELDS
 
@@ -27,7 +28,7 @@ _IN_ADDRESS = re.compile(rf"(?:^|//)(?:[^\s/?#@]*@)?({_LABEL}(?:{_DOT}{_LABEL})+
 
 
 class Host(NamedTuple):
-    """A host as it is compared: lower case, decoded; and where the item names it."""
+    """A host as it is compared, in lower case; and where the item names it."""
 
     name: str
     span: tuple[str, int, int]
@@ -64,26 +65,23 @@ def _parts(text: str) -> list[tuple[str, int]]:
 
 def _host(plain: PlainText, text: str, at: int) -> Iterator[Host]:
     if len(text) <= HOST_MAX_CHARS and _DOTS.search(text):
-        yield Host(canonical_host(_DOTS.sub(".", text)), plain.span(at, at + len(text)))
+        yield Host(_folded(_DOTS.sub(".", text)), plain.span(at, at + len(text)))
 
 
-def canonical_host(host: str) -> str:
-    """Return a host in the form in which hosts are compared."""
-    lower = host.lower()
-    try:
-        return decoded(lower)
-    except ValueError:
-        return lower  # such as a_name.b, which is not a host
+def _folded(host: str) -> str:
+    # Not decoded, which would take ten times as long as everything else: xn--… is looked for beside the other form.
+    return host.lower() if host.isascii() else unicodedata.normalize("NFKC", host.lower())
 
 
-def ascii_labels(host: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def host_forms(host: str) -> tuple[str, ...]:
     """Return the forms in which texts write a host: decoded, and as it is registered."""
     if host.isascii():
-        return [host]
+        return (host,)
     try:
-        return [host, idna.encode(host).decode()]
+        return host, idna.encode(host).decode()
     except idna.IDNAError:
-        return [host]
+        return (host,)
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from overheard.matching.item.addresses import Host, hosts
+from overheard.matching.item.addresses import Host, host_forms, hosts
 from overheard.matching.item.layout import NO_READINGS, Layout
 from overheard.matching.item.plain_texts import PlainText, plain_texts
 from overheard.matching.item.position_sets import members
@@ -60,7 +60,7 @@ class LeafFinder:
         return bool(self._firsts_of(pattern))
 
     def has_domain(self, domain: Domain) -> bool:
-        return domain.host in self._domains
+        return not self._domains.isdisjoint(host_forms(domain.host))
 
     def occurrences(self, leaf: Leaf) -> Iterator[Highlight]:
         """Yield the places of a leaf, in order; of those that begin at one word, the longest."""
@@ -72,8 +72,9 @@ class LeafFinder:
             case Pattern():
                 return self._matches(leaf)
             case Domain():
-                below = f".{leaf.host}"
-                return (host.span for host in self._hosts if host.name == leaf.host or host.name.endswith(below))
+                forms = host_forms(leaf.host)
+                below = tuple(f".{form}" for form in forms)
+                return (host.span for host in self._hosts if host.name in forms or host.name.endswith(below))
 
     def _spans(self, term: Term, starts: int) -> Iterator[Highlight]:
         if self._places.is_plain(term):
