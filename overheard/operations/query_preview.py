@@ -97,7 +97,7 @@ class _Tally:
         texts = {str(field): text for field, text in all_texts_of(item).items()}
         for term, field, start, end in hit.why:
             written = texts[field][start:end]
-            # "Looking for" is no name.
+            # "Looking for" is not a name.
             is_name = written != written.lower() and not (" " in term and _begins_a_sentence(texts[field], start))
             if is_plain(term) and is_name and '"' not in written:
                 self.forms[term][written] += 1

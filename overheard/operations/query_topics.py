@@ -205,6 +205,7 @@ TOPICS: dict[str, QueryTopic] = {
                     "acme[.]com",
                     "acme[dot]com",
                     "see acme.com.",
+                    "新しいacme.comを",
                 ),
                 ("https://evil-acme.com/", "https://acme.com.evil.org/", "acme dot com"),
             ),
@@ -259,6 +260,74 @@ RECIPES = (
         _examples(
             ("next.js", ("Next.js 16 is out", "nextjs or remix?"), ("what comes next. JS is hard", "next js")),
             ("next.js -hiring", ("We use nextjs",), ("Hiring: Next.js",)),
+        ),
+    ),
+    QueryTopic(
+        "A version",
+        "In quotes, with the name: a number alone may stand anywhere in a text. Later parts of it may follow; for"
+        " several versions, use a regular expression.",
+        _examples(
+            (
+                '"acme db 3"',
+                ("Acme DB 3 is out", "Acme DB 3.2 is slow"),
+                ("Acme DB 2.3", "Acme DB has 3 bugs", "Acme DB 30"),
+            ),
+            (
+                "/acme ?db v?3\\.1[1-9]/",
+                ("AcmeDB 3.12", "Acme DB v3.11 is out"),
+                ("Acme DB 3.1", "Acme DB 3.10"),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "A language with signs in its name",
+        "Write them: `C++` finds neither C nor C#, and `.NET` not the word net.",
+        _examples(
+            (
+                '(hiring OR job OR "looking for") NEAR/15 (C++ OR C# OR .NET)',
+                ("We are hiring C++ developers", "Job: .NET engineer, remote"),
+                ("We are hiring C developers", "A job at net.example"),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "An error message",
+        "In quotes, all of it or the part that is always the same; signs in it do not matter.",
+        _examples(
+            (
+                '"E: Unable to locate package acme"',
+                ("E: Unable to locate package acme-db", "It says: e - unable to locate package acme!"),
+                ("I cannot locate the package of acme",),
+            ),
+            (
+                'acme NEAR/20 ("connection refused" OR ECONNREFUSED)',
+                ("connect ECONNREFUSED 127.0.0.1:5432 (acme)", "Acme says: Connection refused"),
+                ("Acme refused the connection",),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "A person",
+        "With `~1`, in either order and with a second name. Accents do not count, without `=`.",
+        _examples(
+            (
+                '"Zoë Müller"~1',
+                ("zoe muller said so", "Müller, Zoë", "Zoë B. Müller"),
+                ("Zoë and her friend Ms. Müller", "Zoë Mueller"),
+            ),
+        ),
+    ),
+    QueryTopic(
+        "A name in another script",
+        "Where there are no spaces between words, the name is found inside of others. In Arabic and Hebrew, a * in"
+        " front also finds it behind an article or a preposition. Add the name in Latin letters.",
+        _examples(
+            (
+                "任天堂 OR ニンテンドー OR nintendo",
+                ("任天堂の新作", "ﾆﾝﾃﾝﾄﾞｰSwitchを買った", "Nintendoは"),
+                ("天堂",),
+            ),
+            ("*سامسونج OR samsung", ("هاتف سامسونج", "بسامسونج", "السامسونج"), ("سام",)),
         ),
     ),
     QueryTopic(
