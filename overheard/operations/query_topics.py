@@ -280,13 +280,14 @@ RECIPES = (
         ),
     ),
     QueryTopic(
-        "A language with signs in its name",
-        "Write them: `C++` finds neither C nor C#, and `.NET` not the word net.",
+        "Hiring for a language with signs in its name",
+        "Write them: `C++` finds neither C nor C#, and `.NET` not the word net. Leave out `job` and `looking for`, which"
+        " mean something else in most texts.",
         _examples(
             (
-                '(hiring OR job OR "looking for") NEAR/15 (C++ OR C# OR .NET)',
-                ("We are hiring C++ developers", "Job: .NET engineer, remote"),
-                ("We are hiring C developers", "A job at net.example"),
+                '(hiring OR vacancy OR "job opening") NEAR/15 (C++ OR C# OR .NET)',
+                ("We are hiring C++ developers", "Job opening: .NET engineer, remote"),
+                ("We are hiring C developers", "I am looking for good C++ lectures"),
             ),
         ),
     ),
