@@ -28,12 +28,12 @@ class TermContext(NamedTuple):
     exact: frozenset[Variation] = frozenset()
 
     def in_field(self, name: str) -> TermContext:
-        """Return the scope inside a field, which wins over options around it."""
+        """Return the context inside a field, which wins over options around it."""
         where = Where(TEXT_FIELDS[name], True if name == "url" else self.where.in_links)
         return self._replace(where=where)
 
     def written(self, term: str, *, with_exact: bool = True) -> str:
-        """Return how to write a term so that it has this scope anywhere in a query."""
+        """Return how to write a term so that it has this context anywhere in a query."""
         if self is DEFAULT_CONTEXT:
             return term
         fields, in_links = self.where
@@ -55,11 +55,11 @@ class TermContext(NamedTuple):
 DEFAULT_CONTEXT = TermContext()
 
 
-def scope_with(text: str, scope: TermContext, options: Iterable[WrittenOption]) -> TermContext:
-    """Return the scope of a group inside another one, whose options its own replace. Raise QuerySyntaxError."""
+def context_with(text: str, context: TermContext, options: Iterable[WrittenOption]) -> TermContext:
+    """Return the context of a group inside another one, whose options its own replace. Raise QuerySyntaxError."""
     fields: tuple[FieldName, ...] = ()
     in_links: bool | None = None
-    exact: set[Variation] = set(scope.exact)
+    exact: set[Variation] = set(context.exact)
     for option in options:
         if option.values.name == "exact":
             exact |= _exact(text, option)
@@ -72,7 +72,7 @@ def scope_with(text: str, scope: TermContext, options: Iterable[WrittenOption]) 
             if fields:
                 raise _contradiction(text, option, "Write in:(title, body) for one or the other.")
             fields = _fields(text, option)
-    where = Where(fields or scope.where.fields, scope.where.in_links if in_links is None else in_links)
+    where = Where(fields or context.where.fields, context.where.in_links if in_links is None else in_links)
     return TermContext(where if where != ANYWHERE else ANYWHERE, frozenset(exact))
 
 

@@ -25,68 +25,68 @@ _FLAG_REMEDIES = {
 _OTHER_FLAG = "Drop it."
 
 
-def leaf(text: str, token: Token, scope: TermContext) -> Term | Pattern:
+def leaf(text: str, token: Token, context: TermContext) -> Term | Pattern:
     """Return the term that a token stands for. Raise QuerySyntaxError."""
-    if scope is DEFAULT_CONTEXT and (plain := plain_term(token.text)):
+    if context is DEFAULT_CONTEXT and (plain := plain_term(token.text)):
         return plain
     if token.type == "REGEX":
-        return _pattern(text, token, scope)
+        return _pattern(text, token, context)
     exact = token.text[0] == "="
     if token.type == "PHRASE":
-        return _exact_phrase(text, token, scope) if exact else _phrase(text, token, scope)
-    return _exact_word(text, token, scope) if exact and len(token.text) > 1 else _word(text, token, scope)
+        return _exact_phrase(text, token, context) if exact else _phrase(text, token, context)
+    return _exact_word(text, token, context) if exact and len(token.text) > 1 else _word(text, token, context)
 
 
-def _word(text: str, token: Token, scope: TermContext) -> Term:
+def _word(text: str, token: Token, context: TermContext) -> Term:
     piece: Piece | None = None
     if has_form(token.text):
         piece = affix(token.text) if "*" in token.text else stemmed(token.text)
     try:
-        piece = piece or spell(token.text, scope.exact)
+        piece = piece or spell(token.text, context.exact)
     except ValueError:
         raise no_word_error(text, token.start, token.text) from None
-    return Term((piece,), None, scope.where, scope.exact, scope.written(token.text))
+    return Term((piece,), None, context.where, context.exact, context.written(token.text))
 
 
-def _exact_word(text: str, token: Token, scope: TermContext) -> Term:
+def _exact_word(text: str, token: Token, context: TermContext) -> Term:
     word = token.text[1:]
     if word[0] in "=~" or "*" in word or is_field(word):
         hint = "Write = right in front of a word, a phrase or a regular expression; a field comes first: title:=Word."
         raise error_at(text, token.start, f"= cannot stand in front of {shortened(word)}", hint)
-    return _exactly(text, token, scope, word, token.text)
+    return _exactly(text, token, context, word, token.text)
 
 
-def _exact_phrase(text: str, token: Token, scope: TermContext) -> Term:
+def _exact_phrase(text: str, token: Token, context: TermContext) -> Term:
     words, suffix = _inside(token)
     if suffix:
         hint = 'Drop one of them: "a b"~5 for words in any order, ="A B" for a text exactly as it is written.'
         raise error_at(text, token.start, "= and ~ contradict each other", hint)
     said = " ".join(words)
-    return _exactly(text, token, scope, said, f'="{said}"')
+    return _exactly(text, token, context, said, f'="{said}"')
 
 
-def _exactly(text: str, token: Token, scope: TermContext, said: str, written: str) -> Term:
+def _exactly(text: str, token: Token, context: TermContext, said: str, written: str) -> Term:
     try:
         word = spell_exactly(said)
     except ValueError:
         raise no_word_error(text, token.start, token.text) from None
-    return Term((word,), None, scope.where, frozenset(), scope.written(written, with_exact=False))
+    return Term((word,), None, context.where, frozenset(), context.written(written, with_exact=False))
 
 
-def _phrase(text: str, token: Token, scope: TermContext) -> Term:
+def _phrase(text: str, token: Token, context: TermContext) -> Term:
     chunks, suffix = _inside(token)
-    pieces = [word for chunk in chunks if (word := _spelled(chunk, scope)) is not None]
+    pieces = [word for chunk in chunks if (word := _spelled(chunk, context)) is not None]
     if not pieces:
         raise no_word_error(text, token.start, token.text)
     within = _within(text, token, suffix, len(pieces)) if suffix else None
     written = f'"{" ".join(chunks)}"' + (f"~{within}" if suffix else "")
-    return Term(tuple(pieces), within, scope.where, scope.exact, scope.written(written))
+    return Term(tuple(pieces), within, context.where, context.exact, context.written(written))
 
 
-def _spelled(chunk: str, scope: TermContext) -> Word | None:
+def _spelled(chunk: str, context: TermContext) -> Word | None:
     """Return the word for a chunk of a phrase; None for mere punctuation, which a phrase may have between its words."""
     try:
-        return spell(chunk, scope.exact)
+        return spell(chunk, context.exact)
     except ValueError:
         return None
 
@@ -115,7 +115,7 @@ def distance(text: str, at: int, digits: str) -> int:
     return int(digits)
 
 
-def _pattern(text: str, token: Token, scope: TermContext) -> Pattern:
+def _pattern(text: str, token: Token, context: TermContext) -> Pattern:
     match = _REGEX.fullmatch(token.text)
     regex, flags = (match[1], match[2]) if match else ("", "")
     case = token.text[0] == "="
@@ -127,7 +127,7 @@ def _pattern(text: str, token: Token, scope: TermContext) -> Pattern:
     except PatternError as error:
         raise error_at(text, token.start, error.reason, error.hint) from None
     written = f"{'=' * case}/{regex}/"
-    return Pattern(regex, case, literals(regex), scope.where, scope.written(written, with_exact=False))
+    return Pattern(regex, case, literals(regex), context.where, context.written(written, with_exact=False))
 
 
 def _flag_problem(flags: str, case: bool) -> tuple[str, str] | None:

@@ -15,34 +15,34 @@ from overheard.matching.language.syntax_tree import (
     WrittenValues,
     name_of,
 )
-from overheard.matching.language.term_context import DEFAULT_CONTEXT, TermContext, scope_with
+from overheard.matching.language.term_context import DEFAULT_CONTEXT, TermContext, context_with
 from overheard.matching.language.terms import distance, leaf
 from overheard.matching.tree import And, Near, Node, Not, Or, Pattern, Term, combined, negated
 
 
-def tree_of(text: str, written: WrittenNode, scope: TermContext = DEFAULT_CONTEXT) -> Node:
-    """Return the tree of a query, or of a part of it within a scope. Raise QuerySyntaxError."""
+def tree_of(text: str, written: WrittenNode, context: TermContext = DEFAULT_CONTEXT) -> Node:
+    """Return the tree of a query, or of a part of it within a context. Raise QuerySyntaxError."""
     match written:
         case WrittenTerm(token):
-            return leaf(text, token, scope)
+            return leaf(text, token, context)
         case WrittenAny(parts):
-            return combined(Or, [tree_of(text, part, scope) for part in parts])
+            return combined(Or, [tree_of(text, part, context) for part in parts])
         case WrittenAll():
-            return _all(text, written, scope)
+            return _all(text, written, context)
         case WrittenNot(sign, part):
-            return negated(tree_of(text, part, scope), sign.start)
+            return negated(tree_of(text, part, context), sign.start)
         case WrittenField(field, part):
-            return tree_of(text, part, scope.in_field(name_of(field)))
+            return tree_of(text, part, context.in_field(name_of(field)))
         case WrittenValues():
             return combined(Or, list(values_of(text, written)))
         case WrittenNear():
-            return _near(text, written, scope)
+            return _near(text, written, context)
 
 
-def _all(text: str, written: WrittenAll, scope: TermContext) -> Node:
+def _all(text: str, written: WrittenAll, context: TermContext) -> Node:
     if not written.options:
-        return combined(And, [tree_of(text, part, scope) for part in written.parts])
-    inner = scope_with(text, scope, written.options)
+        return combined(And, [tree_of(text, part, context) for part in written.parts])
+    inner = context_with(text, context, written.options)
     parts = [tree_of(text, part, inner) for part in written.parts]
     for option in written.options:
         about = (Term, Near) if option.values.name == "exact" else (Term, Near, Pattern)
@@ -65,8 +65,8 @@ def _has(node: Node, kinds: tuple[type, ...]) -> bool:
             return isinstance(node, kinds)
 
 
-def _near(text: str, written: WrittenNear, scope: TermContext) -> Near:
-    left, right = (_operand(text, written, part, scope) for part in (written.left, written.right))
+def _near(text: str, written: WrittenNear, context: TermContext) -> Near:
+    left, right = (_operand(text, written, part, context) for part in (written.left, written.right))
     number = distance(text, written.sign.start, written.sign.text.partition("/")[2])
     if not any(set(one.where.fields) & set(other.where.fields) for one in left for other in right):
         hint = "Write both in one field: title:(a NEAR/5 b)."
@@ -74,8 +74,8 @@ def _near(text: str, written: WrittenNear, scope: TermContext) -> Near:
     return Near(left, right, number, f"{_written(left)} NEAR/{number} {_written(right)}")
 
 
-def _operand(text: str, near: WrittenNear, written: WrittenNode, scope: TermContext) -> tuple[Term, ...]:
-    node = tree_of(text, written, scope)
+def _operand(text: str, near: WrittenNear, written: WrittenNode, context: TermContext) -> tuple[Term, ...]:
+    node = tree_of(text, written, context)
     terms = node.parts if isinstance(node, Or) else (node,)
     found = tuple(term for term in terms if isinstance(term, Term) and term.within is None)
     if len(found) < len(terms):
