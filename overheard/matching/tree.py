@@ -56,7 +56,7 @@ class Spelling:
     words: tuple[str, ...]
     between: tuple[str | None, ...] = ()
     # The symbols required (before, after) each word; empty when none of the words requires any.
-    affixes: tuple[tuple[str, str], ...] = ()
+    symbols: tuple[tuple[str, str], ...] = ()
     joinable: bool = True
     originals: tuple[str, ...] = ()
     any_case: bool = False
@@ -74,7 +74,7 @@ class Word:
 
     def __post_init__(self) -> None:
         one = self.spellings[0]
-        if len(self.spellings) == len(one.words) == 1 and one.joinable and not (one.affixes or one.originals):
+        if len(self.spellings) == len(one.words) == 1 and one.joinable and not (one.symbols or one.originals):
             object.__setattr__(self, "plain", one.words[0])
 
 

@@ -195,9 +195,9 @@ def _piece(piece: Piece) -> str:
 
 def _written(spelling: Spelling) -> str:
     words = list(spelling.originals) if spelling.originals else list(spelling.words)
-    affixes = spelling.affixes or (("", ""),) * len(words)
+    symbols = spelling.symbols or (("", ""),) * len(words)
     between = [SIGN_OF.get(sign, sign) or "" for sign in spelling.between] or [" "] * (len(words) - 1)
-    shown = [f"{before}{word}{behind}" for word, (before, behind) in zip(words, affixes, strict=True)]
+    shown = [f"{before}{word}{behind}" for word, (before, behind) in zip(words, symbols, strict=True)]
     return "".join(part for pair in zip(shown, [*between, ""], strict=True) for part in pair)
 
 

@@ -281,8 +281,8 @@ RECIPES = (
     ),
     QueryTopic(
         "Hiring for a language with signs in its name",
-        "Write them: `C++` finds neither C nor C#, and `.NET` not the word net. Leave out `job` and `looking for`, which"
-        " mean something else in most texts.",
+        "Write them: `C++` finds neither C nor C#, and `.NET` not the word net. Leave out `job` and `looking for`:"
+        " in most texts they mean something else.",
         _examples(
             (
                 '(hiring OR vacancy OR "job opening") NEAR/15 (C++ OR C# OR .NET)',

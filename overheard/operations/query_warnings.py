@@ -91,7 +91,7 @@ def _has_plain_words(node: Node) -> bool:
 
 def _is_signless(word: Word) -> bool:
     first = word.spellings[0]
-    return len(first.words) == 1 and not first.affixes
+    return len(first.words) == 1 and not first.symbols
 
 
 def _plain_word(term: Term) -> str:

@@ -111,7 +111,7 @@ def is_one_of(gap: str, signs: str) -> bool:
 def place_with_signs(spelling: Spelling, paragraph: Paragraph, first: int, last: int) -> Place | None:
     """Return the place, widened by the signs that the spelling wants around its words; None without one of them."""
     start, end = paragraph.words[first].start, paragraph.words[last - 1].end
-    for number, (before, behind) in enumerate(spelling.affixes):
+    for number, (before, behind) in enumerate(spelling.symbols):
         # A single word may be found as several; what stands behind it stands behind the last one.
         one = first + number
         other = last - 1 if len(spelling.words) == 1 else one

@@ -104,8 +104,8 @@ class LeafFinder:
         before, behind = self._layout.signs.symbols(first)[0], self._layout.signs.symbols(last)[1]
         if not before and not behind:
             return self._layout.span(first, last)
-        wants_before = any(affixes[0][0] == before for affixes in _affixes(at_start))
-        wants_behind = any(affixes[-1][1] == behind for affixes in _affixes(at_end))
+        wants_before = any(symbols[0][0] == before for symbols in _symbols(at_start))
+        wants_behind = any(symbols[-1][1] == behind for symbols in _symbols(at_end))
         return self._layout.with_symbols(first, last, before if wants_before else "", behind if wants_behind else "")
 
     def _starts(self, terms: Iterable[Term]) -> int:
@@ -154,8 +154,8 @@ class LeafFinder:
         return found
 
 
-def _affixes(pieces: Iterable[Piece]) -> Iterator[tuple[tuple[str, str], ...]]:
+def _symbols(pieces: Iterable[Piece]) -> Iterator[tuple[tuple[str, str], ...]]:
     """Yield the symbols that spellings of these pieces require."""
     for piece in pieces:
         if isinstance(piece, Word):
-            yield from (spelling.affixes for spelling in piece.spellings if spelling.affixes)
+            yield from (spelling.symbols for spelling in piece.spellings if spelling.symbols)

@@ -140,8 +140,8 @@ class Positions:
         layout, words = self.layout, spelling.words
         if len(words) == 1:
             found = self._one_word(spelling, 0, exact)
-            if spelling.affixes:
-                before, behind = spelling.affixes[0]
+            if spelling.symbols:
+                before, behind = spelling.symbols[0]
                 begins = layout.signs.with_symbol(before, behind=False)
                 ends = layout.signs.with_symbol(behind, behind=True)
                 found = {length: places & begins & (ends >> (length - 1)) for length, places in found.items()}
@@ -149,8 +149,8 @@ class Positions:
         begins = -1
         for number in range(len(words) - 1, -1, -1):
             begins = (begins >> 1) & self._one_word(spelling, number, exact).get(1, 0)
-            if spelling.affixes:
-                before, behind = spelling.affixes[number]
+            if spelling.symbols:
+                before, behind = spelling.symbols[number]
                 begins &= layout.signs.with_symbol(before, behind=False) & layout.signs.with_symbol(behind, behind=True)
             if number and spelling.between and (required := spelling.between[number - 1]) is not None:
                 begins &= layout.signs.separated_by(required)

@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 from overheard.matching.item.position_sets import position_set
 from overheard.matching.item.section import GAP, Section
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
-from overheard.matching.text.symbols import affixes
+from overheard.matching.text.symbols import symbols_of
 from overheard.matching.text.words import read
 
 NUMBER_SIGNS = (".", ",", ":")  # that join what is before a number to it
@@ -55,7 +55,7 @@ class WordSigns:
 
     def symbols(self, at: int) -> tuple[str, str]:
         """Return the symbols right before and after a word."""
-        return affixes(self.before[at], self.before[at + 1], self._words[at - 1] if at else GAP)
+        return symbols_of(self.before[at], self.before[at + 1], self._words[at - 1] if at else GAP)
 
     @cached_property
     def continued_numbers(self) -> int:

@@ -11,7 +11,7 @@ from overheard.matching.markup import address_mask
 from overheard.matching.text.folding import fold_keeping_accents, intern_all
 from overheard.matching.text.scripts import APOSTROPHES, visible
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
-from overheard.matching.text.symbols import affixes
+from overheard.matching.text.symbols import symbols_of
 from overheard.matching.text.variants import VERSION, variants
 from overheard.matching.text.words import read, spans
 from overheard.matching.tree import Spelling, Variation, Word
@@ -143,9 +143,9 @@ def _symbols(words: list[str], separators: list[str]) -> tuple[tuple[str, str], 
     Symbols between two words are part of what separates them.
     """
     count = len(words)
-    before = affixes(separators[0], "")[0]
+    before = symbols_of(separators[0], "")[0]
     left, previous = (separators[-2], words[-2]) if count > 1 else ("", "")
-    behind = affixes(left, separators[-1], previous)[1]
+    behind = symbols_of(left, separators[-1], previous)[1]
     if not (before or behind):
         return ()
     if count == 1:

@@ -11,7 +11,7 @@ _BEHIND = re.compile(r"(?:\\?[+#＋＃])+|\\?[%％]")
 _BEHIND_PLAIN = str.maketrans("＋＃％", "+#%", "\\")
 
 
-def affixes(left: str, right: str, previous: str = "") -> tuple[str, str]:
+def symbols_of(left: str, right: str, previous: str = "") -> tuple[str, str]:
     """Return the symbols before and after a word, "" for none: ("", "++"), (".", "").
 
     The % behind decimals is written with their point, ".%": what wants 5% does not want 2.5%.
@@ -29,7 +29,7 @@ def affixes(left: str, right: str, previous: str = "") -> tuple[str, str]:
 
 
 def widened(masked: str, span: tuple[int, int], before: str, behind: str) -> tuple[int, int]:
-    """Return the span of a word widened by the symbols that `affixes` found on its two sides."""
+    """Return the span of a word widened by the symbols that `symbols_of` found on its two sides."""
     start, end = span
     if before:
         start -= 1

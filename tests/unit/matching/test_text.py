@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overheard.matching.text.folding import fold, fold_keeping_accents
 from overheard.matching.text.scripts import emoji, visible
-from overheard.matching.text.symbols import affixes, widened
+from overheard.matching.text.symbols import symbols_of, widened
 from overheard.matching.text.words import read, spans, word_count
 
 # Texts that mix what folding and splitting treat specially, beside any text at all.
@@ -166,10 +166,10 @@ def test_spans_are_positions_of_the_masked_text(text: str, expected: list[tuple[
         ("@me", "me", ("@", ""), "@me"),
     ],
 )
-def test_affixes_of_a_word(text: str, word: str, expected: tuple[str, str], highlighted: str) -> None:
+def test_symbols_of_a_word(text: str, word: str, expected: tuple[str, str], highlighted: str) -> None:
     found, separators = read(text)
     at = found.index(fold(word))
-    assert affixes(separators[at], separators[at + 1], found[at - 1] if at else "") == expected
+    assert symbols_of(separators[at], separators[at + 1], found[at - 1] if at else "") == expected
     start, end = widened(text, spans(text)[at], *expected)
     assert text[start:end] == highlighted
 
