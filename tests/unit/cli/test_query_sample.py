@@ -130,7 +130,7 @@ def test_a_new_query_that_will_flood_is_warned_of(
 
     query = run("query", "add", "acme", "snakes", "snakes")
     assert (query.exit_code, "acme: snakes will find about" in query.stderr) == (0, True)
-    quiet = run("query", "edit", "acme", "snakes", "zebra")
+    quiet = run("query", "edit", "acme", "snakes", "zebradb")
     assert (quiet.exit_code, quiet.stderr) == (0, "")
 
     monkeypatch.setattr(flood_warnings, "MIN_HITS", 21)
