@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from overheard.matching.index.anchors import EVERY_ITEM, AnchorChooser
+from overheard.matching.language.limits import MAX_PHRASE_WORDS
 from overheard.matching.tree import (
     DEFAULT_FIELDS,
     And,
@@ -118,7 +119,7 @@ def _unquoted(parts: Sequence[Node], rarity: AnchorChooser) -> Iterator[str]:
 
 
 def _side_by_side(words: Sequence[Term], found: str) -> Iterator[str]:
-    if len(words) > 1:
+    if 1 < len(words) <= MAX_PHRASE_WORDS:
         phrase = " ".join(word.text for word in words)
         yield f'{phrase} finds texts with these words anywhere: "{phrase}" finds {found}'
 

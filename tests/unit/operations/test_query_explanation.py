@@ -203,6 +203,7 @@ def test_what_may_not_be_meant_is_said(query: str, warning: str) -> None:
         "=Go",
         "=IT jobs",
         "M&M's",
+        "it is a long way to acmedb back again then to bolt from there to the end of it all this way to the end",
         "1,000",
         "acmedb 2024",
         '"acme, bolt"',
