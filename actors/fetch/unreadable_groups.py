@@ -20,14 +20,17 @@ UNREADABLE = "errors"  # the reason for which such a feed backs off
 class GroupFailures(msgspec.Struct):
     """How often in a row a group's readings have failed, first at ``since``."""
 
+    source: str
     since: float
     count: int = 0
 
-    @property
-    def asks_source(self) -> bool:
-        """Return True after 3, 6, 12, 24 … failures: if the source is down, it must not be probed each time."""
+    def asks_source(self, *, alone: bool) -> bool:
+        """Return True after 3, 6, 12, 24 … failures: if the source is down, it must not be probed each time.
+
+        Unless the group is ``alone``, not after 3: groups that fail one after the other tell as much as a probe.
+        """
         times, rest = divmod(self.count, FAILURES_IN_A_ROW)
-        return rest == 0 and times & (times - 1) == 0
+        return rest == 0 and times & (times - 1) == 0 and (alone or times > 1)
 
 
 class UnreadableGroups:
@@ -47,15 +50,16 @@ class UnreadableGroups:
 
         ``probe`` asks the source for something else.
         """
-        failures = self._failures.setdefault(group, GroupFailures(self._clock()))
+        failures = self._failures.setdefault(group, GroupFailures(source, self._clock()))
         failures.count += 1
         if failures.count < FAILURES_IN_A_ROW:
             return False
-        return self._health.succeeded_since(source, failures.since) or (failures.asks_source and probe())
+        alone = not any(other.source == source for other in self._failures.values() if other is not failures)
+        return self._health.succeeded_since(source, failures.since) or (failures.asks_source(alone=alone) and probe())
 
     def suspect(self, group: int, parts: tuple[int, ...]) -> None:
         """Let the parts into which a group was divided be to blame at their first failure."""
         failures = self._failures.pop(group, None)
         if failures is not None:
             for part in parts:
-                self._failures[part] = GroupFailures(failures.since, FAILURES_IN_A_ROW - 1)
+                self._failures[part] = GroupFailures(failures.source, failures.since, FAILURES_IN_A_ROW - 1)

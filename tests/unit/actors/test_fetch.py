@@ -516,6 +516,19 @@ def test_a_source_that_is_down_backs_off_none_of_its_feeds_and_is_seldom_probed(
     assert len({world.group(f"sub_{suffix}").id for suffix in "abcdefgh"}) == 1
 
 
+def test_groups_that_fail_one_after_the_other_tell_as_much_as_a_probe(
+    world: World, stage: Stage, reddit: Reddit
+) -> None:
+    stage.run(world.workspace(subreddits=["sub_a"], kinds=["posts", "comments"]))
+    reddit.requests.clear()
+    failing(reddit, "")
+    for _ in range(5):
+        stage.clock.advance(30)
+        for kind in ("posts", "comments"):
+            stage.run_group(world.group("sub_a", kind).id)
+    assert [names for _, names, _ in reddit.requests] == [("sub_a",)] * 10
+
+
 def test_a_refused_feed_is_retried_alone_and_recovers(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:
