@@ -15,12 +15,14 @@ from overheard.reading import rates
 from overheard.reading.rates import MEMORY_SECONDS, FeedRate
 
 
-def current(db: Db) -> Any:
+def current(db: Db, group_fresh_at: Any = None) -> Any:
     """Return the SQL expression of a feed's new items a second, None before its first reading.
 
     It is what ``rates.updated`` makes of the time since the last reading with news, in which there were none.
+    ``group_fresh_at``: that of the feed's group, in a statement that joins it, which is faster for many feeds.
     """
-    since = db.greatest(fn.COALESCE(freshness.group_fresh_at(), 0.0) - Feed.rated_at, 0.0)
+    until = freshness.group_fresh_at() if group_fresh_at is None else group_fresh_at
+    since = db.greatest(fn.COALESCE(until, 0.0) - Feed.rated_at, 0.0)
     known = Feed.rate_seconds + 1e-9  # never zero
     average = known / (known + since)
     # PostgreSQL calls it an error when exp() is too small for a number.

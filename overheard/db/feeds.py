@@ -250,8 +250,12 @@ def paused(db: Db, workspace_id: int, since: float) -> tuple[int, float | None]:
 
 def rates(db: Db) -> dict[str, float]:
     """Return the new items a minute of all feeds that are watched and were read, by source."""
-    total = fn.sum(feed_rates.current(db)) * 60.0
-    rows = Feed.select(Feed.source, total).where(Feed.rate.is_null(False), Feed.id.in_(Watch.select(Watch.feed)))
+    total = fn.sum(feed_rates.current(db, FeedGroup.fresh_at)) * 60.0
+    rows = (
+        Feed.select(Feed.source, total)
+        .join(FeedGroup, on=(Feed.group == FeedGroup.id))
+        .where(Feed.rate.is_null(False), Feed.id.in_(Watch.select(Watch.feed)))
+    )
     return dict(rows.group_by(Feed.source).tuples().execute(db.peewee))
 
 

@@ -52,11 +52,12 @@ class GroupState(msgspec.Struct, frozen=True):
 
 def watched_feeds(db: Db, source: str) -> list[FeedState]:
     """Return the feeds of the source that an active workspace watches."""
-    rate = feed_rates.current(db)
+    rate = feed_rates.current(db, FeedGroup.fresh_at)
     columns = (Feed.id, Feed.kind, Feed.place, Feed.group, rate, Feed.bin, Feed.failures, Feed.retry_at)
     watched = Watch.select(Watch.feed).join(Workspace, on=(Watch.workspace == Workspace.id)).where(Workspace.active)
-    rows = Feed.select(*columns).where(Feed.source == source, Feed.id.in_(watched), Feed.group.is_null(False))
-    return [FeedState(*row) for row in rows.order_by(Feed.id).tuples().execute(db.peewee)]
+    rows = Feed.select(*columns).join(FeedGroup, on=(Feed.group == FeedGroup.id))
+    rows = rows.where(Feed.source == source, Feed.id.in_(watched)).order_by(Feed.id)
+    return [FeedState(*row) for row in rows.tuples().execute(db.peewee)]
 
 
 def paces(db: Db, source: str) -> dict[str, float]:
