@@ -4,18 +4,13 @@ Run: python -m tests.benchmarks.bench_match_stage
 
 Messages are decoded and encoded as on the bus. The first half of the items meets a stage that has just started, and has
 seen no word before; the second half, of other items, one that has matched the first. Each item is matched once.
-
-These are seconds of one core. Then two processes share the second half, as on a server with two cores, by the clock.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from multiprocessing.connection import Connection
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -35,7 +30,6 @@ WORKSPACES, QUERIES = 10_000, 10  # of each
 PLACES, WATCHED = 95, 3
 PART = 100  # items
 ROWS = 2_000  # a statement
-PROCESSES = 2
 
 
 def run(workspaces: int = WORKSPACES) -> Iterator[Figure]:
@@ -43,8 +37,7 @@ def run(workspaces: int = WORKSPACES) -> Iterator[Figure]:
     chance = random.Random(2026)
     items = load_items(chance)
     with PostgresServer(durable=True) as server:
-        url = server.create_database("match")
-        db = open_database(url)
+        db = open_database(server.create_database("match"))
         try:
             migrate.migrate(db)
             with db.session():
@@ -52,13 +45,17 @@ def run(workspaces: int = WORKSPACES) -> Iterator[Figure]:
                 yield from measured(db, items, workspaces * QUERIES)
         finally:
             db.release()
-        yield Figure(f"match stage, {PROCESSES} processes on as many cores", _side_by_side(url, items), "items/s")
 
 
 def measured(db: Db, items: list[Fields], count: int) -> Iterator[Figure]:
     """Seconds until the index is ready, items a second through the stage, seconds until a change is live."""
     sent: list[bytes] = []
-    matcher = _matcher(db, sent)
+
+    def send(message: Message, *, delay: float | None = None) -> str:
+        sent.append(msgspec.json.encode(message))
+        return ""
+
+    matcher = Matcher(db=db, send=send, metrics=ProcessMetrics(CollectorRegistry()))
     began = time.perf_counter()
     matcher.load()
     yield Figure(f"ready with {count:,} queries", time.perf_counter() - began, "s", 15, False)
@@ -75,55 +72,6 @@ def measured(db: Db, items: list[Fields], count: int) -> Iterator[Figure]:
     began = time.perf_counter()
     matcher.refresh()
     yield Figure("a change is live", time.perf_counter() - began, "s", 5, False)
-
-
-def _matcher(db: Db, sent: list[bytes]) -> Matcher:
-    """The stage; what it sends is appended to ``sent``."""
-
-    def send(message: Message, *, delay: float | None = None) -> str:
-        sent.append(msgspec.json.encode(message))
-        return ""
-
-    return Matcher(db=db, send=send, metrics=ProcessMetrics(CollectorRegistry()))
-
-
-def _side_by_side(url: str, items: list[Fields]) -> float:
-    """Items a second of several processes with the same queries, from when the first begins until the last is done."""
-    messages = list(parts(items))
-    half = len(messages) // 2
-    context = multiprocessing.get_context("spawn")
-    with ExitStack() as open_ends:
-        ends: list[Connection] = []
-        for number in range(PROCESSES):
-            ours, theirs = context.Pipe()
-            ends.append(open_ends.enter_context(ours))
-            seen, share = messages[number:half:PROCESSES], messages[half + number :: PROCESSES]
-            process = context.Process(target=_share, args=(url, seen, share, theirs), daemon=True)
-            process.start()
-            theirs.close()  # so that an end of the process ends the wait for it
-        for end in ends:
-            end.recv()
-        began = time.monotonic()
-        for end in ends:
-            end.send("go")
-        for end in ends:
-            end.recv()
-    return (len(messages) - half) * PART / (time.monotonic() - began)
-
-
-def _share(url: str, seen: list[bytes], share: list[bytes], parent: Connection) -> None:
-    """Match what is seen already, and when told, a share of the rest."""
-    db = open_database(url)
-    with db.session():
-        matcher = _matcher(db, [])
-        matcher.load()
-        for message in seen:
-            matcher.match(msgspec.json.decode(message, type=ItemsFetched))
-        parent.send("ready")
-        parent.recv()
-        for message in share:
-            matcher.match(msgspec.json.decode(message, type=ItemsFetched))
-        parent.send("done")
 
 
 def _rate(matcher: Matcher, messages: list[bytes]) -> float:
