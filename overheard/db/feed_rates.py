@@ -35,7 +35,8 @@ def update(db: Db, target: PollTarget, fresh_before: float, fresh: float) -> Non
     Those of the others follow from the time since. ``fresh_before``, ``fresh``: the group's ``fresh_at``.
     """
     counted = max(target.seconds, 0.0) if target.new else 0.0
-    if fresh - fresh_before > 2.0 * counted:  # a gap, or a poll that was resumed: nobody knows what was new meanwhile
+    if 0.0 < fresh_before < fresh - 2.0 * counted:
+        # A gap, or a poll that was resumed: nobody knows what was new meanwhile.
         _pass_over(db, group=target.group_id, seconds=fresh - fresh_before - counted)
     if not target.new:
         return

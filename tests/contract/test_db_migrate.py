@@ -16,10 +16,11 @@ from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
 from overheard.bus.dead_letters import OMITTED_FOREIGN, OMITTED_READ_AGAIN
-from overheard.db import dead_letters, groups, migrate, storing, workspace_specs
+from overheard.db import cursors, dead_letters, groups, migrate, storing, workspace_specs
 from overheard.db.database import Db, open_database
 from overheard.db.models import TABLES, Channel, Delivery, Feed, FeedGroup, Mention, StoredItem, Workspace
 from overheard.errors import ConfigError
+from overheard.messages import PollTarget
 from tests.fixtures import Clock, World
 
 ROOT = Path(__file__).parents[2]
@@ -394,6 +395,29 @@ def test_the_renamed_column_keeps_what_is_backfilled(world: World, db: Db, clock
     assert list(Table("mention", ["silent"]).bind(db.peewee).select().tuples()) == [(backfilled,)]
     migrate.migrate(db)
     assert world.rows(Mention, "backfilled") == [(backfilled,)]
+
+
+def test_feeds_stay_as_fresh_and_as_busy_as_they_were(world: World, db: Db, clock: Clock) -> None:
+    world.workspace(subreddits=["python", "rust"])
+    Feed.update(group=world.group("python").id).execute(db.peewee)
+    feeds = (world.feed("python").id, world.feed("rust").id)
+
+    def read(*new: int) -> None:
+        with db.transaction():
+            at = clock.advance(60)
+            target = PollTarget(world.group("python").id, feeds, "x", at, new=new, seconds=60.0)
+            cursors.advance(db, "p", at, [target], at)
+
+    read(30, 6)
+    Feed.update(fresh_at=0).where(Feed.place == "rust").execute(db.peewee)  # to be read again
+    busy = [world.rate(place) for place in ("python", "rust")]
+    Runner(db.peewee, str(migrate.DIRECTORY)).down("0031_group_freshness")
+    migrate.migrate(db)
+    assert [world.fresh_at(place) for place in ("python", "rust")] == [clock(), 0.0]
+    assert [world.rate(place) for place in ("python", "rust")] == busy
+    read(0, 0)
+    assert [world.fresh_at(place) for place in ("python", "rust")] == [clock()] * 2
+    assert [world.rate(place) for place in ("python", "rust")] == pytest.approx([rate / 2 for rate in busy])
 
 
 def test_what_is_not_a_link_is_no_longer_in_url(world: World, db: Db, clock: Clock) -> None:

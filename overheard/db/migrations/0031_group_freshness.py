@@ -5,11 +5,14 @@ def up(migrator, db):
     db.execute_sql('ALTER TABLE "feed_group" ADD COLUMN "fresh_at" DOUBLE PRECISION NOT NULL DEFAULT 0')
     db.execute_sql(
         'UPDATE "feed_group" SET "fresh_at" = '
-        'COALESCE((SELECT MIN("fresh_at") FROM "feed" WHERE "feed"."group_id" = "feed_group"."id"), 0)'
+        'COALESCE((SELECT MAX("fresh_at") FROM "feed" WHERE "feed"."group_id" = "feed_group"."id"), 0)'
     )
     db.execute_sql('CREATE INDEX "feedgroup_fresh_at" ON "feed_group" ("fresh_at")')
     db.execute_sql('ALTER TABLE "feed" ADD COLUMN "rated_at" DOUBLE PRECISION NOT NULL DEFAULT 0')
-    db.execute_sql('UPDATE "feed" SET "rated_at" = "fresh_at"')
+    db.execute_sql(
+        'UPDATE "feed" SET "rated_at" = '
+        'COALESCE((SELECT "fresh_at" FROM "feed_group" WHERE "feed_group"."id" = "feed"."group_id"), 0)'
+    )
     db.execute_sql('ALTER TABLE "feed" RENAME COLUMN "fresh_at" TO "was_fresh_at"')
     db.execute_sql('ALTER TABLE "feed" ADD COLUMN "fresh_at" DOUBLE PRECISION')
     db.execute_sql('UPDATE "feed" SET "fresh_at" = "was_fresh_at"')
