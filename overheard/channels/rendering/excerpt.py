@@ -47,7 +47,8 @@ def excerpt(text: str, spans: list[Span], width: int) -> list[Fragment]:
     folded[0] = Fragment((ELLIPSIS if start else "") + folded[0].text.lstrip(" "), folded[0].hit)
     last = folded[-1].text.rstrip(" ")
     # After a full stop it would look like a fourth one.
-    closing = "" if end == len(text) else f" {ELLIPSIS}" if last.endswith((".", "!", "?")) else ELLIPSIS
+    apart = last.endswith((".", "!", "?")) and len(last) + sum(len(each.text) for each in folded[:-1]) <= width
+    closing = "" if end == len(text) else f" {ELLIPSIS}" if apart else ELLIPSIS
     folded[-1] = Fragment(last + closing, folded[-1].hit)
     return [fragment for fragment in folded if fragment.text]
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from overheard.channels.rendering.excerpt import Fragment, excerpt
@@ -46,6 +46,7 @@ def test_spans_outside_the_text_are_ignored() -> None:
     assert excerpt("abc", [(2, 99), (-1, 2), (2, 1)], 10) == [Fragment("abc", False)]
 
 
+@example("aaa.a", [(1, 3)], 3)
 @given(
     st.text("ab \n\t.", max_size=200),
     st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), max_size=5),
