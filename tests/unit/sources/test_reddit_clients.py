@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -127,7 +128,8 @@ def test_rechecks_use_the_spare_tokens_of_every_client(
     db_limiter.observe(client_key("a"), 5.0, 300)  # it is in use elsewhere
     db_limiter.block(client_key("b"), 300)
     key, share = client_key("a"), f"recheck-{client_key('a')}"
-    spare = SparePermit(db_limiter, key, share, wait=lambda seconds: None, on_wait=lambda seconds: None)
+    # The login's token and the request's are 10 ms apart.
+    spare = SparePermit(db_limiter, key, share, wait=threading.Event().wait, on_wait=lambda seconds: None)
     assert source.look_up(["t3_1"], spare).absent == ("t3_1",)
     assert requests(simulator) == [0, 0, 1]
 
