@@ -54,7 +54,8 @@ class UnreadableGroups:
         failures.count += 1
         if failures.count < FAILURES_IN_A_ROW:
             return False
-        alone = not any(other.source == source for other in self._failures.values() if other is not failures)
+        seen = list(self._failures.values())  # a copy: other threads record failures, too
+        alone = not any(other.source == source for other in seen if other is not failures)
         return self._health.succeeded_since(source, failures.since) or (failures.asks_source(alone=alone) and probe())
 
     def suspect(self, group: int, parts: tuple[int, ...]) -> None:
