@@ -222,7 +222,7 @@ def _until_spare(db: Db, key: Any, **rate: Any) -> Any:
 
 
 def _least_spare(rate: Rate) -> float:
-    """Return with how many requests left, by the server's own count, none is spare: half a minute's."""
+    """Return how many requests the server must count as left for a token to be spare: those of half a minute."""
     return rate.per_minute / 2.0
 
 

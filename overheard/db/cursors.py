@@ -81,7 +81,7 @@ def _looked(db: Db, group: Any, at: Any) -> Any:
 
 @compiled
 def _refresh(db: Db, group: Any, until: Any, retry_at: Any) -> Any:
-    """Let the feeds be as fresh as their group, which is read ``until`` then: few of them were not before."""
+    """Let the feeds be as fresh as their group, which is read ``until`` then: few rows have to change for that."""
     read = Feed.fresh_at <= until
     fresh = Case(None, [(read, None)], Feed.fresh_at)
     other = read | (Feed.failures > 0) | Feed.reason.is_null(False) | (Feed.retry_at != retry_at)

@@ -182,7 +182,7 @@ def oldest_fresh(db: Db, now: float, source: str | None = None, *, unmet_after: 
     of_groups = of_groups.where(Feed.fresh_at.is_null(), FeedGroup.fresh_at > 0)
     readable = visibility.IS_PUBLIC_FEED & (Feed.failures == 0) & (Feed.retry_at <= now)
     found = []
-    # Each takes the first row of an index that counts.
+    # Two statements, as each can stop at the first row of an index: of feeds, and of groups.
     for query, fresh_at in ((own, Feed.fresh_at), (of_groups, FeedGroup.fresh_at)):
         watched = fn.EXISTS(_watched(now, fresh_at, unmet_after))
         oldest = query.where(readable, watched).order_by(fresh_at).limit(1)
@@ -191,7 +191,7 @@ def oldest_fresh(db: Db, now: float, source: str | None = None, *, unmet_after: 
 
 
 def _watched(now: float, fresh_at: Any, unmet_after: float | None) -> Any:
-    """Return the active watches of a feed; with ``unmet_after``, of workspaces that demanded a reading so late."""
+    """Return the watches of a feed by active workspaces: all, or those with an unmet demand (see ``oldest_fresh``)."""
     watched = (
         Watch.select(Watch.feed)
         .join(Workspace, on=(Watch.workspace == Workspace.id))

@@ -20,6 +20,6 @@ def fresh_at() -> Any:
 
 
 def group_fresh_at() -> Any:
-    """Return the SQL expression of the same of a feed's group."""
+    """Return the SQL expression of the time until which everything of a feed's group is read."""
     group = FeedGroup.alias("its_group")  # the statement may join the group, too
     return group.select(group.fresh_at).where(group.id == Feed.group)

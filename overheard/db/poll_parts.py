@@ -77,7 +77,7 @@ def _add_part(db: Db, rows: Any) -> Any:
 
 @compiled
 def _finish_poll(db: Db, poll: Any, now: Any) -> Any:
-    # What it read is done with. It may be thousands of feeds, every few seconds, and the row is kept for a day.
+    # Nothing reads its targets any more. They may name thousands of feeds, every few seconds, and the row stays a day.
     return Poll.update(finished_at=now, targets=None).where(Poll.id == poll)
 
 

@@ -50,7 +50,7 @@ def join(
         if not chosen:
             return group
         ids = [other.id for other in chosen]
-        # As fresh and as busy as they were: the group that they leave says no more.
+        # They stay as fresh and as busy as the groups said that they leave, which are deleted next.
         moved = {Feed.group: group.id, Feed.fresh_at: freshness.fresh_at()}
         rated = {Feed.rate: feed_rates.current(db), Feed.rated_at: group.fresh_at}
         Feed.update(moved | rated).where(Feed.group.in_(ids)).execute(db.peewee)
