@@ -61,6 +61,7 @@ class IngressConsumer:
         self._unacknowledged: list[tuple[int, IncomingEvent]] = []  # with their delivery tags
         self._connected = False
         self._has_held_back = False
+        self._fault: str | None = None  # of the last batch
         self._active_at = time.monotonic()
         self._pause = RETRY_PAUSE_SECONDS[0]
 
@@ -87,6 +88,8 @@ class IngressConsumer:
             return [problem]
         if not self._connected:
             return ["the ingress consumer is not connected"]
+        if fault := self._fault:
+            return [f"events are held back: {fault}"]
         silent = time.monotonic() - self._active_at
         return [f"the ingress consumer is stuck for {silent:.0f} s"] if silent > CONSUMER_STUCK_SECONDS else []
 
@@ -144,10 +147,12 @@ class IngressConsumer:
                 self._unacknowledged.clear()
                 channel.basic_ack(batch[-1][0], multiple=True)
             self._has_held_back = self._release(False)
+            self._fault = None
             self._pause = RETRY_PAUSE_SECONDS[0]
         except RetryableError as error:
             # Not requeued: a quorum queue counts redeliveries, and may drop a message that reaches its limit.
             log.warning("events held back", stage=STAGE, events=len(batch), exc_info=error)
+            self._fault = str(error)
             pause = self._next_pause()
             self._wait_on(connection, stop, pause if error.delay is None else min(error.delay, RETRY_PAUSE_SECONDS[1]))
 

@@ -184,6 +184,15 @@ def test_events_wait_while_a_server_is_away(ingress: Ingress) -> None:
     assert ingress.counted() == {"ok": 2, "merged": 0, "retried": 2, "rejected": 0}
 
 
+def test_health_says_why_events_are_held_back(ingress: Ingress) -> None:
+    ingress.fails += [Unavailable("the stages' queues do not answer") for _ in range(3)]
+    ingress.put("workspace.due", BODIES[0])
+    held_back = "events are held back: the stages' queues do not answer"
+    wait_for(lambda: ingress.consumer.problems() == [held_back], "the problem", PATIENCE)
+    ingress.settled(1, 0)
+    wait_for(lambda: ingress.consumer.problems() == [], "the end of the problem", PATIENCE)
+
+
 def test_events_rejected_by_the_handler_or_its_bugs_are_kept_with_a_reason(ingress: Ingress) -> None:
     ingress.fails += [NotFound("no workspace 'acme'; there are: other"), ZeroDivisionError("secret")]
     for number, body in enumerate((BODIES[0], BODIES[1], BODIES[0])):
