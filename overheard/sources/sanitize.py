@@ -1,9 +1,10 @@
-"""Make texts from outside safe to store and to send. Pure."""
+"""Make texts and times from outside safe to store and to send. Pure."""
 
 from __future__ import annotations
 
 import re
 
+MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 TEXT_MAX_CHARS = 100_000  # above every source's own limit: Reddit allows 40,000 in a post, 10,000 in a comment
 WEB_SCHEMES = ("https://", "http://")
 LANGUAGE_MAX_CHARS = 35  # BCP 47 recommends room for so many
@@ -21,10 +22,16 @@ def sanitized(text: str) -> str:
     return text
 
 
-def web_address(text: str) -> str:
-    """Return an address that may be shown as a link; empty for anything else, such as a script."""
-    address = sanitized(text).strip()
-    return address if address.lower().startswith(WEB_SCHEMES) and address.isprintable() else ""
+def is_storable_time(seconds: float) -> bool:
+    """Return True for a time since the epoch that databases and ``datetime`` can store; False for NaN, too."""
+    return 0 < seconds < MAX_EPOCH_SECONDS
+
+
+def web_address(text: str | None, max_chars: int = TEXT_MAX_CHARS) -> str:
+    """Return an address that may be shown as a link; empty for anything else, such as a script, or one too long."""
+    address = sanitized(text or "").strip()
+    valid = len(text or "") <= max_chars and address.lower().startswith(WEB_SCHEMES) and address.isprintable()
+    return address if valid else ""
 
 
 def language_tag(text: object) -> str:

@@ -14,11 +14,12 @@ import msgspec
 from overheard.items import Item
 from overheard.sources.bluesky.names import DID, POSTS, item_id
 from overheard.sources.bluesky.posts import UNREADABLE, to_item
+from overheard.sources.sanitize import MAX_EPOCH_SECONDS
 
 Protocol = Literal["v1", "v2"]
 
 SEQ_END = 10**15  # where cursors begin to be times
-TIME_US_END = 253_402_300_800_000_000  # the year 10000
+TIME_US_END = int(MAX_EPOCH_SECONDS * 1e6)
 # States of an account that is not active, in which its posts remain: its server has technical problems.
 PASSING_STATES = ("desynchronized", "throttled")
 

@@ -13,7 +13,7 @@ import msgspec
 
 from overheard.items import ALL, Item
 from overheard.sources.bluesky.names import ITEM_ID, SOURCE, item_id, permalink
-from overheard.sources.sanitize import language_tag, sanitized
+from overheard.sources.sanitize import language_tag, sanitized, web_address
 
 # ``createdAt`` is only the client's word: beyond this it is not believed, and the time of the event counts.
 CLIENT_CLOCK_SECONDS = 300.0
@@ -80,8 +80,7 @@ def _embedded(embed: object) -> tuple[str, dict[str, str]]:
     # A quotation with media has them one level lower.
     media = embed if _part(embed, "media") is None else _part(embed, "media")
     external = _part(media, "external")
-    uri = sanitized(_text(external, "uri"))
-    link = uri if uri.startswith(("http://", "https://")) and len(uri) <= LINK_MAX_CHARS else ""
+    link = web_address(_text(external, "uri"), LINK_MAX_CHARS)
     images = _part(media, "images")
     pictures = images[:ALT_TEXTS_MAX] if isinstance(images, list) else []
     texts = {

@@ -9,14 +9,13 @@ import msgspec
 
 from overheard.items import Item
 from overheard.sources.feeds.names import SOURCE, public_place
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import is_storable_time, sanitized
 
 ENTRIES_MAX = 1_000  # of a window; chosen, not measured: feeds have 10 to 100 entries
 GUID_MAX_CHARS = 4_096
 LINK_MAX_CHARS = 4_096
 NAME_MAX_CHARS = 200  # of an author, or of a feed
 TAGS_MAX = 20
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000
 
 
 class FeedEntry(msgspec.Struct, kw_only=True):
@@ -139,7 +138,7 @@ def one_line(text: str, max_chars: int) -> str:
 
 def valid_time(seconds: float | None) -> float | None:
     """Return a time that can be stored; None for one that no clock had."""
-    return seconds if seconds is not None and 0 < seconds < MAX_EPOCH_SECONDS else None
+    return seconds if seconds is not None and is_storable_time(seconds) else None
 
 
 def _hash(text: str) -> str:

@@ -15,9 +15,8 @@ from overheard.errors import RetryableError
 from overheard.items import ALL, Item
 from overheard.sources.hackernews.names import SOURCE, permalink
 from overheard.sources.html_text import html_to_text
-from overheard.sources.sanitize import sanitized, web_address
+from overheard.sources.sanitize import is_storable_time, sanitized, web_address
 
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 NAME_MAX_CHARS = 100  # of an author; Hacker News allows 15
 POSTS = ("story", "job", "poll")
 PART = "pollopt"  # an option of a poll, which says little without the others
@@ -128,7 +127,7 @@ class ItemRoot(msgspec.Struct, frozen=True):
 
 def to_item(raw: HackerNewsItem, root: ItemRoot) -> Item | UnreadableItem:
     """Return the item of a story, job, poll or comment that is not gone."""
-    if raw.time is None or not 0 < raw.time < MAX_EPOCH_SECONDS:
+    if raw.time is None or not is_storable_time(raw.time):
         return UnreadableItem("its `time` is not a time")
     number = str(raw.id)
     if raw.type == "comment":
@@ -154,7 +153,7 @@ def to_item(raw: HackerNewsItem, root: ItemRoot) -> Item | UnreadableItem:
         author=author_of(raw.by),
         title=title_of(raw.title),
         body=html_to_text(raw.text or ""),
-        url=url_of(raw.url),
+        url=web_address(raw.url),
         permalink=permalink(number),
         thread=number,
         created_at=raw.time,
@@ -169,8 +168,3 @@ def title_of(title: str | None) -> str:
 def author_of(name: str | None) -> str | None:
     """Return the author's name; None without one."""
     return sanitized(name or "").strip()[:NAME_MAX_CHARS] or None
-
-
-def url_of(url: str | None) -> str:
-    """Return the address that a story links to; empty if it has none that a browser opens."""
-    return web_address(url or "")

@@ -11,9 +11,10 @@ from overheard.decoding import converter
 from overheard.errors import RetryableError
 from overheard.items import Item
 from overheard.sources import SearchPage, SearchRequest
-from overheard.sources.hackernews.items import MAX_EPOCH_SECONDS, NOT_JSON, author_of, title_of, url_of
+from overheard.sources.hackernews.items import NOT_JSON, author_of, title_of
 from overheard.sources.hackernews.names import ITEM_ID, SOURCE, permalink
 from overheard.sources.html_text import html_to_text
+from overheard.sources.sanitize import is_storable_time, web_address
 
 HITS_PER_PAGE = 1000  # also the most that Algolia shows of one search
 TAGS_OF_KIND = {"post": ("story", "poll", "job"), "comment": ("comment",)}
@@ -114,7 +115,7 @@ def _hit(raw: object) -> AlgoliaHit | None:
         hit = _to_hit(raw)
     except (msgspec.ValidationError, UnicodeError):
         return None
-    return hit if ITEM_ID.fullmatch(hit.objectID) and 0 < hit.created_at_i < MAX_EPOCH_SECONDS else None
+    return hit if ITEM_ID.fullmatch(hit.objectID) and is_storable_time(hit.created_at_i) else None
 
 
 def _item(hit: AlgoliaHit) -> Item:
@@ -128,7 +129,7 @@ def _item(hit: AlgoliaHit) -> Item:
         author=author_of(hit.author),
         title="" if comment else title_of(hit.title),
         body=html_to_text((hit.comment_text if comment else hit.story_text or hit.job_text) or ""),
-        url="" if comment else url_of(hit.url),
+        url="" if comment else web_address(hit.url),
         permalink=permalink(hit.objectID),
         thread=thread if comment else hit.objectID,
         thread_title=title_of(hit.story_title) if comment else "",

@@ -16,9 +16,8 @@ from overheard.decoding import converter, decode_json
 from overheard.items import Item
 from overheard.sources.html_text import html_to_text
 from overheard.sources.mastodon.names import SOURCE, TimelinePlace
-from overheard.sources.sanitize import language_tag, sanitized
+from overheard.sources.sanitize import is_storable_time, language_tag, sanitized, web_address
 
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 ID_MAX_CHARS = 500
 LOCAL_ID = re.compile(r"[0-9A-Za-z]{1,64}")
 LINK_MAX_CHARS = 2_000
@@ -134,7 +133,7 @@ def _item(status: _Status, place: str, server: TimelinePlace) -> Item:
         # A comment has no title that queries would look at.
         title="" if is_comment else spoiler,
         body="\n\n".join(filter(None, (spoiler, text))) if is_comment else text,
-        permalink=_link(status.url) or _link(status.uri) or page,
+        permalink=web_address(status.url, LINK_MAX_CHARS) or web_address(status.uri, LINK_MAX_CHARS) or page,
         # The server tells only its own number of the status that this one answers.
         thread=f"{server.server}/statuses/{_local_reply(status)}" if is_comment else item_id,
         texts=_texts(status),
@@ -167,15 +166,9 @@ def _id(uri: str) -> str:
     return uri
 
 
-def _link(address: str | None) -> str:
-    if not address or len(address) > LINK_MAX_CHARS or not address.startswith(("https://", "http://")):
-        return ""
-    return sanitized(address)
-
-
 def _time(text: str) -> float:
     moment = datetime.fromisoformat(text)
     seconds = moment.timestamp() if moment.tzinfo else 0.0
-    if not 0 < seconds < MAX_EPOCH_SECONDS:
+    if not is_storable_time(seconds):
         raise msgspec.ValidationError("its time is not a time with a zone")
     return seconds

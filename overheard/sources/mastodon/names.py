@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from overheard.errors import InvalidInput
 from overheard.net.addresses import parse_address
-from overheard.net.http_target import parse_target
+from overheard.net.http_target import DEFAULT_PORTS, parse_target
 
 SOURCE = "mastodon"
 BUDGET_KEY = f"{SOURCE}:servers"  # never used itself: each server has a budget of its own, by its host
@@ -20,7 +20,6 @@ LOOKUP_ITEMS = 10  # each is a request of its own
 PLACE_MAX_CHARS = 300
 SHOWN_CHARS = 100
 TAG_MAX_CHARS = 100
-DEFAULT_PORTS = {"http": 80, "https": 443}
 PLACE = re.compile(r"(?:(https?)://)?([^\s/#?@]+)(?:/?|/(?:public|explore)/?|/?#([^\s/#?]+)|/tags/([^\s/#?]+)/?)", re.I)
 TAG = re.compile(r"[\w·・]*[^\W\d_][\w·・]*")  # not of digits alone, as on Mastodon
 AUTHOR = re.compile(r"@?([\w.-]{1,64})@([^\s/@]{1,255})")

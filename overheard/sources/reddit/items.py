@@ -26,9 +26,8 @@ from overheard.sources.reddit.names import (
     post_of_permalink,
     without_title_slug,
 )
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import is_storable_time, sanitized
 
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 # A ValidationError names fields and types, never values, so its text may be logged. A lone surrogate is a UnicodeError.
 UNREADABLE = (msgspec.ValidationError, UnicodeError)
 ERASED_BY_REDDIT = "[ Removed by Reddit"  # "… ]" of a comment, "… on account of …" of a post
@@ -175,7 +174,7 @@ def is_text_removed(item: Item) -> bool:
 def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
     if kind_of(data.name) != kind:
         raise msgspec.ValidationError("its `name` is not a fullname of its kind")
-    if not 0 < data.created_utc < MAX_EPOCH_SECONDS:  # false for NaN, too
+    if not is_storable_time(data.created_utc):
         raise msgspec.ValidationError("its `created_utc` is not a time")
     # It is appended to Reddit's address, and without a slash in front could change the host.
     if not data.permalink.startswith("/") or data.permalink.startswith("//"):
@@ -198,5 +197,6 @@ def _item(kind: ItemKind, data: _Data, thread: str | None, body: str) -> Item:
 
 def _edited_at(edited: object) -> float | None:
     """Return the time of the latest edit. Anything else says nothing: an item is not refused for it."""
-    is_time = isinstance(edited, int | float) and not isinstance(edited, bool) and 0 < edited < MAX_EPOCH_SECONDS
-    return float(edited) if is_time else None  # type: ignore[arg-type]
+    if isinstance(edited, bool) or not isinstance(edited, int | float) or not is_storable_time(edited):
+        return None
+    return float(edited)

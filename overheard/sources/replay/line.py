@@ -9,13 +9,12 @@ import msgspec
 from overheard.items import Item, ItemKind
 from overheard.sources.jsonl_files import MatchableLine
 from overheard.sources.reddit import names as reddit
-from overheard.sources.sanitize import language_tag, sanitized
+from overheard.sources.sanitize import is_storable_time, language_tag, sanitized
 
 SOURCE = "replay"
 ID_MAX_CHARS = 200
 NAME_MAX_CHARS = 100  # of a place or an author
 LINK_MAX_CHARS = 4096
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 
 
 class InvalidLine(ValueError):
@@ -115,7 +114,7 @@ def _time(value: float | str | None) -> float:
         seconds = float(value)
     except ValueError:
         seconds = _iso_seconds(str(value))
-    if not 0 < seconds < MAX_EPOCH_SECONDS:  # false for NaN, too
+    if not is_storable_time(seconds):
         raise InvalidLine("its time is not a time")
     return seconds
 

@@ -12,10 +12,9 @@ import msgspec
 from overheard.decoding import converter
 from overheard.items import Item
 from overheard.sources.html_text import html_to_text
-from overheard.sources.sanitize import sanitized
+from overheard.sources.sanitize import is_storable_time, sanitized, web_address
 from overheard.sources.stackexchange.names import SOURCE, item_id, site_host
 
-MAX_EPOCH_SECONDS = 253_402_300_800.0  # the year 10000, which neither databases nor datetime can store
 MAX_POST_NUMBER = 10**18
 LINK_MAX_CHARS = 2_000
 # A ValidationError names fields and types, never values, so its text may be logged.
@@ -79,7 +78,8 @@ def parse_question(entry: object, place: str, site: str) -> ParsedEntry:
             author=_author(question.owner),
             title=sanitized(html.unescape(question.title or "")),
             body=html_to_text(question.body or ""),
-            permalink=_link(question.link) or f"https://{site_host(site)}/q/{question.question_id}",
+            permalink=web_address(question.link, LINK_MAX_CHARS)
+            or f"https://{site_host(site)}/q/{question.question_id}",
             thread=name,
             texts={"tags": sanitized(" ".join(question.tags))} if question.tags else {},
             created_at=_time(question.creation_date),
@@ -101,7 +101,7 @@ def parse_answer(entry: object, place: str, site: str, titles: dict[int, str]) -
             place=place,
             author=_author(answer.owner),
             body=html_to_text(answer.body or ""),
-            permalink=_link(answer.link) or f"https://{site_host(site)}/a/{answer.answer_id}",
+            permalink=web_address(answer.link, LINK_MAX_CHARS) or f"https://{site_host(site)}/a/{answer.answer_id}",
             thread=item_id(site, "post", _number(answer.question_id)),
             thread_title=sanitized(html.unescape(titles.get(answer.question_id) or answer.title or "")),
             created_at=_time(answer.creation_date),
@@ -136,13 +136,7 @@ def _number(number: int) -> int:
     return number
 
 
-def _link(address: str | None) -> str:
-    if not address or len(address) > LINK_MAX_CHARS or not address.startswith(("https://", "http://")):
-        return ""
-    return sanitized(address)
-
-
 def _time(seconds: int) -> float:
-    if not 0 < seconds < MAX_EPOCH_SECONDS:
+    if not is_storable_time(seconds):
         raise msgspec.ValidationError("its time is not a time")
     return float(seconds)
