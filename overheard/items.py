@@ -26,35 +26,29 @@ WatchKey = tuple[str, ItemKind, str]  # a source, a kind of item, and the key of
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One post or comment, as its source returned it.
+    """One post or comment, as its source returned it. Times are seconds since the epoch.
 
-    Besides the fields without a default, every item has an ``author``, a ``permalink`` (https) and a ``thread``, and a
-    ``body`` unless its author wrote none.
-
-    ``id`` is the source's own, unique within it. ``place`` keeps the source's spelling. ``author`` is None if deleted.
-    ``thread`` is the id of a comment's post, or a post's own id; a comment has no ``title``, its post's is
-    ``thread_title``. ``url`` is the address that a post consists of or links to, empty for one that is only a text.
-    ``texts`` are further texts by name: the title of what a ``crosspost`` shows, a ``caption`` of each picture and the
-    options of a ``poll`` (as paragraphs), ``flair`` and others. ``lang`` is the language that the source tells, a tag
-    as in BCP 47 in lower case, and ``nsfw`` whether it marks the item as for adults only. ``lookup`` is what the source
-    looks it up by, if that is not the id. Times are seconds since the epoch.
+    Besides the fields without a default, every item has an ``author``, a ``permalink`` and a ``thread``, and a ``body``
+    unless its author wrote none.
     """
 
     source: str
-    id: str
+    id: str  # the source's own, unique within it
     kind: ItemKind
-    place: str
-    author: str | None = None
-    title: str = ""
+    place: str  # in the source's spelling
+    author: str | None = None  # None: deleted
+    title: str = ""  # of a post; a comment has none
     body: str = ""
-    url: str = ""
-    permalink: str = ""
-    thread: str | None = None
-    thread_title: str = ""
+    url: str = ""  # what a post consists of or links to; empty for one that is only a text
+    permalink: str = ""  # its own page (https)
+    thread: str | None = None  # the id of a comment's post, or a post's own id
+    thread_title: str = ""  # of a comment: the title of its post
+    # By name: the title of what a ``crosspost`` shows, a ``caption`` of each picture and the options of a ``poll`` (as
+    # paragraphs), ``flair`` and others.
     texts: dict[str, str] = {}
-    lang: str = ""
-    nsfw: bool = False
-    lookup: str = ""
+    lang: str = ""  # as the source tells it: a tag of BCP 47, in lower case
+    nsfw: bool = False  # marked by the source as for adults only
+    lookup: str = ""  # what the source looks it up by, if that is not the id
     created_at: float
     edited_at: float | None = None
 

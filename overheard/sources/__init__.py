@@ -31,85 +31,68 @@ class GroupLimit(msgspec.Struct, frozen=True):
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One page to read, of a group of feeds: those of one kind for all of ``places``.
-
-    ``places`` are keys (``items.place_key``), in lower case: compare them with the keys of the source's own names.
-    ``cursor`` is where the previous reading ended, None for a first reading. ``position`` is how far this reading has
-    got, None at its start. ``since`` is when the feeds were last read, or first watched (epoch seconds). With
-    ``back_to``, it is a page of a second look: read everything listed back to that time, whatever was read before.
-    ``by_number``: begin to read the items by their numbers instead of a listing; a reading goes on as it began.
-    """
+    """One page to read, of a group of feeds: those of one kind for all of ``places``. Times are epoch seconds."""
 
     kind: FeedKind
-    places: tuple[str, ...]
-    cursor: str | None = None
-    position: str | None = None
-    since: float = 0.0
-    back_to: float = 0.0
-    by_number: bool = False
+    places: tuple[str, ...]  # keys (``items.place_key``), in lower case: compare them with keys of the source's names
+    cursor: str | None = None  # where the previous reading ended; None for a first reading
+    position: str | None = None  # how far this reading has got; None at its start
+    since: float = 0.0  # when the feeds were last read, or first watched
+    back_to: float = 0.0  # of a second look: read everything listed back to then, whatever was read before
+    by_number: bool = False  # begin to read the items by their numbers, not in a listing; a reading goes on as it began
 
 
 class ListingGap(msgspec.Struct, frozen=True):
-    """What was posted between two readings and could not be read.
+    """What was posted between two readings and could not be read. ``reason`` is a fixed word.
 
-    ``since`` and ``until`` are the id and creation time of the items on either side of it. ``reason`` is a fixed word:
-    ``horizon`` (the listing does not go back that far), ``anchor`` (the item that the next page starts from has
-    disappeared from the listing), ``pages`` (the limit on pages was reached), ``hole`` (a number of the sequence never
-    got an item), ``outdated`` (the source no longer has what followed the cursor).
+    horizon     the listing does not go back that far
+    anchor      the item that the next page starts from has disappeared from the listing
+    pages       the limit on pages was reached
+    hole        a number of the sequence never got an item
+    jump        the numbers jump ahead, probably without items in between
+    outdated    the source no longer has what followed the cursor
     """
 
     reason: str
-    since: tuple[str, float] | None = None
-    until: tuple[str, float] | None = None
+    since: tuple[str, float] | None = None  # id and creation time of the last item before it …
+    until: tuple[str, float] | None = None  # … and of the first one after it
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a group of feeds, and the state of the reading after it.
 
-    ``complete``: everything since the request's cursor has been read. ``position``: where the next page starts; None
-    when the reading has ended, complete or not. ``cursor``: what the next reading starts from if this one ends here;
-    ``unread`` is then the gap that it leaves. ``gaps``: further ones that the reading has found so far; those of its
-    last page are recorded. ``load``: new items read so far by feed, for the feeds' rates, and for splitting a group
-    that has too many. ``gone``: ids of items of any place that the source reports as deleted; ``changed``: of items
-    that it reports as changed, for an early recheck. ``gone_authors``: (author, time) of accounts that are gone, with
-    everything that they wrote until then. ``behind``: a source that reads forward ends a long reading now and then, so
-    that its cursor moves: the next reading has to follow at once. ``pause``: seconds for which the source wants no
-    further reading of these feeds. ``lag``: of a reading that is ``behind``, the seconds before now until which
-    everything has been read, if the source knows. ``load_seconds``: the time in which what ``load`` counts was
-    published, if that is not the time since the last reading. ``pace``: how many items a second the source numbers, of
-    all its places, if the reading shows it.
     Cursors and positions are opaque to everything but the source.
     """
 
     items: tuple[Item, ...]
+    # What the source reports, of any place: ids of items that were deleted, (author, time) of accounts that are gone
+    # with all that they wrote until then, and ids of items that were changed, to be rechecked early.
     gone: tuple[str, ...] = ()
     gone_authors: tuple[tuple[str, float], ...] = ()
     changed: tuple[str, ...] = ()
-    position: str | None = None
-    complete: bool = True
-    cursor: str = ""
-    unread: ListingGap | None = None
-    gaps: tuple[ListingGap, ...] = ()
-    load: dict[str, int] = {}
+    position: str | None = None  # where the next page starts; None when the reading has ended, complete or not
+    complete: bool = True  # everything since the request's cursor has been read
+    cursor: str = ""  # what the next reading starts from if this one ends here …
+    unread: ListingGap | None = None  # … and the gap that it leaves then
+    gaps: tuple[ListingGap, ...] = ()  # further ones that the reading has found; those of its last page are recorded
+    load: dict[str, int] = {}  # new items so far by feed: for the feeds' rates, and to divide a group with too many
+    load_seconds: float | None = None  # the time in which they were published; None: since the last reading
+    # A source that reads forward ends a long reading now and then, so that its cursor moves: then the next one has to
+    # follow at once. ``lag``: the seconds before now until which everything has been read, if the source knows.
     behind: bool = False
-    pause: float = 0.0
     lag: float | None = None
-    load_seconds: float | None = None
-    pace: float | None = None
+    pause: float = 0.0  # seconds for which the source wants no further reading of these feeds
+    pace: float | None = None  # items a second that the source numbers, of all its places, if the reading shows it
 
 
 class LookupResult(msgspec.Struct, frozen=True):
-    """The result of looking items up by id: ``items`` are those that still exist, as they are now.
+    """The result of looking items up by id. An id in none of the four had an answer that could not be parsed."""
 
-    ``gone``: ids of items that the source reports as deleted or removed. ``absent``: ids that its answer does not
-    mention, because the item was erased without a trace, because its place is not public, or by an error of the
-    source. ``unanswered``: ids whose own requests failed, or were not made for lack of tokens: they are looked up again
-    soon. An id in none of the four had an answer that could not be parsed.
-    """
-
-    items: tuple[Item, ...]
-    gone: tuple[str, ...]
+    items: tuple[Item, ...]  # those that still exist, as they are now
+    gone: tuple[str, ...]  # reported by the source as deleted or removed
+    # Not in the answer: erased without a trace, in a place that is not public, or left out by an error of the source.
     absent: tuple[str, ...] = ()
+    # Their own requests failed, or were not made for lack of tokens: they are looked up again soon.
     unanswered: tuple[str, ...] = ()
 
 

@@ -68,62 +68,49 @@ class RequestBudget(msgspec.Struct, frozen=True):
 
 
 class SourceType(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about a source without a request to it.
-
-    ``feeds``: the feeds into which the source divides a place. ``factory``: dotted path (``module:function``) of the
-    function that opens it, given the configuration, the metrics and a clock; it raises ConfigError, with instructions,
-    when a setting is missing. ``budget`` returns its request budget, None for a source that makes no requests.
-    ``lookup_size``: how many items are looked up together, None if it cannot look items up. ``check_place`` returns a
-    place's canonical name or raises InvalidInput; ``check_author`` does so for an author. ``item_id``: the form of its
-    ids, described by ``item_id_words`` in error messages. ``license``: of its texts, to be named beside the author.
-    ``place_prefix`` is shown before a place's name; if it is empty, the source's name and a colon. ``public_place``
-    returns a place without the secrets that it may hold; to apply it twice changes nothing more. ``internal``:
-    Overheard's own, workspaces cannot watch it.
-
-    ``many_servers``: its places are on servers of their own, so refusals of some say nothing about others.
-    ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
-    and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
-    ``numbered_size``: how many items one request looks up by their numbers (``NumberedItems``), None if they have none;
-    ``number_of`` returns an item's number from its id. ``places_size``: how many places one request asks for
-    (``PlaceCheck``), None if it cannot.
-    ``merged``: one request reads several feeds, whose names may have ``name_bytes`` together (None: any number); its
-    readings are planned. ``all_per_minute``: about how many requests a minute it takes to read everything of a kind.
-    ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``:
-    seconds for which a poll of it serves others, if that is less than [fetch] fresh_for. ``deletions``: how Overheard
-    learns of them; items of a source with ``none`` have a retention of their own.
-    """
+    """What is known about a source without a request to it."""
 
     name: str
-    feeds: tuple[FeedKind, ...]
+    feeds: tuple[FeedKind, ...]  # into which the source divides a place
+    # The dotted path (``module:function``) of what opens it, given configuration, metrics and clock. It raises
+    # ConfigError, with instructions, when a setting is missing; ``missing_setting`` says which without opening it.
     factory: str
-    internal: bool = False
-    many_servers: bool = False
-    undivided: bool = False
-    title: str = ""
     missing_setting: Callable[[Config], str | None] = lambda config: None
-    searchable: bool = False
-    streamed: bool = False
-    merged: bool = False
-    name_bytes: int | None = None
-    all_per_minute: Mapping[FeedKind, float] = {}
-    fresh_for: float = math.inf
-    deletions: Deletions = "none"
-    budget: Callable[[Config], RequestBudget | None] = lambda config: None
-    lookup_size: int | None = None
-    numbered_size: int | None = None
-    number_of: Callable[[str], int | None] = lambda item_id: None
-    places_size: int | None = None
+    internal: bool = False  # Overheard's own: workspaces cannot watch it
+
+    # How it is read.
+    budget: Callable[[Config], RequestBudget | None] = lambda config: None  # None: it makes no requests
+    streamed: bool = False  # a producer reads it all the time, and the fetch stage does not
+    merged: bool = False  # one request reads several feeds: their readings are planned
+    name_bytes: int | None = None  # that the names in one request may have together; None: any number
+    many_servers: bool = False  # its places are on servers of their own: a refusal of one says nothing about others
+    fresh_for: float = math.inf  # seconds for which a poll serves others, if that is less than [fetch] fresh_for
+    all_per_minute: Mapping[FeedKind, float] = {}  # about how many requests it takes to read everything of a kind
+
+    # What else it can do.
+    deletions: Deletions = "none"  # how they are learned of; with ``none``, its items have a retention of their own
+    searchable: bool = False  # its past can be searched (``ItemSearch``)
+    lookup_size: int | None = None  # items that are looked up together (``ItemLookup``); None: it cannot
+    numbered_size: int | None = None  # items that one request looks up by number (``NumberedItems``); None: it cannot
+    number_of: Callable[[str], int | None] = lambda item_id: None  # an item's number, from its id
+    places_size: int | None = None  # places that one request asks for (``PlaceCheck``); None: it cannot
+
+    # Its places and authors, as users write them. The checks return the canonical name, or raise InvalidInput.
     check_place: Callable[[str], str] = check_any_place
     check_author: Callable[[str], str] = check_any_author
-    place_prefix: str = ""
-    public_place: Callable[[str], str] = str
+    undivided: bool = False  # it has no places, only ``all``, which is shown as ``title``
+    title: str = ""
+    place_prefix: str = ""  # before a place's name; empty: the source's name and a colon
+    public_place: Callable[[str], str] = str  # without the secrets that a place may hold; twice is the same as once
     author_label: Callable[[str], str] = str
-    license: str = ""
-    bare_permalink: Callable[[str], str] = str  # without words of the thread's title
-    logged_id: Callable[[str], str] = hashed_id  # of an item, without what its author wrote or is called
-    item_of_url: Callable[[str], str | None] = lambda url: None  # of an item's page
+    license: str = ""  # of its texts, to be named beside the author
+
+    # Its items.
     item_id: re.Pattern[str] = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,500}")
-    item_id_words: str = "the source's id of an item"
+    item_id_words: str = "the source's id of an item"  # what ``item_id`` matches, for error messages
+    item_of_url: Callable[[str], str | None] = lambda url: None  # from the address of an item's page
+    bare_permalink: Callable[[str], str] = str  # without words of the thread's title
+    logged_id: Callable[[str], str] = hashed_id  # without what its author wrote or is called
 
     @property
     def capabilities(self) -> tuple[str, ...]:
