@@ -25,25 +25,21 @@ class MatchReason(msgspec.Struct, frozen=True):
 
 
 class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
-    """A mention in the JSON of ``overheard mentions`` and of webhooks. New keys come last.
-
-    ``item`` and ``thread`` are the source's own ids; a comment's ``title`` is its thread's. ``subreddit`` is None
-    outside Reddit. ``backfilled``: the item is older than the watch, and was not sent. Times are RFC 3339 in UTC;
-    ``highlights`` are (field, start, end) in code points of that field: ``title``, ``body``, ``url``, ``thread`` (the
-    thread's title), or one of ``texts``. ``why``: at most 20 terms of the queries.
-    """
+    """A mention in the JSON of ``overheard mentions`` and of webhooks. New keys come last; times are UTC (RFC 3339)."""
 
     workspace: str
-    item: str
+    item: str  # the source's own id, like ``thread``
     kind: str
-    subreddit: str | None
+    subreddit: str | None  # None outside Reddit
     author: str | None
-    title: str
+    title: str  # of a comment: its thread's
     body: str
     permalink: str
     created_at: str
     stored_at: str
     queries: tuple[str, ...]
+    # (field, start, end) in code points of that field: ``title``, ``body``, ``url``, ``thread`` (the thread's title) or
+    # one of ``texts``.
     highlights: tuple[tuple[str, int, int], ...]
     id: str
     source: str
@@ -52,8 +48,8 @@ class PublicMention(msgspec.Struct, frozen=True, kw_only=True):
     thread_title: str
     url: str
     query_ids: tuple[int, ...]
-    backfilled: bool
-    why: tuple[MatchReason, ...] = ()
+    backfilled: bool  # the item is older than the watch, and was not sent
+    why: tuple[MatchReason, ...] = ()  # at most 20 terms of the queries
     texts: dict[str, str] = {}
 
     @property
@@ -107,26 +103,19 @@ class PlaceCount(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """The true numbers of a summary or digest: of all its mentions, whether they are shown or not.
-
-    ``by_query`` and ``by_place`` have the largest first; a mention of two queries counts for both. ``by_day`` has one
-    entry for each day of the period in the workspace's zone, as (2026-11-27, count). ``since`` and ``until`` are RFC
-    3339 in UTC. ``before``: the total of the period before, which is as long, None if it is unknown. ``places_of``: the
-    places of each query. ``at_once``: those of ``total`` that were messages of their own, ``at_once_of``: by query;
-    ``muted`` come on top of it.
-    """
+    """The true numbers of a summary or digest: of all its mentions, whether they are shown or not."""
 
     total: int
-    by_query: dict[str, int]
+    by_query: dict[str, int]  # the largest first, like ``by_place``; a mention of two queries counts for both
     by_place: tuple[PlaceCount, ...]
-    by_day: tuple[tuple[str, int], ...] = ()
-    since: str | None = None
+    by_day: tuple[tuple[str, int], ...] = ()  # (2026-11-27, count) for each day of the period in the workspace's zone
+    since: str | None = None  # RFC 3339 in UTC, like ``until``
     until: str | None = None
-    before: int | None = None
-    places_of: dict[str, tuple[PlaceCount, ...]] = {}
-    at_once: int = 0
-    at_once_of: dict[str, int] = {}
-    muted: int = 0
+    before: int | None = None  # the total of the period before, which is as long; None if it is unknown
+    places_of: dict[str, tuple[PlaceCount, ...]] = {}  # the places of each query
+    at_once: int = 0  # those of ``total`` that were messages of their own …
+    at_once_of: dict[str, int] = {}  # … and by query
+    muted: int = 0  # on top of ``total``
 
 
 class WorkspaceReport(msgspec.Struct, frozen=True):

@@ -15,17 +15,13 @@ OVERLAP_US = 5_000_000
 
 
 class StreamCursor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A decoded cursor. ``host``: the server's address; ``time_us``, ``seq``: of the latest event; ``item``: a post.
+    """A decoded cursor: the latest event."""
 
-    ``seen``: an event was received at that time. Otherwise it is when the first connection was made, without an event
-    since.
-    """
-
-    host: str
+    host: str  # the address of the server that ``seq`` belongs to
     time_us: int
     seq: int | None = None
-    item: str | None = None
-    seen: bool = True
+    item: str | None = None  # the id of the latest post
+    seen: bool = True  # False: no event has come yet, and ``time_us`` is when the first connection was made
 
     @property
     def at(self) -> float:

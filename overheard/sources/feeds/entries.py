@@ -14,16 +14,16 @@ from overheard.sources.sanitize import is_storable_time, sanitized
 ENTRIES_MAX = 1_000  # of a window; chosen, not measured: feeds have 10 to 100 entries
 GUID_MAX_CHARS = 4_096
 LINK_MAX_CHARS = 4_096
-NAME_MAX_CHARS = 200  # of an author, or of a feed
+NAME_MAX_CHARS = 200  # of an author, a feed or a tag
 TAGS_MAX = 20
 
 
 class FeedEntry(msgspec.Struct, kw_only=True):
-    """An entry, its texts plain. ``url``: where it points to, if that is not its own page. Times: None if unknown."""
+    """An entry, its texts plain. Times are None if unknown."""
 
     guid: str = ""
-    link: str = ""
-    url: str = ""
+    link: str = ""  # its own page
+    url: str = ""  # where it points to, if that is another page
     title: str = ""
     body: str = ""
     author: str = ""
@@ -44,22 +44,18 @@ class FeedEntry(msgspec.Struct, kw_only=True):
 
 
 class FeedDocument(msgspec.Struct, kw_only=True):
-    """A feed's window: the newest entries first, at most ENTRIES_MAX.
+    """A feed's window."""
 
-    ``dropped``: entries beyond that, the newest of them from ``dropped_at``. ``unreadable``: entries that cannot be
-    parsed. ``cut_off``: the document ends in the middle. ``update_seconds``: how often the publisher wants it read.
-    """
-
-    entries: list[FeedEntry]
+    entries: list[FeedEntry]  # the newest first, at most ENTRIES_MAX
     title: str = ""
     author: str = ""
     link: str = ""
     lang: str = ""
-    update_seconds: float = 0.0
-    unreadable: int = 0
-    dropped: int = 0
-    dropped_at: float | None = None
-    cut_off: bool = False
+    update_seconds: float = 0.0  # how often the publisher wants it read
+    unreadable: int = 0  # entries that cannot be parsed
+    dropped: int = 0  # entries beyond ENTRIES_MAX …
+    dropped_at: float | None = None  # … and the time of the newest of them
+    cut_off: bool = False  # the document ends in the middle
 
 
 class UnreadableFeed(Exception):
@@ -131,9 +127,9 @@ def absolute_link(base: str, link: str) -> str:
     return whole if valid else ""
 
 
-def one_line(text: str, max_chars: int) -> str:
-    """Return a text in one line, shortened and safe to store."""
-    return " ".join(sanitized(text[: 10 * max_chars]).split())[:max_chars]
+def as_name(text: str) -> str:
+    """Return the name of an author, a feed or a tag: in one line, shortened and safe to store."""
+    return " ".join(sanitized(text[: 10 * NAME_MAX_CHARS]).split())[:NAME_MAX_CHARS]
 
 
 def valid_time(seconds: float | None) -> float | None:

@@ -10,13 +10,12 @@ import msgspec
 from overheard.sources.feeds.entries import (
     ENTRIES_MAX,
     GUID_MAX_CHARS,
-    NAME_MAX_CHARS,
     TAGS_MAX,
     FeedDocument,
     FeedEntry,
     UnreadableFeed,
     absolute_link,
-    one_line,
+    as_name,
 )
 from overheard.sources.feeds.times import parse_date
 from overheard.sources.html_text import html_to_text
@@ -38,7 +37,7 @@ def parse(text: str, base: str) -> FeedDocument:
     readable = [entry for entry in entries if entry is not None and entry.is_readable]
     return FeedDocument(
         entries=readable,
-        title=one_line(_text(feed.get("title")), NAME_MAX_CHARS),
+        title=as_name(_text(feed.get("title"))),
         author=_author(feed),
         link=absolute_link(base, _text(feed.get("home_page_url"))),
         lang=language_tag(feed.get("language")),
@@ -99,7 +98,7 @@ def _identifier(value: Any) -> str:
 
 def _tags(value: Any) -> tuple[str, ...]:
     tags = value[:TAGS_MAX] if isinstance(value, list) else []
-    return tuple(label for each in tags if (label := one_line(_text(each), NAME_MAX_CHARS)))
+    return tuple(label for each in tags if (label := as_name(_text(each))))
 
 
 def _author(item: dict[str, Any]) -> str:
@@ -107,4 +106,4 @@ def _author(item: dict[str, Any]) -> str:
     several = item.get("authors")
     people = several[:TAGS_MAX] if isinstance(several, list) and several else [item.get("author")]
     names = (_text(person.get("name")) for person in people if isinstance(person, dict))
-    return one_line(", ".join(name for name in names if name.strip()), NAME_MAX_CHARS)
+    return as_name(", ".join(name for name in names if name.strip()))

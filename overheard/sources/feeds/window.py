@@ -28,19 +28,15 @@ class SeenEntry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class FeedCursor(msgspec.Struct, omit_defaults=True):
-    """What is known of a feed. ``etag``, ``modified``: of the last response. ``moved``: where permanent redirects lead.
-
-    ``asked_at``: when the feed's own address was last requested, if it has moved. ``update_seconds``: how often the
-    publisher wants it read. ``newest``: id and time of the newest entry of the last window, None if it was empty.
-    """
+    """What is known of a feed."""
 
     seen: list[SeenEntry] = []
-    etag: str = ""
+    etag: str = ""  # of the last response, like ``modified``
     modified: str = ""
-    moved: str = ""
-    asked_at: float = 0.0
-    update_seconds: float = 0.0
-    newest: tuple[str, float] | None = None
+    moved: str = ""  # where permanent redirects lead
+    asked_at: float = 0.0  # when the feed's own address was last requested, if it has moved
+    update_seconds: float = 0.0  # how often the publisher wants it read
+    newest: tuple[str, float] | None = None  # id and time of the last window's newest entry; None if it was empty
 
     def encode(self) -> str:
         """Return the cursor's text."""

@@ -23,13 +23,12 @@ from overheard.sources.feeds import xml_repair
 from overheard.sources.feeds.entries import (
     ENTRIES_MAX,
     GUID_MAX_CHARS,
-    NAME_MAX_CHARS,
     TAGS_MAX,
     FeedDocument,
     FeedEntry,
     UnreadableFeed,
     absolute_link,
-    one_line,
+    as_name,
     site_of,
 )
 from overheard.sources.feeds.times import parse_date, seconds_of
@@ -81,8 +80,8 @@ def parse(text: str, start: int, root_name: str, base: str, *, max_seconds: floa
     chosen, dropped = _newest(parts.entries)
     document = FeedDocument(
         entries=[],
-        title=one_line(_text(feed, "title"), NAME_MAX_CHARS),
-        author=one_line(_author(feed), NAME_MAX_CHARS),
+        title=as_name(_text(feed, "title")),
+        author=as_name(_author(feed)),
         link=absolute_link(base, str(feed.get("link") or "")),
         lang=language_tag(feed.get("language")),
         update_seconds=_update_seconds(feed),
@@ -255,7 +254,7 @@ def _converted(found: Any, base: str) -> FeedEntry:
         url=url,
         title=" ".join(_text(found, "title").split()),
         body=(_plain(content) if content else "") or _text(found, "summary"),
-        author=one_line(_author(found), NAME_MAX_CHARS),
+        author=as_name(_author(found)),
         tags=_labels(found),
         lang=_language(found, content),
         published=seconds_of(found.get("published_parsed") or found.get("created_parsed")),
@@ -289,7 +288,7 @@ def _language(found: Any, content: Any) -> str:
 
 def _labels(found: Any) -> tuple[str, ...]:
     labels = (str(tag.get("label") or tag.get("term") or "") for tag in (found.get("tags") or ())[:TAGS_MAX])
-    return tuple(label for each in labels if (label := one_line(each, NAME_MAX_CHARS)))
+    return tuple(label for each in labels if (label := as_name(each)))
 
 
 def _update_seconds(feed: Any) -> float:

@@ -32,21 +32,16 @@ class Hole(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ReadingState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A cursor; with ``max_item`` (as of the reading's start), a position.
-
-    ``last_at``: when the newest item that was read was created. ``begun_at`` and ``count``: of this reading, and its
-    numbers so far. ``given_up``: the holes that this reading has given up. ``credible``: ``max_item`` was seen to have
-    an item.
-    """
+    """A cursor; with ``max_item``, a position, which also has what belongs to this reading only."""
 
     next: int
     holes: tuple[Hole, ...] = ()
-    last_at: float = 0.0
-    max_item: int = 0
+    last_at: float = 0.0  # when the newest item that was read was created
+    max_item: int = 0  # the highest number as of the reading's start
     begun_at: float = 0.0
-    count: int = 0
-    given_up: tuple[Hole, ...] = ()
-    credible: bool = False
+    count: int = 0  # numbers so far
+    given_up: tuple[Hole, ...] = ()  # the holes that this reading has given up
+    credible: bool = False  # ``max_item`` was seen to have an item
 
     @property
     def cursor(self) -> str:

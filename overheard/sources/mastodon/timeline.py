@@ -26,16 +26,12 @@ QUIET_OVERLAP_MS = 24 * 3_600_000  # of a timeline that has had fewer statuses t
 
 
 class TimelineState(msgspec.Struct, omit_defaults=True):
-    """A decoded cursor or position. ``seen``: the ids read last, in order. ``longest``: the most on one page so far.
+    """A decoded cursor or position."""
 
-    ``follows``: the id after which the next page begins, if the reading has not reached the end; empty: it has.
-    ``swept_at``: when a reading last began as far back as ``seen`` goes (epoch seconds).
-    """
-
-    seen: list[str] = []
-    longest: int = 0
-    follows: str = ""
-    swept_at: float = 0.0
+    seen: list[str] = []  # the ids read last, in order
+    longest: int = 0  # the most statuses on one page so far
+    follows: str = ""  # the id after which the next page begins; empty: the reading has reached the end
+    swept_at: float = 0.0  # when a reading last began as far back as ``seen`` goes (epoch seconds)
 
     def sweeps(self, now: float) -> bool:
         """Return True if a reading that begins now goes back as far as it can."""

@@ -20,18 +20,16 @@ SEEN_NUMBERS = 500
 class ForwardState(msgspec.Struct, omit_defaults=True):
     """A decoded cursor or position.
 
-    ``newest``: the latest second read. ``seen``: the numbers read last. ``more``: the reading has not reached the end;
-    it goes on in the second ``newest``, with ``page``.
-    ``active``: the questions of the overlap, with the second of their latest activity. ``questions``: those whose
-    answers are to be read next: from ``answers_page`` on, and from the second ``start`` on, in which the whole reading
-    began. No text is in a state: it is stored, and sent in messages, where erasing does not look.
+    No text is in a state: it is stored, and sent in messages, where erasing does not look.
     """
 
-    newest: int = 0
-    seen: list[int] = []
-    more: bool = False
-    page: int = 1
-    active: dict[str, int] = {}
+    newest: int = 0  # the latest second read
+    seen: list[int] = []  # the numbers read last
+    more: bool = False  # the reading has not reached the end: it goes on in the second ``newest`` …
+    page: int = 1  # … with this page
+    active: dict[str, int] = {}  # the questions of the overlap, with the second of their latest activity
+    # The questions whose answers are to be read next, from which second on (in which the whole reading began), and
+    # from which page on.
     questions: list[int] = []
     start: int = 0
     answers_page: int = 1
