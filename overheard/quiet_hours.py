@@ -19,7 +19,6 @@ PART = re.compile(
     re.IGNORECASE,
 )
 DAY_MINUTES = 24 * 60
-WEEK_MINUTES = 7 * DAY_MINUTES
 
 
 class DayRange(msgspec.Struct, frozen=True):

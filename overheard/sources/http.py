@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ssl
 import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import requests
 import urllib3
 from urllib3.response import BaseHTTPResponse
 
+from overheard import USER_AGENT
 from overheard.errors import RetryableError
 from overheard.net import egress
 from overheard.net.connection_errors import describe_connection_error
@@ -42,16 +42,13 @@ class HttpResponse(NamedTuple):
 class OperatorHttp:
     """Thread-safe: ``connections`` are kept for each host. ``timeout``: seconds to connect, and again to answer."""
 
-    def __init__(
-        self, *, user_agent: str, timeout: float, connections: int = 10, max_bytes: int = RESPONSE_MAX_BYTES
-    ) -> None:
+    def __init__(self, *, timeout: float, connections: int = 10) -> None:
         self._timeout = timeout
-        self._max_bytes = max_bytes
         self._session = requests.Session()
         adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=connections, pool_block=True, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": ACCEPT_ENCODING})
+        self._session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING})
         # Without auth, requests would take an entry of ~/.netrc.
         self._session.auth = lambda request: request
 
@@ -62,7 +59,7 @@ class OperatorHttp:
             with self._session.get(
                 url, params=params, timeout=(self._timeout, self._timeout), allow_redirects=False, stream=True
             ) as response:
-                whole = read_all(response, self._max_bytes)
+                whole = read_all(response, RESPONSE_MAX_BYTES)
                 return HttpResponse(whole.status_code, whole.headers, whole.content)
         except RetryableError as error:
             failure = RetryableError(f"it sends {error}")
@@ -78,50 +75,37 @@ class OperatorHttp:
 class PublicHttp:
     """Thread-safe; a new connection for each request. ``timeout``: seconds for all of it, from the name's lookup on."""
 
-    def __init__(
-        self,
-        *,
-        user_agent: str,
-        timeout: float,
-        allow_private: bool,
-        max_bytes: int = RESPONSE_MAX_BYTES,
-        tls: ssl.SSLContext | None = None,
-        resolve: egress.Resolve = egress.resolve,
-    ) -> None:
-        self._user_agent = user_agent
+    def __init__(self, *, timeout: float, allow_private: bool) -> None:
         self._timeout = timeout
         self._allow_private = allow_private
-        self._max_bytes = max_bytes
-        self._tls = tls
-        self._resolve = resolve
 
-    def get(self, target: HttpTarget, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    def get(self, target: HttpTarget, headers: Mapping[str, str]) -> HttpResponse:
         """Return the response, whatever its status. Raises RetryableError without a whole one, and EgressRefused.
 
         No error shows the path, which may be secret.
         """
-        sent = {**(headers or {}), "User-Agent": self._user_agent, "Accept-Encoding": ACCEPT_ENCODING}
-        with captured(), Deadline(self._timeout, self._max_bytes) as deadline:
+        ours = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING, "Connection": "close"}
+        with captured(), Deadline(self._timeout, RESPONSE_MAX_BYTES) as deadline:
             dial = functools.partial(
                 egress.connect,
                 target.host,
                 target.port,
                 deadline=deadline,
                 allow_private=self._allow_private,
-                resolve=self._resolve,
+                resolve=egress.resolve,
             )
             try:
-                with open_pool(target, self._timeout, dial, self._tls) as pool:
+                with open_pool(target, self._timeout, dial) as pool:
                     response = pool.urlopen(
                         "GET",
                         target.path,
-                        headers={**sent, "Connection": "close"},
+                        headers={**headers, **ours},
                         retries=False,
                         redirect=False,
                         preload_content=False,
                     )
                     with contextlib.closing(response):
-                        body = self._read(response, deadline)
+                        body = _read(response, deadline)
             except (urllib3.exceptions.HTTPError, OSError, zlib.error) as error:
                 reason = describe_connection_error(error) or f"the request failed ({type(error).__name__})"
                 problem = f" {deadline.cut_reason}" if deadline.cut_reason else f": {reason}"
@@ -130,11 +114,12 @@ class PublicHttp:
                 raise RetryableError(f"{target.host} {deadline.cut_reason}")
             return HttpResponse(response.status, response.headers, body)
 
-    def _read(self, response: BaseHTTPResponse, deadline: Deadline) -> bytes:
-        body = bytearray()
-        for chunk in response.stream(CHUNK_BYTES, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                deadline.exceed(self._max_bytes)
-                break
-        return bytes(body)
+
+def _read(response: BaseHTTPResponse, deadline: Deadline) -> bytes:
+    body = bytearray()
+    for chunk in response.stream(CHUNK_BYTES, decode_content=True):
+        body += chunk
+        if len(body) > RESPONSE_MAX_BYTES:
+            deadline.exceed(RESPONSE_MAX_BYTES)
+            break
+    return bytes(body)

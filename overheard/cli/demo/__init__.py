@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from overheard.observability import log
 from overheard.operations import workspaces
 from overheard.process import RunningProcess
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulator, Traffic
-from overheard.workspaces import ChannelSpec, read
+from overheard.workspaces import ChannelSpec, WorkspaceSpec, read
 
 _to_mention = converter(PublicMention)
 WORKSPACES = """
@@ -94,13 +95,14 @@ def _demo(seconds: float | None, rate: float) -> int:
         running = RunningProcess(_configuration(Path(folder), simulator.url))
         running.stop_on_signals()
         running.ready_database()
-        _import(running, hook, secret)
+        specs = read(WORKSPACES, "the demo")
+        _save(running, specs, hook, secret)
         traffic.fill(40)
         pipeline = Pipeline(running)
         stack.callback(pipeline.close)
         port = stack.enter_context(running.exposed(0, pipeline.problems))
         screen = DemoScreen(running.registry, started)
-        screen.print_header(simulator.url, hook, f"http://127.0.0.1:{port}/metrics", WORKSPACES, rate)
+        screen.print_header(simulator.url, hook, f"http://127.0.0.1:{port}/metrics", specs, rate)
         # After the header, so that no mention is printed above it.
         traffic.start()
         stack.callback(traffic.stop)
@@ -141,10 +143,10 @@ def _configuration(folder: Path, reddit: str) -> Config:
     )
 
 
-def _import(running: RunningProcess, url: str, secret: str) -> None:
+def _save(running: RunningProcess, specs: Iterable[WorkspaceSpec], url: str, secret: str) -> None:
     channel = ChannelSpec(name="screen", url=url, secret=secret, max_per_hour=0)  # the screen shows each mention
     with running.db.session():
-        for spec in read(WORKSPACES, "the demo"):
+        for spec in specs:
             workspaces.save(running, msgspec.structs.replace(spec, channel=(channel,)))
 
 

@@ -6,6 +6,7 @@ import re
 import resource
 import statistics
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.table import Table
@@ -14,20 +15,22 @@ from rich.text import Text
 from overheard.cli.demo.next_steps import next_steps
 from overheard.cli.live.workspace_screen import WorkspaceScreen
 from overheard.sources.registry import place_label
-from overheard.workspaces import read
+from overheard.workspaces import WorkspaceSpec
 
 
 class DemoScreen(WorkspaceScreen):
     """Prints the demo's output and counts deliveries."""
 
-    def print_header(self, reddit: str, hook: str, metrics: str, workspaces: str, rate: float) -> None:
+    def print_header(
+        self, reddit: str, hook: str, metrics: str, workspaces: Iterable[WorkspaceSpec], rate: float
+    ) -> None:
         """Print what is running, and where."""
         self.console.print(Text.assemble(("\n  Overheard", "bold"), ("  demo on a simulated Reddit\n", "dim")))
         facts = Table.grid(padding=(0, 2))
         facts.add_column(style="dim", justify="right")
         facts.add_column(overflow="fold")
         facts.add_row("reddit", f"{reddit}  {rate:g} new items per second, read by the real client (PRAW)")
-        for spec in read(workspaces, "the demo"):
+        for spec in workspaces:
             names = ", ".join(query.name for query in spec.query)
             where = " ".join(place_label(source, place) for source, places, _ in spec.watches for place in places)
             facts.add_row("workspace", Text.assemble((spec.slug, self.colour(spec.slug)), f"  {names}  in {where}"))

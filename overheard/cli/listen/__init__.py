@@ -146,10 +146,9 @@ def _configuration(folder: Path, sources: configuration.SourcesSettings) -> Conf
 
 
 def _with_short_timeouts(sources: configuration.SourcesSettings) -> configuration.SourcesSettings:
-    timeouts = {name: settings.timeout for name, settings in sources if hasattr(settings, "timeout")}
-    return sources.model_copy(
-        update={
-            name: getattr(sources, name).model_copy(update={"timeout": min(timeout, REQUEST_MAX_SECONDS)})
-            for name, timeout in timeouts.items()
-        }
-    )
+    shortened = {
+        name: settings.model_copy(update={"timeout": min(settings.timeout, REQUEST_MAX_SECONDS)})
+        for name, settings in sources
+        if hasattr(settings, "timeout")
+    }
+    return sources.model_copy(update=shortened)

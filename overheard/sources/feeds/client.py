@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
-from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import FeedsSettings
 from overheard.errors import FeedRefused, InvalidInput, RetryableError
@@ -106,7 +105,7 @@ class FeedClient:
         left = until - time.monotonic()
         if left <= 0:
             raise FeedRefused("no answer in time", (), delay=self.retry_seconds)
-        http = PublicHttp(user_agent=USER_AGENT, timeout=max(round(left, 1), 0.1), allow_private=settings.allow_private)
+        http = PublicHttp(timeout=max(round(left, 1), 0.1), allow_private=settings.allow_private)
         tokens = budget.of(target.server)
         with self._hosts.held(target.server), self._refusing(target.server):
             tokens.acquire()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import HackerNewsSettings
 from overheard.errors import RetryableError
@@ -21,9 +20,7 @@ class HackerNewsClient:
     def __init__(self, settings: HackerNewsSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._http = OperatorHttp(
-            user_agent=USER_AGENT, timeout=settings.timeout, connections=MAX_CONCURRENT_REQUESTS + 2
-        )
+        self._http = OperatorHttp(timeout=settings.timeout, connections=MAX_CONCURRENT_REQUESTS + 2)
 
     def max_item(self) -> int:
         """Return the highest number that an item has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import MastodonSettings
 from overheard.errors import FeedRefused, InvalidInput, PermanentError
@@ -34,7 +33,7 @@ class MastodonClient:
         self._allow_private = settings.allow_private
         self._timeout = settings.timeout
         self._clock = clock
-        self._http = PublicHttp(user_agent=USER_AGENT, timeout=settings.timeout, allow_private=settings.allow_private)
+        self._http = PublicHttp(timeout=settings.timeout, allow_private=settings.allow_private)
 
     def retry_seconds(self, took: float) -> float:
         """Return when to try again after a request without an answer that took so many seconds."""

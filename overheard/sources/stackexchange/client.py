@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from overheard import USER_AGENT
 from overheard.clock import Clock
 from overheard.config.sources import StackExchangeSettings
 from overheard.decoding import converter, decode_json
@@ -54,7 +53,7 @@ class StackExchangeClient:
         self._url = settings.url
         self._key = settings.key.get_secret_value()
         self._clock = clock
-        self._http = OperatorHttp(user_agent=USER_AGENT, timeout=settings.timeout)
+        self._http = OperatorHttp(timeout=settings.timeout)
 
     def get(self, method: str, params: Mapping[str, str], budget: RequestTokens, place: str) -> ResponseWrapper:
         """Return the response, with items. One request, one token.
