@@ -33,6 +33,13 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MAX_PROBLEMS_SHOWN = 200
 # Only for checking the form of addresses: nothing is sent with it, so its timeout never counts.
 ANY_ADDRESS = ChannelOptions(allow_private=True, timeout=1, user_agent="Overheard")
+CHECKED_TEXTS: dict[str, Callable[[str], object]] = {
+    "timezone": schedule.zone,
+    "every": schedule.check,
+    "digest": schedule.check,
+    "quiet": quiet_hours.parse,
+    "working": quiet_hours.parse,
+}
 LimitCheck = Callable[[WorkspaceSpec], Iterable[str]]  # returns a problem for each exceeded key of [limits]
 
 
@@ -101,11 +108,9 @@ def problems(spec: WorkspaceSpec, options: ChannelOptions, check_limits: LimitCh
     yield from within(("slug",), _slug_problems(spec.slug))
     if spec.name:
         yield from within(("name",), text_problems("name", spec.name, NAME_MAX_CHARS))
-    checks = (("timezone", spec.timezone, schedule.zone), ("every", spec.every, schedule.check))
-    hours = (("quiet", spec.quiet, quiet_hours.parse), ("working", spec.working, quiet_hours.parse))
     invalid: set[str] = set()
-    for field, text, check in (*checks, ("digest", spec.digest, schedule.check), *hours):
-        if text_problem := _checked(field, text, check):
+    for field, check in CHECKED_TEXTS.items():
+        if text_problem := _checked(field, getattr(spec, field), check):
             invalid.add(field)
             yield SpecProblem(text_problem, (field,))
     if not invalid & {"quiet", "working"}:
@@ -205,14 +210,14 @@ def _source_problems(spec: WorkspaceSpec) -> Iterator[SpecProblem]:
 
 def _place_problems(spec: WorkspaceSpec) -> Iterator[SpecProblem]:
     for row, (source, places, _) in _numbered_watches(spec):
-        # Identity, because a watch may name equal places.
-        short = places is spec.subreddits
-        where = "subreddits" if short else f"watch of {source}: places"
+        is_shorthand = row < 0
+        where = "subreddits" if is_shorthand else f"watch of {source}: places"
+        path = ("subreddits",) if is_shorthand else ("watch", row, "places")
         for place in places if source in watchable() else ():
             try:
                 canonical_place(source, place)
             except InvalidInput as error:
-                yield SpecProblem(f"{where}: {error}", ("subreddits",) if short else ("watch", row, "places"))
+                yield SpecProblem(f"{where}: {error}", path)
 
 
 def _numbered_watches(spec: WorkspaceSpec) -> Iterator[tuple[int, tuple[str, tuple[str, ...], tuple[WatchKind, ...]]]]:
