@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from threading import Event
+
+from overheard.simulators.launch import add_options, serve
 
 from .simulator import CLIENT_ID, CLIENT_SECRET, RedditSimulator
 from .traffic import Traffic
@@ -31,17 +32,9 @@ Stop it with Ctrl-C."""
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM. Exit code 1 when the port is taken, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    # Install the handlers first, so that a signal during the start stops the server as well.
-    stopping = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
     simulator = RedditSimulator(options.seed, requests_per_minute=options.requests_per_minute, keep=options.keep)
-    try:
-        simulator.start(options.port, options.host)
-    except OSError as error:
-        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error.strerror}\n")
-        return 1
-    with simulator:
+
+    def publish(stopping: Event) -> None:
         traffic = Traffic(simulator, options.seed, options.rate or 1)
         traffic.fill(options.history)
         names = " ".join(sorted(home.name for home in simulator.store.subreddits.values()))
@@ -52,28 +45,19 @@ def main(arguments: list[str] | None = None) -> int:
             traffic.start()
         stopping.wait()
         traffic.stop()
-    return 0
+
+    return serve(simulator, options, publish)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m overheard.simulators.reddit", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 for a free one (%(default)s)")
-    parser.add_argument("--rate", type=_rate, default=2.0, help="new items a second, 0 for none (%(default)s)")
-    parser.add_argument("--history", type=int, default=100, help="items to add before starting (%(default)s)")
+    add_options(parser, port=8080, rate=2.0, history=100)
     parser.add_argument("--seed", type=int, default=0, help="determines the texts and the first ids (%(default)s)")
     parser.add_argument(
         "--keep", type=int, default=50_000, help="number of posts, and of comments, to keep (%(default)s)"
     )
     parser.add_argument("--requests-per-minute", type=float, default=100, help="rate limit (%(default)s)")
     return parser
-
-
-def _rate(value: str) -> float:
-    rate = float(value)
-    if not 0 <= rate <= 10_000:
-        raise argparse.ArgumentTypeError("it must be from 0 to 10000")
-    return rate
 
 
 if __name__ == "__main__":
