@@ -1,4 +1,4 @@
-"""What code, comments and documents refer to is there: invariants, files, modules, tests, make targets, commands."""
+"""What code, comments and documents refer to is there: invariants, files, tests, make targets, commands, messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from overheard.cli import ALIASES, ENTRIES
-from tests.project import ROOT, files, text_of
+from tests.project import PRODUCT, ROOT, files, text_of
 
 INVARIANT = re.compile(r"\bI\d{1,2}\b")
 DOCUMENT = re.compile(r"(?<![\w./}-])[\w./-]+\.md\b(?:#[\w-]+)?")
@@ -27,6 +27,9 @@ DECLARED = re.compile(r'^@\w+\.command(?:\("([a-z-]+)")?.*?^def (\w+)', re.MULTI
 ADDED = re.compile(r"^\w+\.add_command\((\w+)\)", re.MULTILINE)
 SUBCOMMAND = re.compile(r"[a-z][a-z-]+")
 TEST = re.compile(r"`(test_\w+)`")
+SYMPTOM_TABLE = re.compile(r"^\| symptom \|.*?(?:^$|\Z)", re.MULTILINE | re.DOTALL)
+MESSAGE = re.compile(r"^\| `([^`]+)`", re.MULTILINE)
+FILLED_IN = re.compile(r"\d+|…|:|\b[A-Z][A-Z_]*\b")  # what stands for something else in each message
 
 # The examples here lead nowhere on purpose, and the changelog tells of what is gone.
 NOT_READ = ("tests/unit/test_references.py", "CHANGELOG.md")
@@ -169,7 +172,22 @@ def named_tests(name: str, text: str) -> Iterator[str]:
         yield from set(TEST.findall(text)) - known_tests()
 
 
-CHECKS: tuple[Check, ...] = (invariants, documents, paths, modules, targets, commands, named_tests)
+@cache
+def product_text() -> str:
+    """Return everything that can print a message."""
+    return "\n".join(text_of(name) for name in files() if name.startswith((*PRODUCT, "deploy")))
+
+
+def symptoms(name: str, text: str) -> Iterator[str]:
+    """Yield messages in tables of symptoms that nothing prints."""
+    for table in SYMPTOM_TABLE.findall(text) if name.endswith(".md") else ():
+        for message in MESSAGE.findall(table):
+            parts = [part.strip() for part in FILLED_IN.split(message) if len(part.split()) >= 3]
+            if any(part not in product_text() for part in parts):
+                yield message
+
+
+CHECKS: tuple[Check, ...] = (invariants, documents, paths, modules, targets, commands, named_tests, symptoms)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -189,6 +207,11 @@ def test_what_is_referred_to_is_there(check: Check) -> None:
         (targets, "`make gone` and `make lint`\nmake soon\nmake it so\nRun: make never", 3),
         (commands, "`overheard gone`, `overheard dead-letters gone`, `overheard dead list`\noverheard query fly", 3),
         (named_tests, "`test_gone_too_soon`, `test_what_is_referred_to_is_there`", 1),
+        (
+            symptoms,
+            "| symptom |\n|---|\n| `2 migration(s) behind 3` |\n| `the disk of N is gone` |\n\n| `no such row` |",
+            1,
+        ),
     ],
 )
 def test_what_is_not_there_is_seen(check: Check, text: str, dead: int) -> None:
