@@ -12,6 +12,7 @@ from overheard.db.database import Db
 from overheard.errors import InvalidInput
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
+from producers.throttle import Throttle
 
 log = get_logger(__name__)
 
@@ -27,7 +28,7 @@ class Canary:
         self.interval = interval
         self.metrics = metrics
         # The first step prunes: the process may have been away for longer than a day.
-        self._pruned_at = float("-inf")
+        self._prune_throttle = Throttle(PRUNE_SECONDS)
         self._logged_error = False
 
     def step(self) -> None:
@@ -50,8 +51,7 @@ class Canary:
             canaries.ensure(self.db, self.interval, now, lambda text, zone: schedule.next_due(text, zone, now))
             log.info("canary started", stage="tick", seconds=self.interval)
         canaries.record_delivered(self.db)
-        if now - self._pruned_at >= PRUNE_SECONDS:
-            self._pruned_at = now
+        if self._prune_throttle.allows(now):
             canaries.prune(self.db, now - canaries.DAY_SECONDS)
 
     def _report(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import get_args
 
@@ -17,6 +16,7 @@ from overheard.observability.metrics import ProcessMetrics
 from overheard.operations.reading_plan import requests_per_second
 from overheard.sources.registry import SOURCES, watchable
 from overheard.sources.source_type import SourceType
+from producers.throttle import Throttle
 
 log = get_logger(__name__)
 
@@ -41,13 +41,12 @@ class GapRequests:
         self.config = config
         self.ask = ask
         self.metrics = metrics
-        self._reported_at = -math.inf
+        self._report_throttle = Throttle(REPORT_SECONDS)
 
     def step(self) -> int:
         """Ask for what has numbers left, of each source and kind; return how many messages were sent."""
         now = self.clock()
-        if not 0.0 <= now - self._reported_at < REPORT_SECONDS:  # a negative age: the clock was set back
-            self._reported_at = now
+        if self._report_throttle.allows(now):
             self._give_up(now)
             self._show()
         return sum(self._ask(each, now) for each in SOURCES.values() if self._can_look_up(each))

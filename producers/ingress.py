@@ -20,6 +20,7 @@ from overheard.sources.registry import lookup_sizes
 from producers.demands import LOST_AFTER_SECONDS, Demand, Demands
 from producers.outgoing_batch import OutgoingBatch
 from producers.requests import EventRequest, is_on_schedule, requests_of
+from producers.throttle import Throttle
 
 PRUNE_SECONDS = 5.0  # between two removals of idle lanes; they cost only memory
 
@@ -50,7 +51,7 @@ class Ingress:
         self.fresh_for = fresh_for
         self.demands = demands
         self.triggers_per_hour = triggers_per_hour
-        self._pruned_at = float("-inf")
+        self._prune_throttle = Throttle(PRUNE_SECONDS)
 
     def handle(self, events: Sequence[IncomingEvent]) -> list[EventOutcome]:
         """Send the events' messages; return each event's outcome. Raises RetryableError: retry the whole batch then.
@@ -90,8 +91,7 @@ class Ingress:
                 self._release(self.demands, held_back, batch, last)
                 self._record_demands(batch)
             self._send(batch, began)
-        if not 0 <= batch.now - self._pruned_at < PRUNE_SECONDS:  # a negative age: the clock was set back
-            self._pruned_at = batch.now
+        if self._prune_throttle.allows(batch.now):
             self.demands.prune(batch.now)
         return bool(self.demands.held_back)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Callable
 
 from overheard.clock import Clock
@@ -11,6 +11,7 @@ from overheard.db import place_checks, source_health
 from overheard.db.database import Db
 from overheard.messages import FetchWorkspace
 from overheard.sources.registry import SOURCES
+from producers.throttle import Throttle
 
 ASK_SECONDS = 15.0  # between two messages for a source: one is handled by then, or finds no spare token
 REASON = "places"  # in the messages
@@ -24,7 +25,7 @@ class PlaceChecker:
         self.clock = clock
         self.config = config
         self.ask = ask
-        self._asked_at: dict[str, float] = {}
+        self._throttles = defaultdict[str, Throttle](lambda: Throttle(ASK_SECONDS))  # by source
 
     def step(self) -> int:
         """Send a message for each source that has places to be asked for; return how many. Raises Unavailable."""
@@ -36,9 +37,8 @@ class PlaceChecker:
 
     def _step(self, source: str, size: int) -> bool:
         now = self.clock()
-        if 0.0 <= now - self._asked_at.get(source, -math.inf) < ASK_SECONDS:
+        if not self._throttles[source].allows(now):
             return False
-        self._asked_at[source] = now
         if source_health.state(self.db, source).failing_since is not None:
             return False  # it can wait
         places = place_checks.due(self.db, source, now, size)

@@ -15,6 +15,7 @@ from overheard.db.rechecks import EARLY_FRACTION
 from overheard.messages import RecheckItems
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.registry import lookup_sizes
+from producers.throttle import Throttle
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Rechecks:
         self.clock = clock
         self.settings = settings
         self.metrics = metrics
-        self._reported = float("-inf")
+        self._report_throttle = Throttle(REPORT_SECONDS)
         self._turn = 0
 
     def send_due(self) -> int:
@@ -51,8 +52,7 @@ class Rechecks:
         The items of a message that is lost, or that finds the budget used up, become due again when the claim ends.
         """
         now, within = self.clock(), self.settings.within_hours * 3600.0
-        if not 0 <= now - self._reported < REPORT_SECONDS:  # a negative age: the clock was set back
-            self._reported = now
+        if self._report_throttle.allows(now):
             self.metrics.recheck_overdue.set(rechecks.overdue(self.db, lookup_sizes(), now - within))
         # Early, so that requests which would otherwise be lost can be used; late ones take from the budget.
         before = now - EARLY_FRACTION * within

@@ -9,6 +9,7 @@ from overheard.db.database import Db
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import SOURCE_NAMES, ProcessMetrics
 from overheard.operations import learned_words
+from producers.throttle import Throttle
 
 log = get_logger(__name__)
 
@@ -28,15 +29,14 @@ class SampleKeeper:
         self.settings = settings
         self.metrics = metrics
         # The first step does everything: the process may have been away for longer than a day.
-        self._kept_at = float("-inf")
-        self._unwatched_at = float("-inf")
+        self._step_throttle = Throttle(STEP_SECONDS)
+        self._search_throttle = Throttle(UNWATCHED_SECONDS)
 
     def step(self) -> None:
         """Delete what has left the sample, adjust the shares, and set the gauge. Raises Unavailable."""
         now = self.clock()
-        if 0 <= now - self._kept_at < STEP_SECONDS:  # a negative age: the clock was set back
+        if not self._step_throttle.allows(now):
             return
-        self._kept_at = now
         with self.db.without_timeouts():
             if self.settings.items_per_source:
                 counts = self._keep(now)
@@ -49,8 +49,7 @@ class SampleKeeper:
     def _keep(self, now: float) -> dict[str, int]:
         """Keep each source's sample; return the number of its items."""
         sampling.release_old(self.db, now - self.settings.seconds)
-        if not 0 <= now - self._unwatched_at < UNWATCHED_SECONDS:
-            self._unwatched_at = now
+        if self._search_throttle.allows(now):
             sampling.release_unwatched(self.db)
         counts: dict[str, int] = {}
         for source in sampling.shares(self.db):

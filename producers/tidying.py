@@ -11,6 +11,7 @@ from overheard.db.retention import RetentionAges
 from overheard.errors import ConfigError, RetryableError
 from overheard.observability.log import get_logger
 from overheard.observability.metrics import ProcessMetrics
+from producers.throttle import Throttle
 
 log = get_logger(__name__)
 
@@ -38,26 +39,24 @@ class Tidying:
     ) -> None:
         self.db = db
         self.clock = clock
-        self.every = every
         self.collect = collect
         self.ages = ages
         self.metrics = metrics
-        self._taken_at: dict[str, float] = {}
+        self._collect_throttle = Throttle(every)
+        self._prune_throttle = Throttle(every)
 
     def collect_dead_letters(self) -> int:
         """Collect dead letters, if it is time; return how many."""
-        return self._now_and_then("collect", self._collect)
+        return self._now_and_then(self._collect_throttle, self._collect)
 
     def prune(self) -> int:
         """Delete old rows, if it is time; return how many."""
-        return self._now_and_then("prune", self._prune)
+        return self._now_and_then(self._prune_throttle, self._prune)
 
-    def _now_and_then(self, name: str, work: Callable[[], tuple[int, bool]]) -> int:
-        now = self.clock()
-        if now - self._taken_at.get(name, float("-inf")) < self.every:
-            return 0
+    def _now_and_then(self, throttle: Throttle, work: Callable[[], tuple[int, bool]]) -> int:
         # Before the work: if a server is away, whole tables must not be scanned again at every tick.
-        self._taken_at[name] = now
+        if not throttle.allows(self.clock()):
+            return 0
         more = True  # also if it fails
         try:
             with self.db.without_timeouts():
@@ -67,7 +66,7 @@ class Tidying:
             raise
         finally:
             if more:
-                del self._taken_at[name]
+                throttle.reset()
         return count
 
     def _collect(self) -> tuple[int, bool]:

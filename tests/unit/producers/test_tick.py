@@ -503,6 +503,17 @@ def test_a_successful_tick_records_its_heartbeat(
     )
 
 
+def test_a_clock_that_was_set_back_does_not_suspend_tidying(
+    make: Callable[..., Ticker], bus: SimpleNamespace, clock: Clock
+) -> None:
+    bus.collect = lambda: 3
+    ticker = make()
+    assert ticker.tick().dead_letters == 3
+    assert ticker.tick().dead_letters == 0
+    clock.advance(-3600)
+    assert ticker.tick().dead_letters == 3
+
+
 def test_collected_dead_letters_and_pruned_rows_are_reported(
     world: World, make: Callable[..., Ticker], clock: Clock, bus: SimpleNamespace
 ) -> None:
