@@ -211,7 +211,7 @@ class ProcessMetrics(MetricCatalogue):
             "rate_limit_waits_total",
             "Waits for a slot of a budget; key_kind is a source or channel.",
             "fetch, notify, recheck",
-            key_kind=("reddit", "channel"),
+            key_kind=("reddit", "hackernews", "mastodon", "stackexchange", "channel"),
         )
         self.rate_limit_wait = histogram(
             "rate_limit_wait_seconds",

@@ -11,9 +11,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from overheard.channels.registry import chat_kinds, default_kind, kinds
+from overheard.config import Config
 from overheard.observability.metric_catalogue import LabelValues
 from overheard.observability.metrics import INVALID_CHANNEL_KIND, ProcessMetrics
-from overheard.sources.registry import watchable
+from overheard.sources.registry import budgets, watchable
 
 ROOT = Path(__file__).parents[3]
 
@@ -142,6 +143,11 @@ def test_the_kinds_of_channels_and_sources_are_documented() -> None:
         "SOURCE_NAMES in overheard/observability/metrics.py has to name every source that workspaces can watch, "
         "and no internal one; then run: make generate"
     )
+
+
+def test_the_kinds_of_budgets_are_documented() -> None:
+    of_sources = {budget.key.partition(":")[0] for budget in budgets(Config())}
+    assert set(documented()["rate_limit_waits"][0]) == of_sources | {"channel"}
 
 
 def test_two_registries_in_one_process_are_independent() -> None:
