@@ -9,6 +9,6 @@ from __future__ import annotations
 
 WORKSPACE = "overheard-canary"  # its slug, reserved
 SOURCE = "canary"
-FEED = "overheard-canary"  # not a possible name of a subreddit: they have no dash there
+PLACE = "overheard-canary"  # not a possible name of a subreddit: they have no dash there
 QUERY = '"overheard canary"'
 LATE_AFTER_INTERVALS = 3  # without a delivered item: one may be delayed by a restart

@@ -66,7 +66,7 @@ class Unavailable(RetryableError):
 class LoginRefused(RetryableError):
     """A source refuses our credentials: the operator has to check them.
 
-    It is retried, seldom (``delay`` is always set), because the source may accept them again; until then its feeds wait
+    It is retried rarely (``delay`` is always set), because the source may accept them again; until then its feeds wait
     as in any outage. A dead letter for every message would only flood the table.
     """
 

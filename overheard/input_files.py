@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from overheard.errors import InvalidInput
 
-FIFO_PATIENCE_SECONDS = 5.0  # for a writer of a named pipe
+FIFO_MAX_WAIT_SECONDS = 5.0  # for a writer of a named pipe
 REASON_MAX_CHARS = 200
 # tomllib's time is quadratic in a dotted key's length: a.a.a… of 200 kB would take minutes. The pattern also matches
 # inside strings, which does no harm: no text has 64 words with nothing but full stops between them.
@@ -29,7 +29,7 @@ def open_for_reading(path: str | Path) -> BinaryIO:
             raise InvalidInput(f"{path}: cannot be read: it is a folder; name a file")
         # A shell passes <(command) as a pipe under /dev/fd; the command may take its time.
         if stat.S_ISFIFO(mode) and not str(path).startswith("/dev/") and not _has_data(file):
-            waited = f"nothing came for {FIFO_PATIENCE_SECONDS:g} s"
+            waited = f"nothing came for {FIFO_MAX_WAIT_SECONDS:g} s"
             raise InvalidInput(f"{path}: cannot be read: it is a named pipe, and {waited}")
         os.set_blocking(file, True)
         return os.fdopen(file, "rb")
@@ -41,7 +41,7 @@ def open_for_reading(path: str | Path) -> BinaryIO:
 def _has_data(file: int) -> bool:
     poll = select.poll()
     poll.register(file, select.POLLIN)
-    return bool(poll.poll(FIFO_PATIENCE_SECONDS * 1000))
+    return bool(poll.poll(FIFO_MAX_WAIT_SECONDS * 1000))
 
 
 def read_limited(file: BinaryIO, where: str, limit: int) -> bytes:

@@ -55,7 +55,7 @@ class DatabaseWatch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Check in the background meanwhile. SQLite needs no check: a file is there or not at each use."""
+        """Check in the background during the block. SQLite needs no check: a file is there or not at each use."""
         ended = threading.Event()
         if not self._db.sqlite:
             threading.Thread(target=self._run, args=(ended,), name="database watch", daemon=True).start()
@@ -139,7 +139,7 @@ class RunningProcess:
             return not migrate.is_empty(self.db)
 
     def await_database(self) -> bool:
-        """Wait until ``ready_database`` succeeds; return False if the process is stopped meanwhile.
+        """Wait until ``ready_database`` succeeds; return False if the process is stopped first.
 
         A supervised process waits rather than exits: the supervisor would only restart it again and again.
         """
@@ -179,7 +179,7 @@ class RunningProcess:
 
     @contextmanager
     def exposed(self, port_offset: int, problems: Callable[[], list[str]]) -> Iterator[int]:
-        """Serve /metrics and /healthz meanwhile, on [metrics] port + ``port_offset`` (port 0: any free one).
+        """Serve /metrics and /healthz during the block, on [metrics] port + ``port_offset`` (port 0: any free one).
 
         Also run the check of the database behind ``unavailable_reason``, which /healthz reports first.
         """

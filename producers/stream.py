@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 LOOK_SECONDS = 2.0  # between two looks at whether the source is watched, or another producer has stopped reading it
 CONNECT_LEASE_SECONDS = 30.0  # more than a source takes to connect
-READ_LEASE_SECONDS = 10.0  # more than a page takes; after a kill in the middle of one, the stream stands for this long
+READ_LEASE_SECONDS = 10.0  # more than a page takes; after a kill in the middle of one, the stream pauses for this long
 TAKEOVER_SECONDS = 8.0  # without a stored page, which a quiet stream has every 5 s: another producer has stopped
 STORED_CHECK_SECONDS = 0.05
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 1.0, 60.0  # after a failure of the source; doubles
@@ -67,7 +67,7 @@ class StreamProducer:
         """Read a page and see it stored; return the seconds to wait before the next step.
 
         1. Without a watching workspace, or while another producer reads the source, there is no connection.
-        2. Claim the group; connect at its cursor, unless the connection stands there already.
+        2. Claim the group; connect at its cursor, unless the connection is there already.
         3. Read a page, send it, and wait until it is stored.
         4. A page that is not stored within the lease is lost, or a stage is down: connect again at the stored cursor.
 

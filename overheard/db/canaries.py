@@ -54,7 +54,7 @@ def ensure(db: Db, interval: int, now: float, following: NextDueTime) -> None:
         slug=canary.WORKSPACE,
         name="Overheard's canary",
         every=f"{interval}s",
-        watch=(WatchSpec(canary.SOURCE, (canary.FEED,), ("posts",)),),
+        watch=(WatchSpec(canary.SOURCE, (canary.PLACE,), ("posts",)),),
         query=(QuerySpec("canary", canary.QUERY),),
         channel=(ChannelSpec("null", "null://", max_per_hour=0),),
     )

@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser, *, port: int, rate: float, hist
 def serve(simulator: Launchable, options: argparse.Namespace, publish: Callable[[Event], None]) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code, 1 if the port is taken.
 
-    ``publish`` runs meanwhile: it has to return when the event that it gets is set.
+    ``publish`` runs until then: it has to return when the event that it gets is set.
     """
     # Install the handlers first, so that a signal during the start stops the server as well.
     stopping = Event()

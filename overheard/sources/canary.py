@@ -21,7 +21,7 @@ class CanarySource(SingleFeedSource):
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:
         """Return this second's post; there are no comments. Uses no token of the budget."""
-        unknown = tuple(place for place in request.places if place != canary.FEED)
+        unknown = tuple(place for place in request.places if place != canary.PLACE)
         if unknown:
             raise FeedRefused("missing", unknown)
         if request.kind != "posts":
@@ -35,7 +35,7 @@ class CanarySource(SingleFeedSource):
             source=canary.SOURCE,
             id=number,
             kind="post",
-            place=canary.FEED,
+            place=canary.PLACE,
             thread=number,
             author="overheard",
             title="Overheard canary",

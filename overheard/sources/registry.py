@@ -27,14 +27,14 @@ log = get_logger(__name__)
 
 
 def _reddit_budget(config: Config) -> RequestBudget:
-    rules = config.sources.reddit
-    first, *others = [reddit.client_key(client.client_id) for client in rules.clients] or [reddit.client_key("")]
-    return RequestBudget(first, rules.requests_per_minute, rules.burst, others=tuple(others), averaged=True)
+    settings = config.sources.reddit
+    first, *others = [reddit.client_key(client.client_id) for client in settings.clients] or [reddit.client_key("")]
+    return RequestBudget(first, settings.requests_per_minute, settings.burst, others=tuple(others), averaged=True)
 
 
 def _reddit_missing(config: Config) -> str | None:
-    rules = config.sources.reddit
-    return None if rules.clients and rules.user_agent else reddit.MISSING_SETTING
+    settings = config.sources.reddit
+    return None if settings.clients and settings.user_agent else reddit.MISSING_SETTING
 
 
 def _replay_missing(config: Config) -> str | None:
@@ -46,11 +46,11 @@ def _hackernews_budget(config: Config) -> RequestBudget:
     return RequestBudget(hackernews.BUDGET_KEY, 60.0 * per_second, max(1, int(per_second)))
 
 
-def _mastodon_budget(config: Config) -> RequestBudget | None:
+def _mastodon_budget(config: Config) -> RequestBudget:
     return RequestBudget(mastodon.BUDGET_KEY, mastodon.REQUESTS_PER_MINUTE, mastodon.BURST_REQUESTS)
 
 
-def _stackexchange_budget(config: Config) -> RequestBudget | None:
+def _stackexchange_budget(config: Config) -> RequestBudget:
     key = config.sources.stackexchange.key.get_secret_value()
     return RequestBudget(
         stackexchange.budget_key(key), stackexchange.requests_per_minute(key), stackexchange.BURST_REQUESTS

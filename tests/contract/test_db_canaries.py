@@ -38,7 +38,7 @@ def arrive(world: World, *, sent: bool = True) -> str:
     """Store a canary as the stages do, and deliver it."""
     db, now = world.db, world.clock()
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
-    (item,) = CanarySource(clock=world.clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
+    (item,) = CanarySource(clock=world.clock).read(ReadRequest(kind="posts", places=(canary.PLACE,)), budget=None).items  # type: ignore[arg-type]
     entry = MatchedItem(item, (WorkspaceMatch(workspace, (world.query(workspace, "canary"),)),))
     message = ItemsMatched(part=PollPart(poll=item.id, part=0, parts=1), items=(entry,))
     stored = storing.store(db, message, now)
@@ -60,10 +60,10 @@ def test_the_canary_is_due_at_once_and_follows_a_changed_interval(world: World, 
     keep(db, clock, 60)
     assert canaries.state(db) == canaries.CanaryState(60, begun, None)
     assert world.counts()["Workspace"] == 1
-    assert world.rows(Feed, "source", "kind", "place") == [("canary", "posts", canary.FEED)]
+    assert world.rows(Feed, "source", "kind", "place") == [("canary", "posts", canary.PLACE)]
     assert world.rows(Channel, "url", "mode") == [("null://", "instant")]
     ((_, places),) = queries.watches_since(db, 0)
-    assert places == ((canary.SOURCE, "post", canary.FEED),)
+    assert places == ((canary.SOURCE, "post", canary.PLACE),)
 
 
 def test_a_paused_canary_is_matched_again(world: World, db: Db, clock: Clock) -> None:
@@ -161,7 +161,7 @@ def test_the_canary_s_feed_joins_no_other(world: World, db: Db, clock: Clock) ->
     group = groups.Group(0, own.source, own.kind, None, 0.0, 0.0, None)
     assert [other.places for other in feeds.never_read(db, group, now=clock(), room=9)] == [("python",)]
     group = msgspec.structs.replace(group, source=canary.SOURCE)
-    assert [other.places for other in feeds.never_read(db, group, now=clock(), room=9)] == [(canary.FEED,)]
+    assert [other.places for other in feeds.never_read(db, group, now=clock(), room=9)] == [(canary.PLACE,)]
 
 
 def test_a_user_s_workspace_with_the_canary_s_slug_is_left_alone(world: World, db: Db, clock: Clock) -> None:

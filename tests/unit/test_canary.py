@@ -15,13 +15,13 @@ from overheard.workspaces import read
 
 
 def test_the_feed_cannot_be_a_subreddits_name() -> None:
-    assert not SUBREDDIT.fullmatch(canary.FEED)
+    assert not SUBREDDIT.fullmatch(canary.PLACE)
 
 
 def test_the_query_matches_the_item() -> None:
     index: QueryIndex = QueryIndex()
     index.add(1, parse(canary.QUERY))
-    (item,) = CanarySource().read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=None).items  # type: ignore[arg-type]
+    (item,) = CanarySource().read(ReadRequest(kind="posts", places=(canary.PLACE,)), budget=None).items  # type: ignore[arg-type]
     assert [hit.key for hit in index.match(item)] == [1]
 
 

@@ -93,12 +93,12 @@ class BlueskySimulator:
 
     def set_account(self, did: str, *, active: bool, status: str | None = None) -> None:
         """Report an account's state: deleted, takendown, suspended, deactivated … while it is not active."""
-        told = {"active": active, "did": did, "seq": self.log.next_seq() + 10**9, "time": self._iso()}
-        self.log.append(did, "account", [told if status is None else {**told, "status": status}])
+        account = {"active": active, "did": did, "seq": self.log.next_seq() + 10**9, "time": self._iso()}
+        self.log.append(did, "account", [account if status is None else {**account, "status": status}])
 
     def set_handle(self, did: str, handle: str) -> None:
-        told = {"did": did, "handle": handle, "seq": self.log.next_seq() + 10**9, "time": self._iso()}
-        self.log.append(did, "identity", [told])
+        identity = {"did": did, "handle": handle, "seq": self.log.next_seq() + 10**9, "time": self._iso()}
+        self.log.append(did, "identity", [identity])
 
     def add_event(self, did: str, kind: str, body: dict[str, Any]) -> None:
         """Report any event, also one that the real server would not send."""
@@ -201,8 +201,8 @@ class BlueskySimulator:
             self._connected.notify_all()
         if (fault := self.faults.take(refusing=True)) is not None:
             return _response(fault)
-        spoken = {V1_PATH: "v1", V2_PATH: "v2"}.get(urlsplit(request.path).path)
-        if spoken not in self._protocols:
+        protocol = {V1_PATH: "v1", V2_PATH: "v2"}.get(urlsplit(request.path).path)
+        if protocol not in self._protocols:
             return _http(404, "404 page not found\n")
         try:
             # Here, before the client knows that it is connected: it may expect all that happens from then on.

@@ -41,7 +41,7 @@ PARAMETERS: dict[Protocol, list[tuple[str, str]]] = {
 FAILURES = (WebSocketException, OSError, EOFError, ValueError, ImportError)
 
 
-class NotSpoken(Exception):
+class ProtocolUnsupported(Exception):
     """The server does not have this version of the protocol."""
 
 
@@ -55,7 +55,7 @@ class JetstreamSocket:
     def __init__(
         self, url: str, protocol: Protocol, cursor: StreamCursor | None, *, clock: Clock, ping_seconds: float
     ) -> None:
-        """Connect. Raises NotSpoken, CursorTooOld, and RetryableError."""
+        """Connect. Raises ProtocolUnsupported, CursorTooOld, and RetryableError."""
         self.protocol = protocol
         given = [] if cursor is None else [("cursor", cursor.parameter(protocol))]
         self._stack = ExitStack()
@@ -105,7 +105,7 @@ def _refusal(response: Response, protocol: Protocol, clock: Clock) -> Exception:
     if protocol == "v2" and status == 400 and name == "CursorTooOld":
         return CursorTooOld()
     if (400 <= status < 500 and status not in (408, 425, 429)) or status == 501:
-        return NotSpoken(f"HTTP {status}")
+        return ProtocolUnsupported(f"HTTP {status}")
     return RetryableError(f"HTTP {status}", delay=retry_after(response.headers, clock))
 
 
@@ -124,13 +124,13 @@ Choice = Literal["auto", "v1", "v2"]
 
 
 class JetstreamServer:
-    """Opens connections. ``choice``: the version to use; ``auto`` is v2 unless the server refuses it."""
+    """Opens connections. ``choice``: the version to use; ``auto`` is v2 unless the server refuses it, then v1."""
 
     def __init__(self, url: str, choice: Choice, clock: Clock, *, ping_seconds: float = PING_SECONDS) -> None:
         self.url = url
         self._clock = clock
         self._ping_seconds = ping_seconds
-        self._choices: list[Protocol] = ["v2", "v1"] if choice == "auto" else [choice]
+        self._protocols: list[Protocol] = ["v2", "v1"] if choice == "auto" else [choice]
 
     def open(self, cursor: StreamCursor | None) -> tuple[JetstreamSocket, bool]:
         """Connect at the cursor; return the socket, and True if the server no longer has the cursor's sequence number.
@@ -138,13 +138,13 @@ class JetstreamServer:
         Raises RetryableError.
         """
         refused = ""
-        for protocol in tuple(self._choices):
+        for protocol in tuple(self._protocols):
             try:
                 return self._open(protocol, cursor)
-            except NotSpoken as error:
+            except ProtocolUnsupported as error:
                 refused = str(error)
                 # The other one comes first from now on.
-                self._choices = [*self._choices[1:], protocol]
+                self._protocols = [*self._protocols[1:], protocol]
         raise RetryableError(refused)
 
     def _open(self, protocol: Protocol, cursor: StreamCursor | None) -> tuple[JetstreamSocket, bool]:

@@ -89,22 +89,22 @@ class BlueskyConnection:
 
     def _take(self, frame: bytes, batch: EventBatch) -> None:
         try:
-            told = decode(frame)
+            received = decode(frame)
         except UnreadableFrame as error:
             batch.unreadable.append(str(error))
             return
-        if isinstance(told, StreamNotice):
-            if told.outdated and self._resumption is not None:
+        if isinstance(received, StreamNotice):
+            if received.outdated and self._resumption is not None:
                 self._resumption = msgspec.structs.replace(self._resumption, outdated=True)
-            if told.ended:
+            if received.ended:
                 self._ended = RetryableError("it has ended the stream with an error")
             return
         resumed, self._resumption = self._resumption, None
         if resumed is not None:
-            batch.gap = resumed.gap_before(told)
-            if resumed.is_repeated(told):
-                told = StreamEvent(told.time_us, told.seq)
-        batch.add(told)
+            batch.gap = resumed.gap_before(received)
+            if resumed.is_repeated(received):
+                received = StreamEvent(received.time_us, received.seq)
+        batch.add(received)
 
     def close(self) -> None:
         """Close the connection."""
@@ -153,5 +153,5 @@ class BlueskySource(StreamedSource):
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> BlueskySource:
     """Open the source; it connects when its producer does."""
-    rules = config.sources.bluesky
-    return BlueskySource(JetstreamServer(rules.url, rules.protocol, clock), metrics, clock=clock)
+    settings = config.sources.bluesky
+    return BlueskySource(JetstreamServer(settings.url, settings.protocol, clock), metrics, clock=clock)

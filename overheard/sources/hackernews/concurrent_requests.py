@@ -36,7 +36,7 @@ class AnswerBatch(msgspec.Struct):
         return max(self.failures.values(), key=lambda error: error.delay or 0.0, default=None)
 
     @property
-    def hopeless(self) -> bool:
+    def should_stop(self) -> bool:
         """Return True if further requests of this batch would be wasted."""
         return self.failed_in_a_row >= FAILURES_IN_A_ROW or self.empty_in_a_row >= EMPTY_IN_A_ROW
 
@@ -77,7 +77,7 @@ class ConcurrentRequests:
             in_flight.append((number, self._submit(number)))
             while in_flight and (len(in_flight) >= MAX_CONCURRENT_REQUESTS or in_flight[0][1].done()):
                 self._collect(in_flight, batch)
-            if batch.hopeless or not go_on():
+            if batch.should_stop or not go_on():
                 break
         while in_flight:
             self._collect(in_flight, batch)

@@ -41,13 +41,13 @@ PROBED_NUMBERS = 3
 
 
 class PageAnswers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page has read, and the state after it. ``goes_on``: the reading has another page, or the next one has."""
+    """What a page has read, and the state after it."""
 
     items: list[HackerNewsItem]
     unreadable: list[UnreadableItem]
     state: ReadingState
-    goes_on: bool
-    ended: bool
+    behind: bool  # there is more to read now, on another page or by the next reading
+    ended: bool  # this was the reading's last page
 
 
 class PageReader:
@@ -163,7 +163,7 @@ class PageReader:
             items=[answer for answer in answers if isinstance(answer, HackerNewsItem)],
             unreadable=[answer for answer in answers if isinstance(answer, UnreadableItem)],
             state=after,
-            goes_on=left and not stuck,
+            behind=left and not stuck,
             ended=over or stuck or not left,
         )
 

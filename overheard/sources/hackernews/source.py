@@ -101,10 +101,10 @@ class HackerNewsSource(SingleFeedSource):
             gone=tuple(str(raw.id) for raw in answers.items if raw.gone),
             changed=self._changed(budget) if first else (),
             position=None if answers.ended else state.position,
-            complete=not answers.goes_on,
+            complete=not answers.behind,
             cursor=state.cursor,
             gaps=(*gaps_of(state.given_up), *([ListingGap("outdated")] if lost else [])),
-            behind=answers.goes_on,
+            behind=answers.behind,
         )
 
     def probe(self, budget: RequestTokens) -> None:

@@ -64,7 +64,7 @@ class ThreadRoots:
             found = [answer for answer in batch.answers.values() if isinstance(answer, HackerNewsItem)]
             self.add(found)
             unreachable |= {*wanted} - {item.id for item in found}
-            if batch.exhausted is not None or batch.hopeless:
+            if batch.exhausted is not None or batch.should_stop:
                 break
         return {comment.id: self._root(comment) for comment in comments}
 

@@ -69,7 +69,7 @@ class MastodonClient:
         return FeedRefused(f"HTTP {status}", (place,))
 
     def blocked_for(self, response: HttpResponse) -> float:
-        """Return for how many seconds a server that answers 429 wants no requests."""
+        """Return the seconds for which a server that answers 429 asks for no requests."""
         delay = retry_after(response.headers, self._clock)
         return delay or self._reset(response.headers) or RATE_LIMITED_RETRY_SECONDS
 

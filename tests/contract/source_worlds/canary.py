@@ -24,7 +24,7 @@ class CanaryWorld:
 
     def news(self) -> tuple[FeedKind, str, str]:
         self._now += 1
-        return "posts", canary.FEED, str(int(self._now))
+        return "posts", canary.PLACE, str(int(self._now))
 
     def requests(self) -> int:
         return 0

@@ -599,7 +599,7 @@ def test_the_canary_is_delivered_and_not_counted(
     canaries.ensure(db, 300, clock(), lambda text, zone: clock() + 300)
     workspace = workspaces.by_name(db, canary.WORKSPACE).id
     [post] = (
-        CanarySource(clock=clock).read(ReadRequest(kind="posts", places=(canary.FEED,)), budget=cast(Any, None)).items
+        CanarySource(clock=clock).read(ReadRequest(kind="posts", places=(canary.PLACE,)), budget=cast(Any, None)).items
     )
     entry = MatchedItem(post, (WorkspaceMatch(workspace, (world.query(workspace, "canary"),)),))
     storing.store(db, ItemsMatched(part=PollPart(poll="p", part=0, parts=1), items=(entry,)), clock())

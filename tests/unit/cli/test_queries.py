@@ -137,7 +137,7 @@ def test_a_file_without_items_is_not_read_to_its_end(
 
 
 def test_endless_files_folders_and_pipes_are_rejected(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(input_files, "FIFO_MAX_WAIT_SECONDS", 0.01)
     os.mkfifo(folder / "pipe")
     for path in ("/dev/zero", ".", "pipe"):
         result = run("query", "test", "acme", "--file", path)

@@ -479,7 +479,7 @@ def test_an_empty_file_is_wrong_usage(run: Run, running: RunningProcess) -> None
 def test_import_waits_a_moment_for_a_named_pipe(
     run: Run, running: RunningProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(input_files, "FIFO_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(input_files, "FIFO_MAX_WAIT_SECONDS", 0.01)
     os.mkfifo(folder / "pipe")
     result = run("import", "pipe")
     assert (result.exit_code, "it is a named pipe" in result.stderr) == (2, True)
