@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overheard import canary
-from overheard.clock import Clock, system_clock
+from overheard.clock import Clock
 from overheard.config import Config
 from overheard.errors import FeedRefused
 from overheard.items import Item
@@ -16,7 +16,7 @@ class CanarySource(SingleFeedSource):
 
     name = canary.SOURCE
 
-    def __init__(self, *, clock: Clock = system_clock) -> None:
+    def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
 
     def read(self, request: ReadRequest, budget: RequestTokens) -> Page:

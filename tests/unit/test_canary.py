@@ -21,7 +21,11 @@ def test_the_feed_cannot_be_a_subreddits_name() -> None:
 def test_the_query_matches_the_item() -> None:
     index: QueryIndex = QueryIndex()
     index.add(1, parse(canary.QUERY))
-    (item,) = CanarySource().read(ReadRequest(kind="posts", places=(canary.PLACE,)), budget=None).items  # type: ignore[arg-type]
+    (item,) = (
+        CanarySource(clock=lambda: 1_795_424_400.0)
+        .read(ReadRequest(kind="posts", places=(canary.PLACE,)), budget=None)
+        .items
+    )  # type: ignore[arg-type]
     assert [hit.key for hit in index.match(item)] == [1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from overheard.clock import Clock, system_clock
+from overheard.clock import Clock
 from overheard.config import Config
 from overheard.config.sources import HackerNewsSettings
 from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
@@ -39,17 +39,12 @@ BACKLOG_ROOT_FRACTION = 0.3
 ROOT_REQUESTS = 200  # for a page of an ordinary reading
 
 
-def open_source(config: Config, metrics: ProcessMetrics, clock: Clock = system_clock) -> HackerNewsSource:
-    """Open the source; it needs no credentials."""
-    return HackerNewsSource(config.sources.hackernews, metrics, clock=clock)
-
-
 class HackerNewsSource(SingleFeedSource):
     """Implements ``overheard.sources.Source``, ``ItemLookup`` and ``ItemSearch``. Thread-safe."""
 
     name = SOURCE
 
-    def __init__(self, settings: HackerNewsSettings, metrics: ProcessMetrics, *, clock: Clock = system_clock) -> None:
+    def __init__(self, settings: HackerNewsSettings, metrics: ProcessMetrics, *, clock: Clock) -> None:
         self._client = HackerNewsClient(settings, clock)
         self._requests = ConcurrentRequests(self._client)
         self._reader = PageReader(self._client, self._requests, clock)
@@ -195,3 +190,8 @@ class HackerNewsSource(SingleFeedSource):
             self._unreadable.inc(len(wrong))
             log.warning("skipped items that cannot be parsed", count=len(wrong), first=wrong[0].reason)
         return tuple(each for each in made if isinstance(each, Item))
+
+
+def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> HackerNewsSource:
+    """Open the source; it needs no credentials."""
+    return HackerNewsSource(config.sources.hackernews, metrics, clock=clock)

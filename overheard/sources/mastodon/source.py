@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from overheard.clock import Clock
 from overheard.config import Config
+from overheard.config.sources import MastodonSettings
 from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, PermanentError, RetryableError, Unavailable
 from overheard.items import Item
 from overheard.observability.log import get_logger
@@ -32,8 +33,8 @@ class MastodonSource(SingleFeedSource):
 
     name = SOURCE
 
-    def __init__(self, config: Config, metrics: ProcessMetrics, clock: Clock) -> None:
-        self._client = MastodonClient(config.sources.mastodon, clock)
+    def __init__(self, settings: MastodonSettings, metrics: ProcessMetrics, *, clock: Clock) -> None:
+        self._client = MastodonClient(settings, clock)
         self._clock = clock
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
         self._opted_out = metrics.items_opted_out.labels(SOURCE)
@@ -168,4 +169,4 @@ class MastodonSource(SingleFeedSource):
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> Source:
     """Open the source. Servers need no credentials."""
-    return MastodonSource(config, metrics, clock)
+    return MastodonSource(config.sources.mastodon, metrics, clock=clock)

@@ -13,6 +13,7 @@ import msgspec
 
 from overheard.clock import Clock
 from overheard.config import Config
+from overheard.config.sources import StackExchangeSettings
 from overheard.errors import BudgetExhausted, FeedRefused, InvalidInput, RetryableError, Unavailable
 from overheard.items import Item
 from overheard.observability.log import get_logger
@@ -36,8 +37,8 @@ class StackExchangeSource(SingleFeedSource):
 
     name = SOURCE
 
-    def __init__(self, config: Config, metrics: ProcessMetrics, clock: Clock) -> None:
-        self._client = StackExchangeClient(config.sources.stackexchange, clock)
+    def __init__(self, settings: StackExchangeSettings, metrics: ProcessMetrics, *, clock: Clock) -> None:
+        self._client = StackExchangeClient(settings, clock)
         self._clock = clock
         self._titles = QuestionTitles()
         self._unreadable = metrics.items_unreadable.labels(SOURCE)
@@ -255,4 +256,4 @@ def _integer(entry: object, name: str) -> int | None:
 
 def open_source(config: Config, metrics: ProcessMetrics, clock: Clock) -> Source:
     """Open the source. A key is optional."""
-    return StackExchangeSource(config, metrics, clock)
+    return StackExchangeSource(config.sources.stackexchange, metrics, clock=clock)

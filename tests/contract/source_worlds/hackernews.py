@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from overheard.clock import system_clock
 from overheard.config.sources import HackerNewsSettings
 from overheard.items import ALL, FeedKind
 from overheard.simulators.hackernews import HackerNewsSimulator
@@ -20,7 +21,7 @@ class HackerNewsWorld:
     def __enter__(self) -> Self:
         self._simulator.start()
         url = self._simulator.url.rstrip("/")
-        self.source = HackerNewsSource(HackerNewsSettings(url=url, search_url=url), new_metrics())
+        self.source = HackerNewsSource(HackerNewsSettings(url=url, search_url=url), new_metrics(), clock=system_clock)
         return self
 
     def __exit__(self, *_: object) -> None:

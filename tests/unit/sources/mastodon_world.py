@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from overheard.clock import Clock, system_clock
-from overheard.config import Config
-from overheard.config.sources import MastodonSettings, SourcesSettings
+from overheard.config.sources import MastodonSettings
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.mastodon.source import MastodonSource
 from tests.unit.sources.reddit_world import new_metrics
@@ -14,4 +13,4 @@ from tests.unit.sources.reddit_world import new_metrics
 
 def source_of(metrics: ProcessMetrics | None = None, *, clock: Clock = system_clock, **settings: Any) -> MastodonSource:
     given = MastodonSettings(**({"allow_private": True, "timeout": 5.0} | settings))
-    return MastodonSource(Config(sources=SourcesSettings(mastodon=given)), metrics or new_metrics(), clock)
+    return MastodonSource(given, metrics or new_metrics(), clock=clock)

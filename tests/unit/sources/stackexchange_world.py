@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from overheard.clock import Clock, system_clock
-from overheard.config import Config
-from overheard.config.sources import SourcesSettings, StackExchangeSettings
+from overheard.config.sources import StackExchangeSettings
 from overheard.observability.metrics import ProcessMetrics
 from overheard.sources.stackexchange.source import StackExchangeSource
 from tests.unit.sources.reddit_world import new_metrics
@@ -16,4 +15,4 @@ def source_at(
     url: str, metrics: ProcessMetrics | None = None, *, clock: Clock = system_clock, **settings: Any
 ) -> StackExchangeSource:
     given = StackExchangeSettings(**({"url": url, "timeout": 5.0} | settings))
-    return StackExchangeSource(Config(sources=SourcesSettings(stackexchange=given)), metrics or new_metrics(), clock)
+    return StackExchangeSource(given, metrics or new_metrics(), clock=clock)
