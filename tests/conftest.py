@@ -113,7 +113,7 @@ def metrics() -> Iterator[ProcessMetrics]:
 
 def undocumented(metrics: ProcessMetrics) -> list[tuple[str, str, str]]:
     """Each (series, label, value) that docs/metrics.md does not know, but for the tests' own sources and channels."""
-    known = {each.name.removesuffix("_total"): dict(each.labels) for each in metrics.series}
+    known = {each.name.removesuffix("_total"): dict(each.labels) for each in metrics.definitions}
     return [
         (family.name, label, value)
         for family in metrics.registry.collect()

@@ -83,7 +83,7 @@ def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def known() -> set[str]:
     """Every series that a query may name."""
     own = set()
-    for series in ProcessMetrics(CollectorRegistry()).series:
+    for series in ProcessMetrics(CollectorRegistry()).definitions:
         suffixes = ("_bucket", "_count", "_sum") if series.type == "histogram" else ("",)
         own |= {series.name + suffix for suffix in suffixes}
     return own | set(records()) | FOREIGN

@@ -55,7 +55,7 @@ BACKUP_MEANING = (
 
 def page() -> str:
     """Return the whole text."""
-    defined = ProcessMetrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).definitions
     first_seen = {by: index for index, by in reversed(list(enumerate(metric.set_by for metric in defined)))}
     defined.sort(key=lambda metric: first_seen[metric.set_by])
     top = PAGE_TEMPLATE.format(durations=_buckets(DURATION_BUCKETS_SECONDS), ages=_buckets(AGE_BUCKETS_SECONDS))

@@ -58,11 +58,11 @@ class GaugeWithoutDefault(Gauge):
 
 
 class MetricCatalogue:
-    """Creates metrics on a registry and lists their definitions in ``series``."""
+    """Creates metrics on a registry and lists their definitions in ``definitions``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.series: list[MetricDefinition] = []
+        self.definitions: list[MetricDefinition] = []
 
     def counter(self, name: str, help: str, set_by: str, **labels: LabelValues) -> Counter:
         self._define(name, "counter", help, set_by, labels)
@@ -83,4 +83,4 @@ class MetricCatalogue:
         return Histogram(PREFIX + name, help, tuple(labels), buckets=buckets, registry=self.registry)
 
     def _define(self, name: str, type: str, help: str, set_by: str, labels: dict[str, LabelValues]) -> None:
-        self.series.append(MetricDefinition(PREFIX + name, type, help, set_by, tuple(labels.items())))
+        self.definitions.append(MetricDefinition(PREFIX + name, type, help, set_by, tuple(labels.items())))

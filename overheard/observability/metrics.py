@@ -188,7 +188,7 @@ class ProcessMetrics(MetricCatalogue):
             "gaps_lost_total",
             "Gaps given up; reason is age (open for two days), size (more items than the budget could look up) or "
             "unnumbered (age, of items without numbers, which could not be looked up).",
-            "tick",
+            SET_BY_TICK,
             source=SOURCE_NAMES,
             reason=("age", "size", "unnumbered"),
         )

@@ -75,7 +75,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str = ""  # what the next reading starts from if this one ends here …
     unread: ListingGap | None = None  # … and the gap that it leaves then
     gaps: tuple[ListingGap, ...] = ()  # further ones that the reading has found; those of its last page are recorded
-    load: dict[str, int] = {}  # new items so far by feed: for the feeds' rates, and to divide a group with too many
+    load: dict[str, int] = {}  # new items so far by place: for the feeds' rates, and to divide a group with too many
     load_seconds: float | None = None  # the time in which they were published; None: since the last reading
     # A source that reads forward ends a long reading now and then, so that its cursor moves: then the next one has to
     # follow at once. ``lag``: the seconds before now until which everything has been read, if the source knows.

@@ -107,7 +107,7 @@ def the_whole_systems_gauges_come_from_the_tick_alone(prometheus: PrometheusServ
     shown: dict[str, set[str]] = {}
     for sample in prometheus.query('count by (__name__, program) ({job="overheard", __name__=~"overheard_.*"})'):
         shown.setdefault(sample["metric"]["__name__"], set()).add(sample["metric"]["program"])
-    for series in ProcessMetrics(CollectorRegistry()).series:
+    for series in ProcessMetrics(CollectorRegistry()).definitions:
         if series.type != "gauge":
             continue
         if series.set_by == SET_BY_TICK:
@@ -126,7 +126,7 @@ def nothing_of_a_users_is_shown(prometheus: PrometheusServer) -> None:
 
 
 def every_value_is_documented(prometheus: PrometheusServer) -> None:
-    defined = ProcessMetrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).definitions
     for series in defined:
         for label, values in series.labels:
             if isinstance(values, tuple):

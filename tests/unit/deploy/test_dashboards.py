@@ -177,7 +177,7 @@ def test_the_first_row_of_the_overview_is_eight_stat_panels() -> None:
 
 def by_source(board: str) -> list[tuple[str, str]]:
     """Return the metrics with the label ``source`` in a board's queries, each with the labels that it chooses by."""
-    defined = ProcessMetrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).definitions
     labelled = {each.name for each in defined if "source" in dict(each.labels)}
     queries = [target["expr"] for name, panel in PANELS if name == board for target in panel["targets"]]
     chosen = [found for query in queries for found in re.findall(r"(\w+)\{([^}]*)\}", query)]
@@ -196,7 +196,7 @@ def test_the_board_of_sources_has_a_row_for_each_with_every_metric_that_a_source
     assert "overheard_source_up" in variable["query"]
     rows = [panel for panel in boards()["sources"]["panels"] if panel["type"] == "row"]
     assert [(row["title"], row.get("repeat")) for row in rows] == [("All sources", None), ("$source", "source")]
-    labelled = {each.name: dict(each.labels) for each in ProcessMetrics(CollectorRegistry()).series}
+    labelled = {each.name: dict(each.labels) for each in ProcessMetrics(CollectorRegistry()).definitions}
     repeated = {name for name, labels in by_source("sources") if 'source="$source"' in labels}
     assert repeated == {name for name, labels in labelled.items() if "reddit" in labels.get("source", ())}
 
@@ -204,7 +204,7 @@ def test_the_board_of_sources_has_a_row_for_each_with_every_metric_that_a_source
 def test_every_metric_is_used_by_a_panel_or_an_alert() -> None:
     queries = [target["expr"] for _, panel in PANELS for target in panel["targets"]]
     named = set().union(*(named_in(expr) for expr in [*queries, *(rule["expr"] for rule in rules())]))
-    defined = ProcessMetrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).definitions
     unseen = {each.name for each in defined if not any(name.startswith(each.name) for name in named)}
     unused = sorted(unseen - {"overheard_build_info"})
     assert not unused, f"no panel or alert uses: {', '.join(unused)}"

@@ -59,7 +59,7 @@ OWN = {"overheard_build_info"}  # shown by a process that has done nothing
 @pytest.fixture
 def series() -> dict[str, tuple[str, ...]]:
     """Return the labels of every exported metric, by name without the prefix."""
-    defined = ProcessMetrics(CollectorRegistry()).series
+    defined = ProcessMetrics(CollectorRegistry()).definitions
     assert all(each.name.startswith("overheard_") for each in defined)
     return {each.name.removeprefix("overheard_"): tuple(label for label, _ in each.labels) for each in defined}
 
@@ -74,12 +74,14 @@ def test_no_label_has_values_that_users_write(series: dict[str, tuple[str, ...]]
 
 def test_every_defined_metric_is_exported() -> None:
     registry = CollectorRegistry()
-    defined = {each.name.removesuffix("_total"): (each.type, each.help) for each in ProcessMetrics(registry).series}
+    defined = {
+        each.name.removesuffix("_total"): (each.type, each.help) for each in ProcessMetrics(registry).definitions
+    }
     assert defined == {family.name: (family.type, family.documentation) for family in registry.collect()}
 
 
 def test_names_have_units_and_help() -> None:
-    for each in ProcessMetrics(CollectorRegistry()).series:
+    for each in ProcessMetrics(CollectorRegistry()).definitions:
         assert each.help.endswith(".")
         assert each.set_by
         assert each.name.endswith("_total") is (each.type == "counter")
@@ -105,7 +107,7 @@ def test_counters_start_at_0_and_gauges_when_they_are_set() -> None:
 def documented() -> dict[str, list[LabelValues]]:
     """Return the allowed label values of each metric, by its name in the code."""
     made = ProcessMetrics(CollectorRegistry())
-    values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.series}
+    values = {each.name.removesuffix("_total"): [known for _, known in each.labels] for each in made.definitions}
     described = {name: metric for name, metric in vars(made).items() if hasattr(metric, "describe")}
     return {name: values[metric.describe()[0].name] for name, metric in described.items()}
 
