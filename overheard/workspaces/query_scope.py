@@ -40,8 +40,8 @@ def scope_problems(query: QuerySpec, watched: Watched) -> Iterator[SpecProblem]:
     """Yield why no item that the workspace watches is within the query's limits, or within a part of them."""
     where = f"query {quoted(query.name)}"
     found = list(_name_problems(query, watched)) or list(_kind_problems(query, watched))
-    for problem in found:  # each begins with its key
-        yield SpecProblem(f"{where}: {problem}", (problem.partition(":")[0],))
+    for key, text in found:
+        yield SpecProblem(f"{where}: {key}: {text}", (key,))
 
 
 def normalized_scope(query: QuerySpec, watched: Watched) -> QuerySpec:
@@ -56,28 +56,30 @@ def normalized_scope(query: QuerySpec, watched: Watched) -> QuerySpec:
     return replace(query, places=tuple(places.values()), sources=tuple(dict.fromkeys(query.sources)), kinds=kinds)
 
 
-def _name_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
+def _name_problems(query: QuerySpec, watched: Watched) -> Iterator[tuple[str, str]]:
+    """Yield (key, what is wrong with its names)."""
     for field, names in (("places", query.places), ("sources", query.sources)):
         if len(names) > SCOPE_MAX_NAMES:
-            yield f"{field}: {len(names):,} names, {SCOPE_MAX_NAMES} are allowed; make several queries"
+            yield field, f"{len(names):,} names, {SCOPE_MAX_NAMES} are allowed; make several queries"
             return
     for name in dict.fromkeys(query.sources):
         if name not in watchable():
-            yield f"sources: {quoted(name)} is not known; {valid_names(name, watchable())}"
+            yield "sources", f"{quoted(name)} is not known; {valid_names(name, watchable())}"
         elif name not in watched:
-            yield f"sources: the workspace does not watch {name}; it watches {', '.join(watched)}"
+            yield "sources", f"the workspace does not watch {name}; it watches {', '.join(watched)}"
     candidates = [name for name in dict.fromkeys(query.sources or watched) if name in watched]
     keys = {place.strip().lower() for place in query.places}
     if ALL in keys and len(keys) > 1:
-        yield f"places: {ALL!r} beside other places; leave them out, or make two queries"
+        yield "places", f"{ALL!r} beside other places; leave them out, or make two queries"
         return
     for place in dict.fromkeys(query.places):
-        yield from (f"places: {problem}" for problem in place_problems(place, candidates, watched))
+        yield from (("places", problem) for problem in place_problems(place, candidates, watched))
     if query.places and query.sources and len(candidates) > 1:
         with_places = {name for place in query.places for name, _ in _readings(place, candidates)}
         for name in candidates:
             if name not in with_places:
-                yield f"sources: none of its places is one of {name}, so that nothing of it can match; make two queries"
+                problem = f"none of its places is one of {name}, so that nothing of it can match; make two queries"
+                yield "sources", problem
 
 
 def place_problems(place: str, candidates: Collection[str], watched: Watched) -> Iterator[str]:
@@ -92,7 +94,8 @@ def place_problems(place: str, candidates: Collection[str], watched: Watched) ->
         yield f"the workspace does not watch {names}; {_what_is(candidates, watched)}"
 
 
-def _kind_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
+def _kind_problems(query: QuerySpec, watched: Watched) -> Iterator[tuple[str, str]]:
+    """Yield (key, what is wrong with its kinds)."""
     candidates = query.sources or watched
     readings = [reading for place in query.places for reading in _readings(place, candidates)]
     if any(place_key(place) == ALL for _, place in readings):
@@ -105,7 +108,7 @@ def _kind_problems(query: QuerySpec, watched: Watched) -> Iterator[str]:
     for kind in dict.fromkeys(query.kinds):
         if kind not in kinds:
             there = " of these places" if readings else f" of {' and '.join(query.sources)}" if query.sources else ""
-            yield f"kinds: the workspace does not watch {kind}{there}"
+            yield "kinds", f"the workspace does not watch {kind}{there}"
 
 
 def _readings(place: str, sources: Iterable[str]) -> Iterator[tuple[str, str]]:
