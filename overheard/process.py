@@ -218,10 +218,15 @@ class RunningProcess:
     def stop_on_signals(self) -> None:
         """Set ``stop`` at the first SIGTERM or SIGINT; exit at once at the second."""
 
+        stopping = False
+
         def on_signal(number: int, frame: object) -> None:
-            if self.stop.is_set():
+            nonlocal stopping
+            if stopping or self.stop.is_set():
                 sys.exit(128 + number)
-            self.stop.set()
+            stopping = True
+            # In another thread: this one may be about to wait for the event, and then holds its lock already.
+            threading.Thread(target=self.stop.set, name="stop", daemon=True).start()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, on_signal)

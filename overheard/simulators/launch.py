@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Thread
 from typing import Protocol
 
 
@@ -40,7 +40,8 @@ def serve(simulator: Launchable, options: argparse.Namespace, publish: Callable[
     # Install the handlers first, so that a signal during the start stops the server as well.
     stopping = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        # In another thread: this one may be about to wait for the event, and then holds its lock already.
+        signal.signal(number, lambda *_: Thread(target=stopping.set, daemon=True).start())
     try:
         simulator.start(options.port, options.host)
     except OSError as error:

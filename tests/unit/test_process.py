@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,23 @@ def test_an_unavailable_database_is_awaited_until_the_process_is_stopped() -> No
         assert made.await_database() is False
     assert [line["event"] for line in lines] == ["waiting for the database"]
     assert "hunter2" not in str(lines)
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_between_two_steps_of_a_wait_stops_the_process(tmp_path: Path) -> None:
+    """The handler runs in the main thread, wherever that is: within ``Event.wait``, it holds the event's lock."""
+    made = running(f"sqlite:///{tmp_path}/overheard.db")
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    made.stop_on_signals()
+    try:
+        with made.stop._cond:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+        assert made.stop.wait(10)
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_an_available_database_is_migrated(tmp_path: Path) -> None:
