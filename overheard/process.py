@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TextIO
 
 import msgspec
@@ -217,17 +218,23 @@ class RunningProcess:
 
     def stop_on_signals(self) -> None:
         """Set ``stop`` at the first SIGTERM or SIGINT; exit at once at the second."""
-
+        # A thread of its own sets it: the handler runs in the main thread, which may hold the event's lock in ``wait``.
+        # Putting into a SimpleQueue is all that may be done there.
+        signals: SimpleQueue[int] = SimpleQueue()
         stopping = False
+
+        def stop_at_signal() -> None:
+            signals.get()
+            self.stop.set()
 
         def on_signal(number: int, frame: object) -> None:
             nonlocal stopping
             if stopping or self.stop.is_set():
                 sys.exit(128 + number)
             stopping = True
-            # In another thread: this one may be about to wait for the event, and then holds its lock already.
-            threading.Thread(target=self.stop.set, name="stop", daemon=True).start()
+            signals.put(number)
 
+        threading.Thread(target=stop_at_signal, name="signals", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, on_signal)
 

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable
+from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
 
@@ -39,9 +40,16 @@ def serve(simulator: Launchable, options: argparse.Namespace, publish: Callable[
     """
     # Install the handlers first, so that a signal during the start stops the server as well.
     stopping = Event()
+    # A thread of its own sets it: the handler runs in the main thread, which may hold the event's lock in ``wait``.
+    signals: SimpleQueue[int] = SimpleQueue()
+
+    def stop_at_signal() -> None:
+        signals.get()
+        stopping.set()
+
+    Thread(target=stop_at_signal, daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # In another thread: this one may be about to wait for the event, and then holds its lock already.
-        signal.signal(number, lambda *_: Thread(target=stopping.set, daemon=True).start())
+        signal.signal(number, lambda number, _: signals.put(number))
     try:
         simulator.start(options.port, options.host)
     except OSError as error:
