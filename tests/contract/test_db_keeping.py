@@ -302,7 +302,9 @@ def test_a_dead_letter_is_recorded_once_and_the_stage_s_reason_counts(db: Db) ->
     assert dead_letters.get(db, fetch.id) is None
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.text(st.characters(codec=None), max_size=50))
 def test_a_dead_letter_may_have_any_text(db: Db, text: str) -> None:
     DeadLetter.delete().execute(db.peewee)
