@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.servers.ports import PortBlocks
 from tests.servers.postgres import PostgresServer, postgres_url  # noqa: F401 (a fixture)
 from tests.servers.reused_database import ReusedDatabase
 from tests.servers.waiting import wait_for
@@ -186,3 +187,10 @@ def is_running(pid: int) -> bool:
         return False
     # one that has ended may still wait for its parent, which init now is
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_a_port_is_given_to_one_test_process() -> None:
+    """Looking whether it is free does not suffice: its server starts seconds later."""
+    processes = [PortBlocks() for _ in range(5)]  # what reserves for a process
+    given = [each.take(1) for each in processes for _ in range(100)]
+    assert len(set(given)) == len(given)
