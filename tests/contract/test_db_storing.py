@@ -604,7 +604,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: World, db: Db, cl
             looked.wait(0.2)  # store cannot signal that it waits: it waits in the server
 
     def store() -> Any:
-        assert deleted.wait(10)
+        assert deleted.wait(60)
         try:
             return storing.store(db, message, clock())
         finally:

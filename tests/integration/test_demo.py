@@ -64,4 +64,4 @@ def test_the_last_lines_work_in_a_shell_one_after_another(environ: dict[str, str
         assert running.wait(60) == 0
     finally:
         running.kill()
-        running.communicate(timeout=30)
+        running.communicate(timeout=60)

@@ -13,7 +13,7 @@ from tests.soak.plan import Plan
 from tests.soak.report import broken, tables
 from tests.soak.run import Soak
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 HURRIED = {
     "fetch.fresh_for": 0.5,
     "fetch.lease": 3,

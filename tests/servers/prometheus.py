@@ -50,7 +50,10 @@ class PrometheusServer:
             f"--storage.tsdb.path={self.folder / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
         )
-        wait_for(lambda: self._ready() and reachable(self.node_port), "Prometheus", 30)
+        wait_for(
+            lambda: self._ready() and reachable(self.node_port),
+            lambda: f"Prometheus, with this log:\n{self.log()[-3000:]}",
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,7 +62,7 @@ class PrometheusServer:
             process.wait()
             assert guard.stdin
             guard.stdin.close()
-            guard.wait(10)
+            guard.wait(60)
 
     def configuration(self) -> dict[str, Any]:
         """Return the shipped configuration with this test's addresses."""

@@ -29,6 +29,8 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
+from tests.servers.waiting import PATIENCE
+
 Fault = Literal["hang", "reset", "drip headers", "drip body", "endless body", "endless headers", "endless chunk"]
 TOLERANCE = 300  # seconds that a webhook's timestamp may be off, from the specification
 
@@ -86,7 +88,7 @@ class Arrivals:
             self._all.append(arrival)
             self._changed.notify_all()
 
-    def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Any]:
         """Wait for ``count`` arrivals and return all. Raises AssertionError if they do not come."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self._all) >= count, timeout)
@@ -121,7 +123,7 @@ class SinkServer:
     def port(self) -> int:
         return self.server.server_address[1]
 
-    def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Any]:
         return self.arrived.wait_for(count, timeout)
 
 
