@@ -18,7 +18,7 @@ from overheard import canary
 from overheard.db.models import Feed, RefreshDemand, StoredItem, Workspace
 from tests.servers.farm import Farm
 from tests.servers.forks import shared_forks
-from tests.servers.ports import free_ports
+from tests.servers.supervisord import free_base
 
 INTERVAL = 2  # seconds
 STAGES = ("fetch", "match", "store")
@@ -26,7 +26,7 @@ STAGES = ("fetch", "match", "store")
 
 @pytest.fixture
 def farm(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> Iterator[Farm]:
-    settings = {"CANARY__INTERVAL": str(INTERVAL), "METRICS__PORT": str(free_ports(1)[0])}
+    settings = {"CANARY__INTERVAL": str(INTERVAL), "METRICS__PORT": str(free_base())}
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, **settings) as farm:
         yield farm
 
