@@ -14,10 +14,10 @@ from overheard.bus.public_exchange import RabbitEvents
 from overheard.db.models import DeadLetter
 from overheard.programs import PROGRAMS
 from tests.servers.farm import ALL_STAGES, Farm
-from tests.servers.ports import free_range
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitServer
+from tests.servers.supervisord import free_base
 from tests.servers.waiting import PATIENCE
 
 DOWN_WITHIN_SECONDS = 20.0
@@ -63,7 +63,7 @@ def wait_for_health(farm: Farm, number: int, status: int, word: str, seconds: fl
 def test_half_connected_processes_say_so_hold_nobody_up_and_come_back(
     farm: Farm, server: str, word: str, postgres_server: PostgresServer, rabbit_server: RabbitServer
 ) -> None:
-    farm.settings["METRICS__PORT"] = str(free_range(100))
+    farm.settings["METRICS__PORT"] = str(free_base())
     port = postgres_server.port if server == "database" else rabbit_server.port
     with Proxy(port) as proxy:
         key, url = ("DATABASE__URL", farm.database) if server == "database" else ("BUS__URL", farm.bus)
