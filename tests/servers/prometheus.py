@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy/prometheus"
 
 
 class PrometheusServer:
-    """A server that scrapes the processes in the file ``targets`` every second."""
+    """A server that scrapes the processes in the file ``targets`` every two seconds."""
 
     def __init__(self, folder: Path, *, targets: Path, rabbit_port: int) -> None:
         for program in ("prometheus", "prometheus-node-exporter"):
@@ -67,7 +67,7 @@ class PrometheusServer:
     def configuration(self) -> dict[str, Any]:
         """Return the shipped configuration with this test's addresses."""
         shipped: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
-        shipped["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        shipped["global"] = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"}
         shipped["rule_files"] = [str(SHIPPED / pattern) for pattern in shipped["rule_files"]]
         own = {"rabbitmq": self.rabbit_port, "node": self.node_port, "prometheus": self.port}
         for job in shipped["scrape_configs"]:
