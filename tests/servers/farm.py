@@ -19,6 +19,7 @@ from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, RedditSimulato
 from overheard.stages import STAGES
 from overheard.workspaces import ChannelSpec, QuerySpec, WatchSpec, WorkspaceSpec
 from tests.servers.forks import PYTHON, Fork, shared_forks
+from tests.servers.ports import free_ports
 from tests.servers.sink import HttpSink
 from tests.servers.waiting import PATIENCE, wait_for
 
@@ -46,7 +47,9 @@ class Farm:
         self.fresh = fresh
         self.simulator = simulator or RedditSimulator(requests_per_minute=6000)
         self.hackernews = HackerNewsSimulator()
-        self.sink = HttpSink()
+        # Ports that no other test gets: what a killed process, or another test's, still asks for goes elsewhere.
+        sink_port, *self._ports = free_ports(3)
+        self.sink = HttpSink(port=sink_port)
         self.secret = new_secret()
         self.bus = bus
         self.database = database
@@ -55,8 +58,8 @@ class Farm:
         self.settings = settings
 
     def __enter__(self) -> Self:
-        self.simulator.start()
-        self.hackernews.start()
+        for server, port in zip((self.simulator, self.hackernews), self._ports, strict=True):
+            server.start(port)
         self.sink.__enter__()
         migrate.migrate(self.db)
         return self
@@ -209,6 +212,8 @@ class Farm:
     def received(self) -> list[str]:
         """Return the ids of all received items, in order, with signatures verified."""
         requests = self.sink.wait_for(0)
+        unsigned = [f"{each.method} {each.path}" for each in requests if "webhook-id" not in each.headers]
+        assert not unsigned, unsigned
         assert all(request.verified_by(self.secret) for request in requests)
         return [mention["item"] for request in requests for mention in mentions_in(request.json)]
 
