@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 from prometheus_client import CollectorRegistry
 
 from overheard.db import migrate
@@ -31,6 +32,15 @@ GARBAGE_THRESHOLDS = (20_000, 20, 50)  # objects, and rounds of the younger gene
 SERVER_FIXTURES = {"rabbit_server", "postgres_server"}
 # Half a minute and more.
 LONGEST = {"test_secrets.py", "test_soak.py", "test_backup.py", "test_privileges.py", "test_supervised.py"}
+
+
+def pytest_configure() -> None:
+    """Let each run try the same inputs, however slow the machine is: ``ci`` is Hypothesis' own profile for that.
+
+    ``--hypothesis-profile=search`` tries other inputs each time. Both print what repeats a failure.
+    """
+    settings.register_profile("search", settings.get_profile("ci"), derandomize=False)
+    settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

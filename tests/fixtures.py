@@ -20,7 +20,7 @@ from overheard.items import Item, ItemKind
 from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, SampleDraw, WorkspaceMatch
 from overheard.workspaces import ChannelMode, ChannelSpec, QuerySpec, WorkspaceSpec
 
-PATIENCE = 30.0  # seconds that a thread of a test may take
+PATIENCE = 60.0  # seconds that a thread of a test may take
 MONDAY = 1_795_424_400.0  # 2026-11-23T09:00:00Z, where the stepped clock starts
 
 

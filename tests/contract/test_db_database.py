@@ -207,7 +207,7 @@ def test_a_cut_connection_is_replaced(postgresql_url: str, request: pytest.Fixtu
 
     def cut() -> None:
         with psycopg.connect(admin_url, autocommit=True) as admin:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            admin.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s", [name])
 
     db = open_database(postgresql_url)
 
@@ -261,13 +261,13 @@ def test_the_url_overrides_the_limits(postgresql_url: str) -> None:
 
 
 def test_migrations_and_retention_take_as_long_as_they_need(postgresql_url: str) -> None:
-    db = open_database(f"{postgresql_url}?options=-c%20statement_timeout%3D200")
-    slow = "SELECT pg_sleep(0.5)"
+    db = open_database(f"{postgresql_url}?options=-c%20statement_timeout%3D1000")
+    slow = "SELECT pg_sleep(1.5)"
     with db.session():
         with db.without_timeouts():
             db.peewee.execute_sql(slow)
             assert (shown(db, "statement_timeout"), shown(db, "lock_timeout")) == (0, 0)
-        assert shown(db, "statement_timeout") == 200
+        assert shown(db, "statement_timeout") == 1000
     with pytest.raises(Unavailable, match="statement timeout"), db.session():
         db.peewee.execute_sql(slow)
     with pytest.raises(Unavailable, match="terminat"), db.session(), db.without_timeouts():

@@ -308,7 +308,7 @@ def test_postgresql_erasing_waits_for_store_which_has_looked_already(
     monkeypatch.setattr(storing, "_items", slowly)
 
     def erase() -> ErasedCounts:
-        assert looked.wait(10)
+        assert looked.wait(60)
         tally = erasure.erase_items(db, ids(db, "t3_1"), clock())
         erased.set()
         return tally
@@ -333,10 +333,10 @@ def test_postgresql_erasing_does_not_wait_for_a_vacuum(
         with db.transaction():
             db.peewee.execute_sql("LOCK TABLE item IN SHARE UPDATE EXCLUSIVE MODE")  # type: ignore[no-untyped-call]
             vacuuming.set()
-            assert erased.wait(10)
+            assert erased.wait(60)
 
     def erase() -> ErasedCounts:
-        assert vacuuming.wait(10)
+        assert vacuuming.wait(60)
         try:
             return erasure.erase_keys(db, [("reddit", "t3_1")], clock())
         finally:

@@ -133,7 +133,7 @@ def test_postgresql_erasing_an_author_waits_for_a_store_under_way(
     monkeypatch.setattr(new_mentions, "add", slowly)
 
     def forget() -> ErasedCounts:
-        assert looked.wait(10)
+        assert looked.wait(60)
         tally = erasure_requests.erase_author(db, "reddit", "ada", clock())
         forgotten.set()
         return tally

@@ -32,7 +32,7 @@ from overheard.errors import InvalidInput
 from overheard.sources.registry import SOURCES
 from overheard.sources.source_type import SourceType
 from overheard.workspaces import ChannelSpec
-from tests.fixtures import Clock, Race, World
+from tests.fixtures import PATIENCE, Clock, Race, World
 
 # -- workspaces
 
@@ -223,19 +223,21 @@ def test_a_revision_that_was_seen_hides_no_change(world: World, db: Db, race: Ra
     """Of two changes under way the later waits: were its revision seen first, the index would miss the other."""
     acme, bolt = world.workspace("acme"), world.workspace("bolt")
     before = queries.revision(db)
-    changed, done = threading.Event(), threading.Event()
+    changed, looked, done = threading.Event(), threading.Event(), threading.Event()
 
     def slow() -> int:
         with db.transaction():
             revision = queries.next_revision(db)
             queries.watches_changed(db, acme, revision)
             changed.set()
+            assert looked.wait(PATIENCE)
             done.wait(0.2)  # the other cannot signal that it waits: it waits in the database
             return revision
 
     def quick() -> tuple[int, list[int]]:
-        assert changed.wait(10)
+        assert changed.wait(PATIENCE)
         assert queries.revision(db) == before, "what is not committed is not seen"
+        looked.set()
         with db.transaction():
             revision = queries.next_revision(db)
             queries.watches_changed(db, bolt, revision)
@@ -302,7 +304,9 @@ def test_a_dead_letter_is_recorded_once_and_the_stage_s_reason_counts(db: Db) ->
     assert dead_letters.get(db, fetch.id) is None
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.text(st.characters(codec=None), max_size=50))
 def test_a_dead_letter_may_have_any_text(db: Db, text: str) -> None:
     DeadLetter.delete().execute(db.peewee)

@@ -468,7 +468,9 @@ def test_a_part_stored_concurrently_is_stored_once(world: World, db: Db, clock: 
 NUMBERS = itertools.count(1_000_000, 1_000)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_any_order_and_repetition_leads_to_the_same_rows(
     world: World, db: Db, clock: Clock, data: st.DataObject
@@ -602,7 +604,7 @@ def test_postgresql_store_waits_for_a_removal_under_way(world: World, db: Db, cl
             looked.wait(0.2)  # store cannot signal that it waits: it waits in the server
 
     def store() -> Any:
-        assert deleted.wait(10)
+        assert deleted.wait(60)
         try:
             return storing.store(db, message, clock())
         finally:

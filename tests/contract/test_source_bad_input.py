@@ -25,13 +25,14 @@ from overheard.errors import BudgetExhausted, FeedRefused, RetryableError
 from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from tests.contract.source_faults import poison
 from tests.contract.source_faults.items import unusable
-from tests.contract.source_faults.responses import CANARY, OUTAGES, RETRY_AFTER, Spoil, forms, too_many
+from tests.contract.source_faults.responses import CANARY, ENDLESS, OUTAGES, RETRY_AFTER, Spoil, forms, too_many
 from tests.contract.source_faults.worlds import SPOILED, SpoiledReading, SpoiledWorld
 from tests.servers.waiting import wait_for
 
 pytestmark = pytest.mark.thorough
 
-ATTEMPT_SECONDS = 20.0  # of a reading that fails: some requests with a timeout of a second, on a busy machine
+ATTEMPT_SECONDS = 20.0  # of a reading that fails: some requests with a short timeout, on a busy machine
+SHORT_TIMEOUT_SECONDS = 2.0  # for answers that never end
 MEMORY_MB = 200  # a response has at most 16 MiB, and is decompressed, decoded and copied
 LONGEST_DELAY_SECONDS = 86_400.0
 POISONED_AT_ONCE = 30
@@ -50,7 +51,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[SpoiledWorld]:
 def spoilt(request: pytest.FixtureRequest) -> Iterator[tuple[SpoiledWorld, str]]:
     """A world, and which of its requests are spoiled."""
     made, path = request.param
-    with made() as world:
+    impatient = request.node.callspec.params.get("outage") in ENDLESS
+    with made(**({"timeout_seconds": SHORT_TIMEOUT_SECONDS} if impatient else {})) as world:
         world.read()
         yield world, path
 

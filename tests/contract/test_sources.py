@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,6 +22,7 @@ from overheard.sources.sanitize import language_tag
 from tests.contract.source_worlds import CHECKED, DELETING, LEAVING_OUT, LISTED, LOOKED_UP, STREAMED, WORLDS, WRITTEN
 from tests.contract.source_worlds.protocols import Listed, Streamed, World, Written
 from tests.unit.sources.reddit_world import RecordingBudget, new_metrics
+from tests.unit.sources.streams import read_on, read_until
 
 
 @pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())
@@ -389,24 +389,23 @@ def streamed(request: pytest.FixtureRequest) -> Iterator[Streamed]:
         yield made
 
 
-def streamed_page(source: StreamedSource, cursor: str | None) -> Page:
-    """Return the first page of a new connection."""
+def streamed_until(source: StreamedSource, cursor: str | None, item: str) -> Page:
+    """Return what a new connection brings, up to this item."""
     with closing(source.connect(cursor)) as connection:
-        return connection.read(threading.Event())
+        return read_until(connection, item)
 
 
 def begun(world: Streamed) -> str:
     """Read one item from a first connection; return the cursor after it."""
     with closing(world.source.connect(None)) as connection:
-        world.add("the first one")
-        return connection.read(threading.Event()).cursor
+        return read_until(connection, world.add("the first one")).cursor
 
 
 def test_a_stream_begins_with_what_comes_after_its_first_connection(streamed: Streamed) -> None:
     streamed.add("history")
     with closing(streamed.source.connect(None)) as connection:
         one, two = streamed.add("café \U0001f600"), streamed.add("two")
-        page = connection.read(threading.Event())
+        page = read_until(connection, two)
     assert ids_of(page) == [one, two]
     item, known = page.items[0], SOURCES[streamed.source.name]
     assert (item.source, item.body, item.thread, item.place) == (streamed.source.name, "café \U0001f600", one, ALL)
@@ -423,10 +422,10 @@ def test_a_stream_begins_with_what_comes_after_its_first_connection(streamed: St
 def test_a_stream_resumes_at_its_cursor_without_a_gap(streamed: Streamed) -> None:
     cursor = begun(streamed)
     missed = [streamed.add(f"missed {number}") for number in range(200)]
-    page = streamed_page(streamed.source, cursor)
+    page = streamed_until(streamed.source, cursor, missed[-1])
     assert ids_of(page)[-200:] == missed
     assert page.gaps == ()
-    again = streamed_page(streamed.source, cursor)
+    again = streamed_until(streamed.source, cursor, missed[-1])
     assert ids_of(again)[-200:] == missed, "what was not stored comes again"
 
 
@@ -435,11 +434,11 @@ def test_deletions_come_with_the_stream(streamed: Streamed) -> None:
         one = streamed.add("one")
         streamed.delete(one)
         two = streamed.add("two")
-        page = connection.read(threading.Event())
+        page = read_until(connection, two)
         assert (ids_of(page), page.gone, page.gone_authors) == ([two], (one,), ())
         author = streamed.remove_author()
         three = streamed.add("written later, by an account that has come back")
-        page = connection.read(threading.Event())
+        page = read_until(connection, three)
         assert ids_of(page) == [three]
         [(gone, until)] = page.gone_authors
         assert gone == author
@@ -451,35 +450,36 @@ def test_a_server_without_what_followed_the_cursor_leaves_a_gap(streamed: Stream
     streamed.add("lost")
     streamed.forget()
     kept = streamed.add("kept")
-    page = streamed_page(streamed.source, cursor)
+    page = streamed_until(streamed.source, cursor, kept)
     assert ids_of(page) == [kept]
     [gap] = page.gaps
     assert gap.since is not None
     assert gap.until is not None
     assert (gap.reason, gap.until[0]) == ("outdated", kept)
     assert gap.since[1] < gap.until[1]
-    assert streamed_page(streamed.source, page.cursor).gaps == ()
+    later = streamed.add("later")
+    assert streamed_until(streamed.source, page.cursor, later).gaps == ()
 
 
 def test_a_refused_connection_is_a_passing_fault(streamed: Streamed) -> None:
     cursor = begun(streamed)
     streamed.break_down()
-    with pytest.raises(RetryableError):
-        streamed_page(streamed.source, cursor)
+    with pytest.raises(RetryableError), closing(streamed.source.connect(cursor)) as connection:
+        read_on(connection)
     added = streamed.add("later")
-    assert ids_of(streamed_page(streamed.source, cursor))[-1] == added
+    assert ids_of(streamed_until(streamed.source, cursor, added))[-1] == added
 
 
 def test_what_came_before_a_connection_ended_is_kept(streamed: Streamed) -> None:
     streamed.drop()
     with closing(streamed.source.connect(None)) as connection:
         one = streamed.add("one")
-        page = connection.read(threading.Event())
+        page = read_until(connection, one)
         assert ids_of(page) == [one]
         with pytest.raises(RetryableError):
-            connection.read(threading.Event())
+            read_on(connection)
     two = streamed.add("two")
-    assert ids_of(streamed_page(streamed.source, page.cursor))[-1] == two
+    assert ids_of(streamed_until(streamed.source, page.cursor, two))[-1] == two
 
 
 def test_fetch_reads_no_stream(streamed: Streamed) -> None:

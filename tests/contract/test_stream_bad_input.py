@@ -21,7 +21,7 @@ from overheard.errors import RetryableError
 from overheard.items import Item
 from overheard.simulators.bluesky import BlueskySimulator, StreamFault, connection
 from overheard.sources import ListingGap
-from overheard.sources.bluesky.client import Choice, JetstreamServer
+from overheard.sources.bluesky.client import PING_SECONDS, Choice, JetstreamServer
 from overheard.sources.bluesky.source import BlueskyConnection, BlueskySource
 from tests.contract.source_faults import poison
 from tests.contract.source_faults.items import unusable
@@ -31,15 +31,17 @@ from tests.unit.sources.reddit_world import new_metrics
 pytestmark = pytest.mark.thorough
 
 FAILS_WITHIN_SECONDS = 15.0  # with a ping of half a second
+SHORT_PING_SECONDS = 0.5
 CONNECTIONS_MAX = 20  # until everything has come
 
 
 class StreamReader:
     """Reads a stream as its producer does: page by page, and from the cursor again after each failure."""
 
-    def __init__(self, protocol: Choice) -> None:
+    def __init__(self, protocol: Choice, *, ping_seconds: float = PING_SECONDS) -> None:
         self.simulator = BlueskySimulator()
         self._protocol = protocol
+        self._ping_seconds = ping_seconds
         self.items: list[Item] = []
         self.gaps: list[ListingGap] = []
         self.errors: list[RetryableError] = []
@@ -50,8 +52,9 @@ class StreamReader:
 
     def __enter__(self) -> Self:
         self.simulator.start()
-        # Short waits for the server: a silence of a second is a long one.
-        server = JetstreamServer(self.simulator.url, self._protocol, self.simulator.now, ping_seconds=0.5)
+        server = JetstreamServer(
+            self.simulator.url, self._protocol, self.simulator.now, ping_seconds=self._ping_seconds
+        )
         self.metrics = new_metrics()
         self.source = BlueskySource(
             server, self.metrics, clock=self.simulator.now, batch_seconds=0.02, quiet_seconds=0.2
@@ -112,8 +115,21 @@ class StreamReader:
 
 
 @pytest.fixture(params=["v1", "v2"])
-def stream(request: pytest.FixtureRequest) -> Iterator[StreamReader]:
-    with StreamReader(request.param) as reader:
+def protocol(request: pytest.FixtureRequest) -> Choice:
+    chosen: Choice = request.param
+    return chosen
+
+
+@pytest.fixture
+def stream(protocol: Choice) -> Iterator[StreamReader]:
+    with StreamReader(protocol) as reader:
+        yield reader
+
+
+@pytest.fixture
+def impatient_stream(protocol: Choice) -> Iterator[StreamReader]:
+    """A stream that gives up soon: a silence of a second is a long one, on a busy machine as well."""
+    with StreamReader(protocol, ping_seconds=SHORT_PING_SECONDS) as reader:
         yield reader
 
 
@@ -161,7 +177,8 @@ WHEN = [
 
 
 @pytest.mark.parametrize("fault", WHEN)
-def test_a_failing_server_costs_nothing(stream: StreamReader, fault: StreamFault) -> None:
+def test_a_failing_server_costs_nothing(impatient_stream: StreamReader, fault: StreamFault) -> None:
+    stream = impatient_stream
     stream.drop()
     stream.simulator.faults.inject(fault)
     wanted = [stream.add(), stream.add(), stream.add()]

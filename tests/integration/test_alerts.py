@@ -67,7 +67,7 @@ def test_two_ticks_report_dead_letters_together_and_once(farm: Farm, operator: H
     farm.producer("tick", name="tick-2")
     farm.wait(lambda: "working" in farm.log("ingress"))
     publish_rejected(farm, 1)
-    operator.wait_for(1, timeout=30)
+    operator.wait_for(1)
     publish_rejected(farm, 4, first=1)
     farm.wait(lambda: farm.scalar(DeadLetter.select(fn.count(DeadLetter.id))) == 5)
     farm.wait(lambda: "alert failed" in farm.log("tick-1") + farm.log("tick-2"))
@@ -76,10 +76,10 @@ def test_two_ticks_report_dead_letters_together_and_once(farm: Farm, operator: H
     free_the_slot(farm)
     farm.producer("tick", name="tick-1")
     farm.producer("tick", name="tick-2")
-    operator.wait_for(2, timeout=30)
+    operator.wait_for(2)
     farm.wait(lambda: (farm.log("tick-1") + farm.log("tick-2")).count("alert failed") == 2)
     free_the_slot(farm)
-    alerts = operator.wait_for(3, timeout=30)
+    alerts = operator.wait_for(3)
     assert counts_of(alerts[2]) == {"dead letter": 5}
     assert alerts[2].json["data"]["incidents"][0]["where"] == ["ingress"]
     farm.wait(lambda: not farm.scalar(Incident.select(fn.count(Incident.kind))))
@@ -98,11 +98,11 @@ def test_a_process_that_gave_up_is_reported_after_the_restart(tmp_path: Path, op
     with Farm(tmp_path, bus="memory://", database=url, **settings) as farm:
         farm.workspace()
         farm.spoil()
-        assert farm.start("run", "overheard.cli", "run").wait(30) == 1
+        assert farm.start("run", "overheard.cli", "run").wait(60) == 1
         farm.processes.clear()
         farm.repair()
         farm.start("run", "overheard.cli", "run")
-        (alert,) = operator.wait_for(1, timeout=30)
+        (alert,) = operator.wait_for(1)
         assert counts_of(alert) == {"process gave up": 1}
         assert alert.json["data"]["incidents"][0]["where"] == ["tick"]
 

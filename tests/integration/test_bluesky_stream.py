@@ -47,16 +47,16 @@ def count(farm: Farm, table: Any, *where: Any) -> int:
 def test_a_killed_run_resumes_where_the_last_stored_page_ended(tmp_path: Path, simulator: BlueskySimulator) -> None:
     with watching(tmp_path, simulator, **embedded(tmp_path)) as farm:
         farm.start("run", "overheard.cli", "run")
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         wanted = post(simulator, 5)
         farm.wait_for_items(wanted)
         farm.kill9("run")
         wanted |= post(simulator, 50, first=5)
         farm.start("run", "overheard.cli", "run")
         wanted |= post(simulator, 50, first=55)
-        farm.wait_for_items(wanted, 60)
+        farm.wait_for_items(wanted)
         assert (count(farm, Mention), count(farm, StoredItem), count(farm, Gap)) == (105, 105, 0)
-        assert farm.terminate("run", 10) == 0
+        assert farm.terminate("run") == 0
 
 
 def test_what_is_deleted_there_is_erased_here_and_edits_are_taken_over(
@@ -64,7 +64,7 @@ def test_what_is_deleted_there_is_erased_here_and_edits_are_taken_over(
 ) -> None:
     with watching(tmp_path, simulator, **embedded(tmp_path)) as farm:
         farm.start("run", "overheard.cli", "run")
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         kept, deleted = simulator.add_post("needle one"), simulator.add_post("needle two")
         leaving = [simulator.add_post(f"needle {number}", "did:plc:leaving") for number in range(3)]
         farm.wait_for_items({kept, deleted, *leaving})
@@ -88,7 +88,7 @@ def test_nothing_is_connected_until_somebody_watches(tmp_path: Path, simulator: 
         assert simulator.targets() == []
         simulator.add_post("needle, from before")
         farm.workspace("second", subreddits=(), watch=BLUESKY)
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         assert "cursor" not in simulator.targets()[-1]
         added = simulator.add_post("needle, from now on")
         farm.wait_for_items({added})
@@ -99,7 +99,7 @@ def test_nothing_is_connected_until_somebody_watches(tmp_path: Path, simulator: 
                 farm.db.peewee
             )
             farm.db.release()
-        assert simulator.wait_for_connections(0, 30)
+        assert simulator.wait_for_connections(0)
 
 
 def test_the_stream_on_rabbitmq_and_postgresql_loses_nothing(
@@ -108,12 +108,12 @@ def test_the_stream_on_rabbitmq_and_postgresql_loses_nothing(
     with watching(tmp_path, simulator, bus=rabbit_url, database=postgresql_url) as farm:
         farm.everything()
         farm.start("stream", "producers", "stream", "bluesky")
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         wanted: set[str] = set()
         for kill in range(3):
             wanted |= post(simulator, 400, first=1000 * kill)
             seen = len(farm.received())
-            farm.wait(lambda seen=seen: len(farm.received()) > seen, lambda: "nothing arrived", 60)
+            farm.wait(lambda seen=seen: len(farm.received()) > seen, lambda: "nothing arrived")
             farm.kill9("stream")
             if kill == 1:
                 farm.kill9("actors")
@@ -125,7 +125,7 @@ def test_the_stream_on_rabbitmq_and_postgresql_loses_nothing(
         farm.wait_for_items(wanted, 90)
         assert (count(farm, Mention), count(farm, StoredItem)) == (len(wanted), len(wanted))
         assert count(farm, Gap) == 0
-        assert farm.terminate("stream", 10) == 0
+        assert farm.terminate("stream") == 0
 
 
 def test_two_streams_side_by_side_do_no_harm(
@@ -135,15 +135,15 @@ def test_two_streams_side_by_side_do_no_harm(
         farm.everything()
         for name in ("one", "two"):
             farm.start(name, "producers", "stream", "bluesky")
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         wanted = post(simulator, 50)
-        farm.wait_for_items(wanted, 60)
+        farm.wait_for_items(wanted)
         farm.wait(lambda: farm.log("two").count("process started") == 1)
         assert len(simulator.targets()) == 1, "the second one stands by"
         reading = "one" if "stream connected" in farm.log("one") else "two"
         farm.kill9(reading)
         wanted |= post(simulator, 50, first=50)
-        farm.wait_for_items(wanted, 60)
+        farm.wait_for_items(wanted)
         assert len(simulator.targets()) == 2
         assert (count(farm, Mention), count(farm, Gap)) == (100, 0)
 
@@ -154,10 +154,10 @@ def test_a_stream_too_late_for_its_cursor_tells_of_a_gap(
     with watching(tmp_path, simulator, bus=rabbit_url, database=postgresql_url) as farm:
         farm.everything()
         farm.start("stream", "producers", "stream", "bluesky")
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         first = post(simulator, 1)
         farm.wait_for_items(first)
-        assert farm.terminate("stream", 10) == 0
+        assert farm.terminate("stream") == 0
         post(simulator, 1, first=1)
         simulator.advance(40 * 3600)
         simulator.faults.inject(StreamFault("refuse", status=502))

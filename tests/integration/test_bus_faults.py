@@ -116,7 +116,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
             raise BudgetExhausted("reddit", delay=0.1, slot=1.0)
         raise ValueError("handler's own")
 
-    with Rig(rabbit + "?blocked_connection_timeout=2", quick("notify", threads=2), handler=fail) as rig:
+    with Rig(rabbit + "?blocked_connection_timeout=5", quick("notify", threads=2), handler=fail) as rig:
         rig.sender.send(NotifyChannel(channel_id=1), message_id="retried")
         rig.sender.send(NotifyChannel(channel_id=2), message_id="postponed")
         assert started.wait(PATIENCE)
@@ -132,7 +132,7 @@ def test_memory_alarm_publishers_fail_clearly_and_retries_are_not_lost(
             begun = time.monotonic()
             with pytest.raises(Unavailable, match="memory or disk alarm"):
                 rig.sender.send(NotifyChannel(channel_id=3))
-            assert time.monotonic() - begun < 3.5  # one timeout, not two or six
+            assert time.monotonic() - begun < 9.9  # one timeout, not two or six
         finally:
             rabbit_server.set_memory_alarm(False)
         rig.counted("dead", 2)

@@ -126,7 +126,7 @@ def test_a_retryable_error_waits_for_its_delay(url: str) -> None:
     with Rig(url, quick("notify"), handler=busy) as rig:
         rig.sender.send(NotifyChannel(channel_id=5))
         rig.next()
-        assert 0.39 <= times[1] - times[0] < 2.0
+        assert 0.39 <= times[1] - times[0] < 10.0
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
@@ -200,11 +200,11 @@ def test_a_time_limit_ends_the_handler_and_the_message_is_retried(url: str) -> N
 
     def slow(message: NotifyChannel, slot: object) -> None:
         calls.append(1)
-        until = time.monotonic() + (8 if len(calls) == 1 else 0)
+        until = time.monotonic() + (PATIENCE if len(calls) == 1 else 0)
         while time.monotonic() < until:
             threading.Event().wait(0.01)
 
-    with Rig(url, quick("notify", time_limit=300), handler=slow) as rig:
+    with Rig(url, quick("notify", time_limit=2000), handler=slow) as rig:
         rig.sender.send(NotifyChannel(channel_id=1))
         rig.next()
         rig.counted("retried")
@@ -420,7 +420,7 @@ def test_a_failing_recorder_leaves_the_dead_letter_on_rabbitmq(rabbit: str) -> N
         wait_for(lambda: depth(rabbit, "notify.XQ") == 1, "the dead letter")
     assert collect(rabbit, STAGES.values(), fail) == 0
     recorded: list[DeadLetterRecord] = []
-    assert collect(rabbit, STAGES.values(), recorded.extend) == 1
+    wait_for(lambda: drained(rabbit, recorded), "the dead letter to come back")  # RabbitMQ puts it back in its own time
     assert collect(rabbit, STAGES.values(), recorded.extend) == 0
     (dead_letter,) = recorded
     assert (dead_letter.message_id, dead_letter.origin, dead_letter.queue) == ("m", "xq", "notify.XQ")

@@ -64,4 +64,16 @@ def test_the_last_lines_work_in_a_shell_one_after_another(environ: dict[str, str
         assert running.wait(60) == 0
     finally:
         running.kill()
-        running.communicate(timeout=30)
+        running.communicate(timeout=60)
+
+
+def test_two_demos_at_once_do_not_take_each_others_port(environ: dict[str, str], tmp_path: Path) -> None:
+    demos = [
+        subprocess.Popen(
+            [*PYTHON, "overheard.cli", "demo", "--for", "2s"],
+            env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    told = [demo.communicate(timeout=120) for demo in demos]
+    assert [demo.returncode for demo in demos] == [0, 0], told

@@ -80,6 +80,6 @@ def test_run_exits_with_1_if_its_tick_dies(tmp_path: Path) -> None:
         farm.workspace()
         farm.spoil()
         process = farm.start("run", "overheard.cli", "run")
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
         assert "exiting for restart" in farm.log("run")
         farm.processes.clear()

@@ -77,7 +77,6 @@ class EverySource:
         self.farm.wait(
             lambda: self.mentioned(text) == set(KEYLESS),
             lambda: f"only {self.mentioned(text)} have arrived",
-            60,
         )
 
 
@@ -90,7 +89,7 @@ def every(tmp_path: Path) -> Iterator[EverySource]:
 def test_all_sources_without_a_key_are_heard_while_reddits_is_refused(every: EverySource) -> None:
     farm = every.farm
     farm.start("run", "overheard.cli", "run")
-    assert every.bluesky.wait_for_connections(1, 30)
+    assert every.bluesky.wait_for_connections(1)
     refused = farm.post(2)
     every.say("a needle")
     every.wait_for("a needle")
@@ -109,10 +108,10 @@ def test_all_sources_without_a_key_are_heard_while_reddits_is_refused(every: Eve
     assert farm.terminate("run") == 0
 
 
-HANGING_FEEDS = 8
+HANGING_FEEDS = 30
 FEED_TIMEOUT_SECONDS = 4
-# Above the timeout of one feed, and far below that of all of them together.
-WITHIN_SECONDS = 15
+# Far above the timeout of one feed, for a busy machine, and far below that of all of them together.
+WITHIN_SECONDS = 40
 
 
 def test_a_feed_server_that_hangs_delays_no_other(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ def test_a_feed_server_that_hangs_delays_no_other(tmp_path: Path) -> None:
         hanging.faults.timeout(60, times=10_000)
         farm.workspace(watch=(HACKER_NEWS, feeds))
         farm.start("run", "overheard.cli", "run")
-        assert hanging.wait_for_requests(1, timeout=30)
+        assert hanging.wait_for_requests(1)
         for round_ in range(3):
             told = farm.tell(1, first=round_)
             healthy.add_entry(FEED, f"needle {round_}")

@@ -57,7 +57,7 @@ def forked(forks: Forks, folder: Path, *args: str, env: Mapping[str, str] | None
 def test_a_fork_prints_and_returns_what_a_fresh_interpreter_does(forks: Forks, tmp_path: Path, body: str) -> None:
     module(tmp_path, "program", body)
     env = {"PATH": os.environ["PATH"], "WHERE": "here", "PYTHONUNBUFFERED": "1"}
-    code = forked(forks, tmp_path, "program", "one", "two", env=env).wait(30)
+    code = forked(forks, tmp_path, "program", "one", "two", env=env).wait(60)
     printed = (tmp_path / "log").read_text()
     with (tmp_path / "fresh").open("wb") as log:
         command = [*PYTHON, "program", "one", "two"]
@@ -83,10 +83,10 @@ def test_a_fork_is_waited_for_and_killed_like_a_process(forks: Forks, tmp_path: 
     with pytest.raises(subprocess.TimeoutExpired):
         fork.wait(0.01)
     fork.kill()
-    assert fork.wait(30) == -signal.SIGKILL == fork.poll()
+    assert fork.wait(60) == -signal.SIGKILL == fork.poll()
     fork.kill()  # it has ended: another process may have its id
     other.send_signal(signal.SIGTERM)
-    assert other.wait(30) == -signal.SIGTERM
+    assert other.wait(60) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

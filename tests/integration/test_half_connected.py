@@ -14,12 +14,13 @@ from overheard.bus.public_exchange import RabbitEvents
 from overheard.db.models import DeadLetter
 from overheard.programs import PROGRAMS
 from tests.servers.farm import ALL_STAGES, Farm
-from tests.servers.ports import free_range
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitServer
+from tests.servers.supervisord import free_base
+from tests.servers.waiting import PATIENCE
 
-WITHIN_SECONDS = 20.0
+DOWN_WITHIN_SECONDS = 20.0
 HALF = {"tick": "tick", "ingress": "ingress", "actors": "fetch"}  # whose port each has
 
 
@@ -49,12 +50,12 @@ def health(farm: Farm, name: str, number: int) -> tuple[int, str]:
         return 0, str(error)
 
 
-def wait_for_health(farm: Farm, number: int, status: int, word: str) -> None:
+def wait_for_health(farm: Farm, number: int, status: int, word: str, seconds: float = PATIENCE) -> None:
     for name in HALF:
         farm.wait(
             lambda name=name: (told := health(farm, name, number))[0] == status and word in told[1],
             lambda name=name: f"{name} says {health(farm, name, number)}",
-            WITHIN_SECONDS,
+            seconds,
         )
 
 
@@ -62,7 +63,7 @@ def wait_for_health(farm: Farm, number: int, status: int, word: str) -> None:
 def test_half_connected_processes_say_so_hold_nobody_up_and_come_back(
     farm: Farm, server: str, word: str, postgres_server: PostgresServer, rabbit_server: RabbitServer
 ) -> None:
-    farm.settings["METRICS__PORT"] = str(free_range(100))
+    farm.settings["METRICS__PORT"] = str(free_base())
     port = postgres_server.port if server == "database" else rabbit_server.port
     with Proxy(port) as proxy:
         key, url = ("DATABASE__URL", farm.database) if server == "database" else ("BUS__URL", farm.bus)
@@ -70,7 +71,7 @@ def test_half_connected_processes_say_so_hold_nobody_up_and_come_back(
         start(farm, number=1)
         wait_for_health(farm, 1, 200, "ok")
         proxy.drop()
-        wait_for_health(farm, 1, 503, word)
+        wait_for_health(farm, 1, 503, word, DOWN_WITHIN_SECONDS)
         del farm.settings[key]
         start(farm, number=2)
         wait_for_health(farm, 2, 200, "ok")
@@ -78,7 +79,7 @@ def test_half_connected_processes_say_so_hold_nobody_up_and_come_back(
         door = RabbitEvents(farm.bus)
         door.publish("workspace.due", {"workspace": "acme"})
         door.close()
-        farm.wait_for_items(posted, WITHIN_SECONDS)
+        farm.wait_for_items(posted)
         proxy.restore()
         wait_for_health(farm, 1, 200, "ok")
     assert not [name for name, process in farm.processes.items() if process.poll() is not None]

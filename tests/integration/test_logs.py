@@ -130,7 +130,7 @@ def test_a_process_that_gives_up_says_so_in_one_line(tmp_path: Path) -> None:
         farm.workspace()
         farm.spoil()
         process = farm.start("run", "overheard.cli", "run")
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
         farm.processes.clear()
         told = [
             json.loads(line) for line in farm.log("run").splitlines() if not line.startswith("Overheard is running")

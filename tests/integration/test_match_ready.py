@@ -41,11 +41,11 @@ def test_nothing_is_consumed_and_health_fails_until_the_index_is_loaded(
         with psycopg.connect(postgresql_url) as blocker:
             blocker.execute("LOCK TABLE query IN ACCESS EXCLUSIVE MODE")
             farm.actors("match")
-            wait_for(lambda: health(port)[0] == 503, "the page", 30)
+            wait_for(lambda: health(port)[0] == 503, "the page")
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'query'::regclass"
-            wait_for(lambda: blocker.execute(waiting).fetchone() == (1,), "the index", 30)
+            wait_for(lambda: blocker.execute(waiting).fetchone() == (1,), "the index")
             assert "starting" in health(port)[1]
             assert consumers(rabbit_url) == 0
-        wait_for(lambda: health(port) == (200, "ok\n"), "the stage", 30)
+        wait_for(lambda: health(port) == (200, "ok\n"), "the stage")
         assert consumers(rabbit_url) == 1
         assert farm.terminate("match") == 0

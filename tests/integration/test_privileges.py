@@ -130,7 +130,7 @@ def test_the_stream_works_with_the_least_privileged_users(farm: Farm) -> None:
         farm.workspace("sky", subreddits=(), watch=(WatchSpec("bluesky", ("all",)),), every="1d")
         farm.actors("match", "store", "notify", name="actors")
         farm.start("stream", "producers", "stream", "bluesky")
-        assert simulator.wait_for_connections(1, 30)
+        assert simulator.wait_for_connections(1)
         farm.wait_for_items({simulator.add_post("needle")}, seconds=60)
 
 
@@ -270,7 +270,7 @@ def test_rabbitmqctl_listens_on_loopback_only(rabbit: ShippedRabbit) -> None:
     command = [SCRIPTS / "rabbitmqctl", "-n", rabbit.node, "eval", "timer:sleep(60000)."]
     running = subprocess.Popen(command, env=rabbit.env, cwd=rabbit.home, stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: listeners({*started_with(str(rabbit.home))} - node), "rabbitmqctl", 30)
+        wait_for(lambda: listeners({*started_with(str(rabbit.home))} - node), "rabbitmqctl")
         assert all(each.loopback for each in listeners({*started_with(str(rabbit.home))} - node))
     finally:
         running.kill()
@@ -434,7 +434,7 @@ def test_overheard_run_listens_on_loopback_only(tmp_path: Path) -> None:
     demo = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE)
     try:
         # The metrics, the demo's Reddit and its receiver: the same servers that `overheard run` and the tests use.
-        wait_for(lambda: len(listeners([demo.pid])) >= 3, "three listeners", 30)
+        wait_for(lambda: len(listeners([demo.pid])) >= 3, "three listeners")
         found = listeners([demo.pid])
         assert not [each for each in found if not each.loopback]
     finally:

@@ -143,30 +143,33 @@ def test_a_thousand_items_need_ten_requests(tmp_path: Path, rabbit_url: str, pos
 
 
 def test_rechecks_yield_to_fetches_unless_they_are_urgent(tmp_path: Path, rabbit_url: str, postgresql_url: str) -> None:
-    """Five feeds, each requested alone and always stale, want several times four requests per second."""
+    """Ten feeds, each requested alone and always stale, want far more than 1.5 requests per second.
+
+    Also on a machine that takes seconds for a round: their slots are reserved for the next seven seconds.
+    """
     settings = {
-        "REDDIT__REQUESTS_PER_MINUTE": "240",
+        "REDDIT__REQUESTS_PER_MINUTE": "90",
         "REDDIT__BURST": "2",
         "FETCH__GROUP_SIZE": "1",
         "RECHECK__SHARE": "0.25",
         "LOG__LEVEL": "WARNING",
     }
-    names = ("python", "linux", "rust", "golang", "erlang")
+    names = ("python", "linux", "rust", "golang", "erlang", "ocaml", "haskell", "perl", "scala", "julia")
     with Farm(tmp_path, bus=rabbit_url, database=postgresql_url, **settings) as farm:
-        wanted = set().union(*[farm.post(30, name, first=100 * number) for number, name in enumerate(names)])
+        wanted = set().union(*[farm.post(15, name, first=100 * number) for number, name in enumerate(names)])
         farm.workspace(subreddits=names, every="1s")
         farm.everything()
         farm.wait_for_items(wanted, seconds=60)
         age(farm, 13)
         before = farm.simulator.counts()["total"]
-        farm.simulator.wait_for_requests(before + 12, timeout=60)
+        assert farm.simulator.wait_for_requests(before + 12)
         assert asked(farm) == 0, "a recheck that is not urgent takes spare tokens only, and there are none"
         age(farm, 19)
         began, before = time.monotonic(), farm.simulator.counts()["total"]
         farm.wait(lambda: not count(farm, StoredItem, StoredItem.checked_at < time.time() - HOUR), seconds=90)
-        seconds, requests = time.monotonic() - began, farm.simulator.counts()["total"] - before
+        requests, seconds = farm.simulator.counts()["total"] - before, time.monotonic() - began
         assert asked(farm) == 2, "150 items"
-        assert requests <= 4 * seconds + 4, "the budget is not exceeded"
+        assert requests <= 1.5 * seconds + 4, "the budget is not exceeded"
         assert not count(farm, DeadLetter)
 
 

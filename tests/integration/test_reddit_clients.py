@@ -43,7 +43,7 @@ def test_three_clients_give_three_budgets_and_none_is_exceeded(
             for name in names:
                 posted |= farm.post(2, name, first=10 * round_)
             farm.wait_for_items(posted, seconds=60)
-        farm.wait(lambda: sum(map(reddit.requests_of, CLIENTS)) > 90)
+        farm.wait(lambda: sum(map(reddit.requests_of, CLIENTS)) > 90, seconds=120)
         used = [reddit.requests_of(name) for name in CLIENTS]
         assert min(used) > 0.2 * sum(used), "in turn"
         assert reddit.counts()["violations"] == 0

@@ -164,7 +164,7 @@ def test_every_thread_logs_in_once(simulator: RedditSimulator, source: RedditSou
     budgets = [RecordingBudget() for _ in range(4)]
 
     def work(budget: RecordingBudget) -> int:
-        barrier.wait(10)
+        barrier.wait(60)
         return sum(len(read(source, budget).items) for _ in range(10))
 
     with ThreadPoolExecutor(4) as pool:

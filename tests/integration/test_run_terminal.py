@@ -59,7 +59,7 @@ class Terminal:
     def end(self) -> int:
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(60)
-        self._reader.join(10)
+        self._reader.join(60)
         return code
 
 
@@ -76,7 +76,7 @@ def start(tmp_path: Path, sqlite_url: str) -> Iterator[Callable[..., Terminal]]:
     for each in started:
         if each.process.poll() is None:
             each.process.kill()
-            each.process.wait(30)
+            each.process.wait(60)
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ def break_reddit(rig: Rig) -> None:
     faults.reset(times=1)
     faults.truncate(times=1)
     asked = reddit.counts()["total"]
-    reddit.wait_for_requests(asked + 10, timeout=60)
+    reddit.wait_for_requests(asked + 10)
     know_tokens(rig, "later access token")
 
 

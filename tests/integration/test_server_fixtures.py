@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.servers.ports import PortBlocks
 from tests.servers.postgres import PostgresServer, postgres_url  # noqa: F401 (a fixture)
 from tests.servers.reused_database import ReusedDatabase
+from tests.servers.sink import HttpSink
 from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -186,3 +189,18 @@ def is_running(pid: int) -> bool:
         return False
     # one that has ended may still wait for its parent, which init now is
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_a_port_is_given_to_one_test_process() -> None:
+    """Looking whether it is free does not suffice: its server starts seconds later."""
+    processes = [PortBlocks() for _ in range(5)]  # what reserves for a process
+    given = [each.take(1) for each in processes for _ in range(100)]
+    assert len(set(given)) == len(given)
+
+
+def test_a_request_of_a_killed_client_has_not_arrived() -> None:
+    with HttpSink() as sink:
+        for path, body in (("/cut", b"{"), ("/whole", b"{}")):
+            with socket.create_connection(("127.0.0.1", sink.port)) as client:
+                client.sendall(f"POST {path} HTTP/1.1\r\nContent-Length: 2\r\n\r\n".encode() + body)
+        assert [request.path for request in sink.wait_for(1)] == ["/whole"]

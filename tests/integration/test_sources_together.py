@@ -118,7 +118,7 @@ class WatchedSources:
 
     def wait_for(self, *wanted: tuple[str, str, str]) -> None:
         try:
-            wait_for(lambda: self.mentions() == set(wanted), "the mentions", 20)
+            wait_for(lambda: self.mentions() == set(wanted), "the mentions")
         except TimeoutError:
             assert self.mentions() == set(wanted)
 

@@ -27,7 +27,7 @@ from tests.servers.rabbitmq import RabbitServer
 from tests.servers.sink import Answer, Request
 from tests.servers.supervisord import Supervised, free_base
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 RUNNING = sorted(program.name for program in PROGRAMS.values() if program.processes)
 
 
@@ -112,7 +112,7 @@ def test_a_stop_finishes_work_in_progress_and_a_start_resumes(farm: Farm, base: 
     with Supervised(farm, base) as supervised:
         supervised.wait(supervised.answering, "the first start")
         posted = farm.post(3)
-        assert under_way.wait(30)
+        assert under_way.wait(60)
         stopping = threading.Thread(target=supervised.terminate)
         stopping.start()
         more = farm.post(3, first=3)
@@ -121,7 +121,7 @@ def test_a_stop_finishes_work_in_progress_and_a_start_resumes(farm: Farm, base: 
             lambda: "waiting for notify_0 to die" in supervised.log("supervisord"), lambda: supervised.ends()
         )
         go_on.set()
-        stopping.join(30)
+        stopping.join(60)
         assert not stopping.is_alive()
         log = supervised.log("supervisord")
         assert "SIGKILL" not in log

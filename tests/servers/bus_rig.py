@@ -27,7 +27,7 @@ from overheard.permits import Slot, UnlimitedPermit
 from overheard.stages import STAGES, Stage
 from tests.servers.waiting import wait_for
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def quick(name: str, **limits: Any) -> Stage:
@@ -117,11 +117,18 @@ class Rig:
 
     def next(self, seconds: float = PATIENCE) -> Any:
         """Wait for the next handled message, and return it with its slot."""
-        return self.handled.get(timeout=seconds)
+        return self._taken(self.handled, "handled message", seconds)
 
     def dead_letter(self, seconds: float = PATIENCE) -> DeadLetterRecord:
         """Wait for the next dead letter, and return it."""
-        return self.recorded.get(timeout=seconds)
+        found: DeadLetterRecord = self._taken(self.recorded, "dead letter", seconds)
+        return found
+
+    def _taken(self, arrivals: queue.Queue[Any], what: str, seconds: float) -> Any:
+        try:
+            return arrivals.get(timeout=seconds)
+        except queue.Empty:
+            raise AssertionError(f"no {what} within {seconds:g} s; unhealthy: {self.health.problems()}") from None
 
     def count(self, outcome: str, stage: str | None = None) -> float:
         labels = {"stage": stage or self.stages[0].name, "outcome": outcome}

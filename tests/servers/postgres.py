@@ -29,8 +29,8 @@ from tests.servers.ports import free_ports
 from tests.servers.waiting import wait_for
 
 OLDEST = 15
-START_TIMEOUT = 30.0
-STOP_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 60.0
 
 # Speed without losing what the tests are about. With fsync off a commit still reaches the kernel, so it outlives
 # any death of PostgreSQL, `stop(immediate=True)` included; only a power cut could take it, and then the whole
@@ -223,7 +223,7 @@ class PostgresServer:
                 return False
             return True
 
-        wait_for(answers, "PostgreSQL", START_TIMEOUT)
+        wait_for(answers, lambda: f"PostgreSQL, with this log:\n{self._log.read_text()[-4000:]}", START_TIMEOUT)
 
     def _make_role(self) -> None:
         with psycopg.connect(self.url, autocommit=True) as admin:

@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy/prometheus"
 
 
 class PrometheusServer:
-    """A server that scrapes the processes in the file ``targets`` every second."""
+    """A server that scrapes the processes in the file ``targets`` every two seconds."""
 
     def __init__(self, folder: Path, *, targets: Path, rabbit_port: int) -> None:
         for program in ("prometheus", "prometheus-node-exporter"):
@@ -50,7 +50,10 @@ class PrometheusServer:
             f"--storage.tsdb.path={self.folder / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
         )
-        wait_for(lambda: self._ready() and reachable(self.node_port), "Prometheus", 30)
+        wait_for(
+            lambda: self._ready() and reachable(self.node_port),
+            lambda: f"Prometheus, with this log:\n{self.log()[-3000:]}",
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,12 +62,12 @@ class PrometheusServer:
             process.wait()
             assert guard.stdin
             guard.stdin.close()
-            guard.wait(10)
+            guard.wait(60)
 
     def configuration(self) -> dict[str, Any]:
         """Return the shipped configuration with this test's addresses."""
         shipped: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
-        shipped["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        shipped["global"] = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"}
         shipped["rule_files"] = [str(SHIPPED / pattern) for pattern in shipped["rule_files"]]
         own = {"rabbitmq": self.rabbit_port, "node": self.node_port, "prometheus": self.port}
         for job in shipped["scrape_configs"]:

@@ -34,7 +34,7 @@ class Proxy:
         self._cut(self._listener)
         for each in self._sockets:
             self._cut(each)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def drop(self) -> None:
         """Stop forwarding in both directions, without closing connections."""

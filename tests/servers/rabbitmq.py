@@ -25,7 +25,7 @@ from tests.servers.ports import free_ports
 from tests.servers.waiting import wait_for
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
-START_TIMEOUT = 60.0
+START_TIMEOUT = 120.0
 
 
 class RabbitServer:
@@ -86,12 +86,12 @@ class RabbitServer:
             self._start_epmd()
         self._log.write_bytes(b"")
         self._spawn([str(SCRIPTS / "rabbitmq-server")])
-        wait_for(self._ready, "RabbitMQ", START_TIMEOUT)
+        wait_for(self._ready, lambda: f"RabbitMQ, with this log:\n{self._log.read_text()[-4000:]}", START_TIMEOUT)
 
     def _start_epmd(self) -> None:
         port = self.env["ERL_EPMD_PORT"]
         self._spawn(["epmd", "-port", port, "-address", "127.0.0.1"])
-        wait_for(lambda: reachable(int(port)), "epmd", 10)
+        wait_for(lambda: reachable(int(port)), "epmd", START_TIMEOUT)
 
     def stop(self) -> None:
         """Stop everything and remove the files."""
@@ -128,7 +128,7 @@ class RabbitServer:
     def set_memory_alarm(self, on: bool) -> None:
         """Raise or clear the memory alarm, and wait until it is in effect."""
         self.ctl("set_vm_memory_high_watermark", *(["0.0000001"] if on else ["absolute", "1GB"]))
-        wait_for(lambda: self._alarmed() is on, "the memory alarm", 20)
+        wait_for(lambda: self._alarmed() is on, "the memory alarm")
 
     def vhost(self) -> str:
         """Create an empty vhost and return its URL."""
@@ -149,7 +149,7 @@ class RabbitServer:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": "Basic " + base64.b64encode(b"guest:guest").decode()},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -197,10 +197,10 @@ class RabbitServer:
                 os.killpg(process.pid, how)  # the script and the node under it
             else:
                 os.kill(process.pid, how)  # the script passes it on and waits
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         assert guard.stdin
         guard.stdin.close()  # the guard sweeps up what is left of the group
-        guard.wait(timeout=10)
+        guard.wait(timeout=60)
 
 
 def reachable(port: int) -> bool:

@@ -29,6 +29,8 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
+from tests.servers.waiting import PATIENCE
+
 Fault = Literal["hang", "reset", "drip headers", "drip body", "endless body", "endless headers", "endless chunk"]
 TOLERANCE = 300  # seconds that a webhook's timestamp may be off, from the specification
 
@@ -86,7 +88,7 @@ class Arrivals:
             self._all.append(arrival)
             self._changed.notify_all()
 
-    def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Any]:
         """Wait for ``count`` arrivals and return all. Raises AssertionError if they do not come."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self._all) >= count, timeout)
@@ -121,14 +123,14 @@ class SinkServer:
     def port(self) -> int:
         return self.server.server_address[1]
 
-    def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Any]:
         return self.arrived.wait_for(count, timeout)
 
 
 class HttpSink(SinkServer):
     """Answer 200 unless configured otherwise. ``tls`` serves https; ``answers`` may be a function of the request."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self.answers: deque[Answer] = deque()
         self.always: Callable[[Request], Answer] = lambda request: Answer()
@@ -137,7 +139,7 @@ class HttpSink(SinkServer):
         self.tls = tls
         if tls is not None:
             tls.sni_callback = lambda sock, name, context: self.server_names.append(name)
-        server = _HttpServer(("127.0.0.1", 0), _HttpHandler)
+        server = _HttpServer(("127.0.0.1", port), _HttpHandler)
         server.sink = self  # type: ignore[attr-defined]
         self.server = server
 
@@ -194,7 +196,11 @@ class _HttpHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, self.rfile.read(length))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client was killed in the middle of it
+            self.close_connection = True
+            return
+        request = Request(self.command, self.path, headers, body)
         answer = self.sink.answers.popleft() if self.sink.answers else self.sink.always(request)
         self.sink.arrived.add(request)
         self._give(answer)

@@ -32,8 +32,8 @@ GUARD = 'cat >/dev/null; pkill -KILL -s "$1"'
 
 
 def free_base() -> int:
-    """Return a [metrics] port with free ports for every program, two processes each."""
-    return free_range(max(program.port for program in PROGRAMS.values()) + 2)
+    """Return a [metrics] port with free ports for every program, as many as may belong to it."""
+    return free_range(max(program.port + program.max_processes for program in PROGRAMS.values()))
 
 
 class Supervised:

@@ -58,6 +58,7 @@ class Plan:
     reddits_rate: float = REDDITS_RATE
     herd: bool = False  # all workspaces due at the same moment, instead of one after the other
     warm_up: float = 30.0  # until a process's memory counts as its size at the start
+    slack: float = 60.0  # for everything that is still under way at the end
     seed: int = 2026
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -95,7 +96,7 @@ class Plan:
         config = self.config
         leases = float(config["fetch.lease"]) + float(config["notify.lease"])
         looks = 4 * schedule.span_seconds(self.look_back)
-        return 60 + self.interval + leases + 3 * float(config["tick.sweep_after"]) + looks
+        return self.slack + self.interval + leases + 3 * float(config["tick.sweep_after"]) + looks
 
     @property
     def header(self) -> str:

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import xmlrpc.client
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Answering:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         self.answer = head.encode() + body
 
-    def ask(self, timeout: float = 10) -> list[SupervisedProcess]:
+    def ask(self, timeout: float = 60) -> list[SupervisedProcess]:
         return supervisord.processes(f"unix://{self.path}", timeout=timeout)
 
     def close(self) -> None:
@@ -61,10 +62,10 @@ class Answering:
                 caller, _ = self._socket.accept()
             except OSError:
                 return
-            with caller:
+            with caller, suppress(OSError):  # a caller that has given up
                 asked = b""
-                while b"</methodCall>" not in asked:
-                    asked += caller.recv(65536)
+                while b"</methodCall>" not in asked and (part := caller.recv(65536)):
+                    asked += part
                 caller.sendall(self.answer)
                 if not self.answer:
                     caller.recv(1)  # until the caller gives up

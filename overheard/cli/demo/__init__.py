@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import socket
 import sys
 import tempfile
 import time
@@ -136,7 +135,7 @@ def _configuration(folder: Path, reddit: str) -> Config:
     return Config(
         database=configuration.DatabaseSettings(url=SecretStr(f"sqlite:///{folder}/demo.db")),
         sources=configuration.SourcesSettings(reddit=reddit_settings),
-        metrics=configuration.MetricsSettings(port=_metrics_port()),
+        metrics=configuration.MetricsSettings(port=0),  # any free one: the default may be taken, or wanted soon
         tick=configuration.TickSettings(interval=0.5, jitter=0),
         fetch=configuration.FetchSettings(fresh_for=1, threads=2),
         notify=configuration.NotifySettings(allow_private=True, per_minute=6000, burst=100, threads=4),
@@ -148,11 +147,3 @@ def _save(running: RunningProcess, specs: Iterable[WorkspaceSpec], url: str, sec
     with running.db.session():
         for spec in specs:
             workspaces.save(running, msgspec.structs.replace(spec, channel=(channel,)))
-
-
-def _metrics_port() -> int:
-    """Return the default port, or 0 (any) if it is taken."""
-    default = configuration.MetricsSettings().port
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return default if probe.connect_ex(("127.0.0.1", default)) != 0 else 0

@@ -185,12 +185,12 @@ class BlueskySimulator:
         with self._connected:
             return list(self._targets)
 
-    def wait_for_requests(self, count: int, timeout: float = 10) -> bool:
+    def wait_for_requests(self, count: int, timeout: float = 60) -> bool:
         """Wait until so many requests were made; return False on timeout (seconds)."""
         with self._connected:
             return self._connected.wait_for(lambda: len(self._targets) >= count, timeout)
 
-    def wait_for_connections(self, count: int, timeout: float = 10) -> bool:
+    def wait_for_connections(self, count: int, timeout: float = 60) -> bool:
         """Wait until so many connections are open; return False on timeout (seconds)."""
         with self._connected:
             return self._connected.wait_for(lambda: self._open == count, timeout)

@@ -100,7 +100,7 @@ class ChatSimulator(HttpSimulator):
         with self._changed:
             return list(self._refusals)
 
-    def wait_for(self, count: int, timeout: float = 10.0) -> list[ChatMessage]:
+    def wait_for(self, count: int, timeout: float = 60.0) -> list[ChatMessage]:
         """Wait until `count` messages were accepted, and return all. Raises TimeoutError, with what was refused."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._messages) >= count, timeout):

@@ -109,6 +109,6 @@ class HttpSimulator:
         """Return the latest requests as "METHOD target", oldest first."""
         return self.counters.recent()
 
-    def wait_for_requests(self, count: int, endpoint: str | None = None, timeout: float = 10) -> bool:
+    def wait_for_requests(self, count: int, endpoint: str | None = None, timeout: float = 60) -> bool:
         """Wait until `count` requests to an endpoint (None: to all) were counted. Return False on timeout (seconds)."""
         return self.counters.wait(count, endpoint, timeout)

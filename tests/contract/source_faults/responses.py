@@ -93,6 +93,8 @@ OUTAGES: dict[str, Spoil] = {
     "a thousand headers": _raw(head(**{f"x{number}": CANARY for number in range(1000)})),
 }
 
+ENDLESS = {"silence", "a dripping body", "dripping headers"}  # outages that only the source's own timeout ends
+
 # JSON, or XML, of a wrong form. Nothing is known of what it is about, so everything is read later.
 FORMS: dict[str, bytes] = {
     "null": b"null",

@@ -28,6 +28,7 @@ from tests.fixtures import MONDAY, Clock
 from tests.unit.sources.reddit_world import AGENT, RecordingBudget, new_metrics
 
 FEED_PATH = "/feed"
+PATIENCE_SECONDS = 60.0  # for an answer that comes: the simulator may be slow, too
 MOST_PAGES = 500  # of one reading: more is one without end
 
 Rewrite = Callable[[SimulatedRequest, SimulatedResponse], SimulatedResponse]
@@ -57,11 +58,10 @@ class SpoiledWorld:
     correct: ClassVar[str] = "respond"  # the simulator's method that returns a correct answer
     harmless: ClassVar[frozenset[tuple[str, str]]] = frozenset()  # paths and outages that look like correct answers
     many: ClassVar[int] = 10_000  # items at once
-    timeout_seconds: ClassVar[float] = 1.0
     between_seconds: ClassVar[float] = 3600.0  # two readings: longer than the source waits
     kind: ClassVar[FeedKind]
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         self.clock = Clock(MONDAY)
         self.metrics = new_metrics()
         self.budget = RecordingBudget()
@@ -70,6 +70,7 @@ class SpoiledWorld:
         self.simulator = self.make_simulator()
         self._correct = getattr(self.simulator, self.correct)
         setattr(self.simulator, self.correct, self._rewritten)
+        self.timeout_seconds = timeout_seconds
         self._tls = tls
         self._published = 0
 

@@ -127,11 +127,11 @@ def test_a_thread_waits_for_a_share_that_flows() -> None:
     def work() -> None:
         with shares.held(sink[0]):
             entered.set()
-            done.wait(10)
+            done.wait(60)
 
     threads = [threading.Thread(target=work)]
     threads[0].start()
-    entered.wait(10)
+    entered.wait(60)
     with shares.held(sink[1]), shares.held(sink[2]):
         wait = shares._threads._changed.wait
 
@@ -142,7 +142,7 @@ def test_a_thread_waits_for_a_share_that_flows() -> None:
         shares._threads._changed.wait = waits  # type: ignore[method-assign]
         with shares.held(sink[3]) as wait_seconds:
             assert wait_seconds is None
-    threads[0].join(10)
+    threads[0].join(60)
 
 
 def test_idle_receivers_are_forgotten(threads: Threads, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from overheard.process import RunningProcess
 from overheard.simulators.hackernews import HackerNewsSimulator
 from overheard.simulators.reddit import CLIENT_ID, CLIENT_SECRET, INSTALLED_ID, RedditSimulator
 from tests.project import ROOT
+from tests.servers.supervisord import free_base
 
 from .conftest import Run, lines
 
@@ -197,13 +198,10 @@ def test_a_file_that_is_not_a_database_fails(run: Run, folder: Path) -> None:
 
 
 def test_a_metrics_port_in_use_by_another_program_fails(run: Run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        taken.settimeout(0)
-        port = taken.getsockname()[1]
-        taken.close()
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", port))
-            found = results(run, OVERHEARD_METRICS__PORT=str(port))["metrics"]
+    port = free_base()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        found = results(run, OVERHEARD_METRICS__PORT=str(port))["metrics"]
     assert found["outcome"] == "failed"
 
 
@@ -221,7 +219,8 @@ def test_a_metrics_port_in_use_by_an_overheard(
     registry = CollectorRegistry()
     ProcessMetrics(registry)
     server = MetricsServer(registry, list, instance=lambda: running.instance if owner == "ours" else owner)
-    port = server.start("127.0.0.1", 0)
+    # All ports from here on are looked at, and an ephemeral one lies among those of other tests' processes.
+    port = server.start("127.0.0.1", free_base())
     environ = {"OVERHEARD_METRICS__PORT": str(port)}
     try:
         found = results(run, **environ)["metrics"]

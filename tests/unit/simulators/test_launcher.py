@@ -31,20 +31,20 @@ def test_a_simulator_runs_until_it_is_stopped(name: str) -> None:
             assert f"[sources.{name}]" in told
             port = re.search(r'"\w+://127\.0\.0\.1:(\d+)/?', told)
             assert port is not None, "the lines of pipeline.toml name the server"
-            socket.create_connection(("127.0.0.1", int(port[1])), timeout=5).close()
+            socket.create_connection(("127.0.0.1", int(port[1])), timeout=60).close()
             if name == "hackernews":
                 _check_hacker_news(f"http://127.0.0.1:{port[1]}")
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def _check_hacker_news(url: str) -> None:
-    first = requests.get(f"{url}/v0/maxitem.json", timeout=5).json()
-    deadline = time.monotonic() + 20
-    while requests.get(f"{url}/v0/maxitem.json", timeout=5).json() < first + 3:
+    first = requests.get(f"{url}/v0/maxitem.json", timeout=60).json()
+    deadline = time.monotonic() + 60
+    while requests.get(f"{url}/v0/maxitem.json", timeout=60).json() < first + 3:
         assert time.monotonic() < deadline, "no items are added"
-    assert requests.get(f"{url}/v0/item/{first - 4}.json", timeout=5).json()["id"] == first - 4, "the history"
+    assert requests.get(f"{url}/v0/item/{first - 4}.json", timeout=60).json()["id"] == first - 4, "the history"
 
 
 def test_numbers_go_on_after_a_restart() -> None:

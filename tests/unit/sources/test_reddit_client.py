@@ -156,7 +156,7 @@ def test_closing_ends_the_connections_of_all_threads_and_reading_still_works() -
         assert len(server.heads) == 4  # no thread used the other's login
         opened = server.connections
         source.close()
-        assert all(server.ended.acquire(timeout=5) for _ in range(opened))
+        assert all(server.ended.acquire(timeout=60) for _ in range(opened))
         assert read(source) == 0
 
 

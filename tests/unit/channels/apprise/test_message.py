@@ -101,7 +101,9 @@ TEXTS = st.text(
 @pytest.mark.thorough
 @pytest.mark.parametrize("chat", URLS)
 @given(title=TEXTS, body=TEXTS, count=st.integers(1, 320), names=st.integers(1, 60))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_every_text_fits_whatever_strangers_write(
     chat: str, title: str, body: str, count: int, names: int, receivers: Receivers, mention: MakeMention
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from overheard.simulators.bluesky import BlueskySimulator
+from tests.servers.waiting import PATIENCE
 
 V1, V2 = "/subscribe", "/xrpc/network.bsky.jetstream.subscribeEvents"
 DID = "did:plc:ann"
@@ -23,26 +23,26 @@ def simulator() -> Iterator[BlueskySimulator]:
         yield made
 
 
-def frames(simulator: BlueskySimulator, target: str) -> list[Any]:
-    """Return what comes within a moment."""
-    received = []
-    with connect(f"{simulator.url}{target}", proxy=None) as socket, suppress(TimeoutError):
-        while True:
-            received.append(json.loads(socket.recv(timeout=0.3)))
+def frames(simulator: BlueskySimulator, target: str, count: int) -> list[Any]:
+    """Return so many frames; none follows within a moment."""
+    with connect(f"{simulator.url}{target}", proxy=None) as socket:
+        received = [json.loads(socket.recv(timeout=PATIENCE)) for _ in range(count)]
+        with pytest.raises(TimeoutError):
+            socket.recv(timeout=0.3)
     return received
 
 
 def refused(simulator: BlueskySimulator, target: str) -> tuple[int, str]:
     """Return the status and the body of a refusal."""
     with pytest.raises(InvalidStatus) as caught:
-        frames(simulator, target)
+        frames(simulator, target, 0)
     return caught.value.response.status_code, bytes(caught.value.response.body or b"").decode()
 
 
 def test_an_event_has_the_same_content_in_both_forms(simulator: BlueskySimulator) -> None:
     uri = simulator.add_post("Hello", DID)
-    [one] = frames(simulator, f"{V1}?cursor=1")
-    [two] = frames(simulator, f"{V2}?cursor=100")
+    [one] = frames(simulator, f"{V1}?cursor=1", 1)
+    [two] = frames(simulator, f"{V2}?cursor=100", 1)
     assert (one["did"], one["kind"], one["commit"]["operation"]) == (DID, "commit", "create")
     assert uri == f"at://{DID}/{one['commit']['collection']}/{one['commit']['rkey']}"
     payload = two["payload"]
@@ -55,10 +55,12 @@ def test_an_event_has_the_same_content_in_both_forms(simulator: BlueskySimulator
 def test_operations_of_one_commit_share_a_time(simulator: BlueskySimulator) -> None:
     simulator.add_posts(["one", "two"], DID)
     simulator.add_post("three", DID)
-    one, two, three = (frame["time_us"] for frame in frames(simulator, f"{V1}?cursor=1"))
+    one, two, three = (frame["time_us"] for frame in frames(simulator, f"{V1}?cursor=1", 3))
     assert one == two < three
-    assert len(frames(simulator, f"{V1}?cursor={two}")) == 3, "a cursor is inclusive"
-    assert len(frames(simulator, f"{V1}?cursor={two + 1}")) == 1
+    texts = ["one", "two", "three"]
+    for cursor, wanted in ((two, texts), (two + 1, ["three"])):  # a cursor is inclusive
+        read = frames(simulator, f"{V1}?cursor={cursor}", len(wanted))
+        assert [frame["commit"]["record"]["text"] for frame in read] == wanted
 
 
 def test_filters_limit_commits_only(simulator: BlueskySimulator) -> None:
@@ -66,13 +68,11 @@ def test_filters_limit_commits_only(simulator: BlueskySimulator) -> None:
     simulator.set_account(DID, active=False, status="deleted")
     simulator.set_handle(DID, "ann.example")
     likes = "app.bsky.feed.like"
-    assert [frame["kind"] for frame in frames(simulator, f"{V1}?cursor=1&wantedCollections={likes}")] == [
-        "account",
-        "identity",
-    ]
-    kinds = frames(simulator, f"{V2}?cursor=100&collections=app.bsky.feed.*&kinds=commit&kinds=identity")
+    accounts = frames(simulator, f"{V1}?cursor=1&wantedCollections={likes}", 2)
+    assert [frame["kind"] for frame in accounts] == ["account", "identity"]
+    kinds = frames(simulator, f"{V2}?cursor=100&collections=app.bsky.feed.*&kinds=commit&kinds=identity", 2)
     assert [frame["payload"]["$type"].partition("#")[2] for frame in kinds] == ["commit", "identity"]
-    assert frames(simulator, f"{V2}?cursor=100&dids=did:plc:other") == []
+    assert frames(simulator, f"{V2}?cursor=100&dids=did:plc:other", 0) == []
 
 
 def test_what_is_too_old_is_clamped_silently_by_v1_and_told_by_v2(simulator: BlueskySimulator) -> None:
@@ -80,12 +80,12 @@ def test_what_is_too_old_is_clamped_silently_by_v1_and_told_by_v2(simulator: Blu
     simulator.add_post("lost", DID)
     simulator.advance(4000)
     simulator.add_post("kept", DID)
-    assert [frame["commit"]["record"]["text"] for frame in frames(simulator, f"{V1}?cursor={old}")] == ["kept"]
-    info, event = (frame["payload"] for frame in frames(simulator, f"{V2}?cursor={old}"))
+    assert [frame["commit"]["record"]["text"] for frame in frames(simulator, f"{V1}?cursor={old}", 1)] == ["kept"]
+    info, event = (frame["payload"] for frame in frames(simulator, f"{V2}?cursor={old}", 2))
     assert (info["$type"].partition("#")[2], info["name"], event["seq"]) == ("info", "OutdatedCursor", 101)
     status, body = refused(simulator, f"{V2}?cursor=100")
     assert (status, json.loads(body)["error"]) == (400, "CursorTooOld")
-    assert frames(simulator, f"{V2}?cursor=900") == [], "in the future: what comes from now on"
+    assert frames(simulator, f"{V2}?cursor=900", 0) == [], "in the future: what comes from now on"
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_an_unknown_path_is_a_404(simulator: BlueskySimulator) -> None:
 
 def test_samples_are_posts(simulator: BlueskySimulator) -> None:
     assert simulator.add_sample().startswith("at://did:plc:")
-    assert frames(simulator, f"{V1}?cursor=1")[0]["commit"]["record"]["text"]
+    assert frames(simulator, f"{V1}?cursor=1", 1)[0]["commit"]["record"]["text"]

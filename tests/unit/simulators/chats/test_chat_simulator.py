@@ -20,7 +20,7 @@ class Plain(ChatSimulator):
 
 def post(url: str, body: bytes) -> int:
     try:
-        with urllib.request.urlopen(url, data=body, timeout=10) as response:
+        with urllib.request.urlopen(url, data=body, timeout=60) as response:
             return int(response.status)
     except HTTPError as error:
         with error:

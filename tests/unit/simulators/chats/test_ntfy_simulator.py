@@ -16,7 +16,7 @@ def post(ntfy: NtfySimulator, authorization: str = "", **message: Any) -> tuple[
     body = json.dumps({"topic": "acme", "message": "hello"} | message, ensure_ascii=False).encode()
     request = urllib.request.Request(ntfy.url, body, {"Authorization": authorization} if authorization else {})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, 0
     except HTTPError as error:
         with error:

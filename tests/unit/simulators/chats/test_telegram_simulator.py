@@ -16,7 +16,7 @@ from overheard.simulators.chats.telegram_html import read
 def post(telegram: TelegramSimulator, path: str = "bot1:a/sendMessage", **message: Any) -> tuple[int, dict[str, Any]]:
     body = {"chat_id": 5, "text": "hello", "parse_mode": "HTML"} | message
     try:
-        with urllib.request.urlopen(f"{telegram.url}{path}", json.dumps(body).encode(), timeout=10) as answer:
+        with urllib.request.urlopen(f"{telegram.url}{path}", json.dumps(body).encode(), timeout=60) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
         with error:

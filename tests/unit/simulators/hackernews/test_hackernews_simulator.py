@@ -21,7 +21,7 @@ def simulator() -> Iterator[HackerNewsSimulator]:
 
 
 def get(simulator: HackerNewsSimulator, path: str, **params: str) -> Any:
-    response = requests.get(simulator.url + path, params=params, timeout=5, allow_redirects=False)
+    response = requests.get(simulator.url + path, params=params, timeout=60, allow_redirects=False)
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -77,11 +77,11 @@ def test_deleted_dead_and_edited_items(simulator: HackerNewsSimulator) -> None:
     ],
 )  # fmt: skip
 def test_wrong_paths_and_parameters(simulator: HackerNewsSimulator, path: str, status: int) -> None:
-    assert requests.get(simulator.url + path, timeout=5, allow_redirects=False).status_code == status
+    assert requests.get(simulator.url + path, timeout=60, allow_redirects=False).status_code == status
 
 
 def test_nothing_can_be_written(simulator: HackerNewsSimulator) -> None:
-    assert requests.put(f"{simulator.url}v0/item/5.json", data="{}", timeout=5).status_code == 401
+    assert requests.put(f"{simulator.url}v0/item/5.json", data="{}", timeout=60).status_code == 401
 
 
 def test_search(simulator: HackerNewsSimulator) -> None:
@@ -118,7 +118,7 @@ def test_samples_fill_a_stop(simulator: HackerNewsSimulator) -> None:
 
 def test_the_control_path(simulator: HackerNewsSimulator) -> None:
     def post(command: str, **fields: object) -> Any:
-        response = requests.post(f"{simulator.url}_simulator/{command}", json=fields, timeout=5)
+        response = requests.post(f"{simulator.url}_simulator/{command}", json=fields, timeout=60)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -135,4 +135,4 @@ def test_the_control_path(simulator: HackerNewsSimulator) -> None:
     post("max-item")
     assert get(simulator, "v0/maxitem.json") == 106
     post("faults", kind="fail", status=500, path="maxitem")
-    assert requests.get(f"{simulator.url}v0/maxitem.json", timeout=5).status_code == 500
+    assert requests.get(f"{simulator.url}v0/maxitem.json", timeout=60).status_code == 500

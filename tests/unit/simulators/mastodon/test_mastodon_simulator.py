@@ -20,7 +20,7 @@ def server() -> Iterator[MastodonSimulator]:
 
 
 def get(server: MastodonSimulator, path: str, **params: Any) -> requests.Response:
-    return requests.get(f"{server.url}api/v1/{path}", params=params, timeout=5)
+    return requests.get(f"{server.url}api/v1/{path}", params=params, timeout=60)
 
 
 def ids(answer: requests.Response) -> list[int]:
@@ -87,7 +87,7 @@ def test_a_closed_server_wants_a_token() -> None:
 
 
 def test_the_control_path_publishes(server: MastodonSimulator) -> None:
-    answer = requests.post(f"{server.url}_simulator/statuses", json={"content": "a < b", "tag": "x"}, timeout=5).json()
+    answer = requests.post(f"{server.url}_simulator/statuses", json={"content": "a < b", "tag": "x"}, timeout=60).json()
     [shown] = get(server, "timelines/tag/x").json()
     assert (shown["id"], shown["uri"], shown["content"]) == (answer["id"], answer["uri"], "<p>a &lt; b</p>")
     server.add_sample()

@@ -44,10 +44,10 @@ class Bare:
         self.session.headers["Authorization"] = f"bearer {granted['access_token']}"
 
     def get(self, path: str, **options: object) -> requests.Response:
-        return self.session.get(self.url + path, allow_redirects=False, timeout=10, **options)
+        return self.session.get(self.url + path, allow_redirects=False, timeout=60, **options)
 
     def post(self, path: str, **options: object) -> requests.Response:
-        return self.session.post(self.url + path, timeout=10, **options)
+        return self.session.post(self.url + path, timeout=60, **options)
 
     def names(self, path: str) -> list[str]:
         return [child["data"]["name"] for child in self.get(path).json()["data"]["children"]]

@@ -10,7 +10,7 @@ def ask(simulator):
 
         def ask(name, method="POST", /, **fields):
             url = f"{simulator.url}_simulator/{name}"
-            return session.request(method, url, json=fields if method == "POST" else None, timeout=10)
+            return session.request(method, url, json=fields if method == "POST" else None, timeout=60)
 
         yield ask
 
@@ -111,7 +111,7 @@ def test_mistakes_are_explained(ask, name, fields, status, says):
 
 def test_a_body_that_is_not_an_object_is_refused(simulator):
     for body in (b"{", b"[]", b"\xff"):
-        answer = requests.post(f"{simulator.url}_simulator/posts", data=body, timeout=10)
+        answer = requests.post(f"{simulator.url}_simulator/posts", data=body, timeout=60)
         assert answer.status_code == 400
 
 

@@ -116,11 +116,11 @@ def test_stop_releases_hanging_requests(simulator, bare):
     asking.start()
     assert simulator.wait_for_requests(2)
     simulator.stop()
-    asking.join(timeout=5)
+    asking.join(timeout=60)
     assert len(outcome) == 1
     for thread in threading.enumerate():
         if "process_request" in thread.name:
-            thread.join(timeout=5)
+            thread.join(timeout=60)
             assert not thread.is_alive()
 
 

@@ -23,7 +23,7 @@ def test_a_server_starts_and_stops_again(make_bare):
         with pytest.raises(RuntimeError, match="already running"):
             simulator.start()
     with pytest.raises(requests.exceptions.ConnectionError):
-        requests.get(first, timeout=5)
+        requests.get(first, timeout=60)
     with simulator:
         assert make_bare(simulator).names("r/python/new") == [name]
 
@@ -81,10 +81,10 @@ def test_command_line():
                     break
             told = "".join(lines)
             url = re.search(r'reddit_url = "(http://127\.0\.0\.1:\d+/)"', told)[1]
-            assert requests.get(f"{url}_simulator/counts", timeout=5).json()["total"] == 0
+            assert requests.get(f"{url}_simulator/counts", timeout=60).json()["total"] == 0
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     assert "python selfhosted startups" in told
 
 

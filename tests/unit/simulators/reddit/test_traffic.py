@@ -86,7 +86,7 @@ class Signal:
         return adding
 
     def wait(self):
-        return all(self.arrived.acquire(timeout=10) for _ in range(self.count))
+        return all(self.arrived.acquire(timeout=60) for _ in range(self.count))
 
 
 @pytest.mark.parametrize("options", [{"subreddits": ["nowhere"]}, {"texts": []}, {"rate_per_second": 0}])

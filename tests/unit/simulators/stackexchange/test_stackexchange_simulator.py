@@ -21,7 +21,7 @@ def api() -> Iterator[StackExchangeSimulator]:
 
 def get(api: StackExchangeSimulator, method: str, **params: Any) -> dict[str, Any]:
     given = {"site": "stackoverflow"} | params
-    answer = requests.get(f"{api.url}2.3/{method}", params=given, headers={"accept-encoding": "identity"}, timeout=5)
+    answer = requests.get(f"{api.url}2.3/{method}", params=given, headers={"accept-encoding": "identity"}, timeout=60)
     assert answer.headers["content-encoding"] == "gzip"
     found: dict[str, Any] = answer.json()
     assert (answer.status_code == 400) == ("error_id" in found)
@@ -101,9 +101,9 @@ def test_a_backoff_is_enforced_for_its_method(api: StackExchangeSimulator) -> No
 
 
 def test_the_control_path_publishes(api: StackExchangeSimulator) -> None:
-    asked = requests.post(f"{api.url}_simulator/questions", json={"title": "a & b", "tag": "x"}, timeout=5).json()
+    asked = requests.post(f"{api.url}_simulator/questions", json={"title": "a & b", "tag": "x"}, timeout=60).json()
     answer = {"number": asked["number"], "body": "c"}
-    requests.post(f"{api.url}_simulator/answers", json=answer, timeout=5).raise_for_status()
+    requests.post(f"{api.url}_simulator/answers", json=answer, timeout=60).raise_for_status()
     [shown] = get(api, "questions", tagged="x")["items"]
     assert (shown["title"], shown["answer_count"]) == ("a &amp; b", 1)
     api.add_sample()

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from overheard.errors import BudgetExhausted, FeedRefused
+from overheard.simulators.http.exchange import SimulatedRequest, SimulatedResponse
 from overheard.sources import ReadRequest
 from overheard.sources.feeds.entries import ENTRIES_MAX, item_id
-from tests.fixtures import MONDAY
+from tests.fixtures import MONDAY, PATIENCE
 from tests.unit.sources.feeds.world import PATH, SECRET, FeedReader, titles
+
+WITHIN = r"within [0-9.]+ s|did not answer in time"  # by which of its limits a request ends, depends on the load
 
 
 @pytest.fixture
@@ -217,18 +220,19 @@ def test_a_private_address_is_refused_unless_the_operator_permits_it() -> None:
 
 
 def test_a_host_that_is_down_is_not_asked_for_each_of_its_feeds() -> None:
-    with FeedReader(timeout=0.3) as reader:
+    with FeedReader(timeout=1.0) as reader:
         reader.simulator.faults.timeout(30, times=10)
         for path in ("/a", "/b", "/c"):
-            with pytest.raises(FeedRefused, match=r"within 0\.3 s"):
+            with pytest.raises(FeedRefused, match=WITHIN):
                 reader.read(reader.url(path), after=1)
+        assert reader.simulator.wait_for_requests(1)
         assert len(reader.requests()) == 1
 
 
 def test_a_server_that_hangs_does_not_stop_another_on_the_same_machine() -> None:
     with FeedReader(timeout=0.3) as reader, FeedReader() as other:
         reader.simulator.faults.timeout(30)
-        with pytest.raises(FeedRefused, match=r"within 0\.3 s"):
+        with pytest.raises(FeedRefused, match=WITHIN):
             reader.read()
         other.feed()
         other.simulator.add_entry()
@@ -236,16 +240,24 @@ def test_a_server_that_hangs_does_not_stop_another_on_the_same_machine() -> None
 
 
 def test_one_request_per_host_is_in_flight(reader: FeedReader) -> None:
-    reader.simulator.add_entry()
-    reader.simulator.faults.slow(0.5)
+    came, answered = threading.Event(), threading.Event()
+    respond = reader.simulator.respond
+
+    def slowly(asked: SimulatedRequest) -> SimulatedResponse:
+        came.set()
+        answered.wait(PATIENCE)
+        return respond(asked)
+
+    reader.simulator.respond = slowly  # type: ignore[method-assign]
     slow = threading.Thread(target=lambda: reader.read())
     slow.start()
-    assert reader.simulator.wait_for_requests(1)
+    assert came.wait(PATIENCE)
     request = ReadRequest(kind="items", places=(reader.url("/other"),))
     with pytest.raises(BudgetExhausted) as caught:
         reader.source.read(request, reader.budget)
     assert caught.value.slot is None
     assert 1.0 <= caught.value.delay <= 2.0
+    answered.set()
     slow.join()
     with pytest.raises(FeedRefused, match="404"):
         reader.source.read(request, reader.budget)
