@@ -102,7 +102,7 @@ def test_what_holds_it_is_told(world: World, db: Db, clock: Clock) -> None:
     change(db, state="pending", held_by="quiet hours", due_at=clock() + 3600)
     assert told(world, "t3_1")[-2:] == [
         ("held", "team", "held by quiet hours"),
-        ("held", "team", "waits for its first try"),
+        ("held", "team", "due then, with what else waits"),
     ]
     channels.disable(db, world.channel(acme), "gone (410)", clock())
     change(db, state="held", held_by="channel disabled")
