@@ -433,6 +433,19 @@ def test_in_quiet_hours_all_but_digests_waits_and_is_then_one_summary(feed: Feed
     assert told([summary]) == 6
 
 
+def test_what_quiet_hours_held_is_due_when_they_are_changed(feed: Feed, clock: Clock, db: Db) -> None:
+    feed.save(quiet="08:00-10:00", timezone="UTC")  # it is nine o'clock
+    feed.tell(2)
+    assert feed.claim() == []
+    clock.advance(60)
+    feed.save(quiet="08:00-09:30", timezone="UTC")
+    assert list(delivery_backlog.resumed_channels(db, clock(), 10)) == [feed.channel]
+    assert feed.claim() == [], "these hours hold it, too"
+    feed.save(quiet="", timezone="UTC")
+    [summary] = feed.send()
+    assert told([summary]) == 2
+
+
 # -- disabled and failing channels
 
 

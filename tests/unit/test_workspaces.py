@@ -557,6 +557,13 @@ def test_a_mistake_has_its_line_the_valid_values_and_a_guess(old: str, new: str,
     assert any(each.startswith(f"my.toml: line {line}: workspace ") and hint in each for each in found), found
 
 
+def test_a_watch_without_places_is_the_only_mistake_when_rules_name_places() -> None:
+    watch = RULES.replace('subreddits = ["python"]', "subreddits = []") + '[[workspace.watch]]\nsource = "replay"\n'
+    with pytest.raises(InvalidInput) as refused:
+        read(watch, "my.toml")
+    assert [line for line in str(refused.value).splitlines() if "place:" in line or "does not watch" in line] == []
+
+
 def test_wrong_types_do_not_hide_other_mistakes() -> None:
     text = (
         RULES.replace('"10s"', "10").replace('"5m"', '"often"').replace('timezone = "Europe/Berlin"', 'timezone = "x"')
