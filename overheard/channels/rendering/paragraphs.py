@@ -113,8 +113,7 @@ def digest_paragraphs(digest: DigestView, markup: Markup) -> list[Paragraph]:
         of_query = f" of {markup.escape(one_line(group.query, 80))}" if len(digest.groups) > 1 else ""
         paragraphs += _query_paragraphs(group, of_query, markup)
     if digest.unshown:
-        others = ", ".join(f"{one_line(name, 60)} {count:,}" for name, count in digest.unshown)
-        paragraphs.append(Paragraph(markup.fitted(f"Not shown: {others}"), apart=True))
+        paragraphs.append(Paragraph(markup.fitted(f"Not shown: {digest.unshown}"), apart=True))
     if digest.more > 0 and [group.more for group in digest.groups] != [digest.more]:  # else the only query says it
         paragraphs.append(Paragraph("", unshown_text(digest.more) if digest.groups else ""))
     return [paragraph for paragraph in paragraphs if paragraph.text or paragraph.small]
