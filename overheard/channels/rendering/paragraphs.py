@@ -8,7 +8,7 @@ from typing import NamedTuple
 from overheard.channels.rendering.digest_view import DigestRow, DigestView, QueryGroup
 from overheard.channels.rendering.excerpt import Fragment
 from overheard.channels.rendering.fragments import fitted, utf16_length, written
-from overheard.channels.rendering.sanitize import one_line
+from overheard.channels.rendering.sanitize import isolated, one_line
 from overheard.channels.rendering.summary_words import (
     SUMMARY_MAX_MENTIONS,
     counts_texts,
@@ -130,7 +130,7 @@ def _query_paragraphs(group: QueryGroup, of_query: str, markup: Markup) -> Itera
 
 
 def _counted(name: str, count: int, markup: Markup) -> str:
-    return f"{markup.bold(markup.escape(one_line(name, 80)))}  {count:,}"
+    return f"{markup.bold(markup.escape(isolated(one_line(name, 80))))}  {count:,}"
 
 
 def _full_row(view: MentionView, markup: Markup) -> Paragraph:

@@ -150,6 +150,11 @@ def test_of_very_many_queries_without_a_row_the_others_are_counted(found: Any) -
     assert view.unshown == "query 0 1, query 1 1, query 2 1, query 3 1, query 4 1, query 5 1 and 34 more queries"
 
 
+def test_a_count_stays_behind_a_name_that_is_written_right_to_left(found: Any) -> None:
+    view = first(digest(found(2), total=7, by_query={"brand": 2, "\u0646\u0635": 5}))
+    assert view.unshown == "\u0646\u0635\u200e 5"
+
+
 def test_a_query_whose_mentions_are_rows_of_another_one_is_not_called_not_shown(mention: Any) -> None:
     both = [mention(id=str(n), queries=("brand", "jobs")) for n in range(2)]
     view = first(digest(both, total=2, by_query={"brand": 2, "jobs": 2}))
