@@ -75,7 +75,10 @@ def _changes(ranges: tuple[DayRange, ...], local: datetime) -> Iterator[float]:
         for hours in ranges:
             for minute in (hours.start, hours.end):
                 # Wall time first: a day on which the clock changes has 23 or 25 hours.
-                yield (midnight + timedelta(days=day, minutes=minute)).replace(tzinfo=local.tzinfo).timestamp()
+                wall = (midnight + timedelta(days=day, minutes=minute)).replace(tzinfo=local.tzinfo)
+                first, last = sorted(int(wall.replace(fold=fold).timestamp()) for fold in (0, 1))
+                # Two times for a wall time that the clock shows twice, or skips: it changes somewhere between them.
+                yield from map(float, range(first, last + 1, 60))
 
 
 def _minute(local: datetime) -> int:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from difflib import get_close_matches
 from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -28,7 +29,8 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         city = name.split("/")[-1].lower()
-        similar = sorted(candidate for candidate in available_timezones() if city in candidate.lower())[:3]
+        known = sorted(available_timezones())
+        similar = [each for each in known if city in each.lower()][:3] or get_close_matches(name[:100], known, n=1)
         hint = f"; did you mean {', '.join(similar)}?" if similar and name.strip() else ""
         raise InvalidInput(f"unknown time zone {name!r} (a name such as Europe/Berlin or UTC{hint})") from None
 

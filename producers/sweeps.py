@@ -75,15 +75,17 @@ class Sweeps:
         return len(digests)
 
     def channels(self) -> int:
-        """Send a message for each channel with overdue deliveries; return how many."""
+        """Send a message for each channel with deliveries that are overdue or had to wait; return how many."""
         now, sweep_after = self.clock(), self.settings.sweep_after
         # A message may wait in its queue for many ticks: without this memory, each of them would send one more.
         notified = {channel: at for channel, at in self._notified_channels.items() if at > now - sweep_after}
         self._notified_channels = notified
-        overdue = delivery_backlog.waiting_channels(self.db, now, sweep_after, self.settings.batch)
-        channels = [channel_id for channel_id in overdue if channel_id not in self._notified_channels]
+        limit = self.settings.batch
+        waiting = delivery_backlog.waiting_channels(self.db, now, sweep_after, limit)
+        waiting |= delivery_backlog.resumed_channels(self.db, now, limit)
+        channels = [channel_id for channel_id in waiting if channel_id not in self._notified_channels]
         for channel_id in channels:
-            with bound(workspace=overdue[channel_id]):
+            with bound(workspace=waiting[channel_id]):
                 self.sender.send(NotifyChannel(channel_id=channel_id))
             self._notified_channels[channel_id] = now
         return len(channels)

@@ -140,8 +140,10 @@ class Notifier:
 
     def _wake(self, row: ChannelRow, wake_at: float | None) -> None:
         """Send a message for the time at which it is decided again what the channel gets."""
-        if wake_at is not None:
-            delay = max(wake_at - self.clock(), 0.0) + WAKE_MARGIN_SECONDS
+        if wake_at is None:
+            return
+        delay = max(wake_at - self.clock(), 0.0) + WAKE_MARGIN_SECONDS
+        if delay <= MAX_BUS_DELAY_SECONDS:
             self.send(NotifyChannel(channel_id=row.id), delay=delay)
 
     def _ensure_lease(self, batch: DeliveryBatch) -> bool:

@@ -7,6 +7,7 @@ self-hosted server (Mattermost, ntfy) may have any name and run anything, so its
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -32,6 +33,20 @@ GOOGLE_CHAT_FORM = (
     "https://chat.googleapis.com/v1/spaces/…/messages?key=…&token=…, from the space's Apps & integrations page"
 )
 
+TELEGRAM_FORM = "tgram://BOT_TOKEN/CHAT_ID"
+NTFY_FORM = "https://ntfy.sh/TOPIC or ntfys://HOST/TOPIC"
+MAIL_FORM = "mailto://USER:PASSWORD@HOST?to=ADDRESS"
+# What to write for a URL with one of these schemes that cannot be read.
+SCHEME_FORMS = {
+    "slack": f"{SLACK_FORM}, or slack://xoxb-…/#channel for a bot",
+    "discord": DISCORD_FORM,
+    "tgram": TELEGRAM_FORM,
+    "ntfy": NTFY_FORM,
+    "ntfys": NTFY_FORM,
+    "mailto": MAIL_FORM,
+    "mailtos": MAIL_FORM,
+}
+
 SERVICES = (
     ChatService("Slack", r"(hooks|api)\.slack(-gov)?\.com|slack\.com", SLACK_FORM),
     ChatService("Discord", r"((ptb|canary)\.)?discord(app)?\.com", DISCORD_FORM),
@@ -40,11 +55,19 @@ SERVICES = (
     ChatService("Teams", r"([a-z0-9-]+\.)+logic\.azure\.[a-z]+", TEAMS_WORKFLOW_FORM, "/workflows/"),
     ChatService("Teams", r"([a-z0-9-]+\.)+powerplatform\.[a-z.]+", TEAMS_WORKFLOW_FORM),
     ChatService("Google Chat", r"chat\.googleapis\.com", GOOGLE_CHAT_FORM),
-    ChatService("Telegram", r"api\.telegram\.org|t\.me", "tgram://BOT_TOKEN/CHAT_ID"),
+    ChatService("Telegram", r"api\.telegram\.org|t\.me", TELEGRAM_FORM),
     ChatService("ntfy", r"ntfy\.sh", "https://ntfy.sh/TOPIC or ntfys://ntfy.sh/TOPIC"),
     ChatService("Webex", r"webexapis\.com|api\.ciscospark\.com", "https://webexapis.com/v1/webhooks/incoming/…"),
     ChatService("Pushover", r"api\.pushover\.net", "pover://USER_KEY@APP_TOKEN"),
 )
+
+
+def scheme_hint(scheme: str) -> str:
+    """Return what to write in place of a URL with this scheme that is not accepted."""
+    if scheme in SCHEME_FORMS:
+        return f"write {SCHEME_FORMS[scheme]}"
+    close = difflib.get_close_matches(scheme, SCHEME_FORMS, n=1)
+    return (f"did you mean {close[0]}://? " if close else "") + "compare it with https://appriseit.com/services"
 
 
 def chat_service(url: str) -> ChatService | None:

@@ -38,11 +38,15 @@ RESPONSE_BODY_SECONDS = 1.0
 
 
 class HttpAnswer(NamedTuple):
-    """A response. ``body`` is its beginning: never show it, as it may repeat what was sent."""
+    """A response. ``body`` is its beginning: never show it, as it may repeat what was sent.
+
+    ``reset_after``: the seconds until the service's rate limit allows the next request (``X-RateLimit-Reset-After``).
+    """
 
     status: int
     retry_after: str | None
     body: bytes = b""
+    reset_after: str | None = None
 
 
 def post(
@@ -112,4 +116,5 @@ def _exchange(
         body = response.read(RESPONSE_MAX_BYTES)
     if late:  # headers that were cut off parse like complete ones; a receiver that slow is broken
         raise TimeoutError("the attempt was cut off")
-    return HttpAnswer(response.status, response.headers.get("Retry-After"), body)
+    headers = response.headers
+    return HttpAnswer(response.status, headers.get("Retry-After"), body, headers.get("X-RateLimit-Reset-After"))

@@ -32,7 +32,7 @@ MAX_DELAY_SECONDS = 24 * 3600.0
 def raise_for_status(host: str, status: int, retry_after: str | None, *, now: float, why: str = "") -> None:
     """Return if delivered, else raise RetryableError, PermanentError or ChannelGone.
 
-    ``now``: seconds since 1970. ``why``: in our words, what the service said besides.
+    ``now``: seconds since 1970. ``why``: in our words, what that means there.
     """
     if 200 <= status < 300:
         return
@@ -40,7 +40,7 @@ def raise_for_status(host: str, status: int, retry_after: str | None, *, now: fl
     if status == HTTPStatus.GONE:
         raise ChannelGone(f"{reason}: it wants no more messages")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        raise PermanentError(f"{reason}: allow bodies of 1 MB there")
+        raise PermanentError(reason if why else f"{reason}: allow bodies of 1 MB there")
     if 300 <= status < 400:
         reason += ": redirects are not followed, so set the channel's url to the address that it names"
     delay = parse_retry_after(retry_after, now=now)

@@ -71,14 +71,16 @@ def list_(context: click.Context, /, by: str | None, limit: int | None, format: 
         if format == "table" and reasons:
             output.print_table(output.table(reasons, REASON_COLUMNS))
             print_line()
-        rows = delivery_history.listing(running.db, which, limit=TABLE_ROWS if _is_cut(limit, format) else limit)
         none = "No deliveries." if which == DeliveryFilter() else "No matching deliveries."
-        output.print_listing(rows, _columns(), format, keys=KEYS, empty=none)
-
-
-def _is_cut(limit: int | None, format: Format) -> bool:
-    # Only tables are cut: a program would take a default limit for the whole list.
-    return limit is None and format == "table"
+        # Only tables are cut: a program would take a default limit for the whole list.
+        if limit is not None or format != "table":
+            rows = delivery_history.listing(running.db, which, limit=limit)
+            output.print_listing(rows, _columns(), format, keys=KEYS, empty=none)
+            return
+        newest = list(delivery_history.listing(running.db, which, limit=TABLE_ROWS + 1))
+        output.print_listing(newest[:TABLE_ROWS], _columns(), format, keys=KEYS, empty=none)
+        if len(newest) > TABLE_ROWS:
+            print_line((output.OLDER, "dim"), stderr=True)
 
 
 @deliveries.command

@@ -65,16 +65,21 @@ def mentions(context: click.Context, /, limit: int | None, follow: bool, format:
         except InvalidInput as error:
             raise WrongUsage(str(error)) from None
         # Only tables are cut: a program would take a default limit for the whole list.
-        if limit is None and format == "table":
-            limit = TABLE_ROWS
+        cut = limit is None and format == "table"
         # Before the listing is read: what is stored in between must be in one of the two.
         tail = MentionTail(db, which)
-        listing = all_mentions(db, which) if limit is None else newest_mentions(db, which, limit)
+        if cut:
+            newest = list(newest_mentions(db, which, TABLE_ROWS + 1))
+            cut, listing = len(newest) > TABLE_ROWS, iter(newest[-TABLE_ROWS:])
+        else:
+            listing = all_mentions(db, which) if limit is None else newest_mentions(db, which, limit)
         columns = _columns(follow)
         some = which != MentionFilter(which.workspace)
         none = "No matching mentions" if some else "No mentions"
         empty = f"{none} yet; new ones appear here." if follow else f"{none}."
         output.print_listing(tail.remember(listing), columns, format, keys=KEYS, empty=empty, gap=True)
+        if cut:
+            output.print_line((output.OLDER, "dim"), stderr=True)
         if follow:
             for mention in tail:
                 _print(mention, columns, format)

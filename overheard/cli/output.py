@@ -85,6 +85,9 @@ def one_line(text: str | None) -> str:
     return " ".join(clean(text or "").split())
 
 
+OLDER = "… and older ones; use --limit to show more"  # below a table that was cut
+
+
 def print_listing(
     records: Iterable[Any],
     columns: Iterable[Column],

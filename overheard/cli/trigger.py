@@ -46,8 +46,8 @@ def trigger(context: click.Context, workspace: str, wait: bool, timeout: float) 
             )
             print_line(("✓ ", "green"), "Requested a run of ", (requested.slug, "bold"), f". {details}")
             return
-        if (completed := runs.wait(running.db, requested, timeout)) is None:
-            raise CliError(_late(running, requested.slug, timeout))
+        if (completed := runs.wait(running, requested, timeout)) is None:
+            raise CliError(_late(running, requested.slug, time.monotonic() - began))
         seconds = time.monotonic() - began
         new = counted(completed.mentions, "new mention")
         print_line(("✓ ", "green"), (requested.slug, "bold"), f": {new} in {seconds:.1f} s.")
@@ -73,10 +73,10 @@ def _warn(row: ChannelRow, state: str, consequence: str) -> None:
     print_line(("! ", "yellow"), one_line(warning), stderr=True)
 
 
-def _late(running: RunningProcess, slug: str, timeout: float) -> str:
+def _late(running: RunningProcess, slug: str, seconds: float) -> str:
     tick = ago(heartbeats.last_at(running.db, "tick"), running.clock())
     start = "overheard run" if running.config.bus.embedded else "the tick, ingress and actors"
     return (
-        f"the run of {slug} is not complete after {timeout:g} s (last tick: {tick})\n"
+        f"the run of {slug} is not complete after {seconds:.0f} s (last tick: {tick})\n"
         f"`overheard status` shows whether {start} is running, and what is wrong; the request is not lost"
     )

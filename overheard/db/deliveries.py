@@ -165,7 +165,7 @@ def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> C
                 msgspec.structs.replace(ClaimedDelivery(*row), failing=bool(pace.failing)) for row in rows
             )
             waits = not claimed and allowed.wake_at is not None and more_due(db, channel_id, now)
-            wake_at = min(allowed.wake_at or now, now + folding.WAKE_MAX_SECONDS)
+            wake_at = allowed.wake_at or now
             wakes = waits and folding.wake(db, channel_id, pace, wake_at, now)
         # What was stored while this claim had the lock and found nothing: its own claim has skipped the locked row
         # and returned. So look again; what waits for its time does so unless another query was heard of.

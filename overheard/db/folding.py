@@ -24,9 +24,6 @@ from overheard.routing import HELD_BY_LIMIT, HELD_BY_QUIET_HOURS
 # A claim looks at so many of the oldest waiting mentions, and folds as many; the next summary has the others. Chosen:
 # more than ever wait in two minutes, and few enough for a statement of tens of milliseconds.
 FOLD_MAX_ROWS = 10_000
-# A message that wakes a channel waits on the bus, for 300 s at most (bus.envelope.MAX_DELAY_SECONDS). What has to wait
-# for longer is decided again meanwhile: the sweep would find it, but a minute late.
-WAKE_MAX_SECONDS = 240.0
 # While a channel fails, its next try is one of those that were tried before, once there are so many: each mention that
 # was tried has to be sent by itself afterwards. More than one, as the channel may fail because of that very message.
 MAX_PROBES = 3
@@ -135,7 +132,7 @@ def queries_waiting(db: Db, channel_id: int, now: float) -> set[int | None]:
 
 
 def wake(db: Db, channel_id: int, pace: ChannelPace, wake_at: float, now: float) -> bool:
-    """Record when the channel decides again; return False if a message that arrives by then is under way already."""
+    """Record when the channel decides again; return False if that, or an earlier time, is recorded already."""
     if now < pace.wake_at <= wake_at:
         return False
     Channel.update(wake_at=wake_at).where(Channel.id == channel_id).execute(db.peewee)

@@ -12,9 +12,10 @@ from peewee import EXCLUDED
 from overheard.db import channels, groups, mutes, queries, refreshes
 from overheard.db.compiled import compiled
 from overheard.db.database import Db
-from overheard.db.models import Channel, Feed, Query, Watch, Workspace
+from overheard.db.models import PENDING, Channel, Delivery, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
 from overheard.items import KINDS_IN
+from overheard.routing import HELD_BY_QUIET_HOURS
 from overheard.schedule import span_seconds, span_text
 from overheard.workspaces import KINDS, ChannelMode, ChannelSpec, QuerySpec, WatchedFeed, WorkspaceSpec, watch_fields
 
@@ -282,11 +283,23 @@ def save_channel(
     else:
         generated = secret(channel)  # None: this kind of channel signs nothing, and has no secret
         kept = channel.secret or (generated and (row[0] or generated))
-        # A wait by the former pace ends; the sweep finds what waited for it.
+        # A wait by the former pace or hours ends; the sweep finds what waited for it.
         changes = {**channels.HEALTHY, Channel.wake_at: 0}
         Channel.update(changes, secret=kept, **values).where(same).execute(db.peewee)
+        _end_quiet_hours(db, channel=row[1], now=now)
         if row[2] is not None:
             channels.enable(db, row[1], now)
+
+
+@compiled
+def _end_quiet_hours(db: Db, channel: Any, now: Any) -> Any:
+    """Make due what quiet hours hold: the next claim holds it again if they still do."""
+    return Delivery.update(due_at=now).where(
+        Delivery.channel == channel,
+        Delivery.state == PENDING,
+        Delivery.held_by == HELD_BY_QUIET_HOURS,
+        Delivery.due_at > now,
+    )
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from overheard.db.storable_text import storable
 from overheard.errors import NotFound
 from overheard.items import ALL, FeedKind
 
+SHOWN_SLUGS, COMPARED_SLUGS = 5, 1000
 SHOWN_CHARS = 100  # of a name that does not exist; it may be anything that was typed
 
 
@@ -23,11 +25,20 @@ def by_name(db: Db, name: str | int) -> Workspace:
     """Return the workspace with this slug or id. Raises NotFound, with some that exist."""
     row: Workspace | None = Workspace.select().where(_named([name])).first(db.peewee)
     if row is None:
-        few = Workspace.select(Workspace.slug).where(visibility.IS_PUBLIC_WORKSPACE).limit(5)
-        slugs = [slug for (slug,) in few.tuples().execute(db.peewee)]
-        hint = f"there are: {', '.join(slugs)}" if slugs else "there are none yet (overheard workspace add, or import)"
-        raise NotFound(f"no workspace {str(name)[:SHOWN_CHARS]!r}; {hint}")
+        shown = str(name)[:SHOWN_CHARS]
+        raise NotFound(f"no workspace {shown!r}; {_existing(db, shown)}")
     return row
+
+
+def _existing(db: Db, name: str) -> str:
+    """Return some workspaces that there are, and the one that is probably meant by ``name``."""
+    some = Workspace.select(Workspace.slug).where(visibility.IS_PUBLIC_WORKSPACE).limit(COMPARED_SLUGS)
+    slugs = [slug for (slug,) in some.tuples().execute(db.peewee)]
+    if not slugs:
+        return "there are none yet (overheard workspace add, or import)"
+    more = " and more" if len(slugs) > SHOWN_SLUGS else ""
+    close = difflib.get_close_matches(name.lower(), slugs, n=1)
+    return f"there are: {', '.join(slugs[:SHOWN_SLUGS])}{more}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _named(names: Collection[str | int]) -> Any:

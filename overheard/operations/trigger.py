@@ -8,12 +8,13 @@ import time
 import msgspec
 
 from overheard.bus.public_exchange import RabbitEvents
-from overheard.db import delivery_backlog, feeds, mentions, schedules, workspaces
+from overheard.db import delivery_backlog, feeds, heartbeats, mentions, schedules, workspaces
 from overheard.db.database import Db
 from overheard.errors import Conflict
 from overheard.process import RunningProcess
 
 POLL_SECONDS = 0.2  # polling, because SQLite cannot notify; short, because a command waits in a terminal
+MISSED_TICKS = 3  # so `overheard run` may still be starting when the run is requested
 
 
 class RequestedRun(msgspec.Struct, frozen=True):
@@ -63,8 +64,10 @@ def request_run(running: RunningProcess, workspace: str) -> RequestedRun:
     return RequestedRun(row.id, row.slug, at, last, run)
 
 
-def wait(db: Db, requested: RequestedRun, timeout: float) -> CompletedRun | None:
+def wait(running: RunningProcess, requested: RequestedRun, timeout: float) -> CompletedRun | None:
     """Wait for the end of the run and return its result, or None after ``timeout`` seconds.
+
+    Or None sooner, if the run waits for a tick and none has come for long: then nothing is running.
 
     A feed that its publisher does not want to be read yet (ttl, Cache-Control, [sources.feeds] min_interval) is as
     fresh as it can be, so the run does not wait for it.
@@ -72,14 +75,21 @@ def wait(db: Db, requested: RequestedRun, timeout: float) -> CompletedRun | None
     # Monotonic: a clock that is set meanwhile must not end the wait, or prolong it.
     deadline = time.monotonic() + timeout
     pause = threading.Event()
+    db = running.db
     # Before the wait: a poll of this run sets the time of the next one, too.
     paused_feeds, next_poll_at = feeds.paused(db, requested.workspace_id, requested.at)
     while not _is_done(db, requested):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or (requested.run is None and _is_stopped(running, requested)):
             return None
         pause.wait(POLL_SECONDS)
     new = mentions.count(db, requested.workspace_id, after_id=requested.last_mention)
     return CompletedRun(new, paused_feeds, next_poll_at)
+
+
+def _is_stopped(running: RunningProcess, requested: RequestedRun) -> bool:
+    """Return True if several ticks should have come since the request, and none did."""
+    now, patience = running.clock(), MISSED_TICKS * running.config.tick.interval
+    return now > requested.at + patience and (heartbeats.last_at(running.db, "tick") or 0.0) < requested.at
 
 
 def _is_done(db: Db, requested: RequestedRun) -> bool:

@@ -132,7 +132,11 @@ class MentionWays:
     def _waits(self, row: DeliveryRow) -> WayStep:
         channel, due_at = self.channels.get(row.channel), row.next_try_at or 0.0
         if due_at > self.now:
+            if row.held_by == HELD_BY_QUIET_HOURS:
+                return WayStep(due_at, "held", row.channel, "due then, with what else waits")
             why = row.error if row.attempts else channel.reason if channel else None
+            if why is None and not row.attempts:
+                return WayStep(due_at, "held", row.channel, "due then, in the channel's next message or summary")
             after = f", after: {why}" if why else ""
             return WayStep(
                 due_at, "held", row.channel, f"waits for its {'next' if row.attempts else 'first'} try{after}"

@@ -82,6 +82,7 @@ class AbsentWays:
 
     def _of_unknown(self, text: str, erased_at: float | None) -> Iterator[WayStep]:
         if erased_at is not None:
+            yield WayStep(None, "read", None, "it was read, and was stored")
             yield WayStep(erased_at, "stored", None, "erased: it was deleted at its source, or on request")
             return
         found = _place_of(text)
@@ -92,8 +93,8 @@ class AbsentWays:
             where = "" if found is None else f"{place_label(*found)} is not watched: "
             yield WayStep(None, "read", None, f"not for {self.slug}: {where}{what}")
             return
-        yield from self._paused()
         yield WayStep(None, "read", None, f"{NOT_STORED}; {TO_TRY}")
+        yield from self._paused()
         yield from self._reading(watching, self.now - RECENT_SECONDS, self.now)
 
     def _paused(self) -> Iterator[WayStep]:

@@ -84,7 +84,7 @@ def _name_problems(query: QuerySpec, watched: Watched) -> Iterator[tuple[str, st
 
 def place_problems(place: str, candidates: Collection[str], watched: Watched) -> Iterator[str]:
     """Yield why a place of one of these sources is not watched."""
-    if not candidates:
+    if not any(watched[source] for source in candidates):
         return  # reported already
     readings = list(_readings(place, candidates))
     if not readings:

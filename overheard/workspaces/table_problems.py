@@ -41,6 +41,10 @@ PARTS: dict[str, type[msgspec.Struct]] = {
     "mute": MuteSpec,
 }
 STRUCTS: tuple[type[msgspec.Struct], ...] = (WorkspaceSpec, *PARTS.values())
+FILLED_IN = "?"
+# What others refer to, and where they do.
+WATCH_KEYS, QUERY_KEYS = ("watch", "source", "places"), ("query", "name")
+WATCH_REFERENCES, QUERY_REFERENCES = ("subreddits", "places", "sources", "kinds", "place"), ("query", "queries")
 FIELDS = {struct: msgspec.structs.fields(struct) for struct in STRUCTS}
 CONVERTERS = {(struct, field.name): converter(field.type) for struct in STRUCTS for field in FIELDS[struct]}
 
@@ -69,14 +73,32 @@ def wrong_types(table: dict[str, Any]) -> Iterator[SpecProblem]:
 
 
 def without(table: dict[str, Any], problems: Iterable[SpecProblem]) -> dict[str, Any]:
-    """Return the table without the keys that these problems are about, so that the others can be checked."""
-    left = {name: [dict(row) for row in each] if name in PARTS else each for name, each in table.items()}
+    """Return the table without the keys that these problems are about, so that the others can be checked.
+
+    Those that have to be there are filled in.
+    """
+    left = {name: _copied(each) if name in PARTS else each for name, each in table.items()}
     for problem in problems:
         row: Any = left
         for step in problem.path[:-1]:
             row = row[step]
         row.pop(problem.path[-1], None)
+    for _, _, struct, row in _tables(left):
+        row |= {field.name: FILLED_IN for field in FIELDS[struct] if field.required and field.name not in row}
     return left
+
+
+def _copied(rows: Any) -> Any:
+    return [dict(row) if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else rows
+
+
+def is_consequence(problem: SpecProblem, wrong: Iterable[SpecProblem]) -> bool:
+    """Return True if a problem of what ``without`` returns may be there because of what is missing in it."""
+    paths = {each.path for each in wrong}
+    last = problem.path[-1] if problem.path else ""
+    watches = any(path[0] == "subreddits" or (path[0] == "watch" and path[-1] in WATCH_KEYS) for path in paths)
+    queries = any(path[0] == "query" and path[-1] in QUERY_KEYS for path in paths)
+    return problem.path in paths or (watches and last in WATCH_REFERENCES) or (queries and last in QUERY_REFERENCES)
 
 
 def _tables(table: dict[str, Any]) -> Iterator[tuple[str, Path, type[msgspec.Struct], dict[str, Any]]]:

@@ -18,7 +18,7 @@ from overheard.invisible_characters import toml_escaped
 from overheard.workspaces.parts import NAME_MAX_CHARS
 from overheard.workspaces.problems import SpecProblem
 from overheard.workspaces.spec import WorkspaceSpec
-from overheard.workspaces.table_problems import unknown_keys, without, wrong_types
+from overheard.workspaces.table_problems import is_consequence, unknown_keys, without, wrong_types
 from overheard.workspaces.toml_lines import TomlLines
 from overheard.workspaces.validation import (
     ANY_ADDRESS,
@@ -31,8 +31,6 @@ from overheard.workspaces.validation import (
 
 # Generated files of many workspaces are large, but a wrong file must not fill the memory. Chosen, not measured.
 FILE_MAX_BYTES = 16 << 20
-# What other parts refer to: where a type is wrong in one of these, those would be reported for it.
-REFERRED_TO = ("query", "watch", "subreddits", "kinds")
 # Left out of a file where they have their default: most channels and workspaces need none of them.
 OPTIONAL = {
     "min_gap",
@@ -106,13 +104,9 @@ def _read_one(
     """Return the normalized workspace, or None, and all its problems."""
     wrong = list(wrong_types(table))
     found = [*unknown_keys(table), *wrong]
-    if any(problem.path[0] in REFERRED_TO for problem in wrong):
-        return None, found
-    try:
-        spec = _to_spec(without(table, found))
-    except msgspec.ValidationError:  # one of these keys is required
-        return None, found
-    found += problems(spec, options, check_limits)
+    spec = _to_spec(without(table, found))
+    further = problems(spec, options, check_limits)
+    found += (problem for problem in further if not is_consequence(problem, wrong)) if wrong else further
     return (None if found else normalized(spec)), found
 
 

@@ -183,7 +183,7 @@ def _watch_problems(spec: WorkspaceSpec) -> Iterator[SpecProblem]:
         yield SpecProblem('kinds: "posts", "comments" or both', ("kinds",))
     for row, watch in enumerate(spec.watch):
         where = f"watch of {quoted(watch.source)}"
-        if not spec.places_of(watch):
+        if not spec.places_of(watch) and watch.source in watchable():
             yield SpecProblem(f"{where}: places: name at least one", ("watch", row, "places"))
         if watch.kinds == ():
             yield SpecProblem(f'{where}: kinds: "posts", "comments" or both', ("watch", row, "kinds"))

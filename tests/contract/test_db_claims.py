@@ -172,6 +172,15 @@ def test_an_unknown_workspace_is_not_found(world: World, db: Db, name: str | int
         workspaces.by_name(db, name)
 
 
+def test_of_unknown_workspaces_the_one_that_is_meant_is_guessed_and_the_others_are_not_all_named(
+    world: World, db: Db
+) -> None:
+    for slug in ("bolt", "acme-shop", "cork", "dust", "echo", "flux"):
+        world.workspace(slug)
+    with pytest.raises(NotFound, match=r"there are: bolt, .*, echo and more; did you mean acme-shop\?"):
+        workspaces.by_name(db, "acmeshop")
+
+
 def test_the_first_user_is_told_how_to_begin(db: Db) -> None:
     with pytest.raises(NotFound, match="overheard workspace add"):
         workspaces.by_name(db, "acme")

@@ -264,10 +264,10 @@ def test_nothing_is_sent_before_the_gap_and_beyond_the_hour_s_limit(feed: Feed, 
     clock.advance(60)
     assert len(feed.send()) == 1
     feed.tell(1)
-    assert feed.wakes() == clock() + folding.WAKE_MAX_SECONDS, "it is decided again before the hour ends"
-    assert feed.wakes() is None, "a message for that time is under way"
-    clock.now = began + 3500
     assert feed.wakes() == began + 3600
+    assert feed.wakes() is None, "it is recorded"
+    assert delivery_backlog.resumed_channels(db, began + 3599, 10) == {}
+    assert list(delivery_backlog.resumed_channels(db, began + 3600, 10)) == [feed.channel]
 
 
 def test_a_channel_is_woken_once_and_found_if_the_message_is_lost(feed: Feed, clock: Clock, db: Db) -> None:
@@ -421,6 +421,8 @@ def test_in_quiet_hours_all_but_digests_waits_and_is_then_one_summary(feed: Feed
     assert feed.wakes() is None
     assert feed.states() == {("sent", None): 1, ("pending", "quiet hours"): 6}
     assert delivery_backlog.has_untried(db, feed.workspace, clock()) is False
+    assert delivery_backlog.resumed_channels(db, began + 3599, 10) == {}
+    assert list(delivery_backlog.resumed_channels(db, began + 3600, 10)) == [feed.channel]
     assert delivery_backlog.waiting_channels(db, began + 3659, 60, 10) == {}
     assert list(delivery_backlog.waiting_channels(db, began + 3660, 60, 10)) == [feed.channel]
     clock.advance(3600)
@@ -429,6 +431,19 @@ def test_in_quiet_hours_all_but_digests_waits_and_is_then_one_summary(feed: Feed
     assert sorted(each.kind for each in claimed) == ["report", "summary"]
     [summary] = feed.notices([each for each in claimed if each.kind == "summary"])
     assert told([summary]) == 6
+
+
+def test_what_quiet_hours_held_is_due_when_they_are_changed(feed: Feed, clock: Clock, db: Db) -> None:
+    feed.save(quiet="08:00-10:00", timezone="UTC")  # it is nine o'clock
+    feed.tell(2)
+    assert feed.claim() == []
+    clock.advance(60)
+    feed.save(quiet="08:00-09:30", timezone="UTC")
+    assert list(delivery_backlog.resumed_channels(db, clock(), 10)) == [feed.channel]
+    assert feed.claim() == [], "these hours hold it, too"
+    feed.save(quiet="", timezone="UTC")
+    [summary] = feed.send()
+    assert told([summary]) == 2
 
 
 # -- disabled and failing channels
@@ -445,7 +460,7 @@ def test_what_waited_for_a_disabled_channel_goes_out_folded(feed: Feed, clock: C
     assert feed.claim() == []
     clock.advance(DAY)
     channels.enable(db, feed.channel, clock())
-    assert list(delivery_backlog.waiting_channels(db, clock() + 60, 60, 10)) == [feed.channel]
+    assert list(delivery_backlog.resumed_channels(db, clock(), 10)) == [feed.channel]
     summary, single = sorted(feed.send(), key=lambda notice: notice.type == "mention.created")
     assert (summary.type, told([summary])) == ("mentions.summary", 21)
     assert single.id == one.id, "it was tried"

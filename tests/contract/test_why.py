@@ -102,7 +102,7 @@ def test_what_holds_it_is_told(world: World, db: Db, clock: Clock) -> None:
     change(db, state="pending", held_by="quiet hours", due_at=clock() + 3600)
     assert told(world, "t3_1")[-2:] == [
         ("held", "team", "held by quiet hours"),
-        ("held", "team", "waits for its first try"),
+        ("held", "team", "due then, with what else waits"),
     ]
     channels.disable(db, world.channel(acme), "gone (410)", clock())
     change(db, state="held", held_by="channel disabled")
@@ -211,8 +211,8 @@ def test_an_erased_item_says_so(world: World, db: Db, clock: Clock) -> None:
     tell(world, 1, acme)
     erasure.erase_keys(db, [("reddit", "t3_1")], clock())
     [way] = why.of_item(db, "acme", "t3_1", clock()).ways
-    assert [(step.at, step.step) for step in way.steps] == [(clock(), "stored")]
-    assert "deleted at its source" in way.steps[0].reason
+    assert [(step.at, step.step) for step in way.steps] == [(None, "read"), (clock(), "stored")]
+    assert "deleted at its source" in way.steps[1].reason
 
 
 def test_an_item_that_is_not_stored_says_how_the_reading_goes(world: World, db: Db, clock: Clock) -> None:
@@ -222,6 +222,9 @@ def test_an_item_that_is_not_stored_says_how_the_reading_goes(world: World, db: 
     assert reasons(way)[1:] == ["reddit was not read yet, or is about to be read again"]
     Gap.insert(feed=world.feed().id, reason="too many", found_at=clock() - 3600).execute(db.peewee)
     assert last(world, "t3_9") == ("read", None, "a gap in r/python, open: too many")
+    Workspace.update(active=False).execute(db.peewee)
+    [way] = why.of_item(db, "acme", "t3_9", clock()).ways
+    assert [step.step for step in way.steps][:2] == ["read", "matched"], "every way begins with the reading"
 
 
 # -- a time

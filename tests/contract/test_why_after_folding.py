@@ -38,6 +38,12 @@ def test_what_was_folded_into_a_summary(world: World, clock: Clock) -> None:
     acme = world.workspace(pace={})
     tell(world, acme, 1, 30)
     assert len(claim(world, acme)) == 10
+    assert claim(world, acme) == []
+    [way] = why.of_item(world.db, "acme", "t3_u", clock()).ways
+    assert (way.steps[-1].at, way.steps[-1].reason) == (
+        clock() + 30,
+        "due then, in the channel's next message or summary",
+    )
     clock.advance(120)
     [summary] = claim(world, acme)
     assert steps(world, "t3_1")[-1][0] == "sent"
@@ -54,7 +60,7 @@ def test_what_quiet_hours_hold(world: World, clock: Clock) -> None:
     acme = world.workspace(pace={}, quiet="08:00-10:30")  # it is nine o'clock
     tell(world, acme, 1, 2)
     assert claim(world, acme) == []
-    assert steps(world, "t3_1")[1:] == [("held", "held by quiet hours"), ("held", "waits for its first try")]
+    assert steps(world, "t3_1")[1:] == [("held", "held by quiet hours"), ("held", "due then, with what else waits")]
     [way] = why.of_item(world.db, "acme", "t3_1", clock()).ways
     assert way.steps[-1].at == clock() + 5400
 

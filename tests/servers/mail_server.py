@@ -71,6 +71,7 @@ class MailServer(SinkServer):
         self.tls = tls
         self.implicit = implicit
         self.login = login
+        self.login_offer = "PLAIN"
         self.refused: dict[str, str] = {}
         self.replies: dict[str, str] = {}
         self.faults: dict[str, MailFault] = {}
@@ -135,7 +136,7 @@ class _SmtpConversation(socketserver.StreamRequestHandler):
         if self.owner.tls is not None and not self.encrypted:
             offers.append("STARTTLS")
         elif self.owner.login is not None:
-            offers.append("AUTH PLAIN")
+            offers.append(f"AUTH {self.owner.login_offer}")
         return self._reply(
             "EHLO", "\r\n".join(["250-mail.example", *(f"250-{o}" for o in offers[:-1]), f"250 {offers[-1]}"])
         )

@@ -557,6 +557,46 @@ def test_a_mistake_has_its_line_the_valid_values_and_a_guess(old: str, new: str,
     assert any(each.startswith(f"my.toml: line {line}: workspace ") and hint in each for each in found), found
 
 
+def test_what_is_missing_or_wrong_hides_nothing_and_is_reported_once() -> None:
+    text = """
+[[workspace]]
+slug = "Acme Corp"
+timezone = "Europe/Berln"
+kinds = ["post"]
+quiet = 22
+  [[workspace.watch]]
+  places = ["r/python"]
+  [[workspace.query]]
+  name = "brand"
+  places = ["r/rust"]
+  [[workspace.query]]
+  text = "acme AND"
+  [[workspace.channel]]
+  name = "team"
+  queries = ["brnd"]
+  min_gap = "often"
+  [[workspace.channel]]
+  url = "slak://x"
+  [[workspace.mute]]
+  query = "brnd"
+  until = "soon"
+"""
+    with pytest.raises(InvalidInput) as refused:
+        read(text, "my.toml")
+    found = [line for line in str(refused.value).splitlines() if line.startswith("my.toml: ")]
+    lines = [line.split(": ")[1] for line in found]
+    assert "did you mean Europe/Berlin?" in found[1]
+    assert "did you mean slack://?" in found[-1]
+    assert lines == [f"line {number}" for number in (3, 4, 5, 6, 7, 9, 12, 13, 14, 17, 18, 19)], found
+
+
+def test_a_watch_without_places_is_the_only_mistake_when_rules_name_places() -> None:
+    watch = RULES.replace('subreddits = ["python"]', "subreddits = []") + '[[workspace.watch]]\nsource = "replay"\n'
+    with pytest.raises(InvalidInput) as refused:
+        read(watch, "my.toml")
+    assert [line for line in str(refused.value).splitlines() if "place:" in line or "does not watch" in line] == []
+
+
 def test_wrong_types_do_not_hide_other_mistakes() -> None:
     text = (
         RULES.replace('"10s"', "10").replace('"5m"', '"often"').replace('timezone = "Europe/Berlin"', 'timezone = "x"')
@@ -588,7 +628,7 @@ name = '''
 def test_what_looks_like_a_table_in_a_text_or_comment_does_not_count_as_one() -> None:
     with pytest.raises(InvalidInput) as refused:
         read(TRAPS.replace('"python"', '"a b"').replace('"acme"', '"acme"\nnam = 1'), "my.toml")
-    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 13", "line 16"]
+    assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 8", "line 13", "line 16"]
     with pytest.raises(InvalidInput) as refused:
         read(TRAPS.replace('"python"', '"a b"').replace('name = "x"', 'name = "x"\nurl = "nonsense"'), "my.toml")
     assert [line.split(": ")[1] for line in str(refused.value).splitlines()] == ["line 8", "line 17"]
@@ -605,6 +645,8 @@ def test_a_part_in_another_form_has_the_line_around_it() -> None:
         read("workspace = [{slug = 'a', every = 'x', subreddits = ['b']}]", "my.toml")
     with pytest.raises(InvalidInput, match=r"query: must be tables: write \[\[workspace.query\]\] for each"):
         read("[[workspace]]\nslug = 'a'\nquery = ['x']\nsubreddits = ['b']", "my.toml")
+    with pytest.raises(InvalidInput, match=r"channel: must be tables: write \[\[workspace.channel\]\] for each"):
+        read("[[workspace]]\nslug = 'a'\nchannel = ['x']\nsubreddits = ['b']", "my.toml")
 
 
 def test_names_beside_all_are_fine_for_what_all_does_not_read() -> None:

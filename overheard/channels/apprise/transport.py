@@ -21,7 +21,7 @@ from typing import Any
 from overheard.channels import ChannelOptions, Pace
 from overheard.channels.apprise import mail, message
 from overheard.channels.apprise.policy import check_service
-from overheard.channels.chat_urls import chat_service
+from overheard.channels.chat_urls import chat_service, scheme_hint
 from overheard.channels.preview import MessagePreview
 from overheard.channels.redact import redact_in
 from overheard.errors import DeliveryRefused, InvalidInput, RetryableError
@@ -117,7 +117,7 @@ class AppriseTransport:
             why = redact_in("; ".join(line for line in lines if "URL" not in line), self._url)
             raise InvalidInput(
                 f"url: Apprise does not accept this {self._name} address{why and f' ({why})'}; "
-                "compare it with https://appriseit.com/services"
+                + scheme_hint(self._name.removesuffix("://").lower())
             )
         self._check_host(service)
         return self._restricted(service)

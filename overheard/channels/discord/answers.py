@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import msgspec
 
 from overheard.channels.http import HttpAnswer
@@ -42,7 +44,9 @@ def raise_for_answer(answer: HttpAnswer, *, now: float) -> None:
     if code == UNKNOWN_WEBHOOK:
         # It cannot come back, and Discord blocks addresses that send many requests to what does not exist.
         raise ChannelGone(f"{reason}: the webhook was deleted")
-    delay = requested_delay(answer.retry_after, answer.body, now=now)
+    # Every answer says when the limit is reset; only one that refuses for it asks to wait until then.
+    reset_after = answer.reset_after if answer.status == HTTPStatus.TOO_MANY_REQUESTS else None
+    delay = requested_delay(answer.retry_after or reset_after, answer.body, now=now)
     if delay is not None:
         raise RetryableError(reason, delay=delay)
     raise_for_status("Discord", answer.status, None, now=now, why=REASONS.get(code, ""))

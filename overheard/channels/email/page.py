@@ -109,6 +109,7 @@ def _summary(notice: Notice, now: float, width: int) -> MailPage:
     places = [(shown_place(place.source, place.place), place.count) for place in (totals.by_place if totals else ())]
     counted = places if counts_texts(notice) else []
     shown, others = counted[:COUNTS_MAX_NAMES], counted[COUNTS_MAX_NAMES:]
+    queries = list((totals.by_query if totals and counted else {}).items())
     views = views_of(notice, now, most=SUMMARY_MAX_MENTIONS, width=width)
     title = summary_heading(notice)
     where = counts_text(places[:SUBJECT_MAX_PLACES], "place")
@@ -118,7 +119,8 @@ def _summary(notice: Notice, now: float, width: int) -> MailPage:
         f"{_name(notice)}: {title}{f' ({where})' if where else ''}",
         "; ".join(plain(view.title or view.excerpt) for view in views),
         title=title,
-        queries=list((totals.by_query if totals and counted else {}).items())[:COUNTS_MAX_NAMES],
+        queries=queries[:COUNTS_MAX_NAMES],
+        other_queries=max(len(queries) - COUNTS_MAX_NAMES, 0),
         places=shown,
         largest=max((count for _, count in shown), default=1),
         other_places=(len(others), sum(count for _, count in others)),

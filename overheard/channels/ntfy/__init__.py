@@ -5,6 +5,8 @@ The notice's id (I4) is ntfy's ``sequence_id``: since ntfy 2.16 a repeat replace
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import msgspec
 
 from overheard.channels import ChannelOptions, Pace
@@ -24,6 +26,7 @@ from overheard.notices import Notice
 # https://docs.ntfy.sh/publish/#limitations: 60 at once, then one every five seconds. A server of one's own has the same
 # limits unless its operator changes them.
 PER_MINUTE, BURST = 12.0, 60
+TOO_LARGE = "it takes less than the 4 kB that are usual; on a server of your own, raise message-size-limit"
 _memory = RecipientMemory()  # of the process: a transport lives for one round only
 
 
@@ -82,7 +85,8 @@ class NtfyTransport:
         answer, now = self._post(body), self._options.clock()
         host = self._target.host if self._target is not None else CLOUD
         delay = requested_delay(answer.retry_after, answer.body, now=now)
-        raise_for_status(host, answer.status, None if delay is None else str(delay), now=now)
+        why = TOO_LARGE if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
+        raise_for_status(host, answer.status, None if delay is None else str(delay), now=now, why=why)
 
     def _post(self, body: bytes) -> HttpAnswer:
         headers = {"Content-Type": "application/json"}

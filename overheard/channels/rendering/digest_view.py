@@ -17,6 +17,8 @@ from overheard.channels.rendering.digest_words import is_one_day, notes, period_
 from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.near_hit import near_hit
 from overheard.channels.rendering.places import shown_place
+from overheard.channels.rendering.sanitize import isolated
+from overheard.channels.rendering.summary_words import counts_text
 from overheard.channels.rendering.view import EXCERPT_CHARS, MentionView, mention_view
 from overheard.fair_order import fair_order, group_query
 from overheard.notices import Notice, Totals
@@ -24,7 +26,6 @@ from overheard.notices import Notice, Totals
 FULL_MAX_ROWS = 10  # with excerpts; the others are one line each
 COMPACT_CHARS = 90  # of a compact row's title or text
 SHORT_EXCERPT_CHARS = 160
-UNSHOWN_MAX_QUERIES = 10
 ORDER = "newest first"
 Rendered = TypeVar("Rendered")
 
@@ -40,7 +41,8 @@ class DigestRow(msgspec.Struct, frozen=True):
         """Return what names it in one line: a post's title, a comment's text around the hit."""
         view = self.view
         shown = (view.title or view.excerpt) if view.kind == "post" else (view.excerpt or view.title)
-        return _shortened(shown, COMPACT_CHARS)
+        line = _shortened(shown, COMPACT_CHARS)
+        return [*line[:-1], Fragment(isolated(line[-1].text), line[-1].hit)] if line else line
 
 
 class PlaceGroup(msgspec.Struct, frozen=True):
@@ -69,7 +71,8 @@ class DigestView(msgspec.Struct, frozen=True):
     ``notes``: further sentences about the numbers. ``days`` is empty for a single day, also one from morning to
     morning. Of the groups the query that found least comes first, as it says most; of their places the largest, of the
     rows the newest. A mention of several queries is a row of the one that found least.
-    ``unshown``: queries without rows of their own, and what they found. ``more``: mentions that no row shows.
+    ``unshown`` names queries without rows of their own, and how many of their mentions no row shows. ``more``: mentions
+    that no row shows.
     """
 
     heading: str
@@ -79,7 +82,7 @@ class DigestView(msgspec.Struct, frozen=True):
     days: tuple[DayBar, ...]
     order: str
     groups: tuple[QueryGroup, ...]
-    unshown: tuple[tuple[str, int], ...]
+    unshown: str
     more: int
 
 
@@ -174,7 +177,8 @@ class _Versions:
         totals = self._totals
         rarest_first = sorted(totals.by_query, key=lambda query: totals.by_query[query])
         queries = [*rarest_first, *(query for query in by_query if query not in totals.by_query)]
-        unshown = [(query, count) for query, count in totals.by_query.items() if query not in by_query]
+        left = {query: self._left(query, count, shown[query]) for query, count in totals.by_query.items()}
+        unshown = [(query, count) for query, count in left.items() if count and query not in by_query]
         return DigestView(
             heading=self._notice.name or self._notice.workspace,
             period=self._period,
@@ -187,7 +191,7 @@ class _Versions:
                 for query in queries
                 if query in by_query
             ),
-            unshown=tuple(unshown[:UNSHOWN_MAX_QUERIES]) if rows else (),
+            unshown=counts_text(unshown, "query") if rows else "",
             more=totals.total - totals.at_once - len(chosen),
         )
 
@@ -203,8 +207,12 @@ class _Versions:
             for place, rows in by_place.items()
         ]
         count = max(self._totals.by_query.get(query, 0), shown)
-        more = max(count - self._totals.at_once_of.get(query, 0) - shown, 0)
+        more = self._left(query, count, shown)
         return QueryGroup(query, count, tuple(sorted(places, key=lambda place: -place.count)), more)
+
+    def _left(self, query: str, count: int, shown: int) -> int:
+        """Return how many mentions of a query no row shows, and no message of their own has told of."""
+        return max(count - self._totals.at_once_of.get(query, 0) - shown, 0)
 
     def _row(self, position: int, width: int | None) -> DigestRow:
         chars = COMPACT_CHARS if width is None else width

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from overheard.channels.rendering.digest_view import DigestRow, DigestView, QueryGroup
 from overheard.channels.rendering.excerpt import Fragment
 from overheard.channels.rendering.fragments import fitted, utf16_length, written
-from overheard.channels.rendering.sanitize import one_line
+from overheard.channels.rendering.sanitize import isolated, one_line
 from overheard.channels.rendering.summary_words import (
     SUMMARY_MAX_MENTIONS,
     counts_texts,
@@ -113,8 +113,7 @@ def digest_paragraphs(digest: DigestView, markup: Markup) -> list[Paragraph]:
         of_query = f" of {markup.escape(one_line(group.query, 80))}" if len(digest.groups) > 1 else ""
         paragraphs += _query_paragraphs(group, of_query, markup)
     if digest.unshown:
-        others = ", ".join(f"{one_line(name, 60)} {count:,}" for name, count in digest.unshown)
-        paragraphs.append(Paragraph(markup.fitted(f"Not shown: {others}"), apart=True))
+        paragraphs.append(Paragraph(markup.fitted(f"Not shown: {digest.unshown}"), apart=True))
     if digest.more > 0 and [group.more for group in digest.groups] != [digest.more]:  # else the only query says it
         paragraphs.append(Paragraph("", unshown_text(digest.more) if digest.groups else ""))
     return [paragraph for paragraph in paragraphs if paragraph.text or paragraph.small]
@@ -131,7 +130,7 @@ def _query_paragraphs(group: QueryGroup, of_query: str, markup: Markup) -> Itera
 
 
 def _counted(name: str, count: int, markup: Markup) -> str:
-    return f"{markup.bold(markup.escape(one_line(name, 80)))}  {count:,}"
+    return f"{markup.bold(markup.escape(isolated(one_line(name, 80))))}  {count:,}"
 
 
 def _full_row(view: MentionView, markup: Markup) -> Paragraph:

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from overheard.channels.rendering.excerpt import Span
 from overheard.matching.markup import BREAK, flow
-from overheard.matching.text.scripts import visible_runs
+from overheard.matching.text.scripts import shown_runs
 
 
 def readable(text: str, spans: Iterable[Span]) -> tuple[str, list[Span]]:
-    """Return the text without markup and invisible characters, and the spans in its positions.
+    """Return the text without markup and what nobody sees, and the spans in its positions.
 
     ``spans`` are (start, end) in code points of ``text``. One of markup only, such as a link's target, is left out.
     """
     masked = flow(text).masked
-    runs = visible_runs(masked)
+    runs = shown_runs(masked)
     starts = [start for start, _ in runs]
     offsets: list[int] = []  # where each run begins in the result
     length = 0

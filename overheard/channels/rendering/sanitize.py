@@ -27,6 +27,9 @@ STACKED_MARKS = re.compile(
 # splits every "](", for all of them.
 COMMANDS = re.compile(r"(?<=[@<＠])|(?<=\])(?=[(\[:])")
 
+LEFT_TO_RIGHT = "\u200e"
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+
 COMMONMARK = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
@@ -48,6 +51,14 @@ def defuse(text: str) -> str:
 def escape_markdown(text: str) -> str:
     """Defuse ``text`` and escape every Markdown character, so that it is shown as it was written."""
     return COMMONMARK.sub(r"\\\1", defuse(text))
+
+
+def isolated(text: str) -> str:
+    """Return ``text`` with a mark at its end that keeps what follows in its place, if some is written right to left.
+
+    Otherwise a number behind an Arabic name is shown before it.
+    """
+    return text + LEFT_TO_RIGHT if RIGHT_TO_LEFT.search(text) else text
 
 
 def truncate(text: str, limit: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overheard.channels.rendering.places import shown_place
-from overheard.channels.rendering.sanitize import one_line
+from overheard.channels.rendering.sanitize import isolated, one_line
 from overheard.notices import Notice
 
 COUNTS_MAX_NAMES = 6  # of places and of queries, the largest first
@@ -65,4 +65,4 @@ def _plural(noun: str, count: int) -> str:
 
 
 def _short(name: str) -> str:
-    return one_line(name, COUNTED_NAME_MAX_CHARS)
+    return isolated(one_line(name, COUNTED_NAME_MAX_CHARS))

@@ -16,7 +16,7 @@ from overheard.channels.rendering.excerpt import Fragment, excerpt
 from overheard.channels.rendering.newest import newest_of_each_query
 from overheard.channels.rendering.places import shown_place
 from overheard.channels.rendering.readable import readable
-from overheard.channels.rendering.sanitize import one_line
+from overheard.channels.rendering.sanitize import isolated, one_line
 from overheard.channels.rendering.web_links import web_link
 from overheard.notices import Notice, PublicMention
 from overheard.sources.registry import byline
@@ -78,7 +78,7 @@ def mention_view(
         excerpt=_excerpt(mention, width),
         link=link_of(mention),
         place=_place(mention),
-        author=one_line(byline(mention.source, mention.author), NAME_MAX_CHARS),
+        author=isolated(one_line(byline(mention.source, mention.author), NAME_MAX_CHARS)),
         queries=names_text(mention.queries, QUERIES_MAX_CHARS),
         age=age_text(now - created.timestamp()),
         time=local_time(created, timezone, now),
@@ -134,7 +134,7 @@ def _spans(mention: PublicMention, field: str) -> list[tuple[int, int]]:
 
 
 def _place(mention: PublicMention) -> str:
-    return one_line(shown_place(mention.source, mention.place), NAME_MAX_CHARS)
+    return isolated(one_line(shown_place(mention.source, mention.place), NAME_MAX_CHARS))
 
 
 def _title(mention: PublicMention) -> list[Fragment]:

@@ -39,6 +39,9 @@ INVISIBLE = (
     "\u2060-\u206f\ufeff\ufe00-\ufe0f\U000e0100-\U000e01ef"  # word joiner, isolates, variation selectors
     "\U0001f3fb-\U0001f3ff\U000e0000-\U000e007f"  # skin tones, tags
 )
+# Joins emoji into one, or letters where a script is written so.
+_JOINERS = "\u200c\u200d"
+_JOINED_LETTERS = "\u0600-\u06ff\u0750-\u077f\u08a0-\u0dff"  # Arabic, and the scripts of India
 _INVISIBLE_RUN = re.compile(f"[{INVISIBLE}]+")
 _VISIBLE_RUN = re.compile(f"[^{INVISIBLE}]+")
 
@@ -47,6 +50,13 @@ _REGIONAL = "\U0001f1e6-\U0001f1ff"  # two of them are a flag
 _PICTURES = (
     "\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa\u2600-\u275a\u2761-\u2767\u2776-\u27bf"
     "\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff"
+)
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+_SHOWN_RUN = re.compile(
+    f"(?:[^{INVISIBLE}]++"
+    f"|(?<=[{_PICTURES}])[\ufe0f{_SKIN_TONES}]"
+    f"|(?<=[{_PICTURES}\ufe0f{_SKIN_TONES}])\u200d(?=[{_PICTURES}])"
+    f"|(?<=[{_JOINED_LETTERS}])[{_JOINERS}](?=[{_JOINED_LETTERS}]))++"
 )
 
 
@@ -60,6 +70,14 @@ def visible(text: str) -> str:
 def visible_runs(text: str) -> list[tuple[int, int]]:
     """Return the (start, end) of each run of characters that `visible` keeps."""
     return [run.span() for run in _VISIBLE_RUN.finditer(text)]
+
+
+def shown_runs(text: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of each run of characters that people see, or that make what they see.
+
+    Such as the joiners within a family of emoji, or a Persian word.
+    """
+    return [run.span() for run in _SHOWN_RUN.finditer(text)]
 
 
 @cache

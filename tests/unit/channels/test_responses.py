@@ -37,6 +37,8 @@ def test_413_is_permanent_for_this_notice() -> None:
     with pytest.raises(PermanentError, match=r"h\.example answered 413 .*: allow bodies of 1 MB") as error:
         raise_for_status("h.example", 413, "7", now=NOW)
     assert not isinstance(error.value, ChannelGone), "another notice may well be taken"
+    with pytest.raises(PermanentError, match=r"h\.example answered 413 .*: it takes 4 kB$"):
+        raise_for_status("h.example", 413, None, now=NOW, why="it takes 4 kB")
 
 
 def test_410_is_a_request_to_stop() -> None:

@@ -48,6 +48,17 @@ def test_a_table_says_first_what_is_held_and_muted(run: Run, mention: Mention, r
     assert run("deliveries", "list", "--by", "reason", "--state", "held").stdout == "Nothing is held or muted.\n"
 
 
+def test_a_table_is_limited_to_fifty_rows_and_says_so(run: Run, mention: Mention) -> None:
+    for number in range(50):
+        mention(f"t3_{number}", age=0)
+    whole = run("deliveries", "list")
+    assert (len(whole.stdout.splitlines()), whole.stderr) == (51, "")
+    mention("t3_50", age=0)
+    table = run("deliveries", "list")
+    assert (len(table.stdout.splitlines()), table.stderr) == (51, "… and older ones; use --limit to show more\n")
+    assert len(lines(run("deliveries", "list", "--format", "json").stdout)) == 51
+
+
 def test_deliveries_are_filtered(run: Run, mention: Mention) -> None:
     mention("t3_1", age=0)
     chosen = ["--workspace", "acme", "--channel", "team", "--state", "pending", "--query", "snake", "--since", "1h"]

@@ -51,7 +51,9 @@ def test_oldest_first_and_the_limit_keeps_the_newest(run: Run, mention: Mention)
 def test_a_table_is_limited_to_fifty_rows_but_json_and_csv_are_not(run: Run, mention: Mention) -> None:
     for number in range(60):
         mention(f"t3_{number}")
-    assert len(run("mentions").stdout.splitlines()) == 51
+    table = run("mentions")
+    assert (len(table.stdout.splitlines()), table.stderr) == (51, "… and older ones; use --limit to show more\n")
+    assert run("mentions", "--limit", "50").stderr == "", "it was asked for"
     assert len(lines(run("mentions", "--format", "json").stdout)) == 60
     assert len(rows(run("mentions", "--format", "csv").stdout)) == 60
 

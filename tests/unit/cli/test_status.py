@@ -460,6 +460,12 @@ def test_trigger_wait_ends_after_its_timeout(run: Run, acme: int) -> None:
     assert "last tick: never" in result.stderr
 
 
+def test_trigger_wait_ends_when_no_tick_comes(run: Run, acme: int) -> None:
+    result = run("trigger", "acme", "--wait", "--timeout", "86400", OVERHEARD_TICK__INTERVAL="0.1")
+    assert result.exit_code == 1
+    assert "`overheard status` shows whether overheard run is running" in result.stderr
+
+
 def test_trigger_wait_warns_of_channels_that_receive_nothing(run: Run, acme: int, running: RunningProcess) -> None:
     db, now = running.db, running.clock()
     models.Feed.update(retry_at=now + 900).execute(db.peewee)  # refused feeds are not waited for

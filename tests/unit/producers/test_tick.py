@@ -16,7 +16,7 @@ from overheard.bus.queue_depths import PublicQueueDepths
 from overheard.config import Config, TickSettings
 from overheard.db import dead_letters, digests, heartbeats, refreshes, storing, workspace_specs
 from overheard.db.database import Db
-from overheard.db.models import Workspace
+from overheard.db.models import Delivery, Workspace
 from overheard.db.retention import RetentionAges
 from overheard.errors import Unavailable
 from overheard.messages import NotifyChannel
@@ -416,6 +416,23 @@ def test_overdue_deliveries_prompt_their_channel(
     assert ticker.tick().swept_channels == 0, "it was just prompted"
     clock.advance(1)
     assert ticker.tick().swept_channels == 1
+
+
+def test_a_channel_is_prompted_when_a_long_wait_ends(
+    world: World, make: Callable[..., Ticker], sent: Sent, clock: Clock
+) -> None:
+    """Nothing on the bus waits until the end of quiet hours, a Retry-After of ten minutes or a retry by hand."""
+    acme = world.workspace()
+    storing.store(world.db, world.matched((world.item(), (acme,))), clock())
+    Delivery.update(due_at=clock() + 3600).execute(world.db.peewee)
+    ticker = make(sweep_after=60)
+    clock.advance(3599)
+    assert ticker.tick().swept_channels == 0
+    clock.advance(1)
+    assert ticker.tick().swept_channels == 1
+    assert sent.take() == [NotifyChannel(channel_id=world.channel(acme))]
+    clock.advance(5)
+    assert ticker.tick().swept_channels == 0, "it was just prompted"
 
 
 def test_demands_in_a_long_queue_are_not_swept(

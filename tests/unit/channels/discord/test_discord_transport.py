@@ -112,6 +112,31 @@ def test_a_rate_limit_is_the_longest_delay_that_discord_names(
     transport.send(notice())
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "delay"),
+    [
+        (429, {"X-RateLimit-Reset-After": "7.25"}, b"{}", 7.25),
+        (429, {"X-RateLimit-Reset-After": "7.25"}, b'{"retry_after": 9.5}', 9.5),
+        (429, {"Retry-After": "3", "X-RateLimit-Reset-After": "7.25"}, b"{}", 3.0),
+        (400, {"X-RateLimit-Reset-After": "7.25"}, b'{"code": 50035}', None),
+        (502, {"X-RateLimit-Reset-After": "7.25"}, b"", None),
+    ],
+)
+def test_when_the_limit_is_reset_counts_if_the_limit_is_what_refused(
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    delay: float | None,
+    at: Callable[[str], ChannelOptions],
+    notice: Callable[..., Notice],
+) -> None:
+    with HttpSink() as sink:
+        sink.answer(Answer(status, headers, body))
+        with pytest.raises(RetryableError) as error:
+            DiscordTransport(WEBHOOK, None, at(sink.url)).send(notice())
+        assert error.value.delay == delay
+
+
 def test_its_pace_stays_within_discords_limits(strict: ChannelOptions) -> None:
     pace = DiscordTransport(WEBHOOK, None, strict).pace
     assert pace is not None

@@ -146,6 +146,16 @@ def test_a_summary_has_true_totals_and_counts_what_it_does_not_show() -> None:
         assert "and 52 more" in text
 
 
+def test_of_very_many_queries_some_are_named_and_the_others_counted() -> None:
+    names = tuple(f"query number {number}" for number in range(40))
+    page = mail_page(single(hostile_mention(queries=names)), NOW)
+    for text in (read(page).text, page.text):
+        assert "query number 6 and 33 more" in " ".join(text.split())
+    page = mail_page(counted("mentions.summary", tuple(hostile_mention(n, queries=names) for n in range(12))), NOW)
+    for text in (read(page).text, page.text):
+        assert "query number 5 12 and 34 more queries" in " ".join(text.split())
+
+
 def test_a_text_has_no_two_empty_lines_where_something_is_left_out() -> None:
     few = (hostile_mention(1), hostile_mention(2, place="linux"))
     for kind in ("mentions.summary", "digest"):

@@ -228,6 +228,16 @@ class TestEncryption:
             with pytest.raises(RetryableError, match="cannot carry"):
                 send(server, mode, user="me", password="schl%C3%BCssel")
 
+    def test_a_server_without_a_known_login_is_named_as_such(
+        self, mode: str, server_tls: ssl.SSLContext, send: Callable[..., None]
+    ) -> None:
+        with MailServer(tls=server_tls, implicit=mode == "ssl", login=("me", "s3cret")) as server:
+            server.login_offer = "XOAUTH2"
+            with pytest.raises(
+                RetryableError, match=r"offers no login that is known here \(CRAM-MD5, PLAIN or LOGIN\)"
+            ):
+                send(server, mode, user="me", password="s3cret")
+
     def test_nothing_is_sent_in_the_clear_to_a_server_without_starttls(
         self, server: MailServer, send: Callable[..., None]
     ) -> None:

@@ -136,13 +136,29 @@ def test_smaller_versions_keep_true_numbers_and_the_rows_of_quiet_queries(found:
             assert rows["jobs"] == 2
         assert all(group.more == group.count - rows[group.query] for group in view.groups)
     last = versions[-1]
-    assert (last.groups, last.unshown, last.days) == ((), (), ())
+    assert (last.groups, last.unshown, last.days) == ((), "", ())
 
 
 def test_a_query_without_a_row_is_named_with_what_it_found(found: Any) -> None:
     view = first(digest(found(2), total=7, by_query={"brand": 2, "jobs": 5}))
-    assert view.unshown == (("jobs", 5),)
+    assert view.unshown == "jobs 5"
     assert view.more == 5
+
+
+def test_of_very_many_queries_without_a_row_the_others_are_counted(found: Any) -> None:
+    view = first(digest(found(2), total=42, by_query={"brand": 2, **{f"query {n}": 1 for n in range(40)}}))
+    assert view.unshown == "query 0 1, query 1 1, query 2 1, query 3 1, query 4 1, query 5 1 and 34 more queries"
+
+
+def test_a_count_stays_behind_a_name_that_is_written_right_to_left(found: Any) -> None:
+    view = first(digest(found(2), total=7, by_query={"brand": 2, "\u0646\u0635": 5}))
+    assert view.unshown == "\u0646\u0635\u200e 5"
+
+
+def test_a_query_whose_mentions_are_rows_of_another_one_is_not_called_not_shown(mention: Any) -> None:
+    both = [mention(id=str(n), queries=("brand", "jobs")) for n in range(2)]
+    view = first(digest(both, total=2, by_query={"brand": 2, "jobs": 2}))
+    assert ([group.query for group in view.groups], view.unshown) == (["brand"], "")
 
 
 def test_what_was_sent_at_once_is_counted_but_not_called_more(found: Any) -> None:

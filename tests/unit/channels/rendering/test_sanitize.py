@@ -5,7 +5,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown, one_line, truncate
+from overheard.channels.rendering.sanitize import clean, defuse, escape_markdown, isolated, one_line, truncate
 
 # What Discord, Slack, Mattermost, Matrix, Google Chat and Telegram treat as commands.
 PINGS = [
@@ -56,3 +56,9 @@ def test_truncated_text_ends_with_an_ellipsis() -> None:
 def test_a_character_keeps_three_accents_at_most() -> None:
     assert clean("z" + "\u0300" * 50 + "\u0335x") == "z" + "\u0300" * 3 + "x"
     assert clean("Vie\u0323\u0302t \u0e19\u0e49\u0e33") == "Vie\u0323\u0302t \u0e19\u0e49\u0e33"
+
+
+@pytest.mark.parametrize("text", ["كاتب", "abc עברית"])
+def test_a_name_written_right_to_left_is_followed_by_a_mark(text: str) -> None:
+    assert isolated(text) == f"{text}\u200e"
+    assert isolated("late_night_sysop") == "late_night_sysop"

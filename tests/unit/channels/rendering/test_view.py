@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from overheard.channels.rendering.excerpt import Fragment
+from overheard.channels.rendering.readable import readable
 from overheard.channels.rendering.view import age_text, mention_view, names_text, views_of
 from overheard.notices import Notice, PublicMention
 
@@ -123,3 +124,24 @@ def test_a_hit_in_a_further_text_is_shown_with_it(
 def test_a_hit_in_a_text_that_is_gone_shows_the_body_s_place_empty(mention: Make) -> None:
     found = mention(body="", texts={}, highlights=(("caption", 0, 4),))
     assert mention_view(found, "UTC", NOW).excerpt == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("\U0001f469\u200d\U0001f469\u200d\U0001f466", "\U0001f469\u200d\U0001f469\u200d\U0001f466"),  # a family
+        ("\U0001f3f3\ufe0f\u200d\U0001f308 \u2764\ufe0f", "\U0001f3f3\ufe0f\u200d\U0001f308 \u2764\ufe0f"),
+        ("\U0001f44d\U0001f3fd", "\U0001f44d\U0001f3fd"),  # a skin tone
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),
+        ("ac\u200dme\u200c d\u200bb \u202ex\ufe0f", "acme db x"),
+        ("\u200d\U0001f600\ufe0f\ufe0f\ufe0f\u200d\u200d", "\U0001f600\ufe0f"),
+    ],
+)
+def test_what_joins_emoji_and_letters_is_kept_and_what_nobody_sees_is_not(text: str, seen: str) -> None:
+    assert readable(text, []) == (seen, [])
+
+
+def test_hits_beside_joined_emoji_stay_where_they_are() -> None:
+    shown, spans = readable("\U0001f469\u200d\U0001f466 **acme** \u200bdb", [(6, 10), (14, 16)])
+    assert [shown[start:end] for start, end in spans] == ["acme", "db"]
