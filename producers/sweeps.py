@@ -80,9 +80,7 @@ class Sweeps:
         # A message may wait in its queue for many ticks: without this memory, each of them would send one more.
         notified = {channel: at for channel, at in self._notified_channels.items() if at > now - sweep_after}
         self._notified_channels = notified
-        limit = self.settings.batch
-        waiting = delivery_backlog.waiting_channels(self.db, now, sweep_after, limit)
-        waiting |= delivery_backlog.resumed_channels(self.db, now, limit)
+        waiting = delivery_backlog.channels_to_prompt(self.db, now, sweep_after, self.settings.batch)
         channels = [channel_id for channel_id in waiting if channel_id not in self._notified_channels]
         for channel_id in channels:
             with bound(workspace=waiting[channel_id]):

@@ -39,33 +39,29 @@ def waiting_channels(db: Db, now: float, older_than: float, limit: int, *conditi
     These are due, and unclaimed or with a claim that ran out; and the channel is not postponed, nor does it wait for
     the time of its next message.
     """
-    return _channels_with(db, limit, *_due_since(now, now - older_than), *conditions)
+    return _channels_with(db, now, limit, _due_at(now - older_than), *conditions)
 
 
-def resumed_channels(db: Db, now: float, limit: int) -> dict[int, str]:
-    """Return those of them with deliveries that had to wait for a time that has come, such as a distant next try.
+def channels_to_prompt(db: Db, now: float, older_than: float, limit: int) -> dict[int, str]:
+    """Return these and, as soon as that time has come, those that had to wait for one, such as a distant next try.
 
     To what waits for longer than a message on the bus may, or was made due by hand, no message is under way.
     """
     waited = (Delivery.due_at > Delivery.created_at) | (Channel.wake_at > Delivery.created_at)
-    return _channels_with(db, limit, *_due_since(now, now), waited)
+    return _channels_with(db, now, limit, _due_at(now - older_than) | waited)
 
 
-def _due_since(now: float, at: float) -> tuple[Any, ...]:
-    return (
-        Delivery.due_at <= at,
-        Delivery.lease_until < now,
-        Channel.not_before <= at,
-        Channel.wake_at <= at,
-    )
+def _due_at(time: float) -> Any:
+    return (Delivery.due_at <= time) & (Channel.not_before <= time) & (Channel.wake_at <= time)
 
 
-def _channels_with(db: Db, limit: int, *conditions: Any) -> dict[int, str]:
+def _channels_with(db: Db, now: float, limit: int, *conditions: Any) -> dict[int, str]:
     rows = (
         Delivery.select(Delivery.channel, Workspace.slug)
         .join(Channel, on=(Delivery.channel == Channel.id))
         .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(Delivery.state == PENDING, Channel.disabled_at.is_null(), *conditions)
+        .where(Delivery.state == PENDING, Delivery.lease_until < now, Channel.disabled_at.is_null(), _due_at(now))
+        .where(*conditions)
         .distinct()
         .limit(limit)
     )

@@ -266,8 +266,8 @@ def test_nothing_is_sent_before_the_gap_and_beyond_the_hour_s_limit(feed: Feed, 
     feed.tell(1)
     assert feed.wakes() == began + 3600
     assert feed.wakes() is None, "it is recorded"
-    assert delivery_backlog.resumed_channels(db, began + 3599, 10) == {}
-    assert list(delivery_backlog.resumed_channels(db, began + 3600, 10)) == [feed.channel]
+    assert delivery_backlog.channels_to_prompt(db, began + 3599, 60, 10) == {}
+    assert list(delivery_backlog.channels_to_prompt(db, began + 3600, 60, 10)) == [feed.channel]
 
 
 def test_a_channel_is_woken_once_and_found_if_the_message_is_lost(feed: Feed, clock: Clock, db: Db) -> None:
@@ -421,8 +421,8 @@ def test_in_quiet_hours_all_but_digests_waits_and_is_then_one_summary(feed: Feed
     assert feed.wakes() is None
     assert feed.states() == {("sent", None): 1, ("pending", "quiet hours"): 6}
     assert delivery_backlog.has_untried(db, feed.workspace, clock()) is False
-    assert delivery_backlog.resumed_channels(db, began + 3599, 10) == {}
-    assert list(delivery_backlog.resumed_channels(db, began + 3600, 10)) == [feed.channel]
+    assert delivery_backlog.channels_to_prompt(db, began + 3599, 60, 10) == {}
+    assert list(delivery_backlog.channels_to_prompt(db, began + 3600, 60, 10)) == [feed.channel]
     assert delivery_backlog.waiting_channels(db, began + 3659, 60, 10) == {}
     assert list(delivery_backlog.waiting_channels(db, began + 3660, 60, 10)) == [feed.channel]
     clock.advance(3600)
@@ -439,7 +439,7 @@ def test_what_quiet_hours_held_is_due_when_they_are_changed(feed: Feed, clock: C
     assert feed.claim() == []
     clock.advance(60)
     feed.save(quiet="08:00-09:30", timezone="UTC")
-    assert list(delivery_backlog.resumed_channels(db, clock(), 10)) == [feed.channel]
+    assert list(delivery_backlog.channels_to_prompt(db, clock(), 60, 10)) == [feed.channel]
     assert feed.claim() == [], "these hours hold it, too"
     feed.save(quiet="", timezone="UTC")
     [summary] = feed.send()
@@ -460,7 +460,7 @@ def test_what_waited_for_a_disabled_channel_goes_out_folded(feed: Feed, clock: C
     assert feed.claim() == []
     clock.advance(DAY)
     channels.enable(db, feed.channel, clock())
-    assert list(delivery_backlog.resumed_channels(db, clock(), 10)) == [feed.channel]
+    assert list(delivery_backlog.channels_to_prompt(db, clock(), 60, 10)) == [feed.channel]
     summary, single = sorted(feed.send(), key=lambda notice: notice.type == "mention.created")
     assert (summary.type, told([summary])) == ("mentions.summary", 21)
     assert single.id == one.id, "it was tried"

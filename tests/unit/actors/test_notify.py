@@ -458,8 +458,8 @@ def test_a_long_wait_is_left_to_the_sweep(
     channel = told(1)
     receiver.answers = [RetryableError("Retry-After: 3600", delay=3600)]
     assert notify(channel) == []
-    assert list(delivery_backlog.resumed_channels(db, clock() + 3599, 5)) == []
-    assert list(delivery_backlog.resumed_channels(db, clock() + 3600, 5)) == [channel]
+    assert list(delivery_backlog.channels_to_prompt(db, clock() + 3599, 60, 5)) == []
+    assert list(delivery_backlog.channels_to_prompt(db, clock() + 3600, 60, 5)) == [channel]
 
 
 def test_an_undeliverable_delivery_fails_alone(
@@ -837,8 +837,8 @@ def test_what_waits_for_longer_than_the_bus_can_delay_is_found_by_the_tick_in_ti
     began = clock()
     notify(channel)
     assert notify(channel) == []
-    assert list(delivery_backlog.resumed_channels(db, began + 599, 5)) == []
-    assert list(delivery_backlog.resumed_channels(db, began + 600, 5)) == [channel], "and not a minute later"
+    assert list(delivery_backlog.channels_to_prompt(db, began + 599, 60, 5)) == []
+    assert list(delivery_backlog.channels_to_prompt(db, began + 600, 60, 5)) == [channel], "and not a minute later"
     clock.advance(600)
     notify(channel)
     assert len(receiver.got) == 2
