@@ -62,9 +62,7 @@ class UnreadableGroups:
         if failures.count < FAILURES_IN_A_ROW:
             return False
         # Of the others, some failed before this one did, and may have joined another group since.
-        alone = not any(
-            its.source == source and its.latest >= failures.since for _, its in seen if its is not failures
-        )
+        alone = not any(its.source == source and its.latest >= failures.since for _, its in seen if its is not failures)
         return self._health.succeeded_since(source, failures.since) or (failures.asks_source(alone=alone) and probe())
 
     def suspect(self, group: int, parts: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from overheard.config import Config
 from overheard.errors import InvalidInput
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
+from overheard.reading.numbers import NumberRange
 
 Deletions = Literal["lookup", "stream", "none"]
 
@@ -84,8 +85,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     ``undivided``: it has no places, only ``all``, which is shown as its ``title``. ``missing_setting``: what it needs
     and is not set, None if it can be read. ``searchable``: its past can be searched (``ItemSearch``).
     ``numbered_size``: how many items one request looks up by their numbers (``NumberedItems``), None if they have none;
-    ``number_of`` returns an item's number from its id. ``places_size``: how many places one request asks for
-    (``PlaceCheck``), None if it cannot.
+    ``gap_numbers`` returns those to look up for a gap, from its reason and the ids of the items at its ends.
+    ``places_size``: how many places one request asks for (``PlaceCheck``), None if it cannot.
     ``merged``: one request reads several feeds, whose names may have ``name_bytes`` together (None: any number); its
     readings are planned. ``all_per_minute``: about how many requests a minute it takes to read everything of a kind.
     ``streamed``: a producer reads it all the time, and the fetch stage does not. ``fresh_for``:
@@ -111,7 +112,7 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     budget: Callable[[Config], RequestBudget | None] = lambda config: None
     lookup_size: int | None = None
     numbered_size: int | None = None
-    number_of: Callable[[str], int | None] = lambda item_id: None
+    gap_numbers: Callable[[str, str, str], NumberRange | None] = lambda reason, since, until: None
     places_size: int | None = None
     check_place: Callable[[str], str] = check_any_place
     check_author: Callable[[str], str] = check_any_author

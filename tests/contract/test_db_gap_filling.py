@@ -9,7 +9,8 @@ from overheard.db.database import Db
 from overheard.db.gap_filling import GapBacklog
 from overheard.db.models import Gap, Watch
 from overheard.messages import GapBounds, NumbersRead
-from overheard.reading.numbers import EMPTY_NUMBERS, HOLE_SECONDS, JUMP_NUMBERS, joined, with_margins
+from overheard.reading.numbers import EMPTY_NUMBERS, HOLE_SECONDS, JUMP_NUMBERS, joined
+from overheard.sources.reddit.gap_numbers import gap_numbers
 from overheard.sources.reddit.names import numbered
 from tests.fixtures import Clock, Race, World
 
@@ -38,7 +39,12 @@ def test_a_gap_is_recorded_with_its_numbers(world: World, db: Db, clock: Clock) 
     gaps.record(db, "reddit", [feed], missed, clock())
     gaps.record(db, "hackernews", [feed], [GapBounds("hole", ("7", 1.0), ("9", 2.0))], clock())
     found = [(row["first_number"], row["last_number"]) for row in world.rows(Gap)]
-    assert found == [with_margins(100_000, 103_000), *[(None, None)] * 3, *[(100_000, 103_000)] * 2, (None, None)]
+    assert found == [
+        gap_numbers("horizon", *(name for name, _ in bounds)),
+        *[(None, None)] * 3,
+        *[(100_000, 103_000)] * 2,
+        (None, None),
+    ]
 
 
 def test_one_tick_asks_and_one_process_fills(world: World, db: Db, clock: Clock, race: Race) -> None:
