@@ -561,6 +561,7 @@ def test_a_burst_does_not_pass_for_the_pace_and_a_lasting_change_does() -> None:
     world.run(600, rate=5.0)
     world.now += 5
     world.post(1500)
+    world.now += 10
     burst = world.read()
     assert not burst.complete
     pace = burst.pace or 0.0
