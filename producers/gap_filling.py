@@ -84,4 +84,4 @@ class GapRequests:
         for source in watchable():
             self.metrics.gaps_open.labels(source).set(found.get(source, 0))
             if SOURCES[source].numbered_size is not None:
-                self.metrics.gap_numbers.labels(source).set(gap_filling.backlog(self.db, source).numbers)
+                self.metrics.gap_numbers.labels(source).set(gap_filling.backlog(self.db, source))

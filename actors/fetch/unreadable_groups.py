@@ -14,14 +14,16 @@ from actors.fetch.source_health import SourceHealth
 from overheard.clock import Clock
 
 FAILURES_IN_A_ROW = 3  # of one group, before it may be to blame; chosen, not measured
+MEMORY_SECONDS = 86400.0  # after which a group that has not failed again may be gone; chosen, not measured
 UNREADABLE = "errors"  # the reason for which such a feed backs off
 
 
 class GroupFailures(msgspec.Struct):
-    """How often in a row a group's readings have failed, first at ``since``."""
+    """How often in a row a group's readings have failed, first at ``since``, and last at ``latest``."""
 
     source: str
     since: float
+    latest: float
     count: int = 0
 
     def asks_source(self, *, alone: bool) -> bool:
@@ -50,12 +52,17 @@ class UnreadableGroups:
 
         ``probe`` asks the source for something else.
         """
-        failures = self._failures.setdefault(group, GroupFailures(source, self._clock()))
-        failures.count += 1
+        now = self._clock()
+        failures = self._failures.setdefault(group, GroupFailures(source, now, now))
+        failures.count, failures.latest = failures.count + 1, now
+        seen = list(self._failures.items())  # a copy: other threads record failures, too
+        for other, its in seen:
+            if its.latest < now - MEMORY_SECONDS:
+                self._failures.pop(other, None)
         if failures.count < FAILURES_IN_A_ROW:
             return False
-        seen = list(self._failures.values())  # a copy: other threads record failures, too
-        alone = not any(other.source == source for other in seen if other is not failures)
+        # Of the others, some failed before this one did, and may have joined another group since.
+        alone = not any(its.source == source and its.latest >= failures.since for _, its in seen if its is not failures)
         return self._health.succeeded_since(source, failures.since) or (failures.asks_source(alone=alone) and probe())
 
     def suspect(self, group: int, parts: tuple[int, ...]) -> None:
@@ -63,4 +70,4 @@ class UnreadableGroups:
         failures = self._failures.pop(group, None)
         if failures is not None:
             for part in parts:
-                self._failures[part] = GroupFailures(failures.source, failures.since, FAILURES_IN_A_ROW - 1)
+                self._failures[part] = msgspec.structs.replace(failures, count=FAILURES_IN_A_ROW - 1)

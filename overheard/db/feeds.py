@@ -57,6 +57,8 @@ def never_read(db: Db, group: Group, *, now: float, room: int) -> list[Group]:
         .join(Workspace, on=(Watch.workspace == Workspace.id))
         .where(Watch.feed == Feed.id, Workspace.active)
     )
+    # Each group begins elsewhere: two that are claimed at the same time seldom want the same feeds.
+    scattered = (Feed.id - group.id).bin_and(15)
     # First those that are to be read together later.
     of_bin = Case(None, [(Feed.bin.in_([feed.bin for feed in group.feeds if feed.bin is not None]), 1)], 0)
     rows = (
@@ -71,7 +73,7 @@ def never_read(db: Db, group: Group, *, now: float, room: int) -> list[Group]:
             Feed.retry_at <= now,
             fn.EXISTS(watched),
         )
-        .order_by(of_bin.desc(), Feed.id)
+        .order_by(of_bin.desc(), scattered, Feed.id)
         .limit(2 * room)  # rows are feeds: several may be of one group, and some groups are dropped below
     )
     loaded = groups.load(db, list(dict.fromkeys(group_id for (group_id,) in rows.tuples().execute(db.peewee))))

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
 from peewee import Case, Window, fn
 
 from overheard.db.compiled import compiled
@@ -22,13 +21,6 @@ from overheard.db.models import Feed, Gap, GapFilling, Poll, Watch, Workspace
 from overheard.items import ALL, FeedKind
 from overheard.messages import NumbersRead
 from overheard.reading.numbers import EMPTY_NUMBERS, HOLE, HOLE_SECONDS, JUMP, JUMP_NUMBERS, NumberRange
-
-
-class GapBacklog(msgspec.Struct, frozen=True):
-    """How many numbers the open gaps of a source have left, and when the oldest of them was found."""
-
-    numbers: int = 0
-    found_at: float = 0.0
 
 
 def ask(db: Db, source: str, kind: FeedKind, now: float, lost_after: float) -> bool:
@@ -206,8 +198,8 @@ def give_up(
         return int(Gap.update(state=LOST, reason=Gap.reason.concat(f", {why}")).where(lost).execute(db.peewee))
 
 
-def backlog(db: Db, source: str) -> GapBacklog:
-    """Return what the open gaps of the source have left, each number counted once."""
+def backlog(db: Db, source: str) -> int:
+    """Return how many numbers the open gaps of the source have left, each counted once."""
     earlier = fn.MAX(Gap.last_number).over(
         partition_by=[Feed.kind],
         order_by=[_first_of_these(db), Gap.id],
@@ -220,7 +212,6 @@ def backlog(db: Db, source: str) -> GapBacklog:
         Gap.select(
             _first_of_these(db).alias("first_number"),
             Gap.last_number,
-            Gap.found_at,
             fn.COALESCE(earlier, -1).alias("earlier"),
         )
         .join(Feed, on=(Gap.feed == Feed.id))
@@ -228,5 +219,4 @@ def backlog(db: Db, source: str) -> GapBacklog:
         .alias("gaps")
     )
     new = gaps.c.last_number + 1 - db.greatest(gaps.c.first_number, gaps.c.earlier + 1)
-    row = Gap.select(fn.SUM(db.greatest(new, 0)), fn.MIN(gaps.c.found_at)).from_(gaps).tuples().first(db.peewee)
-    return GapBacklog(int(row[0]), float(row[1])) if row and row[0] is not None else GapBacklog()
+    return int(Gap.select(fn.SUM(db.greatest(new, 0))).from_(gaps).scalar(db.peewee) or 0)

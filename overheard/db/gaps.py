@@ -13,7 +13,7 @@ from overheard.db.models import Feed, Gap
 from overheard.db.storable_text import storable
 from overheard.items import place_key
 from overheard.messages import GapBounds
-from overheard.reading.numbers import NumberRange, gap_range
+from overheard.reading.numbers import NumberRange
 from overheard.sources.registry import public_place, source_type
 
 OPEN, FILLED, LOST = "open", "filled", "lost"  # the values of ``Gap.state``
@@ -74,10 +74,7 @@ def _rows(source: str, feed_ids: Sequence[int], missed: Sequence[GapBounds], now
 
 def _numbers(source: str, reason: str, from_item: str | None, to_item: str | None) -> NumberRange | None:
     """Return which numbers the gap's items may have; None if its bounds do not tell."""
-    if from_item is None or to_item is None:
-        return None
-    since, until = (source_type(source).number_of(item) for item in (from_item, to_item))
-    return None if since is None or until is None else gap_range(reason, since, until)
+    return None if from_item is None or to_item is None else source_type(source).gap_numbers(reason, from_item, to_item)
 
 
 def listing(db: Db, *, place: str | None = None, state: str | None = None, limit: int) -> list[GapRow]:

@@ -11,19 +11,16 @@ import msgspec
 from overheard.config import Config
 from overheard.db import gap_filling, place_checks
 from overheard.db.database import Db
-from overheard.db.gap_filling import GapBacklog
 from overheard.db.reading import FeedState
 from overheard.items import ALL
 from overheard.reading.packing import BY_NUMBER_BIN
 from overheard.reading.paging import look_back_seconds, pages
 from overheard.sources.registry import SOURCES, source_type
 
-# Within which an open gap should be filled, from when it was found. Chosen: half an hour, less what the plan takes to
-# make room, and the last polls to be stored.
-FILL_SECONDS = 1200.0
-# After that, within so long from now. Each plan makes room for what is left by then, so the last of it takes several
-# times as long: with five minutes, the last hundred requests took twenty.
-FILL_LEAST_SECONDS = 60.0
+# Within which open gaps should be filled, from now. What is in them is known to be missing and gets older, so a plan
+# makes as much room for it as it may: freshness keeps half of what is spare. Each plan makes room for what is left by
+# then, so the last of it takes several times as long.
+FILL_SECONDS = 60.0
 # Of the budget, for second looks before freshness. Looks at 2,000 busy subreddits would take more than all of it, as
 # such listings hold minutes; with a fifth of it, one item in twenty would be half a minute older. Calculated.
 LOOKS_MAX_FRACTION = 0.03
@@ -44,22 +41,20 @@ class OtherWork(msgspec.Struct, frozen=True):
 
 def wanted(db: Db, source: str, feeds: Iterable[FeedState], config: Config, now: float) -> OtherWork:
     """Return what such work of a source would take. ``feeds``: those that are watched."""
-    return OtherWork(_filling(db, source, now), _second_looks(source, feeds, config), _place_checks(db, source, now))
+    return OtherWork(
+        _gap_requests(db, source) / FILL_SECONDS, _second_looks(source, feeds, config), _place_checks(db, source, now)
+    )
 
 
 def gap_requests(db: Db) -> int:
     """Return how many requests are left to fill the open gaps of all sources."""
     numbered = [name for name, each in SOURCES.items() if each.numbered_size is not None]
-    return sum(_requests(source, gap_filling.backlog(db, source)) for source in numbered)
+    return sum(_gap_requests(db, source) for source in numbered)
 
 
-def _requests(source: str, left: GapBacklog) -> int:
-    return math.ceil(left.numbers / size) if (size := SOURCES[source].numbered_size) is not None else 0
-
-
-def _filling(db: Db, source: str, now: float) -> float:
-    left = gap_filling.backlog(db, source)
-    return _requests(source, left) / max(left.found_at + FILL_SECONDS - now, FILL_LEAST_SECONDS)
+def _gap_requests(db: Db, source: str) -> int:
+    size = SOURCES[source].numbered_size
+    return math.ceil(gap_filling.backlog(db, source) / size) if size is not None else 0
 
 
 def _second_looks(source: str, feeds: Iterable[FeedState], config: Config) -> float:

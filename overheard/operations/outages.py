@@ -13,7 +13,8 @@ from overheard.operations import reddit_clients
 from overheard.operations.reddit_clients import ClientState
 from overheard.sources.reddit.names import SOURCE as REDDIT
 
-AWAY_SECONDS = 180.0  # short outages of a source end by themselves; chosen, not measured
+# A source that is down is tried every 30 s: by then no try has succeeded. Shorter outages end by themselves.
+AWAY_SECONDS = 60.0
 ALERT_SECONDS = 600.0  # an alert interrupts somebody, a status page does not
 
 

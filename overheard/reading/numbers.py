@@ -1,21 +1,10 @@
-"""Numbers of a source's items: which of them a gap may hold, and in which order those of many gaps are looked up. Pure.
-
-Later items have higher numbers, but they do not enter listings exactly in that order: neighbours change places, and a
-post that a filter has held enters at the top when it is approved, with its old number. So a gap has margins.
-"""
+"""Numbers of a source's items: the order in which those of many gaps are looked up. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
 NumberRange = tuple[int, int]  # the first and the last number, both included
-
-# Chosen, not measured: half a minute of Reddit's posts, four seconds of its comments.
-NEIGHBOURS_NUMBERS = 500
-# What was approved while nothing was read has an older number than all that was published then. The longer a gap, the
-# more of that; at most about eleven minutes of Reddit's posts, which cost 120 requests.
-APPROVED_LATE_MAX_NUMBERS = 12_000
-
 
 # Reasons of gaps between two numbers that were asked for themselves: these are exact. Some of a hole's numbers had no
 # item yet; those of a jump are far more than were published at the time, so it probably holds nothing.
@@ -25,18 +14,6 @@ HOLE_SECONDS = 900.0
 # Of a jump, at a time, from its upper end: what was published just after it is there.
 JUMP_NUMBERS = 1000
 EMPTY_NUMBERS = 300  # in a row, without an item: the rest of the jump has none, either. Chosen, not measured
-
-
-def gap_range(reason: str, since: int, until: int) -> NumberRange:
-    """Return the numbers to look up for a gap between two items."""
-    return (min(since, until), max(since, until)) if reason in (HOLE, JUMP) else with_margins(since, until)
-
-
-def with_margins(since: int, until: int) -> NumberRange:
-    """Return the numbers to look up for a gap between two items that a listing has shown."""
-    first, last = min(since, until), max(since, until)
-    approved_late = min(last - first, APPROVED_LATE_MAX_NUMBERS)
-    return max(first - max(approved_late, NEIGHBOURS_NUMBERS), 0), last + NEIGHBOURS_NUMBERS
 
 
 def highest(ranges: Iterable[NumberRange], count: int, size: int) -> list[NumberRange]:

@@ -20,6 +20,7 @@ from overheard.sources.hackernews import names as hackernews
 from overheard.sources.mastodon import names as mastodon
 from overheard.sources.not_configured import NotConfiguredSource
 from overheard.sources.reddit import names as reddit
+from overheard.sources.reddit.gap_numbers import gap_numbers
 from overheard.sources.source_type import RequestBudget, SourceType
 from overheard.sources.stackexchange import names as stackexchange
 
@@ -73,7 +74,7 @@ SOURCES: dict[str, SourceType] = {
             budget=_reddit_budget,
             lookup_size=reddit.LOOKUP_ITEMS,
             numbered_size=reddit.LOOKUP_ITEMS,
-            number_of=reddit.number_of,
+            gap_numbers=gap_numbers,
             places_size=reddit.LOOKUP_ITEMS,
             check_place=reddit.check_place,
             check_author=reddit.check_author,

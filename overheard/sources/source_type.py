@@ -13,6 +13,7 @@ import msgspec
 from overheard.config import Config
 from overheard.errors import InvalidInput
 from overheard.items import ALL, KINDS_IN, FeedKind, ItemKind
+from overheard.reading.numbers import NumberRange
 
 Deletions = Literal["lookup", "stream", "none"]
 
@@ -92,7 +93,8 @@ class SourceType(msgspec.Struct, frozen=True, kw_only=True):
     searchable: bool = False  # its past can be searched (``ItemSearch``)
     lookup_size: int | None = None  # items that are looked up together (``ItemLookup``); None: it cannot
     numbered_size: int | None = None  # items that one request looks up by number (``NumberedItems``); None: it cannot
-    number_of: Callable[[str], int | None] = lambda item_id: None  # an item's number, from its id
+    # The numbers to look up for a gap, from its reason and the ids of the items at its ends.
+    gap_numbers: Callable[[str, str, str], NumberRange | None] = lambda reason, since, until: None
     places_size: int | None = None  # places that one request asks for (``PlaceCheck``); None: it cannot
 
     # Its places and authors, as users write them. The checks return the canonical name, or raise InvalidInput.

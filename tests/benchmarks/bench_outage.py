@@ -101,7 +101,7 @@ def measured(scene: OutageScene) -> list[Figure]:
 
 def filled(scene: OutageScene, world: FetchWorld, up_at: float) -> Iterator[Figure]:
     """Let the world run until all gaps are filled; yield how many requests that takes, and how long."""
-    requests = gap_filling.backlog(world.db, "reddit").numbers / NUMBERS_PER_REQUEST
+    requests = gap_filling.backlog(world.db, "reddit") / NUMBERS_PER_REQUEST
     if not requests:
         return
     unused = 60.0 * (planned(world, "budget") - planned(world, "planned"))

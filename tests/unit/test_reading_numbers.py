@@ -1,4 +1,4 @@
-"""Which numbers a gap may hold, and the order in which those of many gaps are looked up."""
+"""The order in which the numbers of many gaps are looked up."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overheard.reading.numbers import (
-    APPROVED_LATE_MAX_NUMBERS,
-    NEIGHBOURS_NUMBERS,
-    beginning,
-    highest,
-    in_requests,
-    joined,
-    with_margins,
-)
+from overheard.reading.numbers import beginning, highest, in_requests, joined
 
 RANGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda each: (each[0], sum(each))), max_size=8)
 
@@ -44,10 +36,3 @@ def test_joined_ranges_lie_apart(ranges: list[tuple[int, int]]) -> None:
     found = joined(ranges)
     assert members(found) == members(ranges)
     assert all(before[1] + 1 < after[0] for before, after in itertools.pairwise(found))
-
-
-def test_the_margin_for_what_was_approved_late_grows_with_the_gap() -> None:
-    assert with_margins(100_000, 100_100) == (100_000 - NEIGHBOURS_NUMBERS, 100_100 + NEIGHBOURS_NUMBERS)
-    assert with_margins(100_000, 103_000) == (97_000, 103_000 + NEIGHBOURS_NUMBERS)
-    assert with_margins(100_000, 300_000)[0] == 100_000 - APPROVED_LATE_MAX_NUMBERS
-    assert with_margins(100, 50) == (0, 100 + NEIGHBOURS_NUMBERS), "bounds out of order lie between their margins, too"

@@ -66,12 +66,16 @@ class NumberCursor(msgspec.Struct, omit_defaults=True):
         """Return when the newest item read was created; before the first one, minus infinity."""
         return self.last[1] if self.last else -math.inf
 
+    def pace_after(self, numbers: int, seconds: float) -> float:
+        """Return the pace after so many numbers were given out in a time. A burst must not pass for the pace."""
+        weight = seconds / (seconds + PACE_SECONDS) if self.pace else 1.0
+        return self.pace + weight * (numbers / seconds - self.pace)
+
     def set_level(self, now: float, *, fresh: bool) -> None:
         """Record that the head is reached; ``fresh``: by an item of this page."""
         seconds = now - self.level_at
         if self.level and seconds > 0.0:
-            weight = seconds / (seconds + PACE_SECONDS)
-            self.pace += weight * ((self.next - self.level) / seconds - self.pace)
+            self.pace = self.pace_after(self.next - self.level, seconds)
         self.level, self.level_at = self.next, now
         if fresh and self.last:
             self.delay = now - self.last[1]

@@ -42,13 +42,13 @@ class NumberPosition(msgspec.Struct, omit_defaults=True, tag="numbers"):
         """Return the distance at which a page of numbers reaches this one."""
         return max(math.ceil((number - self.cursor.next) / (LOOKUP_ITEMS - 1)), 1)
 
-    def pace(self, *, behind: bool) -> float | None:
-        """Return how many numbers a second are given out; the cursor learns that only while the head is reached."""
-        pace = self.cursor.pace
-        seconds = self.cursor.last_at - self.from_at if self.from_at else 0.0
-        if behind and self.from_number and PACE_LEAST_SECONDS <= seconds < LAG_SECONDS:
-            pace = (self.cursor.next - self.from_number) / seconds
-        return pace if pace > 0.0 else None  # not where the numbers fell back
+    def left_behind(self) -> NumberCursor:
+        """Return the cursor of a reading that ends here, before the head: it learns the pace from what it has read."""
+        cursor = self.cursor
+        seconds = cursor.last_at - self.from_at if self.from_at else 0.0
+        if not self.from_number or not PACE_LEAST_SECONDS <= seconds < LAG_SECONDS:
+            return cursor
+        return msgspec.structs.replace(cursor, pace=cursor.pace_after(cursor.next - self.from_number, seconds))
 
 
 _POSITION = msgspec.json.Decoder(NumberPosition)

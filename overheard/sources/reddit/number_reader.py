@@ -258,16 +258,17 @@ class NumberReader:
     def _page(self, items: tuple[Item, ...], *, complete: bool = False, ended: bool = False) -> Page:
         at = self._at
         seconds = self._at.cursor.last_at - at.from_at if at.from_at and at.count >= LOOKUP_ITEMS else 0.0
+        cursor = at.cursor if complete or ended else at.left_behind()
         wanted = items if self._everything else (item for item in items if place_key(item.place) in self._places)
         return Page(
             items=tuple(wanted),
             position=None if complete or ended else msgspec.json.encode(at).decode(),
             complete=complete,
-            cursor=msgspec.json.encode(at.cursor).decode(),
+            cursor=msgspec.json.encode(cursor).decode(),
             gaps=tuple(ListingGap(reason, since, until) for reason, since, until in at.gaps),
             load=at.load,
             behind=not complete,
             lag=None if complete or at.cursor.last is None else at.cursor.lag(self._now),
             load_seconds=seconds if seconds > 0.0 else None,
-            pace=at.pace(behind=not complete and not ended),
+            pace=cursor.pace if cursor.pace > 0.0 else None,  # not where the numbers fell back
         )

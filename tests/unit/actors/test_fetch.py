@@ -529,6 +529,18 @@ def test_groups_that_fail_one_after_the_other_tell_as_much_as_a_probe(
     assert [names for _, names, _ in reddit.requests] == [("sub_a",)] * 10
 
 
+def test_a_group_that_failed_and_is_gone_is_not_another_that_fails(world: World, stage: Stage, reddit: Reddit) -> None:
+    stage.run(world.workspace(subreddits=["sub_a"], kinds=["posts", "comments"]))
+    gone, last = (world.group("sub_a", kind).id for kind in ("posts", "comments"))
+    reddit.requests.clear()
+    failing(reddit, "")
+    stage.run_group(gone)
+    for _ in range(3):
+        stage.clock.advance(30)
+        stage.run_group(last)
+    assert len(reddit.requests) == 1 + 3 + 1, "the third failure of the only group that is left is followed by a probe"
+
+
 def test_a_refused_feed_is_retried_alone_and_recovers(
     world: World, stage: Stage, reddit: Reddit, post: Callable[..., list[str]]
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from overheard.db import canaries, source_health
 from overheard.operations.outages import ALERT_SECONDS, AWAY_SECONDS, outages
 from overheard.operations.reddit_clients import ClientState
+from producers.reading import PROBE_SECONDS
 
 NOW = 1_800_000_000.0
 
@@ -42,6 +43,11 @@ def test_a_reddit_outage_is_a_problem_before_it_is_an_alert(
     (found,) = outages(None, {"reddit": failing(seconds, revoked=revoked)}, [], NOW)
     assert (found.kind, found.since, found.seconds, found.where) == (kind, NOW - seconds, seconds, "503")
     assert (found.is_problem, found.is_alert) == (is_problem, is_alert)
+
+
+def test_a_source_that_two_probes_found_down_is_a_problem() -> None:
+    down, passing = (next(outages(None, {"reddit": failing(after)}, [], NOW)) for after in (61, 2 * PROBE_SECONDS))
+    assert (down.is_problem, passing.is_problem) == (True, False)
 
 
 def test_an_outage_has_a_place_or_a_reason() -> None:

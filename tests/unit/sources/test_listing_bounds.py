@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from overheard.items import Item
-from overheard.reading.numbers import with_margins
+from overheard.items import Item, ItemKind
+from overheard.reading.numbers import HOLE
 from overheard.sources import Page, ReadRequest
+from overheard.sources.reddit.gap_numbers import APPROVED_LATE_MAX_NUMBERS, NEIGHBOURS_NUMBERS, gap_numbers
 from overheard.sources.reddit.listing_reader import BOUND_ITEMS, ListingReader
 from overheard.sources.reddit.names import number_of, numbered
 
@@ -71,7 +72,9 @@ def test_what_is_missing_lies_between_them(late: float) -> None:
         assert second.unread is not None
         assert second.unread.since is not None
         assert second.unread.until is not None
-        low, high = with_margins(*(number_of(name) or 0 for name, _ in (second.unread.since, second.unread.until)))
+        numbers = gap_numbers(second.unread.reason, *(name for name, _ in (second.unread.since, second.unread.until)))
+        assert numbers is not None
+        low, high = numbers
         # What was listed before the first reading was not missed: that one is as deep as Reddit lists.
         missing = {post.number for post in listing if 3000.0 < post.at <= 11_000.0} - before - after
         count, lowest, highest = len(missing), min(missing), max(missing)
@@ -96,3 +99,21 @@ def test_posts_approved_together_are_no_bounds() -> None:
     assert newest == max(before)
     assert oldest is not None
     assert last_shown.number <= oldest < last_shown.number + 10 * SITE_POSTS
+
+
+def numbers_between(kind: ItemKind, since: int, until: int, reason: str = "horizon") -> tuple[int, int] | None:
+    return gap_numbers(reason, numbered(kind, since), numbered(kind, until))
+
+
+def test_the_margin_for_posts_that_were_approved_late_grows_with_the_gap() -> None:
+    near, far = NEIGHBOURS_NUMBERS, APPROVED_LATE_MAX_NUMBERS
+    assert numbers_between("post", 100_000, 100_100) == (100_000 - near, 100_100 + near)
+    assert numbers_between("post", 100_000, 103_000) == (97_000, 103_000 + near)
+    assert numbers_between("post", 100_000, 300_000) == (100_000 - far, 300_000 + near)
+    assert numbers_between("post", 100, 50) == (0, 100 + near), "bounds out of order lie between their margins, too"
+    assert numbers_between("post", 100, 50, HOLE) == (50, 100)
+
+
+def test_comments_that_were_approved_late_are_in_no_gap() -> None:
+    """They enter at their own old place, so a reading that stops above it misses none that it would have read."""
+    assert numbers_between("comment", 100_000, 300_000) == (100_000 - NEIGHBOURS_NUMBERS, 300_000 + NEIGHBOURS_NUMBERS)

@@ -551,3 +551,25 @@ def test_a_refused_page_of_all_is_not_the_fault_of_a_subreddit() -> None:
     world.refuses_listing = True
     with pytest.raises(RetryableError, match="r/all"):
         world.read()
+
+
+def test_a_burst_does_not_pass_for_the_pace_and_a_lasting_change_does() -> None:
+    """By the pace the plan decides whether numbers or listings cost less: for minutes of a burst it must not change."""
+    world = NumberedReddit()
+    world.post()
+    world.catch_up()
+    world.run(600, rate=5.0)
+    world.now += 5
+    world.post(1500)
+    world.now += 10
+    burst = world.read()
+    assert not burst.complete
+    pace = burst.pace or 0.0
+    assert 3.0 < pace < 15.0
+    for _ in range(200):
+        world.now += 5
+        world.post(200)
+        page = world.read(max_pages=2)
+    assert not page.complete
+    pace = page.pace or 0.0
+    assert 30.0 < pace < 45.0
