@@ -31,7 +31,8 @@ def spell(chunk: str, exact: Collection[Variation] = ()) -> Word:
     ``exact``: the variations that are switched off.
     """
     if chunk.isascii() and chunk.isalnum() and not exact:  # nearly always
-        return Word((Spelling((chunk.lower(),)),))
+        # One text in the memory for the query and its word, where they are equal.
+        return Word((Spelling((chunk if chunk.islower() else chunk.lower(),)),))
     chunk = _as_read(chunk)
     words, separators = read(chunk)
     if not words:
