@@ -10,7 +10,7 @@ from overheard.clock import Clock
 from overheard.config import Config
 from overheard.db.database import Db
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sending import Send
+from overheard.sending import Send, SendAll
 from overheard.sources import Source
 
 
@@ -18,8 +18,8 @@ from overheard.sources import Source
 class Context:
     """The parts of one process that a stage may need.
 
-    ``send`` sends messages to the stages that follow this one in the table. ``sources()`` returns the sources by name,
-    opened at the first call of any stage.
+    ``send`` and ``send_all`` send messages to the stages that follow this one in the table. ``sources()`` returns the
+    sources by name, opened at the first call of any stage.
     """
 
     config: Config
@@ -28,4 +28,5 @@ class Context:
     metrics: ProcessMetrics
     stop: threading.Event
     send: Send
+    send_all: SendAll
     sources: Callable[[], Mapping[str, Source]]

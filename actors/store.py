@@ -13,10 +13,10 @@ from overheard.db.retention import configured_ages
 from overheard.db.sampling import SampleQuota
 from overheard.db.storing import KeptFor, kept_forever
 from overheard.messages import ItemsMatched, NotifyChannel
-from overheard.observability.log import bind, bound
+from overheard.observability.log import bind, propagated
 from overheard.observability.metrics import ProcessMetrics
 from overheard.routing import MuteRule
-from overheard.sending import Send
+from overheard.sending import OutgoingMessage, SendAll
 from overheard.sources.logged_items import logged_ids
 from overheard.workspaces.mutes import operator_rule
 
@@ -30,7 +30,7 @@ def work(context: Context) -> StageWork:
         lambda message, permit: store(
             message,
             db=context.db,
-            send=context.send,
+            send_all=context.send_all,
             clock=context.clock,
             metrics=context.metrics,
             kept_for=ages.kept_for,
@@ -44,7 +44,7 @@ def store(
     message: ItemsMatched,
     *,
     db: Db,
-    send: Send,
+    send_all: SendAll,
     clock: Clock,
     metrics: ProcessMetrics,
     kept_for: KeptFor = kept_forever,
@@ -67,9 +67,13 @@ def store(
     bind(mentions=len(stored.ages), channels=len(stored.channels))
     if matching := [entry.item.key for entry in message.items if entry.matches]:
         bind(item_ids=logged_ids(matching))
-    for channel_id, workspace in stored.channels.items():
-        with bound(workspace=workspace):  # one poll serves many workspaces, and the channel belongs to this one
-            send(NotifyChannel(channel_id=channel_id))
+    send_all(
+        [
+            # One poll serves many workspaces, and the channel belongs to this one.
+            OutgoingMessage(NotifyChannel(channel_id=channel_id), log_context={**propagated(), "workspace": workspace})
+            for channel_id, workspace in stored.channels.items()
+        ]
+    )
     for source, count in stored.sampled.items():
         metrics.items_sampled.labels(source).inc(count)
     if quota is not None:

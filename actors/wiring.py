@@ -82,6 +82,7 @@ class Wiring:
             metrics=running.metrics,
             stop=running.stop,
             send=self.sender.for_stage(stage.name),
+            send_all=partial(self.sender.send_all, sender=stage.name),
             sources=lambda: self.sources,
         )
 

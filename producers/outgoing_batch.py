@@ -7,10 +7,10 @@ from typing import Any
 
 from overheard.bus.event_batches import STAGE
 from overheard.bus.events import TYPE_OF, WorkspaceDue
-from overheard.bus.sender import OutgoingMessage
 from overheard.messages import FetchWorkspace, Message
 from overheard.observability.log import propagated
 from overheard.operations.reading_plan import LONGEST_SECONDS
+from overheard.sending import OutgoingMessage
 from overheard.sources.registry import source_type
 from producers.demands import Demand
 from producers.requests import EventRequest

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import msgspec
 import peewee
 
-from overheard.bus.sender import OutgoingMessage
 from overheard.config import Config, RedditSettings, SourcesSettings
 from overheard.config.sources import RedditCredentials
 from overheard.db import feed_rates, freshness, leases, storing, workspace_specs
@@ -18,6 +17,7 @@ from overheard.db.database import Db
 from overheard.db.models import TABLES, Channel, Feed, FeedGroup, Query, Table, Workspace
 from overheard.items import Item, ItemKind
 from overheard.messages import ItemsMatched, MatchedItem, Message, PollPart, PollTarget, SampleDraw, WorkspaceMatch
+from overheard.sending import OutgoingMessage
 from overheard.workspaces import ChannelMode, ChannelSpec, QuerySpec, WorkspaceSpec
 
 PATIENCE = 60.0  # seconds that a thread of a test may take

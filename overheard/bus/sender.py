@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import dramatiq
-import msgspec
 
 from overheard.bus.broker import Broker
 from overheard.bus.dead_letters import why_not_kept
@@ -15,16 +13,8 @@ from overheard.bus.envelope import MAX_DELAY_SECONDS, Payload, StrictEncoder, pa
 from overheard.errors import InvalidInput
 from overheard.messages import Message
 from overheard.observability.log import PROPAGATED_FIELDS, bound, propagated
-from overheard.sending import Send
+from overheard.sending import OutgoingMessage, Send
 from overheard.stages import STAGES, Stage, recipient
-
-
-class OutgoingMessage(msgspec.Struct, frozen=True):
-    """A message to send together with others; ``log_context`` are the log fields that it carries along."""
-
-    message: Message
-    message_id: str
-    log_context: dict[str, Any]
 
 
 class Sender:
@@ -56,8 +46,8 @@ class Sender:
         self._broker.enqueue(envelope, delay=None if delay is None else math.ceil(delay * 1000))
         return envelope.message_id
 
-    def send_all(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Send the messages together and wait until all are confirmed.
+    def send_all(self, messages: Sequence[OutgoingMessage], sender: str | None = None) -> None:
+        """Send the messages together, from the stage ``sender`` or from elsewhere, and wait until all are confirmed.
 
         Raises as ``send`` does; any part of them may be sent then.
         """
@@ -65,9 +55,9 @@ class Sender:
             envelopes = [
                 pack(
                     outgoing.message,
-                    recipient(outgoing.message, self._table),
+                    recipient(outgoing.message, self._table, sender),
                     message_id=outgoing.message_id,
-                    options=outgoing.log_context,
+                    options=dict(outgoing.log_context),
                 )
                 for outgoing in messages
             ]

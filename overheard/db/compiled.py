@@ -6,49 +6,95 @@
 
     for (name,) in _names(db, workspace=7, ids=[1, 2, 3]): …
 
-The function gets placeholders for the values, and is called once for each kind of database and each number of values in
-a list: what it returns must depend on nothing else. ``db.now`` may stand in it, and is read at each call. To keep the
-shapes few, a list for IN is padded to the next power of two with its last value. A list of dicts is for
-``insert_many``. Values go to the driver unconverted, past the fields' conversions, and results come as the driver gives
-them: on SQLite a boolean is 0 or 1.
+The function gets placeholders for the values, and is called once for each kind of database and each kind of list: what
+it returns must depend on nothing else. ``db.now`` may stand in it, and is read at each call.
+
+A list of values of one type is for IN; a list of dicts with the same keys is for ``inserted``. Either is one value of
+JSON, however long it is: the server plans one statement, and the driver has one value to send. Values go to the driver
+unconverted, past the fields' conversions, and results come as the driver gives them: on SQLite a boolean is 0 or 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+import msgspec
 import peewee
 
 from overheard.db.database import Db
 
-MAX_CACHED_SHAPES = 64  # of one statement; an insert has a shape for each number of rows
-# Shared by all statements: without sharing, a hundred rows of twenty columns would take megabytes in each shape.
-MAX_SHARED_PATHS = 20_000
 NOW = "db.now"  # the value of a given clock; not the name of an argument
+TYPES = {int: "BIGINT", float: "DOUBLE PRECISION", str: "TEXT"}
 
 
-class _ParameterPath(tuple[Any, ...]):
-    """Where to find a parameter's value: the argument's name, then the position in its list, then the row's key."""
+class _ParameterName(str):
+    """The argument whose value a parameter has; among a statement's parameters, anything else is a constant."""
 
     __slots__ = ()
 
 
-@lru_cache(maxsize=MAX_SHARED_PATHS)
-def _shared(path: tuple[Any, ...]) -> _ParameterPath:
-    return _ParameterPath(path)
-
-
 class _Parameter(peewee.Node):  # type: ignore[misc,unused-ignore]
-    __slots__ = ("path",)
-
-    def __init__(self, *path: Any) -> None:
-        self.path = _shared(path)
+    def __init__(self, name: str) -> None:
+        self.name = _ParameterName(name)
 
     def __sql__(self, ctx: Any) -> Any:
-        return ctx.value(self.path, converter=False)
+        return ctx.value(self.name, converter=False)
+
+
+class _ListParameter(_Parameter):
+    """A list, as the subquery on the right of IN. ``type`` is that of its values."""
+
+    def __init__(self, db: Db, name: str, type: str) -> None:
+        super().__init__(name)
+        self.sqlite = db.sqlite
+        self.type = type
+
+    def __sql__(self, ctx: Any) -> Any:
+        if self.sqlite:
+            return super().__sql__(ctx.literal("(SELECT value FROM json_each(")).literal("))")
+        ctx.literal("(SELECT value::").literal(self.type).literal(" FROM json_array_elements_text(")
+        return super().__sql__(ctx).literal(") AS list(value))")
+
+
+class RowsParameter(_Parameter):
+    """Rows to insert, which have these ``keys``."""
+
+    def __init__(self, db: Db, name: str, keys: Sequence[str]) -> None:
+        super().__init__(name)
+        self.sqlite = db.sqlite
+        self.keys = keys
+
+
+class _RowsQuery(peewee.SQL):  # type: ignore[misc,unused-ignore]
+    """The query that reads the rows, and the fields' defaults; SQL, as peewee inserts from nothing else of ours."""
+
+    def __init__(self, rows: RowsParameter, fields: Mapping[str, Any], defaults: Mapping[Any, Any]) -> None:
+        self.rows, self.fields, self.defaults = rows, fields, defaults
+
+    def __sql__(self, ctx: Any) -> Any:
+        sqlite = self.rows.sqlite
+        given = [f"""json_extract(value, '$."{name}"')""" if sqlite else f'"{name}"' for name in self.fields]
+        ctx.literal("SELECT ").literal(", ".join(given))
+        for field, default in self.defaults.items():
+            ctx.literal(", CAST(").sql(peewee.Value(default, converter=False)).literal(f" AS {_type(field, ctx)})")
+        ctx.literal(" FROM json_each(" if sqlite else " FROM json_to_recordset(").sql(self.rows)
+        if sqlite:
+            return ctx.literal(") WHERE true")  # else an ON CONFLICT that follows would be the condition of a join
+        columns = (f'"{name}" {_type(field, ctx)}' for name, field in self.fields.items())
+        return ctx.literal(") AS list(").literal(", ".join(columns)).literal(")")
+
+
+def _type(field: Any, ctx: Any) -> str:
+    return str(field.ddl_datatype(ctx).sql)
+
+
+def inserted(model: Any, rows: RowsParameter) -> Any:
+    """Return the query that inserts the rows, in their order, with the fields' defaults where they have no key."""
+    fields = {key: getattr(model, key) for key in rows.keys}
+    defaults = {field: value for field, value in model._meta.defaults.items() if field.name not in fields}
+    return model.insert_from(_RowsQuery(rows, fields, defaults), [*fields.values(), *defaults])
 
 
 class CompiledStatement:
@@ -61,22 +107,23 @@ class CompiledStatement:
 
     def __call__(self, db: Db, **values: Any) -> list[tuple[Any, ...]]:
         shape = (db.sqlite, db.clock_is_given, *map(_shape, values.values()))
-        sql, paths = self._rendered.get(shape) or self._render(db, values, shape)
+        sql, parameters = self._rendered.get(shape) or self._render(db, values, shape)
+        for name, value in values.items():
+            if _is_list(value):
+                values[name] = msgspec.json.encode(value).decode()
         if db.clock_is_given:
             values[NOW] = db.clock()
-        arguments = [_value(values, path) if type(path) is _ParameterPath else path for path in paths]
+        arguments = [values[each] if type(each) is _ParameterName else each for each in parameters]
         cursor = db.peewee.execute_sql(sql, arguments)  # type: ignore[no-untyped-call]
         return list(cursor.fetchall()) if cursor.description else []
 
     def _render(self, db: Db, values: dict[str, Any], shape: Any) -> tuple[str, tuple[Any, ...]]:
         builder = Db(db.peewee, sqlite=db.sqlite, clock=_given_now) if db.clock_is_given else db
-        query = self._build(builder, **{name: _parameters(name, value) for name, value in values.items()})
-        sql, paths = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
+        query = self._build(builder, **{name: _placeholder(db, name, value) for name, value in values.items()})
+        sql, parameters = db.peewee.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
         with self._lock:
-            self._rendered[shape] = sql, paths
-            if len(self._rendered) > MAX_CACHED_SHAPES:
-                del self._rendered[next(iter(self._rendered))]
-        return sql, paths
+            self._rendered[shape] = sql, parameters
+        return sql, parameters
 
 
 def _given_now() -> Any:
@@ -95,27 +142,15 @@ def _is_list(value: Any) -> bool:
 def _shape(value: Any) -> Any:
     if not _is_list(value):
         return None
-    if value and isinstance(value[0], Mapping):
-        return len(value), *value[0]
-    return _padded(len(value))
+    if not value:
+        return ()
+    return tuple(value[0]) if isinstance(value[0], Mapping) else TYPES[type(value[0])]
 
 
-def _padded(count: int) -> int:
-    return 1 << (count - 1).bit_length() if count else 0
-
-
-def _parameters(name: str, value: Any) -> Any:
+def _placeholder(db: Db, name: str, value: Any) -> Any:
     if not _is_list(value):
         return _Parameter(name)
-    if value and isinstance(value[0], Mapping):
-        return [{key: _Parameter(name, at, key) for key in row} for at, row in enumerate(value)]
-    return [_Parameter(name, at) for at in range(_padded(len(value)))]
-
-
-def _value(values: dict[str, Any], path: _ParameterPath) -> Any:
-    value = values[path[0]]
-    if len(path) == 1:
-        return value
-    if len(path) == 2:
-        return value[min(path[1], len(value) - 1)]
-    return value[path[1]][path[2]]
+    if not value:
+        return ()  # peewee turns IN () into a condition that is never true
+    shape = _shape(value)
+    return _ListParameter(db, name, shape) if isinstance(shape, str) else RowsParameter(db, name, shape)

@@ -12,7 +12,7 @@ from peewee import Value, fn
 from overheard.db import digest_contents, folding, mutes, notice_contents, same_links
 from overheard.db.channel_locks import lock_channels, lock_channels_of
 from overheard.db.claim_candidates import candidates, chosen
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.delivery_conditions import due, latest_lease
 from overheard.db.folding import FoldedClaim
@@ -33,7 +33,6 @@ from overheard.db.notice_contents import DeliveryContents
 from overheard.db.storable_text import storable
 from overheard.routing import MuteRule, NewMention, Route, route
 
-INSERT_ROWS = 400  # for each INSERT: well under every database's limit of parameters
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
 CLAIMED = (
     Delivery.id,
@@ -96,8 +95,8 @@ def add(db: Db, mentions: Sequence[NewMention], now: float, operator_mutes: Sequ
         }
         for delivery in routing.deliveries
     ]
-    for start in range(0, len(rows), INSERT_ROWS):
-        _add(db, rows=rows[start : start + INSERT_ROWS])
+    if rows:
+        _add(db, rows=rows)
     return routing.prompts
 
 
@@ -140,7 +139,7 @@ def _routes(db: Db, workspaces: Any) -> Any:
 
 @compiled
 def _add(db: Db, rows: Any) -> Any:
-    return Delivery.insert_many(rows).on_conflict_ignore()
+    return inserted(Delivery, rows).on_conflict_ignore()
 
 
 def claim(db: Db, channel_id: int, *, now: float, limit: int, lease: float) -> ChannelClaim:

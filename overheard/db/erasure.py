@@ -215,9 +215,7 @@ def threads_refused(db: Db, items: Iterable[Item]) -> set[Key]:
 
 def _remembered(db: Db, keys: Collection[str]) -> set[str]:
     """Return those of the keys that have a tombstone."""
-    ordered = list(keys)
-    batches = (ordered[start : start + KEYS_PER_STATEMENT] for start in range(0, len(ordered), KEYS_PER_STATEMENT))
-    return {key for batch in batches for (key,) in _erased(db, keys=batch)}
+    return {key for (key,) in _erased(db, keys=list(keys))} if keys else set()
 
 
 @compiled

@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.edits import FoundByEdit
 from overheard.db.models import Feed, Mention, Query, Watch, Workspace
-from overheard.db.row_batches import batches
 from overheard.db.why_column import why_column
 from overheard.items import KINDS_IN, Item, WatchKey, place_key
 from overheard.messages import Key, MatchedItem
@@ -29,7 +28,7 @@ def add(
         workspace for (workspace,) in _kept_workspaces(db, ids=sorted({match.workspace_id for match in matches}))
     }
     wanted = sorted({query for match in matches for query in match.query_ids})
-    query_ids = {query for batch in batches(wanted) for (query,) in _present_queries(db, ids=batch)}
+    query_ids = {query for (query,) in _present_queries(db, ids=wanted)}
     since = _watched_since(db, present, {place for entry in entries for place in entry.item.found_in})
     rows = []
     found: dict[tuple[int, int], tuple[Item, tuple[int, ...]]] = {}  # by workspace and item
@@ -54,10 +53,9 @@ def add(
                 }
             )
     rows.sort(key=lambda row: (row["workspace"], row["item"]))
-    created = [row for batch in batches(rows) for row in _add_mentions(db, rows=batch)]
     return [
         _new_mention(key, workspace_id, item_id, bool(backfilled), *found[workspace_id, item_id])
-        for key, workspace_id, item_id, backfilled in created
+        for key, workspace_id, item_id, backfilled in (_add_mentions(db, rows=rows) if rows else ())
     ]
 
 
@@ -86,7 +84,7 @@ def found_by_edit(mention: FoundByEdit, item: Item, item_id: int, now: float, ne
 
 @compiled
 def _add_mentions(db: Db, rows: Any) -> Any:
-    added = Mention.insert_many(rows).on_conflict_ignore()
+    added = inserted(Mention, rows).on_conflict_ignore()
     return added.returning(Mention.id, Mention.workspace, Mention.item, Mention.backfilled)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from peewee import fn
 
 from overheard.db import cursors, gap_filling
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.models import Poll, StoredPart
 from overheard.messages import NumbersRead, PollPart, PollTarget
@@ -72,7 +72,7 @@ def _end_poll(db: Db, poll: Any, unknown: Any, parts: Any, targets: Any, numbers
 
 @compiled
 def _add_part(db: Db, rows: Any) -> Any:
-    return StoredPart.insert_many(rows).on_conflict_ignore()
+    return inserted(StoredPart, rows).on_conflict_ignore()
 
 
 @compiled

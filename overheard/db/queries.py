@@ -25,8 +25,13 @@ _decode_scope = msgspec.json.Decoder(QueryScope).decode
 
 def revision(db: Db) -> int:
     """Return the revision of the latest change to any query or watch. Revisions become visible in their own order."""
-    value = Revision.select(Revision.value).where(Revision.name == "interests").scalar(db.peewee)
-    return int(value or 0)
+    rows = _revision(db)
+    return int(rows[0][0]) if rows else 0
+
+
+@compiled
+def _revision(db: Db) -> Any:
+    return Revision.select(Revision.value).where(Revision.name == "interests")
 
 
 def next_revision(db: Db) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import Case, fn
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.models import Feed, RefreshDemand, Watch, Workspace
 
@@ -40,7 +40,7 @@ def _delete_others(db: Db, workspace: Any, sources: Any) -> Any:
 
 @compiled
 def _insert(db: Db, rows: Any) -> Any:
-    return RefreshDemand.insert_many(rows).on_conflict_ignore()
+    return inserted(RefreshDemand, rows).on_conflict_ignore()
 
 
 def demand(

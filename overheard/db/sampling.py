@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, SampledItem, SampleSource, StoredItem, Watch
 from overheard.items import ALL, KINDS_IN, Item, place_key
@@ -109,7 +109,7 @@ def add(db: Db, rows: Sequence[tuple[int, Item, SampleDraw]], now: float) -> Cou
 
 @compiled
 def _add_rows(db: Db, rows: Any) -> Any:
-    return SampledItem.insert_many(rows).on_conflict_ignore().returning(SampledItem.source)
+    return inserted(SampledItem, rows).on_conflict_ignore().returning(SampledItem.source)
 
 
 def check_again(db: Db, item_ids: Iterable[int]) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from overheard.db import deliveries, edits, erasure, new_mentions, poll_parts, sampling
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.edits import StoredRow
 from overheard.db.models import StoredItem
-from overheard.db.row_batches import batches
 from overheard.db.storable_text import storable, texts_column
 from overheard.db.thread_titles import untitled
 from overheard.items import Item
@@ -84,7 +84,7 @@ def store(
             rows = _items(db, accepted, draws, now)
             item_ids = {key: row.id for key, row in rows.items()}
             others = [entry.item.key for entry in accepted if entry.item.key not in rows]
-            rows |= _known(db, others) if others else {}
+            rows |= _known(db, others)
             outdated = edits.outdated(
                 db, [(row, entry.item) for entry in accepted if (row := rows.get(entry.item.key))]
             )
@@ -125,40 +125,39 @@ def _items(db: Db, entries: Sequence[MatchedItem], draws: Mapping[Key, SampleDra
     by_key = {entry.item.key: entry.item for entry in entries if entry.matches or entry.item.key in draws}
     missing = sorted(by_key)  # one order of locks for all workers
     rows: dict[Key, StoredRow] = {}
-    unchecked: list[int] = []
     while missing:  # again if retention has deleted one between the two statements
-        for keys in batches(missing):
-            _add_items(db, rows=[_item_row(by_key[key], now, sampled_only=key not in matching) for key in keys])
-            for key, row in _known_rows(db, keys):
-                rows[key] = row
-                if row.checked_at > now and key in matching:  # only the sample had it until now
-                    unchecked.append(row.id)
+        values = [_item_row(by_key[key], now, sampled_only=key not in matching) for key in missing]
+        rows |= {(source, ref): StoredRow(*row) for source, ref, *row in _add_items(db, rows=values)}
+        rows |= _known(db, [key for key in missing if key not in rows])
         missing = [key for key in missing if key not in rows]
-    sampling.check_again(db, unchecked)
+    # Only the sample had those until now.
+    sampling.check_again(db, [row.id for key, row in rows.items() if row.checked_at > now and key in matching])
     return rows
 
 
-def _known(db: Db, keys: Sequence[Key]) -> dict[Key, StoredRow]:
+def _known(db: Db, keys: Iterable[Key]) -> dict[Key, StoredRow]:
     """Return the rows of those of the items that are stored."""
-    return {key: row for some in batches(sorted(keys)) for key, row in _known_rows(db, some)}
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for source, ref in keys:
+        by_source[source].append(ref)
+    return {
+        (source, ref): StoredRow(*row)
+        for source in sorted(by_source)
+        for ref, *row in _known_items(db, source=source, refs=by_source[source])
+    }
 
 
-def _known_rows(db: Db, keys: Sequence[Key]) -> Iterator[tuple[Key, StoredRow]]:
-    """Yield those of the items that are stored."""
-    for source in sorted({source for source, _ in keys}):
-        rows = _known_items(db, source=source, refs=[ref for each, ref in keys if each == source])
-        yield from (((source, ref), StoredRow(*row)) for ref, *row in rows)
+STORED_ROW = (StoredItem.id, StoredItem.checked_at, StoredItem.edited_at)
 
 
 @compiled
 def _add_items(db: Db, rows: Any) -> Any:
-    return StoredItem.insert_many(rows).on_conflict_ignore()
+    return inserted(StoredItem, rows).on_conflict_ignore().returning(StoredItem.source, StoredItem.ref, *STORED_ROW)
 
 
 @compiled
 def _known_items(db: Db, source: Any, refs: Any) -> Any:
-    columns = (StoredItem.ref, StoredItem.id, StoredItem.checked_at, StoredItem.edited_at)
-    known = StoredItem.select(*columns).where(StoredItem.source == source, StoredItem.ref.in_(refs))
+    known = StoredItem.select(StoredItem.ref, *STORED_ROW).where(StoredItem.source == source, StoredItem.ref.in_(refs))
     return db.locked_for_reference(known.order_by(StoredItem.ref))
 
 

@@ -10,7 +10,7 @@ import msgspec
 from peewee import EXCLUDED
 
 from overheard.db import channels, groups, mutes, queries, refreshes
-from overheard.db.compiled import compiled
+from overheard.db.compiled import compiled, inserted
 from overheard.db.database import Db
 from overheard.db.models import PENDING, Channel, Delivery, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -137,7 +137,7 @@ def _watches(db: Db, workspace: Any) -> Any:
 
 @compiled
 def _insert_watches(db: Db, rows: Any) -> Any:
-    return Watch.insert_many(rows)
+    return inserted(Watch, rows)
 
 
 def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, internal: bool) -> dict[int, str]:
@@ -168,7 +168,7 @@ def _feeds_of(db: Db, source: Any, places: Any) -> Any:
 
 @compiled
 def _insert_feeds(db: Db, rows: Any) -> Any:
-    return Feed.insert_many(rows).on_conflict_ignore()
+    return inserted(Feed, rows).on_conflict_ignore()
 
 
 def save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: float) -> None:
@@ -205,7 +205,7 @@ def _upsert_queries(db: Db, rows: Any) -> Any:
         Query.revision: EXCLUDED.revision,
     }
     target = [Query.workspace, Query.name]
-    return Query.insert_many(rows).on_conflict(conflict_target=target, update=update, where=changed)
+    return inserted(Query, rows).on_conflict(conflict_target=target, update=update, where=changed)
 
 
 def rename_query(db: Db, workspace_id: int, name: str, new_name: str) -> bool:

@@ -62,20 +62,26 @@ class Spelling:
     any_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Word:
     """What a query writes without white space: any of its spellings.
 
-    ``plain``: the word of the text, if it is the only spelling and nothing else is required; otherwise "".
+    ``plain``: the word of the text, if it is the only spelling and nothing else is required; otherwise "", and the
+    spellings are ``particular``. Nearly all are plain, and an index has tens of thousands: what follows is not kept.
     """
 
-    spellings: tuple[Spelling, ...]
-    plain: str = field(default="", init=False, compare=False)
+    plain: str
+    particular: tuple[Spelling, ...]
 
-    def __post_init__(self) -> None:
-        one = self.spellings[0]
-        if len(self.spellings) == len(one.words) == 1 and one.joinable and not (one.symbols or one.originals):
-            object.__setattr__(self, "plain", one.words[0])
+    def __init__(self, spellings: tuple[Spelling, ...]) -> None:
+        one = spellings[0]
+        is_plain = len(spellings) == len(one.words) == 1 and one.joinable and not (one.symbols or one.originals)
+        object.__setattr__(self, "plain", one.words[0] if is_plain else "")
+        object.__setattr__(self, "particular", () if is_plain else spellings)
+
+    @property
+    def spellings(self) -> tuple[Spelling, ...]:
+        return self.particular or (Spelling((self.plain,)),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMat
 from overheard.observability import log
 from overheard.observability.metrics import ProcessMetrics
 from overheard.process import RunningProcess
-from overheard.sending import Send
+from overheard.sending import SendAll
 from overheard.stages import STAGES
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from producers import tick
@@ -66,7 +66,7 @@ WORLDS = {
 }
 Worlds = dict[str, tuple[int, int, int]]
 # A bus and a database with the stage at work on them: what mentions are stored in, and prompts sent with, meanwhile.
-World = Callable[["Town"], AbstractContextManager[tuple[Db, Send]]]
+World = Callable[["Town"], AbstractContextManager[tuple[Db, SendAll]]]
 
 
 class Settles(Protocol):
@@ -119,7 +119,7 @@ class Town:
         self.asked += 1
         return Answer(fault="hang")
 
-    def live(self, db: Db, send: Send, metrics: ProcessMetrics, seconds: float) -> None:
+    def live(self, db: Db, send_all: SendAll, metrics: ProcessMetrics, seconds: float) -> None:
         """An item a second, which all want to hear of."""
         pause, began = threading.Event(), time.monotonic()
         for number in range(WELL_SECONDS + int(seconds)):
@@ -133,7 +133,7 @@ class Town:
             self._told[name] = time.time()
             matched = ItemsMatched(part=PollPart(poll=name, part=0, parts=1), items=(MatchedItem(item, self._matches),))
             with db.session():
-                store(matched, db=db, send=send, clock=time.time, metrics=metrics)
+                store(matched, db=db, send_all=send_all, clock=time.time, metrics=metrics)
             pause.wait(max(0.0, began + number + 1 - time.monotonic()))
         wait_for(lambda: len(self.waits) >= int(seconds) * HEALTHY, "all arrive", 120)
 
@@ -157,7 +157,7 @@ def _workspace(db: Db, slug: str, urls: list[str]) -> WorkspaceMatch:
 
 
 @contextmanager
-def in_one_process(timeout: float, town: Settles, *, per_minute: float = 6000) -> Iterator[tuple[Db, Send]]:
+def in_one_process(timeout: float, town: Settles, *, per_minute: float = 6000) -> Iterator[tuple[Db, SendAll]]:
     """The notify stage and the tick in threads of this process."""
     with tempfile.TemporaryDirectory() as folder:
         settings = NotifySettings(allow_private=True, timeout=timeout, lease=timeout + 20, per_minute=int(per_minute))
@@ -187,7 +187,7 @@ def in_one_process(timeout: float, town: Settles, *, per_minute: float = 6000) -
         for thread in threads:
             thread.start()
         try:
-            yield running.db, Sender(broker).send
+            yield running.db, Sender(broker).send_all
         finally:
             running.stop.set()
             for thread in threads:
@@ -206,7 +206,7 @@ def on_servers(
     *,
     per_minute: float = 6000,
     started: Callable[[int], object] = lambda pid: None,
-) -> Iterator[tuple[Db, Send]]:
+) -> Iterator[tuple[Db, SendAll]]:
     """The notify stage and the tick as processes of their own; ``started`` gets the id of the stage's process."""
     settings = {
         "NOTIFY__TIMEOUT": f"{timeout:g}",
@@ -224,7 +224,7 @@ def on_servers(
         metrics = ProcessMetrics(CollectorRegistry())
         broker = open_broker(it.bus, stages=STAGES.values(), metrics=metrics, record_dead=lambda letters: None)
         try:
-            yield it.db, Sender(broker).send
+            yield it.db, Sender(broker).send_all
         finally:
             broker.close()
 
@@ -253,8 +253,8 @@ def _compared(where: str, world: World, seconds: float, worlds: Worlds) -> Itera
 
 
 def _measured(world: World, seconds: float, hangs: tuple[int, int, int]) -> tuple[float, float, int]:
-    with Town(*hangs) as town, world(town) as (db, send):
-        town.live(db, send, ProcessMetrics(CollectorRegistry()), seconds)
+    with Town(*hangs) as town, world(town) as (db, send_all):
+        town.live(db, send_all, ProcessMetrics(CollectorRegistry()), seconds)
         waits = sorted(town.waits)
         return waits[len(waits) // 2], waits[int(len(waits) * 0.99)], town.asked
 

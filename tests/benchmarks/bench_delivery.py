@@ -30,7 +30,7 @@ from overheard.items import Item
 from overheard.messages import ItemsMatched, MatchedItem, PollPart, WorkspaceMatch
 from overheard.observability import log
 from overheard.observability.metrics import ProcessMetrics
-from overheard.sending import Send
+from overheard.sending import SendAll
 from overheard.workspaces import ChannelSpec, QuerySpec, WorkspaceSpec
 from tests.benchmarks.bench_channels import in_one_process, on_servers
 from tests.benchmarks.bench_pipeline import resident, servers
@@ -46,7 +46,7 @@ ANSWER_SECONDS = 0.005
 CHANNELS = 100
 WAITING_ROWS = 100_000
 FAST = 10.0  # how many times as fast the spike is for ``make bench``
-World = Callable[[Any], AbstractContextManager[tuple[Db, Send]]]
+World = Callable[[Any], AbstractContextManager[tuple[Db, SendAll]]]
 
 
 class Workspaces:
@@ -102,7 +102,9 @@ class Workspaces:
         threading.Event().wait(ANSWER_SECONDS)
         return Answer()
 
-    def tell(self, db: Db, send: Send, metrics: ProcessMetrics, *wanted: tuple[int, list[WorkspaceMatch]]) -> None:
+    def tell(
+        self, db: Db, send_all: SendAll, metrics: ProcessMetrics, *wanted: tuple[int, list[WorkspaceMatch]]
+    ) -> None:
         """Store so many items for each of these lists of matches, as one part of a poll."""
         self._poll += 1
         items = []
@@ -116,7 +118,9 @@ class Workspaces:
                 items.append(MatchedItem(item, tuple(matches)))
         part = PollPart(poll=f"p{self._poll}", part=0, parts=1)
         with db.session():
-            store(ItemsMatched(part=part, items=tuple(items)), db=db, send=send, clock=time.time, metrics=metrics)
+            store(
+                ItemsMatched(part=part, items=tuple(items)), db=db, send_all=send_all, clock=time.time, metrics=metrics
+            )
 
     def total(self) -> int:
         """Return how many mentions the receiver was told of."""
@@ -125,8 +129,8 @@ class Workspaces:
 
 def spike(world: World, where: str, fast: float, weigh: Callable[[], float] | None = None) -> Iterator[Figure]:
     """2,000 mentions within a minute to one channel, and in the middle of it one of another query."""
-    with Workspaces(1, summary_every=f"{30 / fast:.0f}s") as town, world(town) as (db, send):
-        quiet_at, began = _flood(town, db, send, fast)
+    with Workspaces(1, summary_every=f"{30 / fast:.0f}s") as town, world(town) as (db, send_all):
+        quiet_at, began = _flood(town, db, send_all, fast)
         wait_for(lambda: town.total() >= MENTIONS + 1, "all are told", PATIENCE_SECONDS)
         last = max(at for _, at, _ in town.arrived)
         quiet = _first_single_after(town, quiet_at)
@@ -141,8 +145,8 @@ def spike(world: World, where: str, fast: float, weigh: Callable[[], float] | No
 
 def naive(world: World, where: str, fast: float) -> Iterator[Figure]:
     """The same with a message for each mention, for as long as folding takes."""
-    with Workspaces(1, max_per_hour=0) as town, world(town) as (db, send):
-        quiet_at, began = _flood(town, db, send, fast)
+    with Workspaces(1, max_per_hour=0) as town, world(town) as (db, send_all):
+        quiet_at, began = _flood(town, db, send_all, fast)
         wait_for(lambda: time.time() - began > 90 / fast, "a minute and a half", PATIENCE_SECONDS)
         waiting = MENTIONS + 1 - town.total()
         rate = town.total() / (time.time() - began)
@@ -153,7 +157,7 @@ def naive(world: World, where: str, fast: float) -> Iterator[Figure]:
         yield Figure("… another query's mention comes after", (time.time() - quiet_at + ahead / rate) * fast, "s")
 
 
-def _flood(town: Workspaces, db: Db, send: Send, fast: float) -> tuple[float, float]:
+def _flood(town: Workspaces, db: Db, send_all: SendAll, fast: float) -> tuple[float, float]:
     """Return when the other query's mention was stored, and when the first one was."""
     metrics = ProcessMetrics(CollectorRegistry())
     [match] = town.matches
@@ -161,9 +165,9 @@ def _flood(town: Workspaces, db: Db, send: Send, fast: float) -> tuple[float, fl
     bounds = [MENTIONS * step // STEPS for step in range(STEPS + 1)]
     for step, (start, end) in enumerate(pairwise(bounds)):
         pause.wait(max(0.0, began + step * 60 / STEPS / fast - time.time()))
-        town.tell(db, send, metrics, (end - start, [match["brand"]]))
+        town.tell(db, send_all, metrics, (end - start, [match["brand"]]))
         if step == STEPS // 2:
-            town.tell(db, send, metrics, (1, [match["rival"]]))
+            town.tell(db, send_all, metrics, (1, [match["rival"]]))
             quiet_at = time.time()
     return quiet_at, began
 
@@ -193,12 +197,12 @@ def many(mentions: int) -> Iterator[Figure]:
     """So many mentions to a hundred channels at once, unfolded; with and without two that do not work."""
     usual: list[float] = []
     for faults in (False, True):
-        with ManyChannels(faults=faults) as town, in_one_process(TIMEOUT, town) as (db, send):
+        with ManyChannels(faults=faults) as town, in_one_process(TIMEOUT, town) as (db, send_all):
             each = mentions // CHANNELS
             began = time.time()
             matches = [match["brand"] for match in town.matches]
             for _ in range(each):
-                town.tell(db, send, ProcessMetrics(CollectorRegistry()), (1, matches))
+                town.tell(db, send_all, ProcessMetrics(CollectorRegistry()), (1, matches))
             healthy = {f"/{number}" for number in range(2, CHANNELS)}
             wanted = each * len(healthy)
             wait_for(lambda: sum(path in healthy for path, _, _ in town.arrived) >= wanted, "all", PATIENCE_SECONDS)  # noqa: B023
@@ -227,8 +231,8 @@ def statements() -> Iterator[Figure]:
         yield Figure(f"statements: {name}", count / mentions, "", 12, higher_is_better=False)
 
 
-def _nothing(message: object, *, delay: float | None = None) -> str:
-    return ""
+def _nothing(messages: object) -> None:
+    pass
 
 
 def _statements(db: Db, mentions: int, pace: dict[str, Any]) -> int:

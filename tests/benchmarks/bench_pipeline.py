@@ -23,7 +23,7 @@ from peewee import fn
 
 from overheard.bus.envelope import StrictEncoder, pack
 from overheard.db import freshness, queries, refreshes
-from overheard.db.models import Feed, Query, RefreshDemand, StoredPart, Watch, Workspace
+from overheard.db.models import Channel, Feed, Query, RefreshDemand, StoredPart, Watch, Workspace
 from overheard.items import Item
 from overheard.messages import ItemsFetched, PollPart
 from overheard.stages import STAGES
@@ -116,13 +116,17 @@ def resident(pid: int) -> float:
 
 
 def throughput(rabbit: RabbitServer, postgres: PostgresServer) -> list[Figure]:
-    """Items a second from the match queue to stored mentions: one match process, one store process."""
-    return [figure for count in (1_000, 10_000) for figure in _throughput(rabbit, postgres, count)]
+    """Items a second from the match queue to stored mentions: one match process, one store process.
+
+    Without channels; and with one for each workspace: then store sends a message for nearly every mention.
+    """
+    figures = [figure for count in (1_000, 10_000) for figure in _throughput(rabbit, postgres, count)]
+    return [*figures, *_throughput(rabbit, postgres, 10_000, channels=True)]
 
 
-def _throughput(rabbit: RabbitServer, postgres: PostgresServer, count: int) -> list[Figure]:
-    with farm(rabbit, postgres, f"throughput_{count}") as it:
-        _interests(it, count)
+def _throughput(rabbit: RabbitServer, postgres: PostgresServer, count: int, *, channels: bool = False) -> list[Figure]:
+    with farm(rabbit, postgres, f"throughput_{count}{'_told' * channels}") as it:
+        _interests(it, count, channels=channels)
         _preload(it)
         it.actors("match")
         it.actors("store")
@@ -132,13 +136,15 @@ def _throughput(rabbit: RabbitServer, postgres: PostgresServer, count: int) -> l
         it.wait(lambda: it.scalar(stored) >= MESSAGES, seconds=60)
         rate = (MESSAGES - first) * 100 / (time.perf_counter() - began)
         weight = resident(it.processes["match"].pid)
+    if channels:
+        return [Figure(f"… {count:,} queries, with a channel for each workspace", rate, "items/s")]
     return [
         Figure(f"fetched → stored, {count:,} queries", rate, "items/s", 4_000 if count == 10_000 else None),
         Figure(f"memory of match, {count:,} queries", weight, "MB", 90, higher_is_better=False),
     ]
 
 
-def _interests(it: Farm, count: int) -> None:
+def _interests(it: Farm, count: int, *, channels: bool) -> None:
     """One workspace for each ten queries, all of which watch everything."""
     chance = random.Random(7)
     texts = make_queries(load_items(chance), count, chance)
@@ -158,6 +164,10 @@ def _interests(it: Farm, count: int) -> None:
             ]
             Query.insert_many(rows).execute(raw)
             queries.watches_changed(it.db, workspace, revision)
+            if channels:
+                Channel.insert(
+                    workspace=workspace, name="team", url="https://example.org/hook", created_at=now
+                ).execute(raw)
     it.db.release()
 
 

@@ -29,7 +29,7 @@ from overheard.bus.actor import StageWork
 from overheard.bus.event_batches import IncomingEvent
 from overheard.bus.rate_limit import held_slot, reschedule
 from overheard.bus.retry_policy import decide
-from overheard.bus.sender import OutgoingMessage, Sender
+from overheard.bus.sender import Sender
 from overheard.config import Config, RedditSettings
 from overheard.db import migrate, workspace_specs
 from overheard.db.database import Db, open_database
@@ -41,6 +41,7 @@ from overheard.messages import ItemsFetched, ItemsMatched, Message
 from overheard.observability.metrics import ProcessMetrics
 from overheard.outcomes import Later, Rejected
 from overheard.process import RunningProcess
+from overheard.sending import OutgoingMessage
 from overheard.simulators.http.exchange import SimulatedRequest
 from overheard.simulators.reddit.items import Kind
 from overheard.simulators.reddit.routes import Routes
@@ -476,7 +477,9 @@ class FetchWorld:
         source = RedditSource(RedditSettings(client_id="bench", user_agent="bench"), self.metrics, clock=self.clock)
         source._clients = cast(RedditClients, self.reddit)
         running = cast(RunningProcess, parts)
-        wiring = Wiring(running, cast(Sender, SimpleNamespace(for_stage=lambda name: self.send)))
+        wiring = Wiring(
+            running, cast(Sender, SimpleNamespace(for_stage=lambda name: self.send, send_all=self.send_all))
+        )
         wiring.sources = {RedditSource.name: source}
         self._permits = permits(running)
         return {name: wiring.work(STAGES[name]) for name in ("fetch", "match", "store")}

@@ -42,7 +42,6 @@ from overheard.db.models import (
     Workspace,
 )
 from overheard.db.retention import RetentionAges
-from overheard.db.row_batches import BATCH_ROWS
 from overheard.messages import GapBounds, ItemsMatched, MatchedItem, PollTarget, Why, WorkspaceMatch
 from overheard.notices import MatchReason
 from tests.fixtures import Clock, Race, World
@@ -184,9 +183,9 @@ def test_hostile_text_is_stored_without_moving_the_highlights(world: World, db: 
     assert contents.notice.mentions[0].body == row["body"]
 
 
-def test_more_rows_than_one_statement_takes(world: World, db: Db, clock: Clock) -> None:
+def test_more_rows_than_a_statement_takes_parameters(world: World, db: Db, clock: Clock) -> None:
     acme = world.workspace()
-    entries = [(world.item(number), (acme,)) for number in range(1, 2 * BATCH_ROWS + 50)]
+    entries = [(world.item(number), (acme,)) for number in range(1, 4_000)]
     stored = storing.store(db, world.matched(*entries), clock())
     assert len(stored.ages) == len(entries)
     assert world.counts() | {"StoredItem": len(entries), "Delivery": len(entries)} == world.counts()

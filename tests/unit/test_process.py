@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,28 @@ from overheard.config import Config, DatabaseSettings
 from overheard.errors import ConfigError
 from overheard.process import RunningProcess
 from tests.servers.ports import free_ports
+
+# Threads that allocate at the same time, and after that what glibc says of its arenas.
+ARENAS = """
+import ctypes, sys, threading
+from overheard import process
+def main():
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
+    together = threading.Barrier(4)
+    def allocate():
+        together.wait()
+        libc.malloc(1000)
+        together.wait()
+    threads = [threading.Thread(target=allocate) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+    libc.malloc_info(0, out)
+    libc.fflush(out)
+    sys.exit()
+process.main("test", main, None) if sys.argv[1:] else main()
+"""
 
 
 def running(url: str) -> RunningProcess:
@@ -60,3 +84,12 @@ def test_a_file_that_is_not_a_database_is_an_error_at_once(tmp_path: Path) -> No
     made = running(f"sqlite:///{tmp_path}/overheard.db")
     with pytest.raises(ConfigError):
         made.await_database()
+
+
+def test_all_threads_of_a_process_allocate_from_one_arena() -> None:
+    def arenas(*arguments: str) -> int:
+        command = [sys.executable, "-c", ARENAS, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.count("<heap nr=")
+
+    assert arenas() > 1
+    assert arenas("of a process") == 1

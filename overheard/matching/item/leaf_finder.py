@@ -158,4 +158,4 @@ def _symbols(pieces: Iterable[Piece]) -> Iterator[tuple[tuple[str, str], ...]]:
     """Yield the symbols that spellings of these pieces require."""
     for piece in pieces:
         if isinstance(piece, Word):
-            yield from (spelling.symbols for spelling in piece.spellings if spelling.symbols)
+            yield from (spelling.symbols for spelling in piece.particular if spelling.symbols)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from overheard.matching.markup import address_mask
-from overheard.matching.text.folding import fold_keeping_accents, intern_all
+from overheard.matching.text.folding import fold_keeping_accents
 from overheard.matching.text.scripts import APOSTROPHES, visible
 from overheard.matching.text.separators import HYPHEN, HYPHEN_OR_SPACE, plain_signs
 from overheard.matching.text.symbols import symbols_of
@@ -31,7 +31,8 @@ def spell(chunk: str, exact: Collection[Variation] = ()) -> Word:
     ``exact``: the variations that are switched off.
     """
     if chunk.isascii() and chunk.isalnum() and not exact:  # nearly always
-        return Word((Spelling(intern_all([chunk.lower()])),))
+        # One text in the memory for the query and its word, where they are equal.
+        return Word((Spelling((chunk if chunk.islower() else chunk.lower(),)),))
     chunk = _as_read(chunk)
     words, separators = read(chunk)
     if not words:
@@ -48,7 +49,7 @@ def spell_exactly(text: str) -> Word:
     between = tuple(map(plain_signs, separators[1:-1]))
     symbols = _symbols(words, separators)
     originals = tuple(literal(text[start:end]) for start, end in spans(text))
-    return Word((Spelling(intern_all(words), between, symbols, joinable=False, originals=originals),))
+    return Word((Spelling(tuple(words), between, symbols, joinable=False, originals=originals),))
 
 
 def _as_read(written: str) -> str:
@@ -77,7 +78,7 @@ def _spellings(chunk: str, words: list[str], separators: list[str], exact: Colle
         return
     between = tuple(_required(sign, exact) for sign in signs)
     plain = Spelling(
-        intern_all(words),
+        tuple(words),
         between if any(one is not None for one in between) else (),
         symbols,
         originals=originals,
@@ -94,7 +95,7 @@ def _spellings(chunk: str, words: list[str], separators: list[str], exact: Colle
             yield _one_word(joined, symbols, ("".join(originals),) * accented, joinable=False, any_case=accented)
     if "numbers" not in exact and VERSION.fullmatch(words[0]) and signs[0] == "." and words[1][0].isdigit():
         kept = (originals[0][1:], *originals[1:]) if accented else ()
-        yield replace(plain, words=intern_all([words[0][1:], *words[1:]]), originals=kept)
+        yield replace(plain, words=(words[0][1:], *words[1:]), originals=kept)
     if "possessives" not in exact and (signs[-1], words[-1]) == _POSSESSIVE and words[-2] not in _CONTRACTED:
         owner = chunk[: spans(chunk)[-2][1]]
         yield from _spellings(owner, words[:-1], [*separators[:-2], separators[-1]], exact)
@@ -110,7 +111,7 @@ def _one_word(
 ) -> Spelling:
     """Return the spelling as one word, with the symbols of the words that it joins."""
     around = ((symbols[0][0], symbols[-1][1]),) if symbols else ()
-    return Spelling(intern_all([word]), (), around, joinable, originals, any_case)
+    return Spelling((word,), (), around, joinable, originals, any_case)
 
 
 def _required(sign: str, exact: Collection[Variation]) -> str | None:

@@ -1,9 +1,7 @@
 """Folding: two spellings are the same word if their folded forms are equal (words.py shows it by example)."""
 
 import re
-import sys
 import unicodedata
-from collections.abc import Iterable
 
 from overheard.matching.text.memory import remembered
 from overheard.matching.text.scripts import APOSTROPHES, INVISIBLE, emoji
@@ -49,11 +47,6 @@ def fold_keeping_accents(word: str) -> str:
     """Return a word in the form in which words are compared where accents count."""
     visible = _DROPPED.sub("", word)
     return _without_case(visible) or visible
-
-
-def intern_all(folded: Iterable[str]) -> tuple[str, ...]:
-    """Return the same words, each kept in memory once for all queries that contain it."""
-    return tuple(map(sys.intern, folded))
 
 
 def _without_case(visible: str) -> str:

@@ -138,7 +138,7 @@ class VirtualDay:
 
     def _store(self, message: Message, *, delay: float | None = None) -> str:
         assert isinstance(message, ItemsMatched)
-        store(message, db=self._db, send=self.send, clock=self._clock, metrics=self._metrics)
+        store(message, db=self._db, send_all=self.send_all, clock=self._clock, metrics=self._metrics)
         return ""
 
     def _handle(self, message: Message, slot: Slot | None) -> None:

@@ -141,6 +141,6 @@ def test_store_keeps_the_sample_within_its_quota_and_counts_it(
         items = tuple(world.item(100 * number + each) for each in range(1, 101))
         matcher.match(ItemsFetched(part=PollPart(poll=f"p{number}", part=0, parts=1), items=items))
         [message] = sent.take()
-        store(message, db=db, send=sent, clock=clock, metrics=metrics, quota=quota)
+        store(message, db=db, send_all=sent.send_all, clock=clock, metrics=metrics, quota=quota)
         assert 30 <= SampledItem.select().count(db.peewee) <= 50
     assert metric("items_sampled_total", source="reddit") >= 100
