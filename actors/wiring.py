@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pkgutil import resolve_name
@@ -112,9 +111,7 @@ class Wiring:
             try:
                 with self.running.db.session():
                     step()
-                # What was built (the query index) lives as long as the process: exempt it from garbage collection,
-                # which would traverse it again and again.
-                return gc.freeze()
+                return
             except Unavailable as error:
                 log.warning("not ready yet", reason=str(error))
                 if self.running.stop.wait(DATABASE_RETRY_SECONDS) or not self.running.await_database():

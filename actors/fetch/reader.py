@@ -1,7 +1,7 @@
 """Read a group's feeds from the newest page back to the cursor, and send each page on as it arrives.
 
-The result is returned; the caller (``fetcher``) decides what happens to the group. Raised are only errors of our own
-servers (bus, database) and permanent ones, such as credentials that the source does not accept.
+The result is returned; the caller (``group_reading``) decides what happens to the group. Raised are only errors of our
+own servers (bus, database) and permanent ones, such as credentials that the source does not accept.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -143,8 +143,3 @@ def groups_of_bin(
         .order_by(Feed.group)
     )
     return [group_id for (group_id,) in rows.tuples().execute(db.peewee)]
-
-
-def bins_of(db: Db, feed_ids: Collection[int]) -> dict[int, int | None]:
-    """Return the bin of each feed."""
-    return dict(Feed.select(Feed.id, Feed.bin).where(Feed.id.in_(list(feed_ids))).tuples().execute(db.peewee))
