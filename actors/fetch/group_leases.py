@@ -60,7 +60,7 @@ class GroupLeases:
         if group.cursor is not None:
             group, others = self._of_one_bin(group, now)
             chosen = planning.fitting(group, others, self._limit(group))
-            return self._joined(group, chosen, poll, now)
+            return self._joined(group, chosen, poll, now) if chosen else group
         for _ in range(FIRST_JOIN_TRIES):
             chosen = planning.fitting(group, self._never_read(group, now), self._limit(group))
             if not chosen:

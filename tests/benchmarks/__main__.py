@@ -77,7 +77,7 @@ TABLES = {
     ),
     "budget": BenchTable("The request budget, in virtual time", bench_budget.run, 16),
     "http": BenchTable("Virtual time beside HTTP and real time", bench_http.run, 34),
-    "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 45),
+    "pipeline": BenchTable("The pipeline, RabbitMQ and PostgreSQL", bench_pipeline.run, 35),
     "ingress": BenchTable("Public events, RabbitMQ and PostgreSQL", bench_ingress.run, 20),
     "channels": BenchTable("Healthy channels beside hanging ones", beside_hanging_channels, 32),
     "delivery": BenchTable("Delivery", partial(bench_delivery.run, bench_delivery.FAST, 2_000, everywhere=False), 45),

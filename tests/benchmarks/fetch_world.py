@@ -395,7 +395,7 @@ class FetchWorld:
         self._push(at, message, {})
         return str(self._sent)
 
-    def send_all(self, parcels: Sequence[OutgoingMessage]) -> None:
+    def send_all(self, parcels: Sequence[OutgoingMessage], sender: str | None = None) -> None:
         """What the ingress asks of a sender."""
         for parcel in parcels:
             self.send(parcel.message)

@@ -75,5 +75,9 @@ def test_two_demos_at_once_do_not_take_each_others_port(environ: dict[str, str],
         )
         for _ in range(2)
     ]  # fmt: skip
-    told = [demo.communicate(timeout=120) for demo in demos]
+    try:
+        told = [demo.communicate(timeout=120) for demo in demos]
+    finally:
+        for demo in demos:
+            demo.kill()
     assert [demo.returncode for demo in demos] == [0, 0], told

@@ -52,7 +52,7 @@ class PortBlocks:
                 continue
             held.detach()  # it stays open
             return block
-        raise RuntimeError("other test processes have reserved all ports; are there forgotten ones?")
+        raise RuntimeError("all ports are reserved; are there forgotten test processes?")
 
 
 @functools.cache

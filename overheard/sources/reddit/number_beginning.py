@@ -71,7 +71,7 @@ class NumberBeginning:
         if (oldest.created_at - cursor.last_at) * cursor.pace > BACK_MAX_NUMBERS:
             at.gaps.append(("pages", cursor.last, (oldest.id, oldest.created_at)))
         cursor.next = max(first - OVERLAP_NUMBERS, 1)
-        cursor.level = 0  # how far it has moved since says nothing about the pace
+        cursor.level = at.from_number = 0  # how far it has moved since says nothing about the pace
         at.back, at.head = OVERLAP_NUMBERS, newer[-TOP_ITEMS][0]
         return True
 

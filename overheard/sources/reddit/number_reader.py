@@ -153,7 +153,7 @@ class NumberReader:
         if listed and self._is_far_behind(by_number[at.head]):
             number, item = next(entry for entry in listed if entry[0] >= at.head - LOOKUP_ITEMS)
             at.gaps.append(("pages", cursor.last, (item.id, item.created_at)))
-            cursor.next, at.from_at = number, item.created_at
+            cursor.next, at.from_at, at.from_number = number, item.created_at, number
         elif was_empty and at.head < cursor.next:
             return self._reach_head((), fresh=False)
         elif was_empty and at.head - cursor.next > LAG_NUMBERS:
@@ -236,7 +236,7 @@ class NumberReader:
         if at.step == 1:
             # A number without an item may be between others that have one.
             cursor.next = max(cursor.next - OVERLAP_NUMBERS, 1)
-            cursor.level = 0  # how far it has moved since says nothing about the pace
+            cursor.level = at.from_number = 0  # how far it has moved since says nothing about the pace
             if cursor.last is None:  # a first reading began below the first number that there is
                 return
             item = items.get(found)

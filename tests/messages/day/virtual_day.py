@@ -117,7 +117,7 @@ class VirtualDay:
         self._put(message, delay or 0.0, None)
         return ""
 
-    def send_all(self, parcels: Sequence[Any]) -> None:
+    def send_all(self, parcels: Sequence[Any], sender: str | None = None) -> None:
         """Send several messages."""
         for parcel in parcels:
             self.send(parcel.message)
@@ -161,6 +161,7 @@ class VirtualDay:
             metrics=self._metrics,
             stop=threading.Event(),
             send=self.send,
+            send_all=self.send_all,
             sources=dict,
         )
 

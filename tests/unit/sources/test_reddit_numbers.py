@@ -573,3 +573,32 @@ def test_a_burst_does_not_pass_for_the_pace_and_a_lasting_change_does() -> None:
     assert not page.complete
     pace = page.pace or 0.0
     assert 30.0 < pace < 45.0
+
+
+def test_a_jump_does_not_pass_for_the_pace() -> None:
+    world = NumberedReddit()
+    world.post()
+    world.catch_up()
+    world.run(600, rate=5.0)
+    world.jump(1_000_000)
+    for _ in range(30):
+        world.now += 1
+        world.post(50)
+    page = world.read(max_pages=8)
+    assert not page.complete
+    assert [gap.reason for gap in world.gaps] == ["jump"]
+    assert 3.0 < (page.pace or 0.0) < 15.0
+
+
+def test_what_a_reading_leaves_out_does_not_count_for_the_pace() -> None:
+    world = NumberedReddit()
+    world.post()
+    world.catch_up()
+    world.run(600, rate=5.0)
+    for _ in range(10_800):
+        world.now += 1
+        world.post(17)
+    page = world.read(max_pages=2)
+    assert not page.complete
+    assert [gap.reason for gap in world.gaps] == ["pages"]
+    assert 3.0 < (page.pace or 0.0) < 30.0
