@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.delivery_conditions import OLDEST_FIRST, due, waiting
 from overheard.db.models import DIGEST, MENTION, REPORT, SUMMARY, Delivery
@@ -83,6 +83,6 @@ def _candidates(db: Db, channel: Any, now: Any, limit: Any, singles: Any) -> Any
 
 @compiled
 def _candidates_of(db: Db, channel: Any, now: Any, limit: Any, singles: Any, queries: Any) -> Any:
-    of_queries = fn.coalesce(Delivery.query, NO_QUERY).in_(queries)
+    of_queries = among(fn.coalesce(Delivery.query, NO_QUERY), queries)
     untried = Delivery.select(*COLUMNS).where(waiting(channel, now), of_queries).order_by(*OLDEST_FIRST).limit(singles)
     return _parts(channel, now, limit, untried)

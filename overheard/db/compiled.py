@@ -2,20 +2,22 @@
 
     @compiled
     def _names(db: Db, workspace: Any, ids: Any) -> Any:
-        return Query.select(Query.name).where(Query.workspace == workspace, Query.id.in_(ids))
+        return Query.select(Query.name).where(Query.workspace == workspace, among(Query.id, ids))
 
     for (name,) in _names(db, workspace=7, ids=[1, 2, 3]): …
 
 The function gets placeholders for the values, and is called once for each kind of database and each kind of list: what
 it returns must depend on nothing else. ``db.now`` may stand in it, and is read at each call.
 
-A list of values of one type is for IN; a list of dicts with the same keys is for ``inserted``. Either is one value of
-JSON, however long it is: the server plans one statement, and the driver has one value to send. Values go to the driver
-unconverted, past the fields' conversions, and results come as the driver gives them: on SQLite a boolean is 0 or 1.
+A list of values of one type is for ``among``; a list of dicts with the same keys is for ``inserted``. Either is one
+value of JSON, however long it is: the server plans one statement, and the driver has one value to send. Values go to
+the driver unconverted, past the fields' conversions, and results come as the driver gives them: on SQLite a boolean is
+0 or 1. A text with NUL is a ValueError: neither database can have it in JSON.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
@@ -26,6 +28,7 @@ import peewee
 from overheard.db.database import Db
 
 NOW = "db.now"  # the value of a given clock; not the name of an argument
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not a backslash that is followed by u0000
 TYPES = {int: "BIGINT", float: "DOUBLE PRECISION", str: "TEXT"}
 
 
@@ -44,7 +47,7 @@ class _Parameter(peewee.Node):  # type: ignore[misc,unused-ignore]
 
 
 class _ListParameter(_Parameter):
-    """A list, as the subquery on the right of IN. ``type`` is that of its values."""
+    """A list, for ``among`` and ``not_among``. ``type`` is that of its values."""
 
     def __init__(self, db: Db, name: str, type: str) -> None:
         super().__init__(name)
@@ -54,8 +57,25 @@ class _ListParameter(_Parameter):
     def __sql__(self, ctx: Any) -> Any:
         if self.sqlite:
             return super().__sql__(ctx.literal("(SELECT value FROM json_each(")).literal("))")
-        ctx.literal("(SELECT value::").literal(self.type).literal(" FROM json_array_elements_text(")
-        return super().__sql__(ctx).literal(") AS list(value))")
+        ctx.literal("(ARRAY(SELECT value::").literal(self.type).literal(" FROM json_array_elements_text(")
+        return super().__sql__(ctx).literal(") AS list(value)))")
+
+
+def among(column: Any, values: Any) -> Any:
+    """Return the condition that the column has one of the values of a list.
+
+    On PostgreSQL these are an array: of a subquery it expects a hundred rows, and reads the whole table instead.
+    """
+    if isinstance(values, _ListParameter) and not values.sqlite:
+        return peewee.Expression(column, "= ANY", values)
+    return column.in_(values)
+
+
+def not_among(column: Any, values: Any) -> Any:
+    """Return the condition that the column has none of the values of a list."""
+    if isinstance(values, _ListParameter) and not values.sqlite:
+        return peewee.Expression(column, "<> ALL", values)
+    return column.not_in(values)
 
 
 class RowsParameter(_Parameter):
@@ -110,7 +130,7 @@ class CompiledStatement:
         sql, parameters = self._rendered.get(shape) or self._render(db, values, shape)
         for name, value in values.items():
             if _is_list(value):
-                values[name] = msgspec.json.encode(value).decode()
+                values[name] = _encoded(value)
         if db.clock_is_given:
             values[NOW] = db.clock()
         arguments = [values[each] if type(each) is _ParameterName else each for each in parameters]
@@ -124,6 +144,13 @@ class CompiledStatement:
         with self._lock:
             self._rendered[shape] = sql, parameters
         return sql, parameters
+
+
+def _encoded(values: Sequence[Any]) -> str:
+    text = msgspec.json.encode(values).decode()
+    if r"\u0000" in text and NUL.search(text):
+        raise ValueError("a text contains NUL: SQLite would end it there, and PostgreSQL refuses it")
+    return text
 
 
 def _given_now() -> Any:

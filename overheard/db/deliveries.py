@@ -12,7 +12,7 @@ from peewee import Value, fn
 from overheard.db import digest_contents, folding, mutes, notice_contents, same_links
 from overheard.db.channel_locks import lock_channels, lock_channels_of
 from overheard.db.claim_candidates import candidates, chosen
-from overheard.db.compiled import compiled, inserted
+from overheard.db.compiled import among, compiled, inserted
 from overheard.db.database import Db
 from overheard.db.delivery_conditions import due, latest_lease
 from overheard.db.folding import FoldedClaim
@@ -131,7 +131,7 @@ def _routes(db: Db, workspaces: Any) -> Any:
     channels = (
         Channel.select(*columns, Channel.not_before, Channel.queries)
         .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(Channel.workspace.in_(workspaces))
+        .where(among(Channel.workspace, workspaces))
         .order_by(Channel.id)
     )
     return db.locked_for_reference(channels)
@@ -203,7 +203,7 @@ def _take(db: Db, ids: Any, channel: Any, now: Any, until: Any) -> Any:
     unclaimed = fn.coalesce(latest_lease(channel), 0.0) < now
     return (
         Delivery.update(lease_until=until, attempts=Delivery.attempts + 1)
-        .where(Delivery.id.in_(ids), due(channel, now), unclaimed)
+        .where(among(Delivery.id, ids), due(channel, now), unclaimed)
         .returning(*CLAIMED)
     )
 

@@ -48,7 +48,8 @@ def channels_to_prompt(db: Db, now: float, older_than: float, limit: int) -> dic
     To what waits for longer than a message on the bus may, or was made due by hand, no message is under way.
     """
     waited = (Delivery.due_at > Delivery.created_at) | (Channel.wake_at > Delivery.created_at)
-    return _channels_with(db, now, limit, _due_at(now - older_than) | waited)
+    may_be_sent = (Channel.wake_at <= now) | (Delivery.attempts > 0)  # a retry does not wait for the next summary
+    return _channels_with(db, now, limit, _due_at(now - older_than) | (waited & may_be_sent))
 
 
 def _due_at(time: float) -> Any:
@@ -60,8 +61,8 @@ def _channels_with(db: Db, now: float, limit: int, *conditions: Any) -> dict[int
         Delivery.select(Delivery.channel, Workspace.slug)
         .join(Channel, on=(Delivery.channel == Channel.id))
         .join(Workspace, on=(Channel.workspace == Workspace.id))
-        .where(Delivery.state == PENDING, Delivery.lease_until < now, Channel.disabled_at.is_null(), _due_at(now))
-        .where(*conditions)
+        .where(Delivery.state == PENDING, Delivery.due_at <= now, Delivery.lease_until < now)
+        .where(Channel.disabled_at.is_null(), Channel.not_before <= now, *conditions)
         .distinct()
         .limit(limit)
     )

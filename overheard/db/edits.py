@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.models import Mention, Query, StoredItem
 from overheard.db.storable_text import storable, texts_column
@@ -123,7 +123,7 @@ def _update_mention(db: Db, item_id: int, match: WorkspaceMatch) -> FoundByEdit 
 
 @compiled
 def _present(db: Db, ids: Any) -> Any:
-    return Query.select(Query.id).where(Query.id.in_(ids), Query.removed_at.is_null())
+    return Query.select(Query.id).where(among(Query.id, ids), Query.removed_at.is_null())
 
 
 def _update_text(db: Db, row: int, entry: MatchedItem) -> bool:

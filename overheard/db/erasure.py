@@ -19,7 +19,7 @@ from peewee import fn
 
 from overheard.db import same_links, thread_titles
 from overheard.db.channel_locks import lock_channels_of
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.models import (
     BUNDLED,
@@ -220,4 +220,4 @@ def _remembered(db: Db, keys: Collection[str]) -> set[str]:
 
 @compiled
 def _erased(db: Db, keys: Any) -> Any:
-    return Erased.select(Erased.key).where(Erased.key.in_(keys))
+    return Erased.select(Erased.key).where(among(Erased.key, keys))

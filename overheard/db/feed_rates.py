@@ -7,7 +7,7 @@ from typing import Any
 from peewee import Case, fn
 
 from overheard.db import freshness
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed
 from overheard.messages import PollTarget
@@ -57,7 +57,7 @@ def update(db: Db, target: PollTarget, fresh_before: float, fresh: float) -> Non
 
 @compiled
 def _rates(db: Db, feeds: Any) -> Any:
-    return Feed.select(Feed.id, Feed.rate, Feed.rate_seconds, Feed.rated_at).where(Feed.id.in_(feeds))
+    return Feed.select(Feed.id, Feed.rate, Feed.rate_seconds, Feed.rated_at).where(among(Feed.id, feeds))
 
 
 @compiled

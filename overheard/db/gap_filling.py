@@ -14,7 +14,7 @@ from typing import Any
 
 from peewee import Case, Window, fn
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.gaps import FILLED, LOST, OPEN
 from overheard.db.models import Feed, Gap, GapFilling, Poll, Watch, Workspace
@@ -139,7 +139,7 @@ def _watched(db: Db, source: Any, kind: Any, places: Any) -> Any:
         Feed.select(Feed.place)
         .join(Watch, on=(Watch.feed == Feed.id))
         .join(Workspace, on=(Watch.workspace == Workspace.id))
-        .where(Feed.source == source, Feed.kind == kind, Feed.place.in_(places), Workspace.active)
+        .where(Feed.source == source, Feed.kind == kind, among(Feed.place, places), Workspace.active)
         .distinct()
     )
 

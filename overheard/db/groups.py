@@ -14,7 +14,7 @@ import msgspec
 from peewee import fn
 
 from overheard.db import feed_rates
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.models import Feed, FeedGroup
 from overheard.items import ALL, FeedKind
@@ -99,12 +99,12 @@ def load(db: Db, group_ids: Sequence[int]) -> list[Group]:
 
 @compiled
 def _feeds(db: Db, groups: Any) -> Any:
-    return Feed.select(*feed_columns(db)).where(Feed.group.in_(groups)).order_by(Feed.id)
+    return Feed.select(*feed_columns(db)).where(among(Feed.group, groups)).order_by(Feed.id)
 
 
 @compiled
 def _groups(db: Db, ids: Any) -> Any:
-    return FeedGroup.select(*COLUMNS).where(FeedGroup.id.in_(ids))
+    return FeedGroup.select(*COLUMNS).where(among(FeedGroup.id, ids))
 
 
 def of_feeds(db: Db, group_id: int, feed_ids: Sequence[int]) -> Group | None:

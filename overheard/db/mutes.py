@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from peewee import JOIN
 
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.models import Mention, Mute, Query, StoredItem
 from overheard.items import place_key
@@ -118,7 +118,7 @@ def _active(db: Db, workspaces: Any, now: Any) -> Any:
     return (
         Mute.select(Mute.workspace, *CONDITIONS, Mute.until, Query.id)
         .join(Query, JOIN.LEFT_OUTER, on=named)
-        .where(Mute.workspace.in_(workspaces), Mute.until.is_null() | (Mute.until > now))
+        .where(among(Mute.workspace, workspaces), Mute.until.is_null() | (Mute.until > now))
         .order_by(Mute.id)
     )
 

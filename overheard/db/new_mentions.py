@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from overheard.db.compiled import compiled, inserted
+from overheard.db.compiled import among, compiled, inserted
 from overheard.db.database import Db
 from overheard.db.edits import FoundByEdit
 from overheard.db.models import Feed, Mention, Query, Watch, Workspace
@@ -90,12 +90,14 @@ def _add_mentions(db: Db, rows: Any) -> Any:
 
 @compiled
 def _kept_workspaces(db: Db, ids: Any) -> Any:
-    return db.locked_for_reference(Workspace.select(Workspace.id).where(Workspace.id.in_(ids)).order_by(Workspace.id))
+    return db.locked_for_reference(
+        Workspace.select(Workspace.id).where(among(Workspace.id, ids)).order_by(Workspace.id)
+    )
 
 
 @compiled
 def _present_queries(db: Db, ids: Any) -> Any:
-    return Query.select(Query.id).where(Query.id.in_(ids), Query.removed_at.is_null())
+    return Query.select(Query.id).where(among(Query.id, ids), Query.removed_at.is_null())
 
 
 def _watched_since(
@@ -113,9 +115,9 @@ def _watched_since(
 @compiled
 def _watches(db: Db, workspaces: Any, sources: Any, keys: Any) -> Any:
     # All kinds, so that the index on (source, kind, place) is used.
-    of_places = Feed.source.in_(sources) & Feed.kind.in_(list(KINDS_IN)) & Feed.place.in_(keys)
+    of_places = among(Feed.source, sources) & Feed.kind.in_(list(KINDS_IN)) & among(Feed.place, keys)
     return (
         Watch.select(Watch.workspace, Feed.source, Watch.kinds, Feed.place, Watch.created_at)
         .join(Feed, on=(Watch.feed == Feed.id))
-        .where(Watch.workspace.in_(workspaces), of_places)
+        .where(among(Watch.workspace, workspaces), of_places)
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import Case, fn
 
-from overheard.db.compiled import compiled, inserted
+from overheard.db.compiled import compiled, inserted, not_among
 from overheard.db.database import Db
 from overheard.db.models import Feed, RefreshDemand, Watch, Workspace
 
@@ -34,7 +34,7 @@ def _sources(db: Db, workspace: Any) -> Any:
 
 @compiled
 def _delete_others(db: Db, workspace: Any, sources: Any) -> Any:
-    others = RefreshDemand.source.not_in(sources)
+    others = not_among(RefreshDemand.source, sources)
     return RefreshDemand.delete().where(RefreshDemand.workspace == workspace, others)
 
 

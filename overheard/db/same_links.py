@@ -8,7 +8,7 @@ from typing import Any
 from peewee import Case, fn
 
 from overheard.db.claim_candidates import ClaimCandidate
-from overheard.db.compiled import compiled
+from overheard.db.compiled import among, compiled
 from overheard.db.database import Db
 from overheard.db.delivery_conditions import waiting
 from overheard.db.models import BUNDLED, MENTION, PENDING, SENT, Delivery
@@ -60,6 +60,6 @@ def _told(db: Db, channel: Any, links: Any, now: Any, since: Any) -> Any:
     count = fn.SUM(Case(None, [(Delivery.state == PENDING, 1)], 0))
     return (
         Delivery.select(Delivery.link, told, count)
-        .where(Delivery.channel == channel, Delivery.link.in_(links), was_told | waiting(channel, now))
+        .where(Delivery.channel == channel, among(Delivery.link, links), was_told | waiting(channel, now))
         .group_by(Delivery.link)
     )

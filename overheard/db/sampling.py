@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from peewee import fn
 
-from overheard.db.compiled import compiled, inserted
+from overheard.db.compiled import among, compiled, inserted
 from overheard.db.database import Db
 from overheard.db.models import Feed, Mention, SampledItem, SampleSource, StoredItem, Watch
 from overheard.items import ALL, KINDS_IN, Item, place_key
@@ -82,7 +82,7 @@ def _locked_shares(db: Db, sources: Sequence[str], now: float) -> dict[str, floa
 
 @compiled
 def _shares_of(db: Db, sources: Any) -> Any:
-    of_sources = SampleSource.select(SampleSource.source, SampleSource.share).where(SampleSource.source.in_(sources))
+    of_sources = SampleSource.select(SampleSource.source, SampleSource.share).where(among(SampleSource.source, sources))
     return db.locked_for_reference(of_sources.order_by(SampleSource.source))
 
 

@@ -98,6 +98,12 @@ def make_due(db: Db, workspace_id: int, now: float) -> None:
         mark_stale(db, workspace_id)
 
 
+def is_due(db: Db, workspace_id: int, at: float) -> bool:
+    """Return True if a workspace that was due at that time still waits for a tick."""
+    waiting = Workspace.select(Workspace.id).where(Workspace.id == workspace_id, Workspace.next_due_at <= at)
+    return bool(waiting.exists(db.peewee))
+
+
 def mark_stale(db: Db, workspace_id: int) -> None:
     """Make the workspace's feeds stale."""
     watched = Watch.select(Watch.feed).where(Watch.workspace == workspace_id)

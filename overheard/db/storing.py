@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from overheard.db import deliveries, edits, erasure, new_mentions, poll_parts, sampling
-from overheard.db.compiled import compiled, inserted
+from overheard.db.compiled import among, compiled, inserted
 from overheard.db.database import Db
 from overheard.db.edits import StoredRow
 from overheard.db.models import StoredItem
@@ -157,7 +157,9 @@ def _add_items(db: Db, rows: Any) -> Any:
 
 @compiled
 def _known_items(db: Db, source: Any, refs: Any) -> Any:
-    known = StoredItem.select(StoredItem.ref, *STORED_ROW).where(StoredItem.source == source, StoredItem.ref.in_(refs))
+    known = StoredItem.select(StoredItem.ref, *STORED_ROW).where(
+        StoredItem.source == source, among(StoredItem.ref, refs)
+    )
     return db.locked_for_reference(known.order_by(StoredItem.ref))
 
 

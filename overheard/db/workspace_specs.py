@@ -10,7 +10,7 @@ import msgspec
 from peewee import EXCLUDED
 
 from overheard.db import channels, groups, mutes, queries, refreshes
-from overheard.db.compiled import compiled, inserted
+from overheard.db.compiled import among, compiled, inserted, not_among
 from overheard.db.database import Db
 from overheard.db.models import PENDING, Channel, Delivery, Feed, Query, Watch, Workspace
 from overheard.errors import InvalidInput
@@ -162,7 +162,7 @@ def _feeds(db: Db, source: str, feeds: Sequence[WatchedFeed], now: float, intern
 
 @compiled
 def _feeds_of(db: Db, source: Any, places: Any) -> Any:
-    feeds = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, Feed.place.in_(places))
+    feeds = Feed.select(Feed.id, Feed.kind, Feed.place).where(Feed.source == source, among(Feed.place, places))
     return db.locked_for_reference(feeds.order_by(Feed.id))
 
 
@@ -190,7 +190,7 @@ def _save_queries(db: Db, workspace_id: int, wanted: Sequence[QuerySpec], now: f
 
 @compiled
 def _remove_other_queries(db: Db, workspace: Any, names: Any, at: Any, revision: Any) -> Any:
-    gone = (Query.workspace == workspace) & Query.name.not_in(names) & Query.removed_at.is_null()
+    gone = (Query.workspace == workspace) & not_among(Query.name, names) & Query.removed_at.is_null()
     return Query.update(removed_at=at, revision=revision).where(gone)
 
 
@@ -261,7 +261,7 @@ def _save_channels(
 
 @compiled
 def _remove_other_channels(db: Db, workspace: Any, names: Any) -> Any:
-    return Channel.delete().where(Channel.workspace == workspace, Channel.name.not_in(names))
+    return Channel.delete().where(Channel.workspace == workspace, not_among(Channel.name, names))
 
 
 def save_channel(

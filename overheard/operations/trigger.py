@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from overheard.bus.public_exchange import RabbitEvents
-from overheard.db import delivery_backlog, feeds, heartbeats, mentions, schedules, workspaces
+from overheard.db import delivery_backlog, feeds, mentions, schedules, workspaces
 from overheard.db.database import Db
 from overheard.errors import Conflict
 from overheard.process import RunningProcess
@@ -67,7 +67,7 @@ def request_run(running: RunningProcess, workspace: str) -> RequestedRun:
 def wait(running: RunningProcess, requested: RequestedRun, timeout: float) -> CompletedRun | None:
     """Wait for the end of the run and return its result, or None after ``timeout`` seconds.
 
-    Or None sooner, if the run waits for a tick and none has come for long: then nothing is running.
+    Or None sooner, if the run waits for a tick and none has started it for long: then nothing is running.
 
     A feed that its publisher does not want to be read yet (ttl, Cache-Control, [sources.feeds] min_interval) is as
     fresh as it can be, so the run does not wait for it.
@@ -87,9 +87,10 @@ def wait(running: RunningProcess, requested: RequestedRun, timeout: float) -> Co
 
 
 def _is_stopped(running: RunningProcess, requested: RequestedRun) -> bool:
-    """Return True if several ticks should have come since the request, and none did."""
-    now, patience = running.clock(), MISSED_TICKS * running.config.tick.interval
-    return now > requested.at + patience and (heartbeats.last_at(running.db, "tick") or 0.0) < requested.at
+    """Return True if several ticks should have come since the request, and none has started the run."""
+    patience = MISSED_TICKS * running.config.tick.interval
+    is_late = running.clock() > requested.at + patience
+    return is_late and schedules.is_due(running.db, requested.workspace_id, requested.at)
 
 
 def _is_done(db: Db, requested: RequestedRun) -> bool:

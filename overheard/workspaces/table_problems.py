@@ -78,7 +78,7 @@ def without(table: dict[str, Any], problems: Iterable[SpecProblem]) -> dict[str,
     Those that have to be there are filled in.
     """
     left = {name: _copied(each) if name in PARTS else each for name, each in table.items()}
-    for problem in problems:
+    for problem in sorted(problems, key=lambda each: -len(each.path)):  # the keys of a row before the row
         row: Any = left
         for step in problem.path[:-1]:
             row = row[step]

@@ -58,7 +58,10 @@ def test_a_due_workspace_is_claimed_once(world: World, db: Db, clock: Clock) -> 
     world.workspace("later")
     Workspace.update(next_due_at=clock() + 1).where(Workspace.slug == "later").execute(db.peewee)
 
+    requested_at = clock()
+    assert schedules.is_due(db, acme, requested_at)
     [due] = schedules.claim_due(db, clock(), 10, lambda due: clock() + 300)
+    assert not schedules.is_due(db, due.id, requested_at)
     assert (due.id, due.slug, due.every, due.timezone) == (acme, "acme", "5m", "UTC")
     assert schedules.claim_due(db, clock(), 10, lambda due: clock() + 300) == []
     [again] = schedules.claim_due(db, clock.advance(300), 1, lambda due: clock() + 300)

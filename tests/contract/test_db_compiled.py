@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from overheard.db.compiled import CompiledStatement, compiled, inserted
+from overheard.db.compiled import CompiledStatement, among, compiled, inserted, not_among
 from overheard.db.database import Db
 from overheard.db.models import Erased, Revision, Workspace
 from tests.fixtures import Clock, Race, World
@@ -23,7 +23,9 @@ def remembered(rendered: list[str]) -> CompiledStatement:
     @compiled
     def select(db: Db, keys: Any, after: Any) -> Any:
         rendered.append("select")
-        return Erased.select(Erased.key, Erased.at).where(Erased.key.in_(keys), Erased.at > after).order_by(Erased.key)
+        return (
+            Erased.select(Erased.key, Erased.at).where(among(Erased.key, keys), Erased.at > after).order_by(Erased.key)
+        )
 
     return select
 
@@ -35,7 +37,7 @@ def _remember(db: Db, rows: Any) -> Any:
 
 @compiled
 def _renew(db: Db, keys: Any, at: Any) -> Any:
-    return Erased.update(at=at).where(Erased.key.in_(keys))
+    return Erased.update(at=at).where(among(Erased.key, keys))
 
 
 def rows(count: int) -> list[dict[str, object]]:
@@ -81,7 +83,7 @@ def test_values_arrive_as_they_were_and_defaults_beside_them(db: Db, world: Worl
 def test_numbers_are_found_in_columns_of_either_size(db: Db) -> None:
     @compiled
     def select(db: Db, numbers: Any, without: Any) -> Any:
-        of_numbers = Revision.value.in_(numbers) & Revision.value.not_in(without)
+        of_numbers = among(Revision.value, numbers) & not_among(Revision.value, without)
         return Revision.select(Revision.value).where(of_numbers).order_by(Revision.value)
 
     numbers = [1, 2**31, 2**53 + 1, 2**63 - 1]
@@ -89,6 +91,20 @@ def test_numbers_are_found_in_columns_of_either_size(db: Db) -> None:
         Revision.insert(name=str(value), value=value).execute(db.peewee)
     assert select(db, numbers=numbers, without=[2**31]) == [(1,), (2**53 + 1,), (2**63 - 1,)]
     assert select(db, numbers=[2**53], without=[]) == []
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\\\0"])
+def test_a_text_that_would_be_cut_is_refused(db: Db, remembered: CompiledStatement, text: str) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        remembered(db, keys=["k1", text], after=0.0)
+    with pytest.raises(ValueError, match="NUL"):
+        _remember(db, rows=[{"key": text, "at": 1.0}])
+
+
+def test_a_text_that_only_looks_like_nul_is_found(db: Db, remembered: CompiledStatement) -> None:
+    texts = [r"\u0000", r"\\u0000", "\\\\u0000x"]
+    _remember(db, rows=[{"key": text, "at": 1.0} for text in texts])
+    assert {key for key, _ in remembered(db, keys=texts, after=0.0)} == set(texts)
 
 
 def test_an_update_without_returning_gives_no_rows(db: Db) -> None:

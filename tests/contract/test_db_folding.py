@@ -433,6 +433,22 @@ def test_in_quiet_hours_all_but_digests_waits_and_is_then_one_summary(feed: Feed
     assert told([summary]) == 6
 
 
+def test_a_retry_does_not_wait_for_the_next_summary(feed: Feed, clock: Clock, db: Db) -> None:
+    feed.save(pace={"summary_every": "2h"})
+    feed.tell(1)
+    [refused] = feed.claim()
+    Delivery.update(state="failed", attempts=3).where(Delivery.id == refused.id).execute(db.peewee)
+    feed.tell(20)
+    feed.send()
+    clock.advance(60)
+    feed.tell(5)
+    assert feed.send() == []
+    assert delivery_backlog.channels_to_prompt(db, clock(), 60, 10) == {}
+    assert delivery_history.make_due(db, refused.id, clock())
+    assert list(delivery_backlog.channels_to_prompt(db, clock(), 60, 10)) == [feed.channel]
+    assert [each.id for each in feed.claim()] == [refused.id]
+
+
 def test_what_quiet_hours_held_is_due_when_they_are_changed(feed: Feed, clock: Clock, db: Db) -> None:
     feed.save(quiet="08:00-10:00", timezone="UTC")  # it is nine o'clock
     feed.tell(2)

@@ -647,6 +647,9 @@ def test_a_part_in_another_form_has_the_line_around_it() -> None:
         read("[[workspace]]\nslug = 'a'\nquery = ['x']\nsubreddits = ['b']", "my.toml")
     with pytest.raises(InvalidInput, match=r"channel: must be tables: write \[\[workspace.channel\]\] for each"):
         read("[[workspace]]\nslug = 'a'\nchannel = ['x']\nsubreddits = ['b']", "my.toml")
+    for part in ("watch", "query", "channel", "mute"):
+        with pytest.raises(InvalidInput, match=rf"{part}: must be tables: write \[\[workspace.{part}\]\] for each"):
+            read(f"[[workspace]]\nslug = 'a'\nsubreddits = ['b']\n{part} = [{{}}, 1]", "my.toml")
 
 
 def test_names_beside_all_are_fine_for_what_all_does_not_read() -> None:

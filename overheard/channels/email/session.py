@@ -104,7 +104,7 @@ def _problem(error: Exception, deadline: Deadline) -> str:
         return f" {deadline.cut_reason}"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return ": the mail server does not offer the encryption (mode=starttls) or the login that the URL asks for"
-    if type(error) is smtplib.SMTPException:  # what smtplib raises for this, and for nothing else
+    if type(error) is smtplib.SMTPException and "No suitable authentication" in str(error):
         return ": the mail server offers no login that is known here (CRAM-MD5, PLAIN or LOGIN)"
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return f": the mail server refused the login ({_reply(error.smtp_code, error.smtp_error).words})"

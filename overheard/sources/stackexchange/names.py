@@ -17,7 +17,9 @@ DAILY_REQUESTS, DAILY_REQUESTS_WITH_KEY = 300, 10_000
 BURST_REQUESTS = 100  # chosen, not measured: a tag that is read every few minutes for hours, or a backlog
 MINUTES_A_DAY = 1440.0
 SHOWN_CHARS = 100
-PLACE = re.compile(r"(?:https?://)?([a-z0-9][a-z0-9.-]{0,60})(?:/(?:questions/tagged/)?([^\s/;?&]{1,60}))?/?")
+PLACE = re.compile(
+    r"(?:https?://)?([a-z0-9][a-z0-9.-]{0,60})(?:/(?:questions/tagged/)?([^\s\x00-\x1f\x7f/;?&]{1,60}))?/?"
+)
 ITEM_ID = re.compile(r"([a-z0-9.-]{1,62})/([qa])/(\d{1,18})")
 KIND_CHARS: dict[ItemKind, str] = {"post": "q", "comment": "a"}
 OWN_DOMAINS = frozenset(("stackoverflow", "superuser", "serverfault", "askubuntu", "stackapps"))  # .com

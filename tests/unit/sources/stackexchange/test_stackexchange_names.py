@@ -30,7 +30,8 @@ def test_places_have_one_canonical_form(text: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "all", "no such place", "stackoverflow/a;b", "stackoverflow/a/b", "/x", "a" * 200]
+    "text",
+    ["", "all", "no such place", "stackoverflow/a;b", "stackoverflow/a/b", "stackoverflow/a\0b", "/x", "a" * 200],
 )
 def test_what_is_not_a_place_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidInput, match="stackoverflow/postgresql"):
