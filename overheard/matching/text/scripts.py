@@ -52,11 +52,12 @@ _PICTURES = (
     "\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff"
 )
 _SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+# The group is not possessive, for the reason that ``matching/markup/links.py`` gives.
 _SHOWN_RUN = re.compile(
     f"(?:[^{INVISIBLE}]++"
     f"|(?<=[{_PICTURES}])[\ufe0f{_SKIN_TONES}]"
     f"|(?<=[{_PICTURES}\ufe0f{_SKIN_TONES}])\u200d(?=[{_PICTURES}])"
-    f"|(?<=[{_JOINED_LETTERS}])[{_JOINERS}](?=[{_JOINED_LETTERS}]))++"
+    f"|(?<=[{_JOINED_LETTERS}])[{_JOINERS}](?=[{_JOINED_LETTERS}]))+"
 )
 
 
